@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+// The box's one configuration file, /etc/sekisho/sekisho.toml, as values that have been checked.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/base/address.h"
+#include "agent/base/result.h"
+
+namespace sekisho {
+
+enum class Side : std::uint8_t { subscriber, uplink };
+enum class Attach : std::uint8_t { automatic, xdp, xdp_generic, tc, clsact };
+enum class Action : std::uint8_t { monitor, drop, reset };
+
+[[nodiscard]] std::string_view to_string(Side side);      // "subscriber", "uplink"
+[[nodiscard]] std::string_view to_string(Attach attach);  // "auto", "xdp", "xdp-generic", "tc", "clsact"
+[[nodiscard]] std::string_view to_string(Action action);  // "monitor", "drop", "reset"
+
+// [dataplane]
+struct DataplaneConfig {
+    std::filesystem::path pin_path = "/sys/fs/bpf/sekisho";
+    std::uint32_t max_entries = 262'144;         // exemptions and grants together, 16 to 16,777,216
+    std::vector<std::uint16_t> ports = {25};     // enforced destination ports, 1 to 8 of them
+    std::uint32_t answers_per_second = 10'000;   // per CPU
+};
+
+// [[interface]]: the first whose name (fnmatch pattern) fits says what an interface is.
+struct InterfaceConfig {
+    std::string name;
+    Side side = Side::subscriber;
+    Attach attach = Attach::automatic;
+};
+
+// [[pool]]: prefixes whose addresses are subscribers'.
+struct PoolConfig {
+    std::string name;
+    std::vector<Prefix> prefixes;
+    int key_length_ipv6 = 64;           // "ipv6_key", 48 to 128: what one subscriber holds
+    Action action = Action::monitor;
+    bool shared = false;                // one address, many subscribers: no grant is ever given
+};
+
+// [[designated]]: mail servers that everybody may reach.
+struct DesignatedConfig {
+    std::string name;
+    std::vector<Prefix> prefixes;
+};
+
+// [grants]
+struct GrantConfig {
+    std::chrono::seconds lifetime{600};     // of a grant by login, unless the reporter says otherwise
+    std::chrono::seconds longest{86'400};   // no grant is longer, whoever asks
+};
+
+// [api]
+struct ApiConfig {
+    std::filesystem::path socket = "/run/sekisho/agent.sock";
+    std::vector<std::string> operators;  // user names who may change; root always may
+    std::vector<std::string> viewers;    // user names who may look
+};
+
+// [store]
+struct StoreConfig {
+    std::filesystem::path path = "/var/lib/sekisho/agent.db";
+};
+
+// [[login.dovecot]]: a listener for Dovecot's auth policy protocol.
+struct DovecotConfig {
+    std::string name;                  // of the reporter, in grants and logs
+    Address listen;
+    std::uint16_t port = 4001;
+    std::filesystem::path key_file;    // holds the API key, not readable by others
+    std::vector<Prefix> reporters;     // who may speak to this listener at all
+    // "proof": "authed=ok" means that an `allow` whose attribute `authed` is `ok` was sent after a right
+    // password and is granted on; without it only `report` with success grants.
+    std::optional<std::pair<std::string, std::string>> proof;
+    std::optional<std::chrono::seconds> lifetime;
+};
+
+struct Config {
+    std::filesystem::path file;
+    DataplaneConfig dataplane;
+    std::vector<InterfaceConfig> interfaces;
+    std::vector<PoolConfig> pools;
+    std::vector<DesignatedConfig> designated;
+    GrantConfig grants;
+    ApiConfig api;
+    StoreConfig store;
+    std::vector<DovecotConfig> dovecot;
+};
+
+// One complaint about a file: "FILE:LINE:COLUMN: what", and the remedy.
+struct ConfigError {
+    int line = 0;
+    int column = 0;
+    std::string what;
+    std::string remedy;
+};
+
+// Reads and checks `text` as if it stood in `file`. On failure all complaints that were found, at least one,
+// in the order of their lines: syntax, unknown keys (with the nearest known one as remedy), wrong types,
+// values out of range, two pools that overlap, a pool in ::/32, names given twice, a listener given twice.
+[[nodiscard]] std::expected<Config, std::vector<ConfigError>> parse_config(std::string_view text,
+                                                                           const std::filesystem::path& file);
+
+// The same for a file (at most 1 MiB).
+[[nodiscard]] std::expected<Config, std::vector<ConfigError>> load_config(const std::filesystem::path& file);
+
+// The complaints as lines for a terminal or a log.
+[[nodiscard]] std::string text(const std::filesystem::path& file, const std::vector<ConfigError>& errors);
+
+}  // namespace sekisho

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+// The heart: who may use port 25, until when, and why. Pure: no I/O, the time is passed in; what must
+// happen outside comes back as actions.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "agent/base/address.h"
+#include "agent/base/config.h"
+#include "agent/base/result.h"
+
+namespace sekisho::grants {
+
+using BootTime = std::chrono::nanoseconds;  // CLOCK_BOOTTIME: goes on in suspend, never set
+using WallTime = std::chrono::sys_time<std::chrono::nanoseconds>;
+
+// One moment, on both clocks. `boot` is the kernel's boot_id: boot times compare only within one.
+struct Now {
+    BootTime boottime{};
+    WallTime wall{};
+    std::string boot;
+};
+
+// A temporary opening of the enforced ports for one subscriber key.
+struct Grant {
+    Prefix key;             // what is opened: an IPv4 address, or the IPv6 prefix of the pool's key length
+    std::string pool;       // name of the pool it lies in
+    std::string source;     // who said so: "operator", or the reporter's name
+    std::string user;       // login name; empty for an operator's grant
+    std::string reason;     // free text: "pop3 login", or what the operator wrote
+    WallTime since{};       // when it was first opened
+    BootTime expires{};     // when it ends
+    WallTime expires_wall{};  // the same moment on the wall clock, for the next boot
+    std::string boot;       // the boot that `expires` belongs to
+    std::uint32_t generation = 0;
+};
+
+// A static contract: these addresses always pass.
+struct Exemption {
+    Prefix prefix;
+    std::string note;
+    WallTime since{};
+};
+
+// What the kernel holds of one key, as far as this room is concerned.
+struct KernelEntry {
+    Prefix key;
+    bool exempt = false;
+    bool granted = false;
+    BootTime expires{};
+    std::uint32_t generation = 0;
+};
+
+// What must happen outside, in this order. `put_entry` replaces all that the kernel holds of the key.
+struct PutEntry { KernelEntry entry; };
+struct RemoveEntry { Prefix key; };
+struct SetWideExemptions { std::vector<Prefix> prefixes; };  // those wider than a key live in the table
+struct SaveGrant { Grant grant; };
+struct ForgetGrant { Prefix key; };
+struct SaveExemption { Exemption exemption; };
+struct ForgetExemption { Prefix prefix; };
+using Action = std::variant<PutEntry, RemoveEntry, SetWideExemptions, SaveGrant, ForgetGrant, SaveExemption, ForgetExemption>;
+using Actions = std::vector<Action>;
+
+// Asked for by a login or by an operator.
+struct GrantRequest {
+    Address address;
+    std::optional<std::chrono::seconds> lifetime;  // else the configuration's
+    std::string source;
+    std::string user;
+    std::string reason;
+};
+
+// Where an address stands: its pool and the key its subscriber has there.
+struct Placement {
+    const PoolConfig* pool = nullptr;
+    Prefix key;
+};
+
+// All grants and exemptions of the box. Not thread-safe. Refusals are Errors whose text an operator can read.
+class Grants {
+public:
+    // Pools and rules come from here; the configuration must outlive the object.
+    explicit Grants(const Config& config);
+
+    // The pool and key of an address, or nothing if it lies in no pool.
+    [[nodiscard]] std::optional<Placement> place(const Address& address) const;
+
+    // Opens, or renews: a running grant is never shortened, and its generation stays. Refused (Failure::refused)
+    // for an address in no pool, in a shared pool; Failure::invalid for a lifetime of 0 or beyond the longest.
+    // `granted` is set to the grant as it stands afterwards.
+    [[nodiscard]] Result<Actions> open(const GrantRequest& request, const Now& now, Grant& granted);
+
+    // Ends the grant of the address's key at once. Failure::not_found if there is none that is alive.
+    [[nodiscard]] Result<Actions> revoke(const Address& address, const Now& now);
+
+    // Failure::refused if the prefix lies in no pool (it would change nothing), or is wider than its pool;
+    // Failure::conflict if it is there already.
+    [[nodiscard]] Result<Actions> exempt(const Exemption& exemption);
+    [[nodiscard]] Result<Actions> remove_exemption(const Prefix& prefix);
+
+    // Forgets what has ended.
+    [[nodiscard]] Actions sweep(const Now& now);
+
+    // Takes over at start: what the store remembers and what the kernel still holds. Within one boot the kernel's
+    // word counts, a grant the store has and the kernel lacks is put back with its old end (map lost), and one
+    // the kernel has and the store lacks is adopted. From an earlier boot a grant goes on until its end on the
+    // wall clock; one that would have begun in the future or last longer than it was given for is dropped. Nothing
+    // is ever lengthened. What lies in no pool any more (or has another key length) is removed.
+    [[nodiscard]] Actions take_over(const std::vector<Grant>& stored, const std::vector<Exemption>& exemptions,
+                                    const std::vector<KernelEntry>& kernel, const Now& now);
+
+    // Alive at `now`, in the order of their keys.
+    [[nodiscard]] std::vector<Grant> list(const Now& now) const;
+    [[nodiscard]] std::optional<Grant> find(const Address& address, const Now& now) const;
+    [[nodiscard]] std::vector<Exemption> exemptions() const;
+    // The narrowest exemption that covers the address.
+    [[nodiscard]] std::optional<Exemption> exemption_of(const Address& address) const;
+
+private:
+    // ...
+};
+
+// A login that a reporter saw.
+struct LoginEvent {
+    WallTime when{};
+    std::string user;
+    Address address;
+    std::string protocol;   // "pop3", "imap", "smtp"
+    std::string mechanism;  // may be empty
+    bool tls = false;
+    std::string reporter;
+    std::optional<std::chrono::seconds> lifetime;  // the reporter's rule
+};
+
+// What a login asks for.
+[[nodiscard]] GrantRequest request_of(const LoginEvent& login);
+
+}  // namespace sekisho::grants

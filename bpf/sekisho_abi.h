@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
+/*
+ * The one contract between kernel and agent: keys, values, verdicts, reasons.
+ *
+ * Included by the programs (C, bpf target) and by agent/dataplane (C++). Every number that both
+ * sides must agree on stands here and nowhere else. All structures are laid out without implicit
+ * padding; multi-byte fields are in host order unless a comment says otherwise.
+ */
+#ifndef SEKISHO_ABI_H
+#define SEKISHO_ABI_H
+
+#include <linux/types.h>
+
+/* Raised with every change of a map's layout; it is part of the pins' path. */
+#define SEKISHO_ABI_VERSION 1
+
+/* Disjoint ranges a table can hold, a power of two: the search takes log2 of it steps. */
+#define SEKISHO_RANGES 1024
+#define SEKISHO_RANGE_STEPS 10
+/* Prefixes with a meaning of their own (see struct sekisho_segment). Segment 0 means nothing. */
+#define SEKISHO_SEGMENTS 1024
+/* Destination ports that are enforced. */
+#define SEKISHO_PORTS 8
+/* Bits of the bitmap: one for each key of the pools that fit, and a part that is hashed into. */
+#define SEKISHO_EXACT_BITS (1U << 24)
+#define SEKISHO_HASHED_BITS (1U << 23)
+#define SEKISHO_BITMAP_WORDS ((SEKISHO_EXACT_BITS + SEKISHO_HASHED_BITS) / 64)
+/* Tags looked behind (802.1Q, 802.1ad), extension headers looked behind. */
+#define SEKISHO_TAGS 4
+#define SEKISHO_EXTENSION_HEADERS 8
+
+/* What happens to a packet. MONITOR passes like PASS, but counts what would have been blocked. */
+enum sekisho_verdict {
+    SEKISHO_PASS = 0,
+    SEKISHO_MONITOR = 1,
+    SEKISHO_DROP = 2,
+    SEKISHO_RESET = 3,
+    SEKISHO_PROHIBIT = 4, /* reserved: judged as drop for now */
+    SEKISHO_EXPLAIN = 5,  /* reserved */
+    SEKISHO_FORWARD = 6,  /* reserved */
+    SEKISHO_VERDICTS = 8, /* size of the counters' rows */
+};
+
+/* Why. One for each row of the README; agent/dataplane/reasons.cpp has the names and the words. */
+enum sekisho_reason {
+    SEKISHO_REASON_NO_TABLE = 0,           /* pass: no policy loaded yet */
+    SEKISHO_REASON_FRAME_TRUNCATED = 1,    /* drop: a tag leaves the frame */
+    SEKISHO_REASON_NOT_IP = 2,             /* pass: another ethertype */
+    SEKISHO_REASON_TAGS_TOO_DEEP = 3,      /* pass: more than SEKISHO_TAGS tags */
+    SEKISHO_REASON_MPLS = 4,               /* pass for now: not looked inside yet */
+    SEKISHO_REASON_PPPOE = 5,              /* pass for now: not looked inside yet */
+    SEKISHO_REASON_IPV4_MALFORMED = 6,     /* drop: ihl < 5, lengths beyond the packet */
+    SEKISHO_REASON_IPV6_MALFORMED = 7,     /* drop: short, payload length beyond the packet */
+    SEKISHO_REASON_SOURCE_INVALID = 8,     /* reserved: source validation (BCP 38) */
+    SEKISHO_REASON_TUNNEL = 9,             /* pass for now: IP in IP is not looked inside yet */
+    SEKISHO_REASON_LATER_FRAGMENT = 10,    /* pass: no TCP header in it */
+    SEKISHO_REASON_FRAGMENT_AT_ONE = 11,   /* drop: TCP fragment at offset 1 (RFC 3128) */
+    SEKISHO_REASON_TINY_FRAGMENT = 12,     /* drop: first fragment without the header (RFC 1858, 7112) */
+    SEKISHO_REASON_TCP_MALFORMED = 13,     /* drop: under 20 bytes, bad data offset */
+    SEKISHO_REASON_HEADER_CHAIN = 14,      /* drop: too many extension headers, or the chain leaves the packet */
+    SEKISHO_REASON_NOT_TCP = 15,           /* pass */
+    SEKISHO_REASON_PORT_NOT_ENFORCED = 16, /* pass */
+    SEKISHO_REASON_FOREIGN_DYNAMIC = 17,   /* reserved: IP25B */
+    SEKISHO_REASON_QUARANTINED = 18,       /* block */
+    SEKISHO_REASON_DESIGNATED = 19,        /* pass: a designated mail server */
+    SEKISHO_REASON_NO_POOL = 20,           /* pass: the source is nobody's subscriber */
+    SEKISHO_REASON_EXEMPT = 21,            /* pass: a static contract */
+    SEKISHO_REASON_FLOW = 22,              /* reserved: a recorded flow */
+    SEKISHO_REASON_GRANTED = 23,           /* pass: a live grant */
+    SEKISHO_REASON_BUDGET_EXHAUSTED = 24,  /* reserved: a grant without budget */
+    SEKISHO_REASON_NOT_GRANTED = 25,       /* block: everything else */
+    SEKISHO_REASON_UPLINK = 26,            /* pass for now: the uplink side is not judged yet */
+    SEKISHO_REASON_UPLINK_REPLY = 27,      /* reserved: from an enforced port to a pool */
+    SEKISHO_REASON_UPLINK_INBOUND = 28,    /* reserved: to an enforced port of a pool address */
+    SEKISHO_REASONS = 32,
+};
+
+/*
+ * A subscriber's key. IPv6: the address masked to the pool's key length. IPv4: ::PSID:ffff:a.b.c.d,
+ * where PSID is the port set of a shared address (0 for an address of one's own); no pool may lie
+ * in ::/32, so the two never meet. Network order.
+ */
+struct sekisho_key {
+    __u8 bytes[16];
+};
+
+enum sekisho_entry_flag {
+    SEKISHO_ENTRY_EXEMPT = 1,
+    SEKISHO_ENTRY_GRANT = 2,
+    SEKISHO_ENTRY_QUARANTINE = 4,
+};
+
+/*
+ * All that is known of one subscriber key. The key stands in the value too and is compared after
+ * reading: an element of a hash can become another key's under the reader. 16 + 40 bytes.
+ */
+struct sekisho_entry {
+    struct sekisho_key key;
+    __u64 expires_ns;    /* CLOCK_BOOTTIME at which the grant ends */
+    __u32 generation;    /* raised each time the key is handed to somebody */
+    __u32 budget_left;   /* new connections; reserved, not counted yet */
+    __u32 window_start;  /* reserved */
+    __u16 window_used;   /* reserved */
+    __u8 flags;          /* enum sekisho_entry_flag */
+    __u8 reserved;
+};
+
+enum sekisho_segment_flag {
+    SEKISHO_SEGMENT_POOL = 1,       /* its addresses are subscribers' */
+    SEKISHO_SEGMENT_DESIGNATED = 2, /* everybody may reach its addresses */
+    SEKISHO_SEGMENT_EXEMPT = 4,     /* an exemption wider than a key */
+    SEKISHO_SEGMENT_HASHED = 8,     /* its keys are hashed into the bitmap, not counted out */
+};
+
+/* What a range of addresses means. */
+struct sekisho_segment {
+    __u8 first[16];  /* the prefix's first address, IPv4 in the last four bytes; network order */
+    __u32 bit_base;  /* place of its first key in the bitmap, unless hashed */
+    __u8 flags;      /* enum sekisho_segment_flag */
+    __u8 action;     /* enum sekisho_verdict: what block means here */
+    __u8 key_bits;   /* length of a subscriber's key: 32 for IPv4, 48 to 128 for IPv6 */
+    __u8 reserved;
+    __u32 pool;      /* place of the pool in the configuration */
+    __u32 reserved2;
+};
+
+/*
+ * Sorted, disjoint ranges: an address belongs to the last range whose start is not above it.
+ * start[0] is always 0; unused places at the end repeat the highest address and the last segment.
+ */
+struct sekisho_ranges4 {
+    __u32 start[SEKISHO_RANGES];
+    __u16 segment[SEKISHO_RANGES];
+};
+struct sekisho_ranges6 {
+    __u64 high[SEKISHO_RANGES];
+    __u64 low[SEKISHO_RANGES];
+    __u16 segment[SEKISHO_RANGES];
+};
+
+/*
+ * The whole policy, replaced as one: the outer map's only element points to a map with one of these.
+ * The bitmap has one bit for each subscriber key; a zero proves that the key has no entry.
+ */
+struct sekisho_table {
+    __u16 ports[SEKISHO_PORTS]; /* enforced destination ports, network order; 0 = unused */
+    __u32 answers_per_second;   /* limit of answers per CPU */
+    __u32 reserved;
+    struct sekisho_ranges4 source4;
+    struct sekisho_ranges4 destination4;
+    struct sekisho_ranges6 source6;
+    struct sekisho_ranges6 destination6;
+    struct sekisho_segment segments[SEKISHO_SEGMENTS];
+    __u64 bitmap[SEKISHO_BITMAP_WORDS]; /* the exact part, then the hashed part */
+};
+
+/* Counters, per CPU, at [reason * SEKISHO_VERDICTS + verdict]. */
+struct sekisho_count {
+    __u64 packets;
+    __u64 bytes;
+};
+
+/* What is known of an attached interface, by its index; read only when an answer is made. */
+struct sekisho_interface {
+    __u8 mac[6];
+    __u8 any_mac; /* 1: answer frames to any MAC (a bridge) */
+    __u8 side;    /* 0 subscriber, 1 uplink */
+};
+
+/* The limiter of answers, per CPU. */
+struct sekisho_limiter {
+    __u64 window; /* jiffies at which the running second began */
+    __u32 used;
+    __u32 reserved;
+};
+
+#endif
