@@ -114,7 +114,8 @@ enum sekisho_segment_flag {
 
 /* What a range of addresses means. */
 struct sekisho_segment {
-    __u8 first[16];  /* the prefix's first address, IPv4 in the last four bytes; network order */
+    __u64 first_high; /* the prefix's first address as two numbers; IPv4 in the lower 32 bits of low */
+    __u64 first_low;
     __u32 bit_base;  /* place of its first key in the bitmap, unless hashed */
     __u8 flags;      /* enum sekisho_segment_flag */
     __u8 action;     /* enum sekisho_verdict: what block means here */
@@ -154,6 +155,19 @@ struct sekisho_table {
     __u64 bitmap[SEKISHO_BITMAP_WORDS]; /* the exact part, then the hashed part */
 };
 
+/*
+ * The place of a key in the hashed part of the bitmap, 0 to SEKISHO_HASHED_BITS - 1. Its two halves are
+ * given as numbers. Any mixing does: a collision costs one useless look into the hash.
+ */
+static inline __u32 sekisho_hashed_bit(__u64 high, __u64 low)
+{
+    __u64 mixed = (high ^ (low << 32 | low >> 32)) * 0x9e3779b97f4a7c15ULL;
+
+    mixed ^= mixed >> 32;
+    mixed *= 0xd6e8feb86659fd93ULL;
+    return (__u32)(mixed >> 40) & (SEKISHO_HASHED_BITS - 1);
+}
+
 /* Counters, per CPU, at [reason * SEKISHO_VERDICTS + verdict]. */
 struct sekisho_count {
     __u64 packets;
@@ -169,7 +183,7 @@ struct sekisho_interface {
 
 /* The limiter of answers, per CPU. */
 struct sekisho_limiter {
-    __u64 window; /* jiffies at which the running second began */
+    __u64 window; /* CLOCK_MONOTONIC (coarse, ns) at which the running second began */
     __u32 used;
     __u32 reserved;
 };
