@@ -102,7 +102,7 @@ struct sekisho_entry {
     __u32 window_start;  /* reserved */
     __u16 window_used;   /* reserved */
     __u8 flags;          /* enum sekisho_entry_flag */
-    __u8 reserved;
+    __u8 key_bits;       /* the key's length; for the agent, which may meet another one in its configuration */
 };
 
 enum sekisho_segment_flag {

@@ -16,14 +16,27 @@ static __always_inline int frame_load(program_context *context, __u32 offset, vo
 }
 
 /*
- * Cuts the packet to `length` octets. Sets *partial if its checksum is one that the stack completes on the way
- * out (CHECKSUM_PARTIAL); a program isn't told, but the kernel refuses to cut such a packet before the end
- * of its checksum (__bpf_skb_min_len), so it is asked to. 0, or negative.
+ * Leaves of the packet what comes before IP, and room for an IP header without options and a TCP header at `l4`.
+ * Sets *partial if its checksum is one that the stack completes on the way out (CHECKSUM_PARTIAL); a program isn't
+ * told, but the kernel refuses to cut such a packet before the end of its checksum (__bpf_skb_min_len), so it is
+ * asked to. 0, or negative.
  */
-static __always_inline int cut(struct __sk_buff *skb, __u32 l4, __u32 length, bool *partial)
+static __always_inline int make_room(struct __sk_buff *skb, const struct packet *packet, __u32 l4, bool *partial)
 {
-    *partial = bpf_skb_change_tail(skb, l4 + CHECK_OFFSET + 1, 0) != 0;
-    return bpf_skb_change_tail(skb, length, 0);
+    __u32 options = packet->l4 - l4;
+
+    *partial = bpf_skb_change_tail(skb, packet->l4 + CHECK_OFFSET + 1, 0) != 0;
+    if (bpf_skb_change_tail(skb, packet->l4 + sizeof(struct tcp_header), 0))
+        return -1;
+    if (!options)
+        return 0;
+    /*
+     * The octets behind the IP header go, and the TCP header stays where the stack knows it: there it completes the
+     * checksum, and before it nothing may be cut. Refused behind a tag in the frame, and for over 4,095 octets.
+     */
+    if (!bpf_skb_adjust_room(skb, -(__s32)options, BPF_ADJ_ROOM_NET, BPF_F_ADJ_ROOM_NO_CSUM_RESET))
+        return 0;
+    return *partial ? -1 : (int)bpf_skb_change_tail(skb, l4 + sizeof(struct tcp_header), 0);
 }
 
 static __always_inline int exchange_macs(struct __sk_buff *skb)
@@ -37,35 +50,27 @@ static __always_inline int exchange_macs(struct __sk_buff *skb)
     return bpf_skb_store_bytes(skb, 0, exchanged, sizeof(exchanged), BPF_F_RECOMPUTE_CSUM);
 }
 
-/* Turns the packet into a reset and sends it back. */
+/* Turns the packet into a reset: 0, or negative, and then it is good for nothing any more. */
 static __always_inline int reset(struct __sk_buff *skb, const struct packet *packet)
 {
     __u32 header = packet->version == 4 ? sizeof(struct reset4) : sizeof(struct reset6);
-    __u32 l4 = packet->l3 + header - sizeof(struct tcp_header);
     bool partial;
-    int failed;
 
-    if (cut(skb, packet->l4, packet->l3 + header, &partial))
-        return TC_ACT_SHOT;
-    /* The stack would complete the checksum where the old header stood. */
-    if (partial && l4 != packet->l4)
-        return TC_ACT_SHOT;
-    if (exchange_macs(skb))
-        return TC_ACT_SHOT;
+    if (make_room(skb, packet, packet->l3 + header - sizeof(struct tcp_header), &partial) || exchange_macs(skb))
+        return -1;
     if (packet->version == 4) {
         struct reset4 answer;
 
         fill_reset4(packet, &answer, partial);
-        failed = bpf_skb_store_bytes(skb, packet->l3, &answer, sizeof(answer),
-                                     BPF_F_RECOMPUTE_CSUM | BPF_F_INVALIDATE_HASH);
+        return bpf_skb_store_bytes(skb, packet->l3, &answer, sizeof(answer),
+                                   BPF_F_RECOMPUTE_CSUM | BPF_F_INVALIDATE_HASH);
     } else {
         struct reset6 answer;
 
         fill_reset6(packet, &answer, partial);
-        failed = bpf_skb_store_bytes(skb, packet->l3, &answer, sizeof(answer),
-                                     BPF_F_RECOMPUTE_CSUM | BPF_F_INVALIDATE_HASH);
+        return bpf_skb_store_bytes(skb, packet->l3, &answer, sizeof(answer),
+                                   BPF_F_RECOMPUTE_CSUM | BPF_F_INVALIDATE_HASH);
     }
-    return failed ? TC_ACT_SHOT : bpf_redirect(skb->ifindex, 0);
 }
 
 /* What comes from subscribers, on a device with an Ethernet header. */
@@ -94,12 +99,12 @@ int subscriber_tc(struct __sk_buff *skb)
         dissect(&frame, sizeof(ethernet), bpf_ntohs(ethernet.h_proto), skb->vlan_present ? 1 : 0, &packet);
     decision = decide(&packet, table);
     if (decision.verdict == SEKISHO_RESET &&
-        !(may_answer(&packet, ethernet.h_dest, skb->ifindex) && answer_allowed(table)))
+        (!may_answer(&packet, ethernet.h_dest, skb->ifindex) || !answer_allowed(table) || reset(skb, &packet)))
         decision.verdict = SEKISHO_DROP;
     count(decision, frame.length);
     if (decision.verdict == SEKISHO_PASS || decision.verdict == SEKISHO_MONITOR)
         return TC_ACT_UNSPEC;
-    return decision.verdict == SEKISHO_RESET ? reset(skb, &packet) : TC_ACT_SHOT;
+    return decision.verdict == SEKISHO_RESET ? (int)bpf_redirect(skb->ifindex, 0) : TC_ACT_SHOT;
 }
 
 /* What comes from elsewhere: counted, not judged yet. */

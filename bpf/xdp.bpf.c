@@ -40,7 +40,7 @@ static __always_inline void *make_room(struct xdp_md *context, const struct pack
     return data + size <= data_end_of(context) ? data : NULL;
 }
 
-/* Turns the frame into a reset. */
+/* Turns the frame into a reset: 0, or negative, and then it is good for nothing any more. */
 static __always_inline int reset(struct xdp_md *context, const struct packet *packet)
 {
     if (packet->version == 4) {
@@ -48,7 +48,7 @@ static __always_inline int reset(struct xdp_md *context, const struct packet *pa
         void *to = make_room(context, packet, sizeof(answer));
 
         if (!to || to + sizeof(answer) > data_end_of(context))
-            return XDP_DROP;
+            return -1;
         fill_reset4(packet, &answer, false);
         __builtin_memcpy(to, &answer, sizeof(answer));
     } else {
@@ -56,11 +56,11 @@ static __always_inline int reset(struct xdp_md *context, const struct packet *pa
         void *to = make_room(context, packet, sizeof(answer));
 
         if (!to || to + sizeof(answer) > data_end_of(context))
-            return XDP_DROP;
+            return -1;
         fill_reset6(packet, &answer, false);
         __builtin_memcpy(to, &answer, sizeof(answer));
     }
-    return XDP_TX;
+    return 0;
 }
 
 /* What comes from subscribers. */
@@ -88,12 +88,13 @@ int subscriber_xdp(struct xdp_md *context)
         dissect(&frame, sizeof(ethernet), bpf_ntohs(ethernet.h_proto), 0, &packet);
     decision = decide(&packet, table);
     if (decision.verdict == SEKISHO_RESET &&
-        !(may_answer(&packet, ethernet.h_dest, context->ingress_ifindex) && answer_allowed(table)))
+        (!may_answer(&packet, ethernet.h_dest, context->ingress_ifindex) || !answer_allowed(table) ||
+         reset(context, &packet)))
         decision.verdict = SEKISHO_DROP;
     count(decision, frame.length);
     if (decision.verdict == SEKISHO_PASS || decision.verdict == SEKISHO_MONITOR)
         return XDP_PASS;
-    return decision.verdict == SEKISHO_RESET ? reset(context, &packet) : XDP_DROP;
+    return decision.verdict == SEKISHO_RESET ? XDP_TX : XDP_DROP;
 }
 
 /* What comes from elsewhere: counted, not judged yet. */

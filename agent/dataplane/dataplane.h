@@ -2,8 +2,12 @@
 // The kernel half, seen from the agent: load, attach, pin, replace, fill. The only room that knows libbpf.
 #pragma once
 
+#include <array>
+#include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,16 +28,24 @@ struct Count {
 
 // One step of the kernel's decision, in its order, for `why`.
 struct Step {
-    std::string rule;    // the reason's name: "quarantined", "designated", ...
+    std::string rule;  // the reason's name: "quarantined", "designated", ...
     bool matched = false;
     std::string detail;  // in words: "198.51.100.25 is the designated server mail"
 };
 
-// What the kernel would do with a SYN to port 25.
+// What the kernel would do with a SYN to an enforced port.
 struct Explanation {
     std::string verdict;
     std::string reason;
     std::vector<Step> steps;
+};
+
+// A network interface, as far as attaching needs to know it.
+struct Interface {
+    unsigned index = 0;
+    std::string name;
+    std::array<std::uint8_t, 6> mac{};
+    bool bridge = false;  // answers frames to any MAC
 };
 
 // How an interface is attached.
@@ -41,9 +53,71 @@ struct Attachment {
     std::string interface;
     unsigned index = 0;
     Side side = Side::subscriber;
-    std::string mode;    // "xdp", "xdp-generic", "tcx", "clsact"
-    std::string why;     // "native XDP: the driver has it"
+    std::string mode;           // "xdp", "xdp-generic", "tcx", "clsact"
+    std::string why;            // "native XDP: the driver has it"
     std::uint32_t program = 0;  // its id in the kernel
 };
+
+// One box's dataplane: there is one at a time for a pin path, held by a lock. Programs, maps and links stay in
+// force when the object goes, and a new one takes them over. Not thread-safe.
+class Dataplane {
+public:
+    // Loads the programs and takes over what is pinned below config.pin_path, or begins there. Failure::conflict if
+    // another agent holds the path, Failure::unavailable if the kernel refuses, saying what it lacks.
+    [[nodiscard]] static Result<Dataplane> open(const DataplaneConfig& config);
+
+    Dataplane(Dataplane&&) noexcept;
+    Dataplane& operator=(Dataplane&&) noexcept;
+    Dataplane(const Dataplane&) = delete;
+    Dataplane& operator=(const Dataplane&) = delete;
+    ~Dataplane();
+
+    // What an operator should know of the way it was opened; often empty.
+    [[nodiscard]] const std::vector<std::string>& notices() const;
+
+    // Replaces pools, designated servers, ports and wide exemptions as one. Entries stay.
+    [[nodiscard]] Result<void> set_policy(const Config& config, const std::vector<Prefix>& wide_exemptions);
+
+    // Writes or removes all that is known of a key; in force when it returns. Failure::unavailable if the map is full.
+    [[nodiscard]] Result<void> put(const grants::KernelEntry& entry);
+    [[nodiscard]] Result<void> remove(const Prefix& key);
+    [[nodiscard]] Result<std::vector<grants::KernelEntry>> entries() const;
+
+    // Puts a program on an interface, or a newer one in the place of the one that is there, without a gap.
+    [[nodiscard]] Result<Attachment> attach(const Interface& interface, Side side, Attach attach);
+    // The interface is gone, and its link with it.
+    void forget(unsigned index);
+    // Takes the programs off all interfaces that were not attached by this object; returns how many.
+    [[nodiscard]] Result<int> detach_others();
+    [[nodiscard]] std::vector<Attachment> attachments() const;
+
+    // What was counted, without rows of zero.
+    [[nodiscard]] Result<std::vector<Count>> counts() const;
+
+    // What the kernel would do with a SYN from `source` to port 25 of `destination` (none: of a server that is not
+    // designated), and why, rule by rule. `boottime` is the present.
+    [[nodiscard]] Result<Explanation> explain(const Address& source, const std::optional<Address>& destination,
+                                              std::chrono::nanoseconds boottime) const;
+
+private:
+    struct State;
+    explicit Dataplane(std::unique_ptr<State> state);
+    std::unique_ptr<State> state_;
+};
+
+// Takes everything out of the kernel: programs, maps, pins. Failure::conflict while an agent runs. Returns how many
+// interfaces were freed.
+[[nodiscard]] Result<int> detach_all(const std::filesystem::path& pin_path);
+
+// What the kernel and the machine offer, for `doctor`.
+struct Check {
+    std::string name;
+    bool ok = false;
+    std::string detail;
+    std::string remedy;
+};
+[[nodiscard]] std::vector<Check> check_kernel(const std::filesystem::path& pin_path);
+// Of one attached interface: offloads that hide packets from the program.
+[[nodiscard]] std::vector<Check> check_interface(const Attachment& attachment);
 
 }  // namespace sekisho::dataplane

@@ -8,6 +8,7 @@
 #include <optional>
 #include <vector>
 
+#include "agent/base/address.h"
 #include "agent/base/config.h"
 #include "agent/base/result.h"
 #include "bpf/sekisho_abi.h"
@@ -17,8 +18,8 @@ namespace sekisho::dataplane {
 // The kernel's form of a subscriber key. IPv4: ::ffff:a.b.c.d (no port set).
 [[nodiscard]] sekisho_key kernel_key(const Prefix& key);
 
-// What a key of the kernel stands for; an IPv6 key's length is that of the pool it lies in, so it is passed.
-[[nodiscard]] Address address_of(const sekisho_key& key);
+// What a key of the kernel of this length stands for.
+[[nodiscard]] Prefix prefix_of(const sekisho_key& key, int length);
 
 // A table, with all bits of its bitmap zero, and what the agent must remember of it.
 class Table {
@@ -33,7 +34,7 @@ public:
     // The place of the bit of this subscriber key in the bitmap, or nothing if it lies in no pool.
     [[nodiscard]] std::optional<std::uint32_t> bit_of(const Prefix& key) const;
 
-    // The segment that a source (or destination) address falls into; what the kernel's search finds.
+    // The segment that a source (or destination) address falls into: what the kernel's search finds.
     [[nodiscard]] const sekisho_segment& source(const Address& address) const;
     [[nodiscard]] const sekisho_segment& destination(const Address& address) const;
 

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+// Attaching: which way in, and what to do when it is taken already.
+#include "agent/dataplane/attach.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/if_link.h>
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <system_error>
+
+namespace sekisho::dataplane {
+
+namespace {
+
+// BPF_TCX_INGRESS of Linux 6.6; older headers don't have it, and libbpf passes it on unseen.
+constexpr auto tcx_ingress = static_cast<bpf_attach_type>(46);
+
+// Our place among a device's clsact filters.
+constexpr std::uint32_t clsact_handle = 0x5e;
+constexpr std::uint32_t clsact_priority = 25;
+
+constexpr std::array<const char*, 3> link_modes = {"xdp", "xdp-generic", "tcx"};
+
+std::filesystem::path pin_of(const std::filesystem::path& links, unsigned index, const std::string& mode) {
+    return links / (std::to_string(index) + "-" + mode);
+}
+
+std::string why_not(const std::string& mode, int error) {
+    switch (error) {
+        case EBUSY:
+            return "another program is attached already (`ip link show`, `bpftool net`)";
+        case EOPNOTSUPP:
+            return mode == "xdp" ? "the driver has no native XDP" : "the kernel does not support it";
+        case ENODEV:
+            return "the interface is gone";
+        default:
+            return error_text(error);
+    }
+}
+
+std::uint32_t program_id(int program) {
+    bpf_prog_info info{};
+    std::uint32_t length = sizeof(info);
+    return bpf_obj_get_info_by_fd(program, &info, &length) == 0 ? info.id : 0;
+}
+
+// Replaces the program behind a pinned link. False if there is no such link, or its interface is gone.
+bool update_link(const std::filesystem::path& pin, int program) {
+    const Fd link(bpf_obj_get(pin.c_str()));
+    if (!link) {
+        return false;
+    }
+    if (bpf_link_update(link.get(), program, nullptr) == 0) {
+        return true;
+    }
+    // ENOLINK: the interface went, and took the link with it. An index can come back as another interface's.
+    std::error_code ignored;
+    std::filesystem::remove(pin, ignored);
+    return false;
+}
+
+// 0, or an errno.
+int make_link(const std::filesystem::path& pin, unsigned index, int program, const std::string& mode) {
+    if (update_link(pin, program)) {
+        return 0;
+    }
+    bpf_link_create_opts options{};
+    options.sz = sizeof(options);
+    if (mode == "xdp") {
+        options.flags = XDP_FLAGS_DRV_MODE;
+    } else if (mode == "xdp-generic") {
+        options.flags = XDP_FLAGS_SKB_MODE;
+    }
+    const int number = bpf_link_create(program, static_cast<int>(index), mode == "tcx" ? tcx_ingress : BPF_XDP,
+                                       &options);
+    if (number < 0) {
+        return -number;
+    }
+    const Fd link(number);
+    // Without a pin the link would end with the agent, and the subscribers' port 25 would open.
+    return bpf_obj_pin(link.get(), pin.c_str()) == 0 ? 0 : errno;
+}
+
+bpf_tc_hook clsact_hook(unsigned index) {
+    bpf_tc_hook hook{};
+    hook.sz = sizeof(hook);
+    hook.ifindex = static_cast<int>(index);
+    hook.attach_point = BPF_TC_INGRESS;
+    return hook;
+}
+
+bpf_tc_opts clsact_place() {
+    bpf_tc_opts options{};
+    options.sz = sizeof(options);
+    options.handle = clsact_handle;
+    options.priority = clsact_priority;
+    return options;
+}
+
+int make_clsact(unsigned index, int program) {
+    bpf_tc_hook hook = clsact_hook(index);
+    if (const int failed = bpf_tc_hook_create(&hook); failed != 0 && failed != -EEXIST) {
+        return -failed;
+    }
+    bpf_tc_opts options = clsact_place();
+    options.prog_fd = program;
+    options.flags = BPF_TC_F_REPLACE;
+    return -bpf_tc_attach(&hook, &options);
+}
+
+bool remove_clsact(unsigned index) {
+    const bpf_tc_hook hook = clsact_hook(index);
+    const bpf_tc_opts options = clsact_place();
+    return bpf_tc_detach(&hook, &options) == 0;
+}
+
+std::vector<std::string> modes_of(Attach attach) {
+    switch (attach) {
+        case Attach::automatic:
+            return {"xdp", "tcx", "clsact"};
+        case Attach::xdp:
+            return {"xdp"};
+        case Attach::xdp_generic:
+            return {"xdp-generic"};
+        case Attach::tc:
+            return {"tcx", "clsact"};
+        case Attach::clsact:
+            return {"clsact"};
+    }
+    std::unreachable();
+}
+
+std::string why_this(const std::string& mode, Attach attach, const std::string& failures) {
+    if (!failures.empty()) {
+        return failures;
+    }
+    return attach == Attach::automatic ? "native XDP: the driver has it" : "the configuration says " + mode;
+}
+
+int attach_as(const Kernel& kernel, const Interface& interface, Side side, const std::string& mode) {
+    if (mode == "clsact") {
+        return make_clsact(interface.index, kernel.tc_program(side));
+    }
+    // One XDP program has room on a device: ours of the other XDP mode has to make way first.
+    if (mode.starts_with("xdp")) {
+        std::error_code ignored;
+        std::filesystem::remove(pin_of(kernel.links(), interface.index, mode == "xdp" ? "xdp-generic" : "xdp"),
+                                ignored);
+    }
+    return make_link(pin_of(kernel.links(), interface.index, mode), interface.index,
+                     mode == "tcx" ? kernel.tc_program(side) : kernel.xdp_program(side), mode);
+}
+
+}  // namespace
+
+Result<Attachment> attach_program(const Kernel& kernel, const Interface& interface, Side side, Attach attach) {
+    std::string failures;
+    for (const std::string& mode : modes_of(attach)) {
+        const int error = attach_as(kernel, interface, side, mode);
+        if (error != 0) {
+            failures += (failures.empty() ? "not " : "; not ") + mode + ": " + why_not(mode, error);
+            continue;
+        }
+        detach_programs(kernel.links(), interface.index, mode);
+        const bool xdp = mode.starts_with("xdp");
+        return Attachment{.interface = interface.name,
+                          .index = interface.index,
+                          .side = side,
+                          .mode = mode,
+                          .why = why_this(mode, attach, failures),
+                          .program = program_id(xdp ? kernel.xdp_program(side) : kernel.tc_program(side))};
+    }
+    return fail(Failure::unavailable, "can't attach to " + interface.name + ": " + failures,
+                attach == Attach::automatic ? "see `sekisho doctor`"
+                                            : "set attach = \"auto\" for it, or remove what is in the way");
+}
+
+bool detach_programs(const std::filesystem::path& links, unsigned index, const std::string& kept_mode) {
+    bool found = false;
+    for (const char* mode : link_modes) {
+        std::error_code ignored;
+        if (kept_mode != mode && std::filesystem::remove(pin_of(links, index, mode), ignored)) {
+            found = true;
+        }
+    }
+    if (kept_mode != "clsact" && remove_clsact(index)) {
+        found = true;
+    }
+    return found;
+}
+
+std::vector<unsigned> linked_interfaces(const std::filesystem::path& links) {
+    std::vector<unsigned> indexes;
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator(links, error)) {
+        const std::string name = entry.path().filename();
+        unsigned index = 0;
+        if (std::from_chars(name.data(), name.data() + name.size(), index).ec == std::errc()) {
+            indexes.push_back(index);
+        }
+    }
+    return indexes;
+}
+
+}  // namespace sekisho::dataplane

@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: Apache-2.0
+// The maps, filled and read.
+#include "agent/dataplane/dataplane.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <map>
+#include <set>
+#include <system_error>
+#include <unordered_map>
+
+#include "agent/dataplane/attach.h"
+#include "agent/dataplane/kernel.h"
+#include "agent/dataplane/reasons.h"
+#include "agent/dataplane/state.h"
+#include "agent/dataplane/table.h"
+
+namespace sekisho::dataplane {
+
+namespace {
+
+constexpr std::uint32_t batch_size = 4096;
+
+std::unexpected<Error> map_error(const std::string& what, int error, std::uint32_t max_entries) {
+    if (error == E2BIG || error == ENOSPC) {
+        return fail(Failure::unavailable,
+                    what + ": the kernel's map of entries is full (" + std::to_string(max_entries) + ")",
+                    "raise dataplane.max_entries, then `sekishod --detach` and start again");
+    }
+    return fail(Failure::unavailable, what + ": " + error_text(error));
+}
+
+sekisho_entry kernel_entry(const grants::KernelEntry& entry) {
+    sekisho_entry result{};
+    result.key = kernel_key(entry.key);
+    result.expires_ns = entry.granted ? static_cast<std::uint64_t>(entry.expires.count()) : 0;
+    result.generation = entry.generation;
+    result.flags = static_cast<std::uint8_t>((entry.exempt ? SEKISHO_ENTRY_EXEMPT : 0) |
+                                             (entry.granted ? SEKISHO_ENTRY_GRANT : 0));
+    result.key_bits = static_cast<std::uint8_t>(entry.key.length);
+    return result;
+}
+
+grants::KernelEntry agent_entry(const sekisho_entry& entry) {
+    return {.key = prefix_of(entry.key, entry.key_bits),
+            .exempt = (entry.flags & SEKISHO_ENTRY_EXEMPT) != 0,
+            .granted = (entry.flags & SEKISHO_ENTRY_GRANT) != 0,
+            .expires = std::chrono::nanoseconds(entry.expires_ns),
+            .generation = entry.generation};
+}
+
+}  // namespace
+
+Result<ActiveTable> ActiveTable::make(const sekisho_table& contents) {
+    bpf_map_create_opts options{};
+    options.sz = sizeof(options);
+    options.map_flags = BPF_F_MMAPABLE;
+    Fd map(bpf_map_create(BPF_MAP_TYPE_ARRAY, "sekisho_table", sizeof(std::uint32_t), sizeof(sekisho_table), 1,
+                          &options));
+    if (!map) {
+        return fail(Failure::unavailable, "can't make a table: " + error_text(errno), "free memory");
+    }
+    void* memory = ::mmap(nullptr, sizeof(sekisho_table), PROT_READ | PROT_WRITE, MAP_SHARED, map.get(), 0);
+    if (memory == MAP_FAILED) {
+        return fail(Failure::unavailable, "can't map the table: " + error_text(errno), "free memory");
+    }
+    ActiveTable table;
+    table.map_ = std::move(map);
+    table.memory_ = static_cast<sekisho_table*>(memory);
+    std::memcpy(memory, &contents, sizeof(contents));
+    return table;
+}
+
+ActiveTable::ActiveTable(ActiveTable&& other) noexcept
+    : map_(std::move(other.map_)), memory_(std::exchange(other.memory_, nullptr)) {}
+
+ActiveTable& ActiveTable::operator=(ActiveTable&& other) noexcept {
+    std::swap(map_, other.map_);
+    std::swap(memory_, other.memory_);
+    return *this;
+}
+
+ActiveTable::~ActiveTable() {
+    if (memory_ != nullptr) {
+        ::munmap(memory_, sizeof(sekisho_table));
+    }
+}
+
+void ActiveTable::set_bit(std::uint32_t bit, bool value) {
+    std::atomic_ref<std::uint64_t> word(*reinterpret_cast<std::uint64_t*>(&memory_->bitmap[bit / 64]));
+    const std::uint64_t mask = std::uint64_t{1} << bit % 64;
+    if (value) {
+        word.fetch_or(mask);
+    } else {
+        word.fetch_and(~mask);
+    }
+}
+
+// One key has one bit of the exact part; of the hashed part several may share one, so they are counted.
+void Bits::raise(std::uint32_t bit, const std::function<void(std::uint32_t, bool)>& set) {
+    if (bit < SEKISHO_EXACT_BITS || holders_[bit]++ == 0) {
+        set(bit, true);
+    }
+}
+
+void Bits::lower(std::uint32_t bit, const std::function<void(std::uint32_t, bool)>& set) {
+    if (bit < SEKISHO_EXACT_BITS) {
+        set(bit, false);
+        return;
+    }
+    const auto holder = holders_.find(bit);
+    if (holder != holders_.end() && --holder->second == 0) {
+        holders_.erase(holder);
+        set(bit, false);
+    }
+}
+
+Dataplane::Dataplane(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Dataplane::Dataplane(Dataplane&&) noexcept = default;
+Dataplane& Dataplane::operator=(Dataplane&&) noexcept = default;
+Dataplane::~Dataplane() = default;
+
+Result<Dataplane> Dataplane::open(const DataplaneConfig& config) {
+    auto kernel = Kernel::load(config);
+    if (!kernel) {
+        return std::unexpected(kernel.error());
+    }
+    return Dataplane(std::make_unique<State>(std::move(*kernel)));
+}
+
+const std::vector<std::string>& Dataplane::notices() const { return state_->kernel.notices(); }
+
+Result<void> Dataplane::set_policy(const Config& config, const std::vector<Prefix>& wide_exemptions) {
+    auto table = Table::build(config, wide_exemptions);
+    if (!table) {
+        return std::unexpected(table.error());
+    }
+    const auto present = entries();
+    if (!present) {
+        return std::unexpected(present.error());
+    }
+    Bits bits;
+    sekisho_table& data = table->data();
+    for (const grants::KernelEntry& entry : *present) {
+        if (const auto bit = table->bit_of(entry.key)) {
+            bits.raise(*bit, [&data](std::uint32_t place, bool) {
+                data.bitmap[place / 64] |= std::uint64_t{1} << place % 64;
+            });
+        }
+    }
+    auto active = ActiveTable::make(data);
+    if (!active) {
+        return std::unexpected(active.error());
+    }
+    const std::uint32_t first = 0;
+    const int map = active->map();
+    // The kernel waits for all readers of the old table before this returns (maybe_wait_bpf_programs).
+    if (bpf_map_update_elem(state_->kernel.tables(), &first, &map, BPF_ANY) != 0) {
+        return fail(Failure::unavailable, "can't put the new table in force: " + error_text(errno));
+    }
+    state_->active = std::move(*active);
+    state_->table = std::move(*table);
+    state_->bits = std::move(bits);
+    state_->config = config;
+    return {};
+}
+
+Result<void> Dataplane::put(const grants::KernelEntry& entry) {
+    const auto bit = state_->table ? state_->table->bit_of(entry.key) : std::nullopt;
+    if (!bit) {
+        return fail(Failure::refused, entry.key.text() + " lies in no pool");
+    }
+    const sekisho_entry value = kernel_entry(entry);
+    // A bit is raised once for each entry: what was there decides. One writer, so nothing comes between.
+    const bool fresh = bpf_map_update_elem(state_->kernel.entries(), &value.key, &value, BPF_NOEXIST) == 0;
+    if (!fresh && (errno != EEXIST ||
+                   bpf_map_update_elem(state_->kernel.entries(), &value.key, &value, BPF_EXIST) != 0)) {
+        return map_error("can't write the entry of " + entry.key.text(), errno, state_->kernel.max_entries());
+    }
+    if (fresh) {
+        state_->bits.raise(*bit, [this](std::uint32_t place, bool set) { state_->active.set_bit(place, set); });
+    }
+    return {};
+}
+
+Result<void> Dataplane::remove(const Prefix& key) {
+    const sekisho_key bytes = kernel_key(key);
+    if (bpf_map_delete_elem(state_->kernel.entries(), &bytes) != 0) {
+        if (errno == ENOENT) {
+            return {};
+        }
+        return map_error("can't remove the entry of " + key.text(), errno, state_->kernel.max_entries());
+    }
+    if (const auto bit = state_->table ? state_->table->bit_of(key) : std::nullopt) {
+        state_->bits.lower(*bit, [this](std::uint32_t place, bool set) { state_->active.set_bit(place, set); });
+    }
+    return {};
+}
+
+Result<std::vector<grants::KernelEntry>> Dataplane::entries() const {
+    std::vector<grants::KernelEntry> found;
+    std::vector<sekisho_key> keys(batch_size);
+    std::vector<sekisho_entry> values(batch_size);
+    sekisho_key place{};
+    bool begun = false;
+    for (bool more = true; more;) {
+        std::uint32_t count = batch_size;
+        const int failed = bpf_map_lookup_batch(state_->kernel.entries(), begun ? &place : nullptr, &place,
+                                                keys.data(), values.data(), &count, nullptr);
+        if (failed != 0 && errno != ENOENT) {
+            return map_error("can't read the entries", errno, state_->kernel.max_entries());
+        }
+        more = failed == 0;
+        begun = true;
+        std::transform(values.begin(), values.begin() + count, std::back_inserter(found), agent_entry);
+    }
+    return found;
+}
+
+Result<Attachment> Dataplane::attach(const Interface& interface, Side side, Attach attach) {
+    sekisho_interface known{};
+    std::ranges::copy(interface.mac, std::begin(known.mac));
+    known.any_mac = interface.bridge ? 1 : 0;
+    known.side = side == Side::subscriber ? 0 : 1;
+    if (bpf_map_update_elem(state_->kernel.interfaces(), &interface.index, &known, BPF_ANY) != 0) {
+        return fail(Failure::unavailable, "can't write down the interface " + interface.name + ": " + error_text(errno));
+    }
+    auto attachment = attach_program(state_->kernel, interface, side, attach);
+    if (attachment) {
+        state_->attachments[interface.index] = *attachment;
+    }
+    return attachment;
+}
+
+void Dataplane::forget(unsigned index) {
+    detach_programs(state_->kernel.links(), index);
+    bpf_map_delete_elem(state_->kernel.interfaces(), &index);
+    state_->attachments.erase(index);
+}
+
+namespace {
+
+// All interfaces that have, or had, a program of ours: those with a link, and those written down.
+std::set<unsigned> known_interfaces(const std::filesystem::path& links, int interfaces) {
+    std::set<unsigned> indexes;
+    for (const unsigned index : linked_interfaces(links)) {
+        indexes.insert(index);
+    }
+    std::uint32_t index = 0;
+    for (const std::uint32_t* last = nullptr; bpf_map_get_next_key(interfaces, last, &index) == 0; last = &index) {
+        indexes.insert(index);
+    }
+    return indexes;
+}
+
+}  // namespace
+
+Result<int> Dataplane::detach_others() {
+    int count = 0;
+    for (const unsigned index : known_interfaces(state_->kernel.links(), state_->kernel.interfaces())) {
+        if (!state_->attachments.contains(index)) {
+            count += detach_programs(state_->kernel.links(), index) ? 1 : 0;
+            bpf_map_delete_elem(state_->kernel.interfaces(), &index);
+        }
+    }
+    return count;
+}
+
+std::vector<Attachment> Dataplane::attachments() const {
+    std::vector<Attachment> list;
+    for (const auto& [index, attachment] : state_->attachments) {
+        list.push_back(attachment);
+    }
+    return list;
+}
+
+Result<std::vector<Count>> Dataplane::counts() const {
+    const int cpus = libbpf_num_possible_cpus();
+    if (cpus < 0) {
+        return fail(Failure::unavailable, "can't tell the number of CPUs: " + error_text(cpus));
+    }
+    std::vector<sekisho_count> values(static_cast<std::size_t>(cpus));
+    std::vector<Count> list;
+    constexpr std::uint32_t verdicts = SEKISHO_VERDICTS;
+    for (std::uint32_t place = 0; place < SEKISHO_REASONS * verdicts; place++) {
+        if (bpf_map_lookup_elem(state_->kernel.counts(), &place, values.data()) != 0) {
+            return fail(Failure::unavailable, "can't read the counters: " + error_text(errno));
+        }
+        Count total{.reason = std::string(reason_name(place / verdicts)),
+                    .verdict = std::string(verdict_name(place % verdicts))};
+        for (const sekisho_count& value : values) {
+            total.packets += value.packets;
+            total.bytes += value.bytes;
+        }
+        if (total.packets != 0) {
+            list.push_back(std::move(total));
+        }
+    }
+    return list;
+}
+
+Result<int> detach_all(const std::filesystem::path& pin_path) {
+    const auto lock = lock_pins(pin_path);
+    if (!lock) {
+        return std::unexpected(lock.error());
+    }
+    int count = 0;
+    {
+        const Fd interfaces(bpf_obj_get((layout_path(pin_path) / "sekisho_interfaces").c_str()));
+        for (const unsigned index : known_interfaces(links_path(pin_path), interfaces.get())) {
+            count += detach_programs(links_path(pin_path), index) ? 1 : 0;
+        }
+    }
+    std::error_code error;
+    std::filesystem::remove_all(layout_path(pin_path), error);
+    if (error) {
+        return fail(Failure::unavailable, "can't remove " + layout_path(pin_path).string() + ": " + error.message());
+    }
+    std::filesystem::remove(pin_path, error);
+    return count;
+}
+
+}  // namespace sekisho::dataplane

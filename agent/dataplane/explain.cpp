@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+// `why`: the rules of bpf/policy.h once more, in words, over the same table and the same entries.
+#include <bpf/bpf.h>
+
+#include <cerrno>
+#include <chrono>
+
+#include "agent/dataplane/reasons.h"
+#include "agent/dataplane/state.h"
+
+namespace sekisho::dataplane {
+
+namespace {
+
+// What is known of the two ends of the packet asked about.
+struct Subject {
+    const sekisho_segment* source = nullptr;
+    const sekisho_segment* destination = nullptr;
+    std::optional<sekisho_entry> entry;
+    std::string from;
+    std::string to;
+    std::string pool;
+    std::string key;
+    std::string server;
+    std::chrono::nanoseconds boottime{};
+
+    [[nodiscard]] bool in_pool() const { return (source->flags & SEKISHO_SEGMENT_POOL) != 0; }
+    [[nodiscard]] bool flagged(sekisho_entry_flag flag) const { return entry && (entry->flags & flag) != 0; }
+};
+
+std::string seconds_text(std::chrono::nanoseconds time) {
+    return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(time).count()) + " s";
+}
+
+Step quarantined(const Subject& subject) {
+    const bool is = subject.in_pool() && subject.flagged(SEKISHO_ENTRY_QUARANTINE);
+    return {.rule = "quarantined", .matched = is, .detail = subject.from + (is ? " is" : " is not") + " quarantined"};
+}
+
+Step designated(const Subject& subject) {
+    if (subject.destination == nullptr) {
+        return {.rule = "designated", .matched = false,
+                .detail = "no destination given: as if to a server that is not designated"};
+    }
+    const bool is = (subject.destination->flags & SEKISHO_SEGMENT_DESIGNATED) != 0;
+    return {.rule = "designated", .matched = is,
+            .detail = subject.to + (is ? " is the designated server " + subject.server : " is no designated server")};
+}
+
+Step no_pool(const Subject& subject) {
+    return {.rule = "no_pool", .matched = !subject.in_pool(),
+            .detail = subject.in_pool() ? subject.from + " lies in the pool " + subject.pool + ", its key is " + subject.key
+                                        : subject.from + " lies in no pool: it is nobody's subscriber"};
+}
+
+Step exempt(const Subject& subject) {
+    if ((subject.source->flags & SEKISHO_SEGMENT_EXEMPT) != 0) {
+        return {.rule = "exempt", .matched = true, .detail = subject.from + " lies in an exempt prefix"};
+    }
+    const bool is = subject.flagged(SEKISHO_ENTRY_EXEMPT);
+    return {.rule = "exempt", .matched = is, .detail = subject.key + (is ? " is exempt" : " is not exempt")};
+}
+
+Step granted(const Subject& subject) {
+    if (!subject.flagged(SEKISHO_ENTRY_GRANT)) {
+        return {.rule = "granted", .matched = false, .detail = "no grant for " + subject.key};
+    }
+    const auto left = std::chrono::nanoseconds(subject.entry->expires_ns) - subject.boottime;
+    if (left <= std::chrono::nanoseconds::zero()) {
+        return {.rule = "granted", .matched = false,
+                .detail = "the grant for " + subject.key + " ended " + seconds_text(-left) + " ago"};
+    }
+    return {.rule = "granted", .matched = true,
+            .detail = "a grant for " + subject.key + " lives for " + seconds_text(left) + " more"};
+}
+
+Step not_granted(const Subject& subject) {
+    return {.rule = "not_granted", .matched = true,
+            .detail = "nothing opened port 25 for " + subject.key + "; pool " + subject.pool + " says " +
+                      std::string(verdict_name(subject.source->action))};
+}
+
+Explanation walk(const Subject& subject) {
+    Explanation explanation;
+    for (const auto rule : {quarantined, designated, no_pool, exempt, granted, not_granted}) {
+        explanation.steps.push_back(rule(subject));
+        const Step& step = explanation.steps.back();
+        if (step.matched) {
+            const bool blocks = step.rule == "quarantined" || step.rule == "not_granted";
+            explanation.verdict = blocks ? verdict_name(subject.source->action) : verdict_name(SEKISHO_PASS);
+            explanation.reason = step.rule;
+            break;
+        }
+    }
+    return explanation;
+}
+
+std::string server_of(const Config& config, const Address& address) {
+    for (const DesignatedConfig& server : config.designated) {
+        for (const Prefix& prefix : server.prefixes) {
+            if (prefix.contains(address)) {
+                return server.name;
+            }
+        }
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<Explanation> Dataplane::explain(const Address& source, const std::optional<Address>& destination,
+                                       std::chrono::nanoseconds boottime) const {
+    if (!state_->table) {
+        return fail(Failure::unavailable, "no policy is in force yet");
+    }
+    if (destination && destination->family != source.family) {
+        return fail(Failure::invalid, source.text() + " and " + destination->text() + " are of different families",
+                    "give two addresses of one family");
+    }
+    Subject subject;
+    subject.source = &state_->table->source(source);
+    subject.destination = destination ? &state_->table->destination(*destination) : nullptr;
+    subject.from = source.text();
+    subject.boottime = boottime;
+    if (destination) {
+        subject.to = destination->text();
+        subject.server = server_of(state_->config, *destination);
+    }
+    if (subject.in_pool()) {
+        const int length = subject.source->key_bits;
+        const Prefix key{.address = source.masked(length), .length = length};
+        subject.pool = state_->config.pools.at(subject.source->pool).name;
+        subject.key = key.text();
+        const sekisho_key bytes = kernel_key(key);
+        sekisho_entry entry{};
+        if (bpf_map_lookup_elem(state_->kernel.entries(), &bytes, &entry) == 0) {
+            subject.entry = entry;
+        } else if (errno != ENOENT) {
+            return fail(Failure::unavailable, "can't read the entry of " + subject.key + ": " + error_text(errno));
+        }
+    }
+    return walk(subject);
+}
+
+}  // namespace sekisho::dataplane

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// Programs and maps in the kernel, their pins, and the lock on them.
+#pragma once
+
+#include <unistd.h>
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "agent/base/config.h"
+#include "agent/base/result.h"
+
+struct sekisho_xdp;
+struct sekisho_tc;
+
+namespace sekisho::dataplane {
+
+// An owned file descriptor.
+class Fd {
+public:
+    Fd() = default;
+    explicit Fd(int number) : number_(number) {}
+    Fd(Fd&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
+    Fd& operator=(Fd&& other) noexcept {
+        std::swap(number_, other.number_);
+        return *this;
+    }
+    Fd(const Fd&) = delete;
+    Fd& operator=(const Fd&) = delete;
+    ~Fd() {
+        if (number_ >= 0) {
+            ::close(number_);
+        }
+    }
+    [[nodiscard]] int get() const { return number_; }
+    explicit operator bool() const { return number_ >= 0; }
+
+private:
+    int number_ = -1;
+};
+
+// "Operation not permitted" for an errno.
+[[nodiscard]] std::string error_text(int error);
+
+// Holds the pin path for one process. Failure::conflict if another one does.
+[[nodiscard]] Result<Fd> lock_pins(const std::filesystem::path& pin_path);
+
+// Below the pin path stand the maps and links of this layout version.
+[[nodiscard]] std::filesystem::path layout_path(const std::filesystem::path& pin_path);
+[[nodiscard]] std::filesystem::path links_path(const std::filesystem::path& pin_path);
+
+// Both objects, loaded, sharing their maps with what is pinned.
+class Kernel {
+public:
+    [[nodiscard]] static Result<Kernel> load(const DataplaneConfig& config);
+
+    Kernel(Kernel&&) noexcept;
+    Kernel& operator=(Kernel&&) noexcept;
+    Kernel(const Kernel&) = delete;
+    Kernel& operator=(const Kernel&) = delete;
+    ~Kernel();
+
+    // File descriptors, owned by the object.
+    [[nodiscard]] int tables() const;
+    [[nodiscard]] int entries() const;
+    [[nodiscard]] int counts() const;
+    [[nodiscard]] int interfaces() const;
+    [[nodiscard]] int xdp_program(Side side) const;
+    [[nodiscard]] int tc_program(Side side) const;
+
+    [[nodiscard]] const std::filesystem::path& links() const { return links_; }
+    [[nodiscard]] std::uint32_t max_entries() const { return max_entries_; }
+    [[nodiscard]] const std::vector<std::string>& notices() const { return notices_; }
+
+private:
+    explicit Kernel(Fd lock);
+
+    Fd lock_;
+    sekisho_xdp* xdp_ = nullptr;
+    sekisho_tc* tc_ = nullptr;
+    std::filesystem::path links_;
+    std::uint32_t max_entries_ = 0;
+    std::vector<std::string> notices_;
+};
+
+}  // namespace sekisho::dataplane

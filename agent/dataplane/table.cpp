@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: Apache-2.0
+// Builds the kernel's table.
+#include "agent/dataplane/table.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <cstring>
+#include <iterator>
+#include <limits>
+#include <span>
+#include <string>
+#include <utility>
+
+namespace sekisho::dataplane {
+
+namespace {
+
+constexpr int half_bits = 64;
+
+struct Halves {
+    std::uint64_t high = 0;
+    std::uint64_t low = 0;
+
+    auto operator<=>(const Halves&) const = default;
+};
+
+std::uint64_t big_endian(std::span<const std::uint8_t> bytes) {
+    std::uint64_t value = 0;
+    for (const std::uint8_t byte : bytes) {
+        value = value << 8 | byte;
+    }
+    return value;
+}
+
+// An address as the kernel's programs see it: IPv4 in the lower 32 bits.
+Halves halves(const Address& address) {
+    const std::span bytes(address.bytes);
+    if (address.family == Family::ipv4) {
+        return {.high = 0, .low = big_endian(bytes.first(4))};
+    }
+    return {.high = big_endian(bytes.first(8)), .low = big_endian(bytes.last(8))};
+}
+
+// The address behind this one, or nothing behind the last.
+std::optional<Address> next(Address address) {
+    for (int place = address.bits() / 8 - 1; place >= 0; place--) {
+        if (++address.bytes.at(static_cast<std::size_t>(place)) != 0) {
+            return address;
+        }
+    }
+    return std::nullopt;
+}
+
+struct Piece {
+    Prefix prefix;
+    std::uint16_t segment = 0;
+};
+
+struct Range {
+    Address start;
+    std::uint16_t segment = 0;
+};
+
+// Disjoint ranges that cover the whole family, in order, from prefixes that may lie within one another.
+class Flattening {
+public:
+    explicit Flattening(Family family) {
+        Address zero;
+        zero.family = family;
+        ranges_.push_back({zero, 0});
+    }
+
+    // `pieces` in order: by address, the wider first.
+    std::vector<Range> run(const std::vector<Piece>& pieces) {
+        for (const Piece& piece : pieces) {
+            while (!open_.empty() && !open_.back().prefix.contains(piece.prefix)) {
+                close();
+            }
+            begin(piece.prefix.address, piece.segment);
+            open_.push_back(piece);
+        }
+        while (!open_.empty()) {
+            close();
+        }
+        return std::move(ranges_);
+    }
+
+private:
+    void begin(const Address& start, std::uint16_t segment) {
+        if (ranges_.back().start == start) {
+            ranges_.back().segment = segment;
+        } else if (ranges_.back().segment != segment) {
+            ranges_.push_back({start, segment});
+        }
+    }
+
+    // Ends the innermost prefix: what it lies in goes on behind it.
+    void close() {
+        const Prefix ended = open_.back().prefix;
+        open_.pop_back();
+        if (const auto behind = next(ended.address.last(ended.length))) {
+            begin(*behind, open_.empty() ? std::uint16_t{0} : open_.back().segment);
+        }
+    }
+
+    std::vector<Range> ranges_;
+    std::vector<Piece> open_;
+};
+
+std::vector<Range> flatten(Family family, const std::vector<Piece>& pieces) {
+    std::vector<Piece> mine;
+    std::ranges::copy_if(pieces, std::back_inserter(mine),
+                         [family](const Piece& piece) { return piece.prefix.address.family == family; });
+    std::ranges::stable_sort(mine, {}, [](const Piece& piece) {
+        return std::pair(piece.prefix.address, piece.prefix.length);
+    });
+    return Flattening(family).run(mine);
+}
+
+Result<void> check_room(const std::vector<Range>& ranges) {
+    if (ranges.size() > SEKISHO_RANGES) {
+        return fail(Failure::invalid,
+                    "the prefixes make " + std::to_string(ranges.size()) + " ranges, and the kernel's table holds " +
+                        std::to_string(SEKISHO_RANGES),
+                    "join neighbouring prefixes, or exempt single keys instead of prefixes");
+    }
+    return {};
+}
+
+Result<void> fill(const std::vector<Range>& ranges, sekisho_ranges4& table) {
+    if (auto room = check_room(ranges); !room) {
+        return room;
+    }
+    for (std::size_t place = 0; place < SEKISHO_RANGES; place++) {
+        const bool used = place < ranges.size();
+        table.start[place] = used ? static_cast<std::uint32_t>(halves(ranges[place].start).low)
+                                  : std::numeric_limits<std::uint32_t>::max();
+        table.segment[place] = used ? ranges[place].segment : ranges.back().segment;
+    }
+    return {};
+}
+
+Result<void> fill(const std::vector<Range>& ranges, sekisho_ranges6& table) {
+    if (auto room = check_room(ranges); !room) {
+        return room;
+    }
+    constexpr auto highest = std::numeric_limits<std::uint64_t>::max();
+    for (std::size_t place = 0; place < SEKISHO_RANGES; place++) {
+        const bool used = place < ranges.size();
+        const Halves start = used ? halves(ranges[place].start) : Halves{highest, highest};
+        table.high[place] = start.high;
+        table.low[place] = start.low;
+        table.segment[place] = used ? ranges[place].segment : ranges.back().segment;
+    }
+    return {};
+}
+
+std::uint8_t kernel_action(Action action) {
+    switch (action) {
+        case Action::monitor:
+            return SEKISHO_MONITOR;
+        case Action::drop:
+            return SEKISHO_DROP;
+        case Action::reset:
+            return SEKISHO_RESET;
+    }
+    std::unreachable();
+}
+
+// Gives out segments and the bits of the bitmap's exact part.
+class Segments {
+public:
+    explicit Segments(sekisho_table& table) : table_(table) {}
+
+    Result<std::uint16_t> add(const sekisho_segment& segment) {
+        if (used_ >= SEKISHO_SEGMENTS) {
+            return fail(Failure::invalid,
+                        "there are more than " + std::to_string(SEKISHO_SEGMENTS - 1) +
+                            " prefixes in pools, designated servers and exemptions",
+                        "join neighbouring prefixes");
+        }
+        table_.segments[used_] = segment;
+        return used_++;
+    }
+
+    sekisho_segment of_pool(const PoolConfig& pool, std::uint32_t index, const Prefix& prefix) {
+        const int key_bits = prefix.address.family == Family::ipv4 ? 32 : pool.key_length_ipv6;
+        const Halves first = halves(prefix.address);
+        sekisho_segment segment{};
+        segment.first_high = first.high;
+        segment.first_low = first.low;
+        segment.flags = SEKISHO_SEGMENT_POOL;
+        segment.action = kernel_action(pool.action);
+        segment.key_bits = static_cast<std::uint8_t>(key_bits);
+        segment.pool = index;
+        const int host = key_bits - prefix.length;
+        const bool countable = host < 32 && (prefix.address.family == Family::ipv4 || key_bits <= half_bits);
+        if (countable && (std::uint64_t{1} << host) <= SEKISHO_EXACT_BITS - bits_) {
+            segment.bit_base = bits_;
+            bits_ += std::uint32_t{1} << host;
+        } else {
+            segment.flags |= SEKISHO_SEGMENT_HASHED;
+        }
+        return segment;
+    }
+
+private:
+    sekisho_table& table_;
+    std::uint16_t used_ = 1;   // segment 0 means nothing
+    std::uint32_t bits_ = 0;
+};
+
+// Pools, and the exemptions that lie in them: those are their pool's segment with a flag more.
+Result<std::vector<Piece>> source_pieces(const Config& config, const std::vector<Prefix>& wide, Segments& segments) {
+    std::vector<Piece> pieces;
+    for (std::uint32_t index = 0; index < config.pools.size(); index++) {
+        for (const Prefix& prefix : config.pools[index].prefixes) {
+            sekisho_segment segment = segments.of_pool(config.pools[index], index, prefix);
+            const auto plain = segments.add(segment);
+            if (!plain) {
+                return std::unexpected(plain.error());
+            }
+            pieces.push_back({prefix, *plain});
+            segment.flags |= SEKISHO_SEGMENT_EXEMPT;
+            std::optional<std::uint16_t> exempt;
+            for (const Prefix& exemption : wide) {
+                if (!prefix.contains(exemption)) {
+                    continue;
+                }
+                if (!exempt) {
+                    const auto added = segments.add(segment);
+                    if (!added) {
+                        return std::unexpected(added.error());
+                    }
+                    exempt = *added;
+                }
+                pieces.push_back({exemption, *exempt});
+            }
+        }
+    }
+    return pieces;
+}
+
+Result<std::vector<Piece>> destination_pieces(const Config& config, Segments& segments) {
+    std::vector<Piece> pieces;
+    for (const DesignatedConfig& server : config.designated) {
+        sekisho_segment segment{};
+        segment.flags = SEKISHO_SEGMENT_DESIGNATED;
+        const auto added = segments.add(segment);
+        if (!added) {
+            return std::unexpected(added.error());
+        }
+        for (const Prefix& prefix : server.prefixes) {
+            pieces.push_back({prefix, *added});
+        }
+    }
+    return pieces;
+}
+
+std::uint16_t find(const sekisho_ranges4& ranges, const Halves& address) {
+    const std::span starts(ranges.start);
+    const auto above = std::ranges::upper_bound(starts, address.low);
+    return ranges.segment[static_cast<std::size_t>(above - starts.begin()) - 1];
+}
+
+std::uint16_t find(const sekisho_ranges6& ranges, const Halves& address) {
+    std::size_t at = 0;
+    for (std::size_t step = SEKISHO_RANGES / 2; step != 0; step /= 2) {
+        if (Halves{ranges.high[at + step], ranges.low[at + step]} <= address) {
+            at += step;
+        }
+    }
+    return ranges.segment[at];
+}
+
+}  // namespace
+
+sekisho_key kernel_key(const Prefix& key) {
+    sekisho_key result{};
+    if (key.address.family == Family::ipv6) {
+        std::ranges::copy(key.address.bytes, std::begin(result.bytes));
+        return result;
+    }
+    result.bytes[10] = result.bytes[11] = 0xff;
+    std::copy_n(key.address.bytes.begin(), 4, std::begin(result.bytes) + 12);
+    return result;
+}
+
+Prefix prefix_of(const sekisho_key& key, int length) {
+    Prefix prefix;
+    const std::span bytes(key.bytes);
+    const bool high_zero = std::ranges::all_of(bytes.first(10), [](std::uint8_t byte) { return byte == 0; });
+    if (high_zero && bytes[10] == 0xff && bytes[11] == 0xff) {
+        prefix.address.family = Family::ipv4;
+        std::ranges::copy(bytes.last(4), prefix.address.bytes.begin());
+        prefix.length = 32;
+        return prefix;
+    }
+    prefix.address.family = Family::ipv6;
+    std::ranges::copy(bytes, prefix.address.bytes.begin());
+    prefix.length = std::clamp(length, 0, 128);
+    return prefix;
+}
+
+Table::Table() : data_(std::make_unique<sekisho_table>()) {}
+
+Result<Table> Table::build(const Config& config, const std::vector<Prefix>& wide_exemptions) {
+    Table table;
+    sekisho_table& data = *table.data_;
+    for (std::size_t place = 0; place < std::min<std::size_t>(config.dataplane.ports.size(), SEKISHO_PORTS); place++) {
+        data.ports[place] = htons(config.dataplane.ports[place]);
+    }
+    data.answers_per_second = config.dataplane.answers_per_second;
+
+    Segments segments(data);
+    const auto sources = source_pieces(config, wide_exemptions, segments);
+    if (!sources) {
+        return std::unexpected(sources.error());
+    }
+    const auto destinations = destination_pieces(config, segments);
+    if (!destinations) {
+        return std::unexpected(destinations.error());
+    }
+    for (const auto& filled : {fill(flatten(Family::ipv4, *sources), data.source4),
+                               fill(flatten(Family::ipv6, *sources), data.source6),
+                               fill(flatten(Family::ipv4, *destinations), data.destination4),
+                               fill(flatten(Family::ipv6, *destinations), data.destination6)}) {
+        if (!filled) {
+            return std::unexpected(filled.error());
+        }
+    }
+    return table;
+}
+
+std::optional<std::uint32_t> Table::bit_of(const Prefix& key) const {
+    const sekisho_segment& segment = source(key.address);
+    if ((segment.flags & SEKISHO_SEGMENT_POOL) == 0) {
+        return std::nullopt;
+    }
+    const Halves address = halves(key.address);
+    if ((segment.flags & SEKISHO_SEGMENT_HASHED) != 0) {
+        const sekisho_key bytes = kernel_key(key);
+        const std::span whole(bytes.bytes);
+        return SEKISHO_EXACT_BITS + sekisho_hashed_bit(big_endian(whole.first(8)), big_endian(whole.last(8)));
+    }
+    if (key.address.family == Family::ipv4) {
+        return segment.bit_base + static_cast<std::uint32_t>(address.low - segment.first_low);
+    }
+    return segment.bit_base +
+           static_cast<std::uint32_t>((address.high - segment.first_high) >> (half_bits - segment.key_bits));
+}
+
+const sekisho_segment& Table::source(const Address& address) const {
+    const Halves numbers = halves(address);
+    const std::uint16_t found = address.family == Family::ipv4 ? find(data_->source4, numbers)
+                                                               : find(data_->source6, numbers);
+    return data_->segments[found];
+}
+
+const sekisho_segment& Table::destination(const Address& address) const {
+    const Halves numbers = halves(address);
+    const std::uint16_t found = address.family == Family::ipv4 ? find(data_->destination4, numbers)
+                                                               : find(data_->destination6, numbers);
+    return data_->segments[found];
+}
+
+}  // namespace sekisho::dataplane
