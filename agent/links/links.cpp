@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+// libnl-route, read when the socket is ready.
+#include "agent/links/links.h"
+
+#include <netlink/cache.h>
+#include <netlink/msg.h>
+#include <netlink/netlink.h>
+#include <netlink/route/link.h>
+#include <netlink/socket.h>
+
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <cstring>
+#include <map>
+#include <set>
+#include <utility>
+
+namespace sekisho::links {
+
+namespace {
+
+struct SocketFree {
+    void operator()(nl_sock* socket) const { nl_socket_free(socket); }
+};
+using Socket = std::unique_ptr<nl_sock, SocketFree>;
+
+// Room for a burst of thousands of interfaces (a BNG's sessions after an outage).
+constexpr int receive_buffer = 4 << 20;
+
+std::unexpected<Error> netlink_error(const std::string& what, int error) {
+    return fail(Failure::unavailable, what + ": " + nl_geterror(error));
+}
+
+Link describe(rtnl_link* link) {
+    Link result;
+    result.index = static_cast<unsigned>(rtnl_link_get_ifindex(link));
+    const char* name = rtnl_link_get_name(link);
+    result.name = name != nullptr ? name : "";
+    const char* kind = rtnl_link_get_type(link);
+    result.kind = kind != nullptr ? kind : "";
+    const nl_addr* address = rtnl_link_get_addr(link);
+    if (address != nullptr && nl_addr_get_len(address) == result.mac.size()) {
+        std::memcpy(result.mac.data(), nl_addr_get_binary_addr(address), result.mac.size());
+    }
+    return result;
+}
+
+class NetlinkWatcher final : public Watcher {
+public:
+    NetlinkWatcher(const boost::asio::any_io_executor& executor, Appeared appeared, Gone gone)
+        : appeared_(std::move(appeared)), gone_(std::move(gone)), ready_(executor) {}
+
+    ~NetlinkWatcher() override {
+        // The descriptor is the socket's; Asio must not close it.
+        if (ready_.is_open()) {
+            ready_.release();
+        }
+    }
+
+    Result<void> begin() {
+        events_.reset(nl_socket_alloc());
+        if (!events_) {
+            return fail(Failure::unavailable, "no memory for a netlink socket");
+        }
+        nl_socket_disable_seq_check(events_.get());
+        nl_socket_modify_cb(events_.get(), NL_CB_VALID, NL_CB_CUSTOM, &on_message, this);
+        int failed = nl_connect(events_.get(), NETLINK_ROUTE);
+        failed = failed != 0 ? failed : nl_socket_set_buffer_size(events_.get(), receive_buffer, 0);
+        failed = failed != 0 ? failed : nl_socket_set_nonblocking(events_.get());
+        failed = failed != 0 ? failed : nl_socket_add_membership(events_.get(), RTNLGRP_LINK);
+        if (failed != 0) {
+            return netlink_error("can't watch the interfaces", failed);
+        }
+        ready_.assign(nl_socket_get_fd(events_.get()));
+        // Subscribed first, read after: nothing that changes in between is missed.
+        if (auto read = read_all(); !read) {
+            return read;
+        }
+        wait();
+        return {};
+    }
+
+private:
+    // Everything that is there now; what we knew and isn't there is gone.
+    Result<void> read_all() {
+        const Socket socket(nl_socket_alloc());
+        if (!socket) {
+            return fail(Failure::unavailable, "no memory for a netlink socket");
+        }
+        if (const int failed = nl_connect(socket.get(), NETLINK_ROUTE); failed != 0) {
+            return netlink_error("can't ask for the interfaces", failed);
+        }
+        nl_cache* cache = nullptr;
+        if (const int failed = rtnl_link_alloc_cache(socket.get(), AF_UNSPEC, &cache); failed != 0) {
+            return netlink_error("can't read the interfaces", failed);
+        }
+        std::set<unsigned> seen;
+        for (nl_object* object = nl_cache_get_first(cache); object != nullptr; object = nl_cache_get_next(object)) {
+            const Link link = describe(reinterpret_cast<rtnl_link*>(object));
+            seen.insert(link.index);
+            appear(link);
+        }
+        nl_cache_free(cache);
+        const auto known = known_;
+        for (const auto& [index, link] : known) {
+            if (!seen.contains(index)) {
+                vanish(index);
+            }
+        }
+        return {};
+    }
+
+    void wait() {
+        ready_.async_wait(boost::asio::posix::stream_descriptor::wait_read, [this](const boost::system::error_code& error) {
+            if (error) {
+                return;
+            }
+            receive();
+            wait();
+        });
+    }
+
+    void receive() {
+        const int failed = nl_recvmsgs_default(events_.get());
+        if (failed == -NLE_NOMEM) {  // ENOBUFS: messages were lost
+            // If reading fails as well, the next message or the next loss tries again.
+            (void)read_all();
+        }
+    }
+
+    static int on_message(nl_msg* message, void* self) {
+        nl_msg_parse(message, &on_object, self);
+        // nl_msg_parse doesn't say whether the object is new or gone: the message's type does.
+        return NL_OK;
+    }
+
+    static void on_object(nl_object* object, void* self) {
+        auto* watcher = static_cast<NetlinkWatcher*>(self);
+        const int type = nl_object_get_msgtype(object);
+        if (type != RTM_NEWLINK && type != RTM_DELLINK) {
+            return;
+        }
+        auto* link = reinterpret_cast<rtnl_link*>(object);
+        // A bridge reports its ports as objects of its own family, and their removal from it as a deletion.
+        if (rtnl_link_get_family(link) != AF_UNSPEC) {
+            return;
+        }
+        if (type == RTM_DELLINK) {
+            watcher->vanish(static_cast<unsigned>(rtnl_link_get_ifindex(link)));
+        } else {
+            watcher->appear(describe(link));
+        }
+    }
+
+    void appear(const Link& link) {
+        const auto known = known_.find(link.index);
+        if (known != known_.end() && known->second == link) {
+            return;
+        }
+        known_[link.index] = link;
+        appeared_(link);
+    }
+
+    void vanish(unsigned index) {
+        const auto known = known_.find(index);
+        if (known == known_.end()) {
+            return;
+        }
+        const Link link = known->second;
+        known_.erase(known);
+        gone_(link);
+    }
+
+    Appeared appeared_;
+    Gone gone_;
+    Socket events_;
+    boost::asio::posix::stream_descriptor ready_;
+    std::map<unsigned, Link> known_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Watcher>> Watcher::start(boost::asio::any_io_executor executor, Appeared appeared, Gone gone) {
+    auto watcher = std::make_unique<NetlinkWatcher>(executor, std::move(appeared), std::move(gone));
+    if (auto begun = watcher->begin(); !begun) {
+        return std::unexpected(begun.error());
+    }
+    return watcher;
+}
+
+}  // namespace sekisho::links

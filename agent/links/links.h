@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// Network interfaces that come and go, by rtnetlink. Says what is there; what it means is the caller's business.
+#pragma once
+
+#include <array>
+#include <boost/asio/any_io_executor.hpp>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "agent/base/result.h"
+
+namespace sekisho::links {
+
+// An interface as the kernel describes it.
+struct Link {
+    unsigned index = 0;
+    std::string name;
+    std::string kind;                   // "veth", "bridge", ...; empty for hardware
+    std::array<std::uint8_t, 6> mac{};  // zero without an Ethernet address
+
+    bool operator==(const Link&) const = default;
+};
+
+// Watches all interfaces of the network namespace. Callbacks run on the executor's thread, in the order of the kernel's
+// messages; after a lost message everything is read anew, so that the picture is right again.
+class Watcher {
+public:
+    using Appeared = std::function<void(const Link&)>;  // new, or renamed, or with another MAC
+    using Gone = std::function<void(const Link&)>;
+
+    // Reads what is there (`appeared` has been called for each interface when it returns) and watches on.
+    [[nodiscard]] static Result<std::unique_ptr<Watcher>> start(boost::asio::any_io_executor executor,
+                                                                Appeared appeared, Gone gone);
+
+    Watcher(const Watcher&) = delete;
+    Watcher& operator=(const Watcher&) = delete;
+    virtual ~Watcher() = default;
+
+protected:
+    Watcher() = default;
+};
+
+}  // namespace sekisho::links
