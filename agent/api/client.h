@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// A simple blocking HTTP client of the agent's Unix socket, for `sekisho` and the mail side.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "agent/base/result.h"
+
+namespace sekisho::api {
+
+// What the agent answered; the body is JSON, or text for /metrics.
+struct Answer {
+    int status = 0;
+    std::string body;
+};
+
+// One request a connection. Not thread-safe.
+class Client {
+public:
+    explicit Client(std::filesystem::path socket, std::chrono::seconds limit = std::chrono::seconds{10});
+
+    // Sends a request and waits for the answer. Failure::unavailable, with a remedy, where the socket is missing, nobody
+    // listens, the permission is lacking, the time is over, or the answer is no HTTP or over 64 MiB. An answer with
+    // an error status is an Answer all the same: see check().
+    [[nodiscard]] Result<Answer> request(std::string_view method, std::string_view target,
+                                         std::string_view body = {}) const;
+
+private:
+    std::filesystem::path socket_;
+    std::chrono::seconds limit_;
+};
+
+// The answer's JSON text where its status is 2xx, else the Error that its body describes.
+[[nodiscard]] Result<std::string> check(const Answer& answer);
+
+}  // namespace sekisho::api
