@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+// The agent's operations as values, and the routes that lead to them (README.md has the table).
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/api/http_server.h"
+#include "agent/base/address.h"
+#include "agent/base/result.h"
+
+namespace sekisho::api {
+
+using WallTime = std::chrono::sys_time<std::chrono::nanoseconds>;
+
+struct Version {
+    std::string version;  // "0.1.0"
+    unsigned abi = 0;     // of the kernel's maps
+};
+
+struct PoolStatus {
+    std::string name;
+    std::string action;  // "monitor", "drop", "reset"
+    std::vector<Prefix> prefixes;
+};
+
+struct Count {
+    std::string reason;
+    std::string verdict;
+    std::uint64_t packets = 0;
+    std::uint64_t bytes = 0;
+};
+
+// One source of logins: what became of what it said.
+struct LoginCounts {
+    std::string name;
+    std::uint64_t granted = 0;
+    std::uint64_t refused = 0;   // a login, but the rules said no
+    std::uint64_t rejected = 0;  // no login: malformed, a stranger, a wrong key
+};
+
+struct Status {
+    std::string state;  // "enforcing", or "idle" while no interface has a program
+    WallTime since{};   // start of the daemon
+    std::chrono::seconds uptime{};
+    int pid = 0;
+    std::size_t interfaces = 0;
+    std::size_t grants = 0;
+    std::size_t exemptions = 0;
+    std::vector<PoolStatus> pools;
+    std::vector<Count> counts;
+    std::vector<LoginCounts> logins;
+};
+
+struct Check {
+    std::string name;
+    bool ok = false;
+    std::string detail;
+    std::string remedy;
+};
+
+struct InterfaceStatus {
+    std::string name;
+    unsigned index = 0;
+    std::string side;
+    std::string mode;  // "xdp", "xdp-generic", "tcx", "clsact"; empty where attaching failed
+    std::string why;
+    std::uint32_t program = 0;
+    bool attached = false;
+};
+
+struct GrantStatus {
+    Prefix key;
+    std::string pool;
+    std::string source;
+    std::string user;
+    std::string reason;
+    WallTime since{};
+    WallTime expires{};
+    std::chrono::seconds left{};
+};
+
+struct ExemptionStatus {
+    Prefix prefix;
+    std::string note;
+    WallTime since{};
+};
+
+struct Step {
+    std::string rule;
+    bool matched = false;
+    std::string detail;
+};
+
+struct Why {
+    Address address;
+    std::optional<Address> destination;
+    std::string verdict;
+    std::string reason;
+    std::vector<Step> steps;
+};
+
+// What the daemon can do; the daemon implements it. Each call is complete when it returns.
+class Agent {
+public:
+    Agent() = default;
+    Agent(const Agent&) = delete;
+    Agent& operator=(const Agent&) = delete;
+    virtual ~Agent() = default;
+
+    [[nodiscard]] virtual Version version() const = 0;
+    [[nodiscard]] virtual Result<Status> status() const = 0;
+    [[nodiscard]] virtual std::vector<Check> doctor() const = 0;
+    [[nodiscard]] virtual std::vector<InterfaceStatus> interfaces() const = 0;
+    [[nodiscard]] virtual std::vector<GrantStatus> grants() const = 0;
+    [[nodiscard]] virtual Result<GrantStatus> grant(const Address& address) const = 0;
+    [[nodiscard]] virtual Result<GrantStatus> add_grant(const Address& address,
+                                                        std::optional<std::chrono::seconds> lifetime,
+                                                        const std::string& reason) = 0;
+    [[nodiscard]] virtual Result<void> revoke_grant(const Address& address) = 0;
+    [[nodiscard]] virtual std::vector<ExemptionStatus> exemptions() const = 0;
+    [[nodiscard]] virtual Result<ExemptionStatus> add_exemption(const Prefix& prefix, const std::string& note) = 0;
+    [[nodiscard]] virtual Result<void> remove_exemption(const Prefix& prefix) = 0;
+    [[nodiscard]] virtual Result<Why> why(const Address& address,
+                                          const std::optional<Address>& destination) const = 0;
+    // Prometheus text.
+    [[nodiscard]] virtual std::string metrics() const = 0;
+};
+
+// May look, may change, or may do nothing.
+enum class Role : std::uint8_t { none, viewer, operator_ };
+
+// Answers one request by calling the agent. `role` is the caller's, see server.h.
+[[nodiscard]] Response answer(Agent& agent, const Request& request, Role role);
+
+}  // namespace sekisho::api

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// The agent's API on its Unix socket: who is there, and what may they do.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+
+#include "agent/api/http_server.h"
+#include "agent/api/routes.h"
+#include "agent/base/config.h"
+#include "agent/base/result.h"
+
+namespace sekisho::api {
+
+// The role of a peer: root, the daemon's own user and config.operators may change, config.viewers may look.
+[[nodiscard]] Role role_of(const ApiConfig& config, const Peer& peer);
+
+// Serves the API until the returned server goes. `agent` and `config` must outlive it. The socket's mode is 0666:
+// the role decides, not the file's mode.
+[[nodiscard]] Result<HttpServer> serve(const boost::asio::any_io_executor& executor, const ApiConfig& config,
+                                       Agent& agent);
+
+}  // namespace sekisho::api
