@@ -38,21 +38,23 @@ _Static_assert(sizeof(struct reset4) == 40, "IPv4 and TCP");
 _Static_assert(sizeof(struct reset6) == 60, "IPv6 and TCP");
 
 /* Whether the address is one that nobody answers for: multicast, broadcast, unspecified. */
-static __always_inline bool is_group(const struct packet *packet)
+static __always_inline bool is_group(const struct address *address, __u8 version)
 {
-    const struct address *to = &packet->destination;
-
-    if (packet->version == 4)
-        return to->low >= 0xe0000000 || to->low == 0;
-    return to->high >> 56 == 0xff || (to->high == 0 && to->low == 0);
+    if (version == 4)
+        return address->low >= 0xe0000000 || address->low == 0;
+    return address->high >> 56 == 0xff || (address->high == 0 && address->low == 0);
 }
 
-/* Whether the frame is one that this interface may answer; see README. */
-static __always_inline bool may_answer(const struct packet *packet, const __u8 mac[6], __u32 index)
+/*
+ * Whether the segment is one that this interface may answer; see README. The answer goes where the frame says that it
+ * came from, so that must be one station and one host, too: else one frame would be answered to a whole network.
+ */
+static __always_inline bool may_answer(const struct packet *packet, const struct ethhdr *ethernet, __u32 index)
 {
     const struct sekisho_interface *interface;
 
-    if (packet->flags & TCP_RST || mac[0] & 1 || is_group(packet))
+    if (packet->flags & TCP_RST || ethernet->h_dest[0] & 1 || ethernet->h_source[0] & 1 ||
+        is_group(&packet->destination, packet->version) || is_group(&packet->source, packet->version))
         return false;
     interface = bpf_map_lookup_elem(&sekisho_interfaces, &index);
     if (!interface)
@@ -60,7 +62,7 @@ static __always_inline bool may_answer(const struct packet *packet, const __u8 m
     if (interface->any_mac)
         return true;
     for (int i = 0; i < 6; i++)
-        if (interface->mac[i] != mac[i])
+        if (interface->mac[i] != ethernet->h_dest[i])
             return false;
     return true;
 }

@@ -99,7 +99,7 @@ int subscriber_tc(struct __sk_buff *skb)
         dissect(&frame, sizeof(ethernet), bpf_ntohs(ethernet.h_proto), skb->vlan_present ? 1 : 0, &packet);
     decision = decide(&packet, table);
     if (decision.verdict == SEKISHO_RESET &&
-        (!may_answer(&packet, ethernet.h_dest, skb->ifindex) || !answer_allowed(table) || reset(skb, &packet)))
+        (!may_answer(&packet, &ethernet, skb->ifindex) || !answer_allowed(table) || reset(skb, &packet)))
         decision.verdict = SEKISHO_DROP;
     count(decision, frame.length);
     if (decision.verdict == SEKISHO_PASS || decision.verdict == SEKISHO_MONITOR)

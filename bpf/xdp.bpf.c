@@ -88,7 +88,7 @@ int subscriber_xdp(struct xdp_md *context)
         dissect(&frame, sizeof(ethernet), bpf_ntohs(ethernet.h_proto), 0, &packet);
     decision = decide(&packet, table);
     if (decision.verdict == SEKISHO_RESET &&
-        (!may_answer(&packet, ethernet.h_dest, context->ingress_ifindex) || !answer_allowed(table) ||
+        (!may_answer(&packet, &ethernet, context->ingress_ifindex) || !answer_allowed(table) ||
          reset(context, &packet)))
         decision.verdict = SEKISHO_DROP;
     count(decision, frame.length);
