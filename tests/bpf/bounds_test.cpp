@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+// Frames cut at every octet, packets that aren't linear, tables at their limits, and the programs that judge
+// nothing.
+#include <random>
+
+#include "tests/bpf/cases.h"
+
+namespace sekisho::bpftest {
+namespace {
+
+class Bounds : public testing::TestWithParam<Kind> {
+protected:
+    void SetUp() override {
+        auto& programs = Programs::get();
+        programs.reset();
+        by_hand().fill(programs.table());
+    }
+
+    void expect(const std::string& what, const Packet& packet, sekisho_reason reason,
+                sekisho_verdict verdict) const {
+        SCOPED_TRACE(what);
+        Programs::get().reset();
+        by_hand().fill(Programs::get().table());
+        judge(GetParam(), {what, packet, reason, verdict});
+    }
+};
+
+INSTANTIATE_TEST_SUITE_P(Each, Bounds, testing::Values(Kind::xdp, Kind::tc),
+                         [](const auto& each) { return name(each.param); });
+
+// The IP header's length says more than there is: dropped, as any stack would.
+TEST_P(Bounds, CutAtEveryOctet) {
+    const auto four = Eth().IPv4(reset4, mx4).Tcp(1024, 25).Syn().TcpOptions(5);
+    const auto six = Eth().IPv6(reset6, mx6).HopByHop().Fragment(0, false).Tcp(1024, 25).Syn().TcpOptions(5);
+    for (std::size_t size = 15; size < four.bytes().size(); size++) {
+        expect("IPv4, " + std::to_string(size), Packet(four).Truncate(size), SEKISHO_REASON_IPV4_MALFORMED,
+               SEKISHO_DROP);
+    }
+    for (std::size_t size = 15; size < six.bytes().size(); size++) {
+        expect("IPv6, " + std::to_string(size), Packet(six).Truncate(size), SEKISHO_REASON_IPV6_MALFORMED,
+               SEKISHO_DROP);
+    }
+}
+
+// The lengths are right for what is left: what lacks is the TCP header, or a part of the chain.
+TEST_P(Bounds, ShortAtEveryOctet) {
+    for (std::uint16_t size = 0; size < 40; size++) {
+        const auto packet =
+            Eth().IPv4(reset4, mx4).Length(static_cast<std::uint16_t>(20 + size)).Tcp(1024, 25);
+        expect("IPv4, " + std::to_string(size), Packet(packet).Syn().TcpOptions(5).Truncate(34U + size),
+               SEKISHO_REASON_TCP_MALFORMED, SEKISHO_DROP);
+    }
+    for (std::uint16_t size = 1; size < 16 + 40; size++) {
+        const auto packet = Eth().IPv6(reset6, mx6).Length(size).HopByHop().Fragment(0, false).Tcp(1024, 25);
+        expect("IPv6, " + std::to_string(size), Packet(packet).Syn().TcpOptions(5).Truncate(54U + size),
+               size < 16 ? SEKISHO_REASON_HEADER_CHAIN : SEKISHO_REASON_TCP_MALFORMED, SEKISHO_DROP);
+    }
+}
+
+// A first fragment, cut likewise: never passed, because its TCP header can't be seen.
+TEST_P(Bounds, ShortFirstFragmentAtEveryOctet) {
+    for (std::uint16_t size = 0; size < 40; size++) {
+        const auto packet = Eth()
+                                .IPv4(reset4, mx4)
+                                .Length(static_cast<std::uint16_t>(20 + size))
+                                .FragmentAt(0, true)
+                                .Tcp(1024, 25);
+        expect("IPv4, " + std::to_string(size), Packet(packet).Syn().TcpOptions(5).Truncate(34U + size),
+               SEKISHO_REASON_TINY_FRAGMENT, SEKISHO_DROP);
+    }
+}
+
+TEST_P(Bounds, LargePackets) {
+    expect("data of 8 KiB", Eth().IPv4(drop4, mx4).Tcp(1024, 25).Flags(0x18).Payload(8192),
+           SEKISHO_REASON_NOT_GRANTED, SEKISHO_DROP);
+    expect("data of 8 KiB, answered", Eth().IPv4(reset4, mx4).Tcp(1024, 25).Syn().Payload(8192),
+           SEKISHO_REASON_NOT_GRANTED, SEKISHO_RESET);
+    expect("data of 8 KiB over IPv6", Eth().IPv6(reset6, mx6).Tcp(1024, 25).Syn().Payload(8192),
+           SEKISHO_REASON_NOT_GRANTED, SEKISHO_RESET);
+    expect("another port", Eth().IPv4(reset4, mx4).Tcp(1024, 26).Syn().Payload(8192),
+           SEKISHO_REASON_PORT_NOT_ENFORCED, SEKISHO_PASS);
+}
+
+// A chain longer than a page: only a helper reaches what is behind it. TC takes out at most 4,095 octets at
+// once, so there the segment is dropped without an answer, and counted so.
+TEST_P(Bounds, HeadersBeyondAPage) {
+    const auto packet =
+        Eth().IPv6(reset6, mx6).HopByHop(255).DestinationOptions(255).Routing(255).Tcp(1024, 25).Syn();
+    expect("a chain of 6 KiB", packet, SEKISHO_REASON_NOT_GRANTED,
+           GetParam() == Kind::xdp ? SEKISHO_RESET : SEKISHO_DROP);
+}
+
+// Segmentation offload announces IPv4 packets beyond 64 KiB by a total length of 0 (BIG TCP); a wire can't.
+TEST(BoundsOfOffload, TotalLengthZeroIsJudgedByThePacket) {
+    auto& programs = Programs::get();
+    programs.reset();
+    by_hand().fill(programs.table());
+    const auto frame = Eth().IPv4(drop4, mx4).Length(0).Tcp(1024, 25).Flags(0x18).Payload(2000).bytes();
+    EXPECT_EQ(programs.run(Kind::tc, frame, {.size = 1000, .segments = 2}).fate, Fate::dropped);
+    EXPECT_EQ(programs.counts(), once(SEKISHO_REASON_NOT_GRANTED, SEKISHO_DROP, frame.size()));
+    const auto other = Eth().IPv4(drop4, mx4).Length(0).Tcp(1024, 26).Flags(0x18).Payload(2000).bytes();
+    EXPECT_EQ(programs.run(Kind::tc, other, {.size = 1000, .segments = 2}).fate, Fate::passed);
+}
+
+TEST_P(Bounds, WithoutATableAllPass) {
+    const auto& programs = Programs::get();
+    programs.remove_table();
+    const auto frame = Eth().IPv4(reset4, mx4).Tcp(1024, 25).Syn().bytes();
+    EXPECT_EQ(programs.run(GetParam(), frame).fate, Fate::passed);
+    EXPECT_EQ(programs.counts(), once(SEKISHO_REASON_NO_TABLE, SEKISHO_PASS, frame.size()));
+}
+
+TEST_P(Bounds, TheUplinkSidePassesAndCounts) {
+    const auto& programs = Programs::get();
+    const auto frame = Eth().IPv4(mx4, reset4).Tcp(25, 1024).Flags(0x12).bytes();
+    EXPECT_EQ(programs.run(GetParam(), frame, {}, true).fate, Fate::passed);
+    EXPECT_EQ(programs.counts(), once(SEKISHO_REASON_UPLINK, SEKISHO_PASS, frame.size()));
+}
+
+TEST_P(Bounds, EightPortsAreEnforced) {
+    auto& programs = Programs::get();
+    for (std::uint16_t i = 0; i < SEKISHO_PORTS; i++) {
+        const auto port = static_cast<std::uint16_t>(1000 + i);
+        programs.table().ports[i] = static_cast<std::uint16_t>(port << 8 | port >> 8);
+    }
+    for (std::uint16_t port = 999; port <= 1000 + SEKISHO_PORTS; port++) {
+        const bool enforced = port >= 1000 && port < 1000 + SEKISHO_PORTS;
+        EXPECT_EQ(programs.run(GetParam(), Eth().IPv4(drop4, mx4).Tcp(25, port).Syn().bytes()).fate,
+                  enforced ? Fate::dropped : Fate::passed)
+            << port;
+    }
+}
+
+// A reserved verdict in the table is a drop for now.
+TEST_P(Bounds, ReservedActionsDrop) {
+    auto& programs = Programs::get();
+    const auto frame = Eth().IPv4(reset4, mx4).Tcp(1024, 25).Syn().bytes();
+    for (auto& segment : programs.table().segments) {
+        segment.action = SEKISHO_PROHIBIT;
+    }
+    EXPECT_EQ(programs.run(GetParam(), frame).fate, Fate::dropped);
+    EXPECT_EQ(programs.counts(), once(SEKISHO_REASON_NOT_GRANTED, SEKISHO_PROHIBIT, frame.size()));
+}
+
+sekisho_segment drop_pool(std::uint8_t key_bits) {
+    sekisho_segment segment{};
+    segment.flags = SEKISHO_SEGMENT_POOL | SEKISHO_SEGMENT_HASHED;
+    segment.action = SEKISHO_DROP;
+    segment.key_bits = key_bits;
+    return segment;
+}
+
+std::string text4(std::uint32_t address) {
+    return std::to_string(address >> 24) + "." + std::to_string(address >> 16 & 255) + "." +
+           std::to_string(address >> 8 & 255) + "." + std::to_string(address & 255);
+}
+
+// All 1,024 ranges in use: 512 pools of 4 addresses with gaps of 2 to 5 between them, asked at each edge.
+TEST_P(Bounds, AFullTableIsSearchedRight4) {
+    auto& programs = Programs::get();
+    auto& table = programs.table();
+    table.segments[1] = drop_pool(32);
+    std::uint32_t start = 0;
+    for (std::uint32_t i = 0; i < SEKISHO_RANGES; i++) {
+        table.source4.start[i] = start;
+        table.source4.segment[i] = i % 2;
+        start += i == 0 ? 0xcb007100 : i % 2 == 1 ? 4 : 2 + i % 4;
+    }
+    for (std::uint32_t i = 1; i < SEKISHO_RANGES; i++) {
+        for (const std::uint32_t address : {table.source4.start[i] - 1, table.source4.start[i]}) {
+            const bool in_pool = (i % 2 == 1) == (address == table.source4.start[i]);
+            const auto frame = Eth().IPv4(text4(address), mx4).Tcp(1, 25).Syn().bytes();
+            ASSERT_EQ(programs.run(GetParam(), frame).fate, in_pool ? Fate::dropped : Fate::passed) << i;
+        }
+    }
+}
+
+// The same for IPv6, with steps of either half.
+TEST_P(Bounds, AFullTableIsSearchedRight6) {
+    auto& programs = Programs::get();
+    auto& table = programs.table();
+    table.segments[1] = drop_pool(64);
+    std::uint64_t high = 0;
+    std::uint64_t low = 0;
+    for (std::uint32_t i = 0; i < SEKISHO_RANGES; i++) {
+        table.source6.high[i] = high;
+        table.source6.low[i] = low;
+        table.source6.segment[i] = i % 2;
+        if (i % 3 == 0) {
+            high += i == 0 ? 0x20010db800000000 : 1;
+            low = i % 2 == 0 ? 0xffffffffffffff00 : 0x8000000000000000;
+        } else {
+            low = low > 0xffffffffffffff00 ? low + 1 : low + 2;
+        }
+    }
+    for (std::uint32_t i = 1; i < SEKISHO_RANGES; i++) {
+        for (const std::uint64_t back : {1, 0}) {
+            auto frame = Eth().IPv6("::", mx6).Tcp(1, 25).Syn().bytes();
+            const auto at_low = table.source6.low[i] - back;
+            for (std::size_t octet = 0; octet < 8; octet++) {
+                frame[22 + octet] = static_cast<std::uint8_t>(table.source6.high[i] >> (56 - 8 * octet));
+                frame[30 + octet] = static_cast<std::uint8_t>(at_low >> (56 - 8 * octet));
+            }
+            const bool in_pool = (i % 2 == 1) == (back == 0);
+            ASSERT_EQ(programs.run(GetParam(), frame).fate, in_pool ? Fate::dropped : Fate::passed) << i;
+        }
+    }
+}
+
+// No packet makes the programs read what isn't there (the verifier saw to that) or fall into no row.
+TEST_P(Bounds, NoiseFallsIntoSomeRow) {
+    auto& programs = Programs::get();
+    std::mt19937 random(20250);
+    const auto four = Eth().Vlan(7).IPv4(reset4, mx4).Options(2).Tcp(1024, 25).Syn().TcpOptions(2).bytes();
+    const auto six =
+        Eth().IPv6(reset6, mx6).HopByHop().Fragment(0, false).Authentication().Tcp(9, 25).Syn().bytes();
+    std::uint64_t runs = 0;
+    for (int i = 0; i < 4000; i++) {
+        auto frame = i % 2 == 0 ? four : six;
+        for (int changes = 1 + i % 3; changes > 0; changes--) {
+            frame[12 + random() % (frame.size() - 12)] = static_cast<std::uint8_t>(random());
+        }
+        if (Programs::can_run(GetParam(), frame)) {
+            EXPECT_NE(programs.run(GetParam(), frame).fate, Fate::other);
+            runs++;
+        }
+    }
+    std::uint64_t counted = 0;
+    for (const auto& [place, count] : programs.counts()) {
+        counted += count.first;
+    }
+    EXPECT_EQ(counted, runs);
+}
+
+}  // namespace
+}  // namespace sekisho::bpftest

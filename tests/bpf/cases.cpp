@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// Running the cases.
+#include "tests/bpf/cases.h"
+
+#include <array>
+#include <chrono>
+
+#include "tests/bpf/wire.h"
+
+namespace sekisho::bpftest {
+
+void PrintTo(const Case& tested, std::ostream* out) {
+    *out << tested.name;
+}
+
+void PrintTo(const Filler& filler, std::ostream* out) {
+    *out << filler.name;
+}
+
+void PrintTo(Fate fate, std::ostream* out) {
+    constexpr std::array names{"passed", "dropped", "answered", "other"};
+    *out << names.at(static_cast<std::size_t>(fate));
+}
+
+Fate fate_of(sekisho_verdict verdict) {
+    switch (verdict) {
+        case SEKISHO_PASS:
+        case SEKISHO_MONITOR:
+            return Fate::passed;
+        case SEKISHO_RESET:
+            return Fate::answered;
+        default:
+            return Fate::dropped;
+    }
+}
+
+const Filler& by_hand() {
+    static const Filler filler{
+        "Hand", [](sekisho_table& table) -> std::function<std::optional<std::uint32_t>(std::string_view)> {
+            const auto hand = std::make_shared<HandTable>(example_policy());
+            table = hand->data();
+            return [hand](std::string_view address) { return hand->bit_of(address); };
+        }};
+    return filler;
+}
+
+void Judged::SetUp() {
+    auto& programs = Programs::get();
+    const auto& [kind, filler, tested] = GetParam();
+    programs.reset();
+    const auto bit_of = filler.fill(programs.table());
+    for (const auto& known : tested.known) {
+        tell(known, bit_of);
+    }
+}
+
+std::string name_of(const testing::TestParamInfo<Judged::ParamType>& info) {
+    const auto& [kind, filler, tested] = info.param;
+    return name(kind) + "_" + filler.name + "_" + tested.name;
+}
+
+void tell(const Known& known, const std::function<std::optional<std::uint32_t>(std::string_view)>& bit_of) {
+    auto& programs = Programs::get();
+    const auto now = static_cast<std::int64_t>(boottime());
+    const auto end = now + known.seconds * 1'000'000'000;
+    if (known.entry) {
+        programs.put_entry(key_of(known.address, known.key_bits), known.flags,
+                           end < 0 ? 1 : static_cast<std::uint64_t>(end));
+    }
+    const auto bit = bit_of(known.address);
+    ASSERT_TRUE(bit.has_value()) << known.address << " lies in no pool";
+    if (known.bit) {
+        programs.table().bitmap[*bit / 64] |= std::uint64_t{1} << *bit % 64;
+    }
+}
+
+namespace {
+
+// By BPF_PROG_TEST_RUN, or over a wire where the kernel refuses the frame.
+Outcome run(Kind kind, const Bytes& frame, sekisho_verdict expected) {
+    const auto& programs = Programs::get();
+    if (Programs::can_run(kind, frame)) {
+        return programs.run(kind, frame);
+    }
+    using std::chrono_literals::operator""ms;
+    static const Wire wire(Kind::tc);
+    wire.introduce();
+    wire.send(frame);
+    // The program has run when send() returns: a veth hands over on the same CPU. Only an answer comes back.
+    const auto back = wire.arrived(expected == SEKISHO_RESET ? 1000ms : 0ms);
+    return back ? Outcome{Fate::answered, *back}
+                : Outcome{expected == SEKISHO_RESET ? Fate::other : fate_of(expected), frame};
+}
+
+}  // namespace
+
+void judge(Kind kind, const Case& tested) {
+    const auto& programs = Programs::get();
+    const auto frame = tested.packet.bytes();
+    const auto outcome = run(kind, frame, tested.verdict);
+    EXPECT_EQ(outcome.fate, fate_of(tested.verdict));
+    EXPECT_EQ(programs.counts(), once(tested.reason, tested.verdict, frame.size()));
+    if (outcome.fate == Fate::passed) {
+        EXPECT_EQ(outcome.frame, frame) << "a packet that passes must not be changed";
+    }
+}
+
+}  // namespace sekisho::bpftest

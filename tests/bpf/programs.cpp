@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+// Loading and running the programs.
+#include "tests/bpf/programs.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/pkt_cls.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <iostream>
+#include <vector>
+
+#include "tc.skel.h"
+#include "xdp.skel.h"
+
+namespace sekisho::bpftest {
+namespace {
+
+constexpr std::uint32_t loopback = 1;
+// Counters, one for each reason and verdict.
+constexpr std::uint32_t places = std::uint32_t{SEKISHO_REASONS} * SEKISHO_VERDICTS;
+constexpr std::size_t largest_frame = 1U << 17;
+
+void require(bool good, const char* what) {
+    if (good) {
+        return;
+    }
+    std::cerr << what << ": " << std::strerror(errno) << '\n';
+    std::abort();
+}
+
+// libbpf tells a program's rejection by the verifier as a warning; all else would only be noise.
+int print_warnings(libbpf_print_level level, const char* format, va_list arguments) {
+    return level == LIBBPF_WARN ? vfprintf(stderr, format, arguments) : 0;
+}
+
+Fate fate_of(Kind kind, std::uint32_t action) {
+    if (kind == Kind::xdp) {
+        return action == XDP_PASS   ? Fate::passed
+               : action == XDP_DROP ? Fate::dropped
+               : action == XDP_TX   ? Fate::answered
+                                    : Fate::other;
+    }
+    const auto verdict = static_cast<int>(action);
+    return verdict == TC_ACT_UNSPEC     ? Fate::passed
+           : verdict == TC_ACT_SHOT     ? Fate::dropped
+           : verdict == TC_ACT_REDIRECT ? Fate::answered
+                                        : Fate::other;
+}
+
+}  // namespace
+
+std::string name(Kind kind) {
+    return kind == Kind::xdp ? "Xdp" : "Tc";
+}
+
+Counts once(sekisho_reason reason, sekisho_verdict verdict, std::size_t length) {
+    return {{{reason, verdict}, {1, length}}};
+}
+
+std::string why_not() {
+    if (geteuid() != 0) {
+        return "loading BPF programs needs root";
+    }
+    const int probe = bpf_map_create(BPF_MAP_TYPE_ARRAY, nullptr, 4, 4, 1, nullptr);
+    if (probe < 0) {
+        return std::string("this kernel has no BPF for us: ") + std::strerror(errno);
+    }
+    close(probe);
+    return {};
+}
+
+std::uint64_t boottime() {
+    timespec now{};
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+Programs& Programs::get() {
+    static Programs programs;
+    return programs;
+}
+
+Programs::Programs() {
+    libbpf_set_print(print_warnings);
+    load();
+    make_table();
+}
+
+Programs::~Programs() {
+    munmap(table_, sizeof(sekisho_table));
+    close(inner_);
+    sekisho_tc__destroy(tc_);
+    sekisho_xdp__destroy(xdp_);
+}
+
+void Programs::load() {
+    xdp_ = sekisho_xdp__open_and_load();
+    require(xdp_ != nullptr, "loading the XDP programs");
+    tc_ = sekisho_tc__open();
+    require(tc_ != nullptr, "opening the TC programs");
+    bpf_map* theirs = nullptr;
+    bpf_object__for_each_map(theirs, tc_->obj) {
+        const bpf_map* ours = bpf_object__find_map_by_name(xdp_->obj, bpf_map__name(theirs));
+        if (ours != nullptr && bpf_map__name(theirs)[0] != '.') {
+            require(bpf_map__reuse_fd(theirs, bpf_map__fd(ours)) == 0, "sharing a map");
+        }
+    }
+    require(sekisho_tc__load(tc_) == 0, "loading the TC programs");
+}
+
+void Programs::make_table() {
+    LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_MMAPABLE);
+    inner_ = bpf_map_create(BPF_MAP_TYPE_ARRAY, "table", sizeof(std::uint32_t), sizeof(sekisho_table), 1,
+                            &options);
+    require(inner_ >= 0, "making a table");
+    void* memory = mmap(nullptr, sizeof(sekisho_table), PROT_READ | PROT_WRITE, MAP_SHARED, inner_, 0);
+    require(memory != MAP_FAILED, "mapping the table");
+    table_ = static_cast<sekisho_table*>(memory);
+}
+
+int Programs::map(const char* name) const {
+    return bpf_object__find_map_fd_by_name(xdp_->obj, name);
+}
+
+void Programs::reset() {
+    std::memset(table_, 0, sizeof(*table_));
+    const std::uint32_t zero = 0;
+    std::uint32_t id = 0;
+    // Putting the same map in again would wait for all CPUs each time.
+    if (bpf_map_lookup_elem(map("sekisho_tables"), &zero, &id) != 0) {
+        require(bpf_map_update_elem(map("sekisho_tables"), &zero, &inner_, BPF_ANY) == 0,
+                "putting the table in");
+    }
+    sekisho_key key{};
+    while (bpf_map_get_next_key(map("sekisho_entries"), nullptr, &key) == 0) {
+        require(bpf_map_delete_elem(map("sekisho_entries"), &key) == 0, "emptying the entries");
+    }
+    std::uint32_t index = 0;
+    while (bpf_map_get_next_key(map("sekisho_interfaces"), nullptr, &index) == 0) {
+        remove_interface(index);
+    }
+    const std::vector<sekisho_count> none(static_cast<std::size_t>(libbpf_num_possible_cpus()));
+    for (std::uint32_t place = 0; place < places; place++) {
+        require(bpf_map_update_elem(map("sekisho_counts"), &place, none.data(), BPF_ANY) == 0,
+                "clearing a counter");
+    }
+    renew_limiters();
+    sekisho_interface interface{};
+    std::memcpy(interface.mac, box_mac.data(), sizeof(interface.mac));
+    put_interface(loopback, interface);
+}
+
+void Programs::remove_table() const {
+    const std::uint32_t zero = 0;
+    require(bpf_map_delete_elem(map("sekisho_tables"), &zero) == 0, "removing the table");
+}
+
+void Programs::put_entry(const sekisho_key& key, std::uint8_t flags, std::uint64_t expires_ns) const {
+    sekisho_entry entry{};
+    entry.key = key;
+    entry.flags = flags;
+    entry.expires_ns = expires_ns;
+    require(bpf_map_update_elem(map("sekisho_entries"), &key, &entry, BPF_ANY) == 0, "putting an entry in");
+}
+
+void Programs::put_interface(std::uint32_t index, const sekisho_interface& interface) const {
+    require(bpf_map_update_elem(map("sekisho_interfaces"), &index, &interface, BPF_ANY) == 0,
+            "naming an interface");
+}
+
+void Programs::remove_interface(std::uint32_t index) const {
+    require(bpf_map_delete_elem(map("sekisho_interfaces"), &index) == 0, "forgetting an interface");
+}
+
+void Programs::renew_limiters() const {
+    const std::uint32_t zero = 0;
+    const std::vector<sekisho_limiter> none(static_cast<std::size_t>(libbpf_num_possible_cpus()));
+    require(bpf_map_update_elem(map("sekisho_limiters"), &zero, none.data(), BPF_ANY) == 0,
+            "clearing the limiters");
+}
+
+Counts Programs::counts() const {
+    Counts all;
+    std::vector<sekisho_count> each(static_cast<std::size_t>(libbpf_num_possible_cpus()));
+    for (std::uint32_t place = 0; place < places; place++) {
+        require(bpf_map_lookup_elem(map("sekisho_counts"), &place, each.data()) == 0, "reading a counter");
+        std::pair<std::uint64_t, std::uint64_t> sum;
+        for (const auto& count : each) {
+            sum.first += count.packets;
+            sum.second += count.bytes;
+        }
+        if (sum.first != 0 || sum.second != 0) {
+            all[{static_cast<int>(place / SEKISHO_VERDICTS), static_cast<int>(place % SEKISHO_VERDICTS)}] =
+                sum;
+        }
+    }
+    return all;
+}
+
+int Programs::descriptor(Kind kind, bool uplink) const {
+    if (kind == Kind::xdp) {
+        return bpf_program__fd(uplink ? xdp_->progs.uplink_xdp : xdp_->progs.subscriber_xdp);
+    }
+    return bpf_program__fd(uplink ? tc_->progs.uplink_tc : tc_->progs.subscriber_tc);
+}
+
+bool Programs::can_run(Kind kind, const Bytes& frame) {
+    constexpr std::size_t ethernet = 14;
+    if (frame.size() < ethernet) {
+        return false;
+    }
+    const int type = frame[12] << 8 | frame[13];
+    if (kind == Kind::xdp) {
+        return true;
+    }
+    constexpr std::size_t longest = 3500;  // a page, less what the kernel keeps of it
+    const std::size_t header = type == 0x0800 ? 20 : type == 0x86dd ? 40 : 1;
+    return frame.size() >= ethernet + header && frame.size() <= longest;
+}
+
+Outcome Programs::run(Kind kind, const Bytes& frame, Gso gso, bool uplink) const {
+    Bytes out(largest_frame);
+    __sk_buff context{};
+    context.gso_size = gso.size;
+    context.gso_segs = gso.segments;
+    LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame.data(), .data_out = out.data(),
+                .data_size_in = static_cast<__u32>(frame.size()),
+                .data_size_out = static_cast<__u32>(out.size()));
+    if (kind == Kind::tc) {
+        options.ctx_in = &context;
+        options.ctx_size_in = sizeof(context);
+    }
+    require(bpf_prog_test_run_opts(descriptor(kind, uplink), &options) == 0, "running a program");
+    out.resize(options.data_size_out);
+    return {fate_of(kind, options.retval), std::move(out)};
+}
+
+}  // namespace sekisho::bpftest

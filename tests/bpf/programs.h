@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// Both programs loaded into the kernel, sharing their maps, and run on single frames (BPF_PROG_TEST_RUN).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "bpf/sekisho_abi.h"
+#include "tests/bpf/packet.h"
+
+struct bpf_program;
+struct sekisho_tc;
+struct sekisho_xdp;
+
+namespace sekisho::bpftest {
+
+enum class Kind : std::uint8_t { xdp, tc };
+[[nodiscard]] std::string name(Kind kind);
+
+// What the kernel does with the frame afterwards, in one word for both kinds.
+enum class Fate : std::uint8_t { passed, dropped, answered, other };
+
+struct Outcome {
+    Fate fate = Fate::other;
+    Bytes frame;
+};
+
+// What the kernel says of a packet that TC gets from segmentation offload.
+struct Gso {
+    std::uint32_t size = 0;
+    std::uint32_t segments = 0;
+};
+
+// Packets and bytes for each reason and verdict that isn't zero.
+using Counts = std::map<std::pair<int, int>, std::pair<std::uint64_t, std::uint64_t>>;
+// The only thing counted: one packet of this length.
+[[nodiscard]] Counts once(sekisho_reason reason, sekisho_verdict verdict, std::size_t length);
+
+// Why the programs can't be run here ("not root", "this kernel has no BPF"), or nothing.
+[[nodiscard]] std::string why_not();
+
+class Programs {
+public:
+    // Loaded once for the process; the test ends if the kernel refuses a program.
+    static Programs& get();
+    ~Programs();
+    Programs(const Programs&) = delete;
+    Programs& operator=(const Programs&) = delete;
+
+    // Empties all maps, puts a table of zeros in place, and lets the loopback device (whose index
+    // BPF_PROG_TEST_RUN shows) answer for box_mac.
+    void reset();
+    // The running table, to be changed in place: no program runs meanwhile.
+    [[nodiscard]] sekisho_table& table() { return *table_; }
+    void remove_table() const;
+
+    void put_entry(const sekisho_key& key, std::uint8_t flags, std::uint64_t expires_ns) const;
+    void put_interface(std::uint32_t index, const sekisho_interface& interface) const;
+    void remove_interface(std::uint32_t index) const;
+    // Lets all CPUs begin a new second of answers.
+    void renew_limiters() const;
+    [[nodiscard]] Counts counts() const;
+
+    // Runs the program on the frame; `uplink` says which of the two. Some frames are refused by the kernel:
+    // see can_run().
+    [[nodiscard]] Outcome run(Kind kind, const Bytes& frame, Gso gso = {}, bool uplink = false) const;
+    // BPF_PROG_TEST_RUN takes no frame under 14 octets, and at TC none that is shorter than the IP header it
+    // announces.
+    [[nodiscard]] static bool can_run(Kind kind, const Bytes& frame);
+
+    [[nodiscard]] int descriptor(Kind kind, bool uplink = false) const;
+
+private:
+    Programs();
+    void load();
+    void make_table();
+    [[nodiscard]] int map(const char* name) const;
+
+    sekisho_xdp* xdp_ = nullptr;
+    sekisho_tc* tc_ = nullptr;
+    int inner_ = -1;
+    sekisho_table* table_ = nullptr;
+};
+
+// CLOCK_BOOTTIME in nanoseconds.
+[[nodiscard]] std::uint64_t boottime();
+
+}  // namespace sekisho::bpftest

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+// The veth, its programs, and raw frames on it.
+#include "tests/bpf/wire.h"
+
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/ethtool.h>
+#include <linux/if_ether.h>
+#include <linux/if_link.h>
+#include <linux/if_packet.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <iostream>
+#include <string>
+
+#include "tests/bpf/cases.h"
+
+namespace sekisho::bpftest {
+namespace {
+
+constexpr std::size_t largest_frame = 1U << 17;
+
+void require(bool good, const char* what) {
+    if (good) {
+        return;
+    }
+    std::cerr << what << ": " << std::strerror(errno) << '\n';
+    std::abort();
+}
+
+std::string text_of(const Bytes& mac) {
+    std::string text;
+    for (const auto octet : mac) {
+        constexpr auto digits = "0123456789abcdef";
+        text += text.empty() ? "" : ":";
+        text += digits[octet >> 4];
+        text += digits[octet & 0xf];
+    }
+    return text;
+}
+
+// "r0 = XDP_PASS; exit".
+int load_pass() {
+    const std::array<bpf_insn, 2> program{
+        bpf_insn{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = XDP_PASS},
+        bpf_insn{.code = BPF_JMP | BPF_EXIT, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0}};
+    return bpf_prog_load(BPF_PROG_TYPE_XDP, "pass", "GPL", program.data(), program.size(), nullptr);
+}
+
+// Puts back the tag that the kernel took out of the frame.
+void put_tag_back(msghdr& message, Bytes& frame) {
+    for (auto* control = CMSG_FIRSTHDR(&message); control != nullptr;
+         control = CMSG_NXTHDR(&message, control)) {
+        if (control->cmsg_level != SOL_PACKET || control->cmsg_type != PACKET_AUXDATA) {
+            continue;
+        }
+        tpacket_auxdata aux{};
+        std::memcpy(&aux, CMSG_DATA(control), sizeof(aux));
+        if ((aux.tp_status & TP_STATUS_VLAN_VALID) == 0U) {
+            continue;
+        }
+        const std::uint16_t type =
+            (aux.tp_status & TP_STATUS_VLAN_TPID_VALID) != 0U ? aux.tp_vlan_tpid : ETH_P_8021Q;
+        const Bytes tag{static_cast<std::uint8_t>(type >> 8), static_cast<std::uint8_t>(type),
+                        static_cast<std::uint8_t>(aux.tp_vlan_tci >> 8),
+                        static_cast<std::uint8_t>(aux.tp_vlan_tci)};
+        frame.insert(frame.begin() + 12, tag.begin(), tag.end());
+    }
+}
+
+}  // namespace
+
+Wire::Wire(Kind kind) {
+    join();
+    attach(kind);
+    listen();
+    introduce();
+}
+
+Wire::~Wire() {
+    close(socket_);
+}
+
+void Wire::join() const {
+    box_.ip("link add edge0 mtu 65535 address " + text_of(box_mac) +
+            " type veth peer name sub0 mtu 65535 address " + text_of(subscriber_mac) + " netns " +
+            subscriber_.path());
+}
+
+void Wire::attach(Kind kind) const {
+    const int program = Programs::get().descriptor(kind);
+    if (kind == Kind::xdp) {
+        // A frame must fit a page for native XDP, and so must what the peer may send.
+        box_.ip("link set edge0 mtu 1500");
+        subscriber_.ip("link set sub0 mtu 1500");
+        box_.inside([&] {
+            const auto index = static_cast<int>(if_nametoindex("edge0"));
+            require(bpf_xdp_attach(index, program, XDP_FLAGS_DRV_MODE, nullptr) == 0, "attaching XDP");
+        });
+        subscriber_.inside([&] {
+            const int pass = load_pass();
+            const auto index = static_cast<int>(if_nametoindex("sub0"));
+            require(bpf_xdp_attach(index, pass, XDP_FLAGS_DRV_MODE, nullptr) == 0, "attaching XDP_PASS");
+            close(pass);
+        });
+    } else {
+        box_.inside([&] {
+            LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = static_cast<int>(if_nametoindex("edge0")),
+                        .attach_point = BPF_TC_INGRESS);
+            LIBBPF_OPTS(bpf_tc_opts, options, .prog_fd = program);
+            require(bpf_tc_hook_create(&hook) == 0, "making clsact");
+            require(bpf_tc_attach(&hook, &options) == 0, "attaching to clsact");
+        });
+    }
+    box_.ip("link set edge0 up");
+    subscriber_.ip("link set sub0 up");
+}
+
+void Wire::listen() {
+    subscriber_.inside([&] {
+        socket_ = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_ALL));
+        require(socket_ >= 0, "a raw socket");
+        sockaddr_ll address{};
+        address.sll_family = AF_PACKET;
+        address.sll_protocol = htons(ETH_P_ALL);
+        address.sll_ifindex = static_cast<int>(if_nametoindex("sub0"));
+        require(bind(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0,
+                "binding it");
+        const int on = 1;
+        require(setsockopt(socket_, SOL_PACKET, PACKET_AUXDATA, &on, sizeof(on)) == 0, "asking for tags");
+    });
+}
+
+void Wire::introduce() const {
+    sekisho_interface interface{};
+    std::ranges::copy(box_mac, interface.mac);
+    Programs::get().put_interface(box_.index_of("edge0"), interface);
+}
+
+void Wire::number() const {
+    subscriber_.ip(std::string("address add ") + reset4 + "/32 dev sub0");
+    subscriber_.ip(std::string("address add ") + reset6 + "/128 dev sub0");
+    box_.ip(std::string("address add ") + mx4 + "/32 dev edge0");
+    box_.ip(std::string("address add ") + mx6 + "/128 dev edge0");
+    subscriber_.ip("route add default dev sub0");
+    subscriber_.ip("-6 route add default dev sub0");
+    box_.ip("route add default dev edge0");
+    box_.ip("-6 route add default dev edge0");
+    for (const std::string address : {mx4, mx6}) {
+        subscriber_.ip("neighbour add " + address + " lladdr " + text_of(box_mac) +
+                       " dev sub0 nud permanent");
+    }
+    for (const std::string address : {reset4, reset6}) {
+        box_.ip("neighbour add " + address + " lladdr " + text_of(subscriber_mac) +
+                " dev edge0 nud permanent");
+    }
+}
+
+void Wire::offload(bool on) const {
+    subscriber_.inside([&] {
+        ethtool_value value{.cmd = ETHTOOL_STXCSUM, .data = on ? 1U : 0U};
+        ifreq request{};
+        std::strcpy(request.ifr_name, "sub0");
+        request.ifr_data = reinterpret_cast<char*>(&value);
+        const int control = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        require(ioctl(control, SIOCETHTOOL, &request) == 0, "setting checksum offload");
+        close(control);
+    });
+}
+
+void Wire::send(const Bytes& frame) const {
+    require(::send(socket_, frame.data(), frame.size(), 0) == static_cast<ssize_t>(frame.size()),
+            "sending a frame");
+}
+
+std::optional<Bytes> Wire::arrived(std::chrono::milliseconds within) const {
+    const auto end = std::chrono::steady_clock::now() + within;
+    for (;;) {
+        const auto left =
+            std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
+        pollfd ready{.fd = socket_, .events = POLLIN, .revents = 0};
+        if (poll(&ready, 1, static_cast<int>(std::max<std::int64_t>(left.count(), 0))) <= 0) {
+            return std::nullopt;
+        }
+        Bytes frame(largest_frame);
+        alignas(cmsghdr) std::array<char, 256> control{};
+        sockaddr_ll from{};
+        iovec place{.iov_base = frame.data(), .iov_len = frame.size()};
+        msghdr message{};
+        message.msg_name = &from;
+        message.msg_namelen = sizeof(from);
+        message.msg_iov = &place;
+        message.msg_iovlen = 1;
+        message.msg_control = control.data();
+        message.msg_controllen = control.size();
+        const auto size = recvmsg(socket_, &message, 0);
+        require(size >= 0, "receiving a frame");
+        if (from.sll_pkttype == PACKET_OUTGOING) {
+            continue;
+        }
+        frame.resize(static_cast<std::size_t>(size));
+        put_tag_back(message, frame);
+        return frame;
+    }
+}
+
+}  // namespace sekisho::bpftest

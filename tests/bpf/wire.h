@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// A subscriber and a box in namespaces of their own, joined by a veth whose end at the box runs one of the
+// programs.
+#pragma once
+
+#include <chrono>
+#include <optional>
+
+#include "tests/bpf/namespace.h"
+#include "tests/bpf/packet.h"
+#include "tests/bpf/programs.h"
+
+namespace sekisho::bpftest {
+
+class Wire {
+public:
+    // Attaches the subscriber program to the box's interface "edge0" (whose MAC is box_mac): as native XDP
+    // (then the subscriber's "sub0" gets a program that passes all, without which nothing sent by XDP_TX
+    // arrives), or to clsact.
+    explicit Wire(Kind kind);
+    ~Wire();
+    Wire(const Wire&) = delete;
+    Wire& operator=(const Wire&) = delete;
+
+    // Lets the box's interface answer, which Programs::reset() forgets.
+    void introduce() const;
+    // Gives the subscriber the addresses reset4 and reset6, and the box those of both mail exchangers.
+    void number() const;
+    // Transmit checksum offload of the subscriber's interface.
+    void offload(bool on) const;
+
+    // Sends a frame as it is from the subscriber.
+    void send(const Bytes& frame) const;
+    // The next frame that arrives at the subscriber, its tags in place, or nothing within the time.
+    [[nodiscard]] std::optional<Bytes> arrived(std::chrono::milliseconds within) const;
+
+    [[nodiscard]] const Namespace& subscriber() const { return subscriber_; }
+    [[nodiscard]] const Namespace& box() const { return box_; }
+
+private:
+    void join() const;
+    void attach(Kind kind) const;
+    void listen();
+
+    Namespace subscriber_;
+    Namespace box_;
+    int socket_ = -1;
+};
+
+}  // namespace sekisho::bpftest
