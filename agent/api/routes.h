@@ -122,7 +122,8 @@ public:
                                                         const std::string& reason) = 0;
     [[nodiscard]] virtual Result<void> revoke_grant(const Address& address) = 0;
     [[nodiscard]] virtual std::vector<ExemptionStatus> exemptions() const = 0;
-    [[nodiscard]] virtual Result<ExemptionStatus> add_exemption(const Prefix& prefix, const std::string& note) = 0;
+    [[nodiscard]] virtual Result<ExemptionStatus> add_exemption(const Prefix& prefix,
+                                                                const std::string& note) = 0;
     [[nodiscard]] virtual Result<void> remove_exemption(const Prefix& prefix) = 0;
     [[nodiscard]] virtual Result<Why> why(const Address& address,
                                           const std::optional<Address>& destination) const = 0;

@@ -14,8 +14,8 @@ namespace sekisho::api {
 // The role of a peer: root, the daemon's own user and config.operators may change, config.viewers may look.
 [[nodiscard]] Role role_of(const ApiConfig& config, const Peer& peer);
 
-// Serves the API until the returned server goes. `agent` and `config` must outlive it. The socket's mode is 0666:
-// the role decides, not the file's mode.
+// Serves the API until the returned server goes. `agent` and `config` must outlive it. The socket's mode is
+// 0666: the role decides, not the file's mode.
 [[nodiscard]] Result<HttpServer> serve(const boost::asio::any_io_executor& executor, const ApiConfig& config,
                                        Agent& agent);
 

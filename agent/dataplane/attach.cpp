@@ -74,8 +74,8 @@ int make_link(const std::filesystem::path& pin, unsigned index, int program, con
     } else if (mode == "xdp-generic") {
         options.flags = XDP_FLAGS_SKB_MODE;
     }
-    const int number = bpf_link_create(program, static_cast<int>(index), mode == "tcx" ? tcx_ingress : BPF_XDP,
-                                       &options);
+    const int number =
+        bpf_link_create(program, static_cast<int>(index), mode == "tcx" ? tcx_ingress : BPF_XDP, &options);
     if (number < 0) {
         return -number;
     }
@@ -147,8 +147,8 @@ int attach_as(const Kernel& kernel, const Interface& interface, Side side, const
     // One XDP program has room on a device: ours of the other XDP mode has to make way first.
     if (mode.starts_with("xdp")) {
         std::error_code ignored;
-        std::filesystem::remove(pin_of(kernel.links(), interface.index, mode == "xdp" ? "xdp-generic" : "xdp"),
-                                ignored);
+        std::filesystem::remove(
+            pin_of(kernel.links(), interface.index, mode == "xdp" ? "xdp-generic" : "xdp"), ignored);
     }
     return make_link(pin_of(kernel.links(), interface.index, mode), interface.index,
                      mode == "tcx" ? kernel.tc_program(side) : kernel.xdp_program(side), mode);
@@ -156,7 +156,8 @@ int attach_as(const Kernel& kernel, const Interface& interface, Side side, const
 
 }  // namespace
 
-Result<Attachment> attach_program(const Kernel& kernel, const Interface& interface, Side side, Attach attach) {
+Result<Attachment> attach_program(const Kernel& kernel, const Interface& interface, Side side,
+                                  Attach attach) {
     std::string failures;
     for (const std::string& mode : modes_of(attach)) {
         const int error = attach_as(kernel, interface, side, mode);

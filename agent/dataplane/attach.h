@@ -11,7 +11,8 @@ namespace sekisho::dataplane {
 [[nodiscard]] Result<Attachment> attach_program(const Kernel& kernel, const Interface& interface, Side side,
                                                 Attach attach);
 
-// Takes our programs off an interface, all of them or all but those of `kept_mode`. Returns whether there was one.
+// Takes our programs off an interface, all of them or all but those of `kept_mode`. Returns whether there was
+// one.
 bool detach_programs(const std::filesystem::path& links, unsigned index, const std::string& kept_mode = {});
 
 // The indexes of the interfaces that have a pinned link.

@@ -28,17 +28,21 @@ Check kernel_version() {
     ::uname(&names);
     int major = 0;
     int minor = 0;
-    std::sscanf(names.release, "%d.%d", &major, &minor);  // NOLINT(cert-err34-c): 0.0 is old enough to complain
+    std::sscanf(names.release, "%d.%d", &major,
+                &minor);  // NOLINT(cert-err34-c): 0.0 is old enough to complain
     const bool ok = major > oldest_major || (major == oldest_major && minor >= oldest_minor);
-    return {.name = "kernel-version", .ok = ok, .detail = names.release,
+    return {.name = "kernel-version",
+            .ok = ok,
+            .detail = names.release,
             .remedy = ok ? "" : "boot a kernel of 6.1 or newer"};
 }
 
 Check bpf_file_system(const std::filesystem::path& pin_path) {
-    struct statfs facts {};
+    struct statfs facts{};
     const std::filesystem::path parent = pin_path.parent_path();
     const bool ok = ::statfs(parent.c_str(), &facts) == 0 && facts.f_type == BPF_FS_MAGIC;
-    return {.name = "bpf-file-system", .ok = ok,
+    return {.name = "bpf-file-system",
+            .ok = ok,
             .detail = parent.string() + (ok ? " is a BPF file system" : " is no BPF file system"),
             .remedy = ok ? "" : "mount -t bpf bpf /sys/fs/bpf"};
 }
@@ -48,7 +52,9 @@ Check jit() {
     int value = 0;
     // Absent where the kernel was built with the JIT always on and no way to switch it.
     const bool ok = !(file >> value) || value != 0;
-    return {.name = "bpf-jit", .ok = ok, .detail = ok ? "on" : "off: programs are interpreted, many times slower",
+    return {.name = "bpf-jit",
+            .ok = ok,
+            .detail = ok ? "on" : "off: programs are interpreted, many times slower",
             .remedy = ok ? "" : "sysctl -w net.core.bpf_jit_enable=1"};
 }
 
@@ -71,20 +77,26 @@ std::vector<Check> check_kernel(const std::filesystem::path& pin_path) {
 
 std::vector<Check> check_interface(const Attachment& attachment) {
     std::vector<Check> checks;
-    checks.push_back({.name = "attached-" + attachment.interface, .ok = true,
-                      .detail = attachment.mode + ": " + attachment.why, .remedy = ""});
+    checks.push_back({.name = "attached-" + attachment.interface,
+                      .ok = true,
+                      .detail = attachment.mode + ": " + attachment.why,
+                      .remedy = ""});
     if (attachment.mode != "xdp") {
         return checks;
     }
-    // A tag that the device strips is invisible to native XDP: the packet would be judged as untagged, and a reset
-    // would leave untagged.
+    // A tag that the device strips is invisible to native XDP: the packet would be judged as untagged, and a
+    // reset would leave untagged.
     const int flags = device_flags(attachment.interface);
     const bool stripped = flags > 0 && (flags & ETH_FLAG_RXVLAN) != 0;
-    checks.push_back({.name = "vlan-offload-" + attachment.interface, .ok = !stripped,
-                      .detail = stripped ? "the device strips VLAN tags before XDP sees them" : "off",
-                      .remedy = stripped ? "ethtool -K " + attachment.interface + " rxvlan off, or attach = \"tc\"" : ""});
+    checks.push_back(
+        {.name = "vlan-offload-" + attachment.interface,
+         .ok = !stripped,
+         .detail = stripped ? "the device strips VLAN tags before XDP sees them" : "off",
+         .remedy = stripped ? "ethtool -K " + attachment.interface + " rxvlan off, or attach = \"tc\"" : ""});
     const bool lro = flags > 0 && (flags & ETH_FLAG_LRO) != 0;
-    checks.push_back({.name = "lro-" + attachment.interface, .ok = !lro, .detail = lro ? "on" : "off",
+    checks.push_back({.name = "lro-" + attachment.interface,
+                      .ok = !lro,
+                      .detail = lro ? "on" : "off",
                       .remedy = lro ? "ethtool -K " + attachment.interface + " lro off" : ""});
     return checks;
 }

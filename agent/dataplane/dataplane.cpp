@@ -61,8 +61,8 @@ Result<ActiveTable> ActiveTable::make(const sekisho_table& contents) {
     bpf_map_create_opts options{};
     options.sz = sizeof(options);
     options.map_flags = BPF_F_MMAPABLE;
-    Fd map(bpf_map_create(BPF_MAP_TYPE_ARRAY, "sekisho_table", sizeof(std::uint32_t), sizeof(sekisho_table), 1,
-                          &options));
+    Fd map(bpf_map_create(BPF_MAP_TYPE_ARRAY, "sekisho_table", sizeof(std::uint32_t), sizeof(sekisho_table),
+                          1, &options));
     if (!map) {
         return fail(Failure::unavailable, "can't make a table: " + error_text(errno), "free memory");
     }
@@ -134,7 +134,9 @@ Result<Dataplane> Dataplane::open(const DataplaneConfig& config) {
     return Dataplane(std::make_unique<State>(std::move(*kernel)));
 }
 
-const std::vector<std::string>& Dataplane::notices() const { return state_->kernel.notices(); }
+const std::vector<std::string>& Dataplane::notices() const {
+    return state_->kernel.notices();
+}
 
 Result<void> Dataplane::set_policy(const Config& config, const std::vector<Prefix>& wide_exemptions) {
     auto table = Table::build(config, wide_exemptions);
@@ -184,7 +186,8 @@ Result<void> Dataplane::put(const grants::KernelEntry& entry) {
         return map_error("can't write the entry of " + entry.key.text(), errno, state_->kernel.max_entries());
     }
     if (fresh) {
-        state_->bits.raise(*bit, [this](std::uint32_t place, bool set) { state_->active.set_bit(place, set); });
+        state_->bits.raise(*bit,
+                           [this](std::uint32_t place, bool set) { state_->active.set_bit(place, set); });
     }
     return {};
 }
@@ -198,7 +201,8 @@ Result<void> Dataplane::remove(const Prefix& key) {
         return map_error("can't remove the entry of " + key.text(), errno, state_->kernel.max_entries());
     }
     if (const auto bit = state_->table ? state_->table->bit_of(key) : std::nullopt) {
-        state_->bits.lower(*bit, [this](std::uint32_t place, bool set) { state_->active.set_bit(place, set); });
+        state_->bits.lower(*bit,
+                           [this](std::uint32_t place, bool set) { state_->active.set_bit(place, set); });
     }
     return {};
 }
@@ -229,7 +233,8 @@ Result<Attachment> Dataplane::attach(const Interface& interface, Side side, Atta
     known.any_mac = interface.bridge ? 1 : 0;
     known.side = side == Side::subscriber ? 0 : 1;
     if (bpf_map_update_elem(state_->kernel.interfaces(), &interface.index, &known, BPF_ANY) != 0) {
-        return fail(Failure::unavailable, "can't write down the interface " + interface.name + ": " + error_text(errno));
+        return fail(Failure::unavailable,
+                    "can't write down the interface " + interface.name + ": " + error_text(errno));
     }
     auto attachment = attach_program(state_->kernel, interface, side, attach);
     if (attachment) {
@@ -253,7 +258,8 @@ std::set<unsigned> known_interfaces(const std::filesystem::path& links, int inte
         indexes.insert(index);
     }
     std::uint32_t index = 0;
-    for (const std::uint32_t* last = nullptr; bpf_map_get_next_key(interfaces, last, &index) == 0; last = &index) {
+    for (const std::uint32_t* last = nullptr; bpf_map_get_next_key(interfaces, last, &index) == 0;
+         last = &index) {
         indexes.insert(index);
     }
     return indexes;
@@ -320,7 +326,8 @@ Result<int> detach_all(const std::filesystem::path& pin_path) {
     std::error_code error;
     std::filesystem::remove_all(layout_path(pin_path), error);
     if (error) {
-        return fail(Failure::unavailable, "can't remove " + layout_path(pin_path).string() + ": " + error.message());
+        return fail(Failure::unavailable,
+                    "can't remove " + layout_path(pin_path).string() + ": " + error.message());
     }
     std::filesystem::remove(pin_path, error);
     return count;

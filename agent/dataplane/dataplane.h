@@ -58,12 +58,13 @@ struct Attachment {
     std::uint32_t program = 0;  // its id in the kernel
 };
 
-// One box's dataplane: there is one at a time for a pin path, held by a lock. Programs, maps and links stay in
-// force when the object goes, and a new one takes them over. Not thread-safe.
+// One box's dataplane: there is one at a time for a pin path, held by a lock. Programs, maps and links stay
+// in force when the object goes, and a new one takes them over. Not thread-safe.
 class Dataplane {
 public:
-    // Loads the programs and takes over what is pinned below config.pin_path, or begins there. Failure::conflict if
-    // another agent holds the path, Failure::unavailable if the kernel refuses, saying what it lacks.
+    // Loads the programs and takes over what is pinned below config.pin_path, or begins there.
+    // Failure::conflict if another agent holds the path, Failure::unavailable if the kernel refuses, saying
+    // what it lacks.
     [[nodiscard]] static Result<Dataplane> open(const DataplaneConfig& config);
 
     Dataplane(Dataplane&&) noexcept;
@@ -78,7 +79,8 @@ public:
     // Replaces pools, designated servers, ports and wide exemptions as one. Entries stay.
     [[nodiscard]] Result<void> set_policy(const Config& config, const std::vector<Prefix>& wide_exemptions);
 
-    // Writes or removes all that is known of a key; in force when it returns. Failure::unavailable if the map is full.
+    // Writes or removes all that is known of a key; in force when it returns. Failure::unavailable if the map
+    // is full.
     [[nodiscard]] Result<void> put(const grants::KernelEntry& entry);
     [[nodiscard]] Result<void> remove(const Prefix& key);
     [[nodiscard]] Result<std::vector<grants::KernelEntry>> entries() const;
@@ -94,9 +96,10 @@ public:
     // What was counted, without rows of zero.
     [[nodiscard]] Result<std::vector<Count>> counts() const;
 
-    // What the kernel would do with a SYN from `source` to port 25 of `destination` (none: of a server that is not
-    // designated), and why, rule by rule. `boottime` is the present.
-    [[nodiscard]] Result<Explanation> explain(const Address& source, const std::optional<Address>& destination,
+    // What the kernel would do with a SYN from `source` to port 25 of `destination` (none: of a server that
+    // is not designated), and why, rule by rule. `boottime` is the present.
+    [[nodiscard]] Result<Explanation> explain(const Address& source,
+                                              const std::optional<Address>& destination,
                                               std::chrono::nanoseconds boottime) const;
 
 private:
@@ -105,8 +108,8 @@ private:
     std::unique_ptr<State> state_;
 };
 
-// Takes everything out of the kernel: programs, maps, pins. Failure::conflict while an agent runs. Returns how many
-// interfaces were freed.
+// Takes everything out of the kernel: programs, maps, pins. Failure::conflict while an agent runs. Returns
+// how many interfaces were freed.
 [[nodiscard]] Result<int> detach_all(const std::filesystem::path& pin_path);
 
 // What the kernel and the machine offer, for `doctor`.

@@ -34,23 +34,30 @@ std::string seconds_text(std::chrono::nanoseconds time) {
 
 Step quarantined(const Subject& subject) {
     const bool is = subject.in_pool() && subject.flagged(SEKISHO_ENTRY_QUARANTINE);
-    return {.rule = "quarantined", .matched = is, .detail = subject.from + (is ? " is" : " is not") + " quarantined"};
+    return {.rule = "quarantined",
+            .matched = is,
+            .detail = subject.from + (is ? " is" : " is not") + " quarantined"};
 }
 
 Step designated(const Subject& subject) {
     if (subject.destination == nullptr) {
-        return {.rule = "designated", .matched = false,
+        return {.rule = "designated",
+                .matched = false,
                 .detail = "no destination given: as if to a server that is not designated"};
     }
     const bool is = (subject.destination->flags & SEKISHO_SEGMENT_DESIGNATED) != 0;
-    return {.rule = "designated", .matched = is,
-            .detail = subject.to + (is ? " is the designated server " + subject.server : " is no designated server")};
+    return {.rule = "designated",
+            .matched = is,
+            .detail = subject.to +
+                      (is ? " is the designated server " + subject.server : " is no designated server")};
 }
 
 Step no_pool(const Subject& subject) {
-    return {.rule = "no_pool", .matched = !subject.in_pool(),
-            .detail = subject.in_pool() ? subject.from + " lies in the pool " + subject.pool + ", its key is " + subject.key
-                                        : subject.from + " lies in no pool: it is nobody's subscriber"};
+    return {.rule = "no_pool",
+            .matched = !subject.in_pool(),
+            .detail = subject.in_pool()
+                          ? subject.from + " lies in the pool " + subject.pool + ", its key is " + subject.key
+                          : subject.from + " lies in no pool: it is nobody's subscriber"};
 }
 
 Step exempt(const Subject& subject) {
@@ -67,15 +74,18 @@ Step granted(const Subject& subject) {
     }
     const auto left = std::chrono::nanoseconds(subject.entry->expires_ns) - subject.boottime;
     if (left <= std::chrono::nanoseconds::zero()) {
-        return {.rule = "granted", .matched = false,
+        return {.rule = "granted",
+                .matched = false,
                 .detail = "the grant for " + subject.key + " ended " + seconds_text(-left) + " ago"};
     }
-    return {.rule = "granted", .matched = true,
+    return {.rule = "granted",
+            .matched = true,
             .detail = "a grant for " + subject.key + " lives for " + seconds_text(left) + " more"};
 }
 
 Step not_granted(const Subject& subject) {
-    return {.rule = "not_granted", .matched = true,
+    return {.rule = "not_granted",
+            .matched = true,
             .detail = "nothing opened port 25 for " + subject.key + "; pool " + subject.pool + " says " +
                       std::string(verdict_name(subject.source->action))};
 }
@@ -114,7 +124,8 @@ Result<Explanation> Dataplane::explain(const Address& source, const std::optiona
         return fail(Failure::unavailable, "no policy is in force yet");
     }
     if (destination && destination->family != source.family) {
-        return fail(Failure::invalid, source.text() + " and " + destination->text() + " are of different families",
+        return fail(Failure::invalid,
+                    source.text() + " and " + destination->text() + " are of different families",
                     "give two addresses of one family");
     }
     Subject subject;
@@ -136,7 +147,8 @@ Result<Explanation> Dataplane::explain(const Address& source, const std::optiona
         if (bpf_map_lookup_elem(state_->kernel.entries(), &bytes, &entry) == 0) {
             subject.entry = entry;
         } else if (errno != ENOENT) {
-            return fail(Failure::unavailable, "can't read the entry of " + subject.key + ": " + error_text(errno));
+            return fail(Failure::unavailable,
+                        "can't read the entry of " + subject.key + ": " + error_text(errno));
         }
     }
     return walk(subject);

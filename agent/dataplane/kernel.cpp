@@ -61,7 +61,9 @@ std::unexpected<Error> refused(const std::string& what, int error) {
     if (error == EPERM || error == EACCES) {
         remedy = "run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON; see `sekisho doctor`";
     } else if (error == ENOSYS || error == EOPNOTSUPP || error == EINVAL) {
-        remedy = "the kernel lacks a feature of BPF: 6.1 or newer with CONFIG_BPF_SYSCALL is needed; see `sekisho doctor`";
+        remedy =
+            "the kernel lacks a feature of BPF: 6.1 or newer with CONFIG_BPF_SYSCALL is needed; see `sekisho "
+            "doctor`";
     } else if (error == ENOMEM) {
         remedy = "free memory, or lower dataplane.max_entries";
     }
@@ -78,7 +80,8 @@ Result<void> make_directory(const std::filesystem::path& path) {
     std::error_code error;
     std::filesystem::create_directories(path, error);
     if (error) {
-        return fail(Failure::unavailable, "can't make the directory " + path.string() + ": " + error.message(),
+        return fail(Failure::unavailable,
+                    "can't make the directory " + path.string() + ": " + error.message(),
                     "mount a BPF file system there: mount -t bpf bpf /sys/fs/bpf");
     }
     return {};
@@ -90,7 +93,7 @@ Result<void> check_file_system(const std::filesystem::path& pin_path) {
     while (!std::filesystem::exists(existing, error) && existing.has_relative_path()) {
         existing = existing.parent_path();
     }
-    struct statfs facts {};
+    struct statfs facts{};
     if (::statfs(existing.c_str(), &facts) != 0) {
         return fail(Failure::unavailable, "can't look at " + existing.string() + ": " + error_text(errno));
     }
@@ -115,8 +118,8 @@ std::uint32_t pinned_size(const std::filesystem::path& path) {
 template <class Maps>
 int set_pins(const std::filesystem::path& directory, const Maps& maps, std::uint32_t max_entries) {
     int failed = bpf_map__set_max_entries(maps.sekisho_entries, max_entries);
-    for (bpf_map* map : {maps.sekisho_tables, maps.sekisho_entries, maps.sekisho_counts, maps.sekisho_interfaces,
-                         maps.sekisho_limiters}) {
+    for (bpf_map* map : {maps.sekisho_tables, maps.sekisho_entries, maps.sekisho_counts,
+                         maps.sekisho_interfaces, maps.sekisho_limiters}) {
         const std::filesystem::path path = directory / bpf_map__name(map);
         failed = failed != 0 ? failed : bpf_map__set_pin_path(map, path.c_str());
     }
@@ -125,15 +128,20 @@ int set_pins(const std::filesystem::path& directory, const Maps& maps, std::uint
 
 }  // namespace
 
-std::string error_text(int error) { return std::generic_category().message(error < 0 ? -error : error); }
+std::string error_text(int error) {
+    return std::generic_category().message(error < 0 ? -error : error);
+}
 
 std::filesystem::path layout_path(const std::filesystem::path& pin_path) {
     return pin_path / ("v" + std::to_string(SEKISHO_ABI_VERSION));
 }
 
-std::filesystem::path links_path(const std::filesystem::path& pin_path) { return layout_path(pin_path) / "links"; }
+std::filesystem::path links_path(const std::filesystem::path& pin_path) {
+    return layout_path(pin_path) / "links";
+}
 
 Result<Fd> lock_pins(const std::filesystem::path& pin_path) {
+    const LibbpfLog quiet;
     if (auto fits = check_file_system(pin_path); !fits) {
         return std::unexpected(fits.error());
     }
@@ -192,9 +200,11 @@ Result<Kernel> Kernel::load(const DataplaneConfig& config) {
     const LibbpfLog log;
     const std::filesystem::path maps = layout_path(config.pin_path);
     kernel.max_entries_ = config.max_entries;
-    if (const std::uint32_t size = pinned_size(maps / "sekisho_entries"); size != 0 && size != config.max_entries) {
-        kernel.notices_.push_back("the map of entries keeps its size of " + std::to_string(size) +
-                                  "; dataplane.max_entries takes effect after `sekishod --detach` or a reboot");
+    if (const std::uint32_t size = pinned_size(maps / "sekisho_entries");
+        size != 0 && size != config.max_entries) {
+        kernel.notices_.push_back(
+            "the map of entries keeps its size of " + std::to_string(size) +
+            "; dataplane.max_entries takes effect after `sekishod --detach` or a reboot");
         kernel.max_entries_ = size;
     }
     kernel.xdp_ = sekisho_xdp__open();
@@ -220,10 +230,18 @@ Result<Kernel> Kernel::load(const DataplaneConfig& config) {
     return kernel;
 }
 
-int Kernel::tables() const { return bpf_map__fd(xdp_->maps.sekisho_tables); }
-int Kernel::entries() const { return bpf_map__fd(xdp_->maps.sekisho_entries); }
-int Kernel::counts() const { return bpf_map__fd(xdp_->maps.sekisho_counts); }
-int Kernel::interfaces() const { return bpf_map__fd(xdp_->maps.sekisho_interfaces); }
+int Kernel::tables() const {
+    return bpf_map__fd(xdp_->maps.sekisho_tables);
+}
+int Kernel::entries() const {
+    return bpf_map__fd(xdp_->maps.sekisho_entries);
+}
+int Kernel::counts() const {
+    return bpf_map__fd(xdp_->maps.sekisho_counts);
+}
+int Kernel::interfaces() const {
+    return bpf_map__fd(xdp_->maps.sekisho_interfaces);
+}
 
 int Kernel::xdp_program(Side side) const {
     return bpf_program__fd(side == Side::subscriber ? xdp_->progs.subscriber_xdp : xdp_->progs.uplink_xdp);

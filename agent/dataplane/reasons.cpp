@@ -11,13 +11,34 @@ namespace sekisho::dataplane {
 namespace {
 
 constexpr std::array<std::string_view, 29> reasons = {
-    "no_table",         "frame_truncated", "not_ip",          "tags_too_deep",
-    "mpls",             "pppoe",           "ipv4_malformed",  "ipv6_malformed",
-    "source_invalid",   "tunnel",          "later_fragment",  "fragment_at_one",
-    "tiny_fragment",    "tcp_malformed",   "header_chain",    "not_tcp",
-    "port_not_enforced", "foreign_dynamic", "quarantined",    "designated",
-    "no_pool",          "exempt",          "flow",            "granted",
-    "budget_exhausted", "not_granted",     "uplink",          "uplink_reply",
+    "no_table",
+    "frame_truncated",
+    "not_ip",
+    "tags_too_deep",
+    "mpls",
+    "pppoe",
+    "ipv4_malformed",
+    "ipv6_malformed",
+    "source_invalid",
+    "tunnel",
+    "later_fragment",
+    "fragment_at_one",
+    "tiny_fragment",
+    "tcp_malformed",
+    "header_chain",
+    "not_tcp",
+    "port_not_enforced",
+    "foreign_dynamic",
+    "quarantined",
+    "designated",
+    "no_pool",
+    "exempt",
+    "flow",
+    "granted",
+    "budget_exhausted",
+    "not_granted",
+    "uplink",
+    "uplink_reply",
     "uplink_inbound",
 };
 static_assert(reasons.size() == SEKISHO_REASON_UPLINK_INBOUND + 1, "a name for each reason");
@@ -28,7 +49,9 @@ static_assert(verdicts.size() == SEKISHO_FORWARD + 1, "a name for each verdict")
 
 }  // namespace
 
-std::string_view reason_name(unsigned reason) { return reason < reasons.size() ? reasons.at(reason) : "unknown"; }
+std::string_view reason_name(unsigned reason) {
+    return reason < reasons.size() ? reasons.at(reason) : "unknown";
+}
 
 std::string_view verdict_name(unsigned verdict) {
     return verdict < verdicts.size() ? verdicts.at(verdict) : "unknown";

@@ -112,17 +112,16 @@ std::vector<Range> flatten(Family family, const std::vector<Piece>& pieces) {
     std::vector<Piece> mine;
     std::ranges::copy_if(pieces, std::back_inserter(mine),
                          [family](const Piece& piece) { return piece.prefix.address.family == family; });
-    std::ranges::stable_sort(mine, {}, [](const Piece& piece) {
-        return std::pair(piece.prefix.address, piece.prefix.length);
-    });
+    std::ranges::stable_sort(
+        mine, {}, [](const Piece& piece) { return std::pair(piece.prefix.address, piece.prefix.length); });
     return Flattening(family).run(mine);
 }
 
 Result<void> check_room(const std::vector<Range>& ranges) {
     if (ranges.size() > SEKISHO_RANGES) {
         return fail(Failure::invalid,
-                    "the prefixes make " + std::to_string(ranges.size()) + " ranges, and the kernel's table holds " +
-                        std::to_string(SEKISHO_RANGES),
+                    "the prefixes make " + std::to_string(ranges.size()) +
+                        " ranges, and the kernel's table holds " + std::to_string(SEKISHO_RANGES),
                     "join neighbouring prefixes, or exempt single keys instead of prefixes");
     }
     return {};
@@ -207,12 +206,13 @@ public:
 
 private:
     sekisho_table& table_;
-    std::uint16_t used_ = 1;   // segment 0 means nothing
+    std::uint16_t used_ = 1;  // segment 0 means nothing
     std::uint32_t bits_ = 0;
 };
 
 // Pools, and the exemptions that lie in them: those are their pool's segment with a flag more.
-Result<std::vector<Piece>> source_pieces(const Config& config, const std::vector<Prefix>& wide, Segments& segments) {
+Result<std::vector<Piece>> source_pieces(const Config& config, const std::vector<Prefix>& wide,
+                                         Segments& segments) {
     std::vector<Piece> pieces;
     for (std::uint32_t index = 0; index < config.pools.size(); index++) {
         for (const Prefix& prefix : config.pools[index].prefixes) {
@@ -308,7 +308,8 @@ Table::Table() : data_(std::make_unique<sekisho_table>()) {}
 Result<Table> Table::build(const Config& config, const std::vector<Prefix>& wide_exemptions) {
     Table table;
     sekisho_table& data = *table.data_;
-    for (std::size_t place = 0; place < std::min<std::size_t>(config.dataplane.ports.size(), SEKISHO_PORTS); place++) {
+    for (std::size_t place = 0; place < std::min<std::size_t>(config.dataplane.ports.size(), SEKISHO_PORTS);
+         place++) {
         data.ports[place] = htons(config.dataplane.ports[place]);
     }
     data.answers_per_second = config.dataplane.answers_per_second;
@@ -353,8 +354,8 @@ std::optional<std::uint32_t> Table::bit_of(const Prefix& key) const {
 
 const sekisho_segment& Table::source(const Address& address) const {
     const Halves numbers = halves(address);
-    const std::uint16_t found = address.family == Family::ipv4 ? find(data_->source4, numbers)
-                                                               : find(data_->source6, numbers);
+    const std::uint16_t found =
+        address.family == Family::ipv4 ? find(data_->source4, numbers) : find(data_->source6, numbers);
     return data_->segments[found];
 }
 

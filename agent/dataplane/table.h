@@ -24,9 +24,10 @@ namespace sekisho::dataplane {
 // A table, with all bits of its bitmap zero, and what the agent must remember of it.
 class Table {
 public:
-    // Flattens the prefixes, the longest match winning. Fails (Failure::invalid) where they are more than the kernel's
-    // ranges or segments can hold.
-    [[nodiscard]] static Result<Table> build(const Config& config, const std::vector<Prefix>& wide_exemptions);
+    // Flattens the prefixes, the longest match winning. Fails (Failure::invalid) where they are more than the
+    // kernel's ranges or segments can hold.
+    [[nodiscard]] static Result<Table> build(const Config& config,
+                                             const std::vector<Prefix>& wide_exemptions);
 
     [[nodiscard]] const sekisho_table& data() const { return *data_; }
     [[nodiscard]] sekisho_table& data() { return *data_; }

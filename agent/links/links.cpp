@@ -94,7 +94,8 @@ private:
             return netlink_error("can't read the interfaces", failed);
         }
         std::set<unsigned> seen;
-        for (nl_object* object = nl_cache_get_first(cache); object != nullptr; object = nl_cache_get_next(object)) {
+        for (nl_object* object = nl_cache_get_first(cache); object != nullptr;
+             object = nl_cache_get_next(object)) {
             const Link link = describe(reinterpret_cast<rtnl_link*>(object));
             seen.insert(link.index);
             appear(link);
@@ -110,13 +111,14 @@ private:
     }
 
     void wait() {
-        ready_.async_wait(boost::asio::posix::stream_descriptor::wait_read, [this](const boost::system::error_code& error) {
-            if (error) {
-                return;
-            }
-            receive();
-            wait();
-        });
+        ready_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
+                          [this](const boost::system::error_code& error) {
+                              if (error) {
+                                  return;
+                              }
+                              receive();
+                              wait();
+                          });
     }
 
     void receive() {
@@ -179,7 +181,8 @@ private:
 
 }  // namespace
 
-Result<std::unique_ptr<Watcher>> Watcher::start(boost::asio::any_io_executor executor, Appeared appeared, Gone gone) {
+Result<std::unique_ptr<Watcher>> Watcher::start(boost::asio::any_io_executor executor, Appeared appeared,
+                                                Gone gone) {
     auto watcher = std::make_unique<NetlinkWatcher>(executor, std::move(appeared), std::move(gone));
     if (auto begun = watcher->begin(); !begun) {
         return std::unexpected(begun.error());

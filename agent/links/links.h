@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Network interfaces that come and go, by rtnetlink. Says what is there; what it means is the caller's business.
+// Network interfaces that come and go, by rtnetlink. Says what is there; what it means is the caller's
+// business.
 #pragma once
 
 #include <array>
@@ -23,8 +24,8 @@ struct Link {
     bool operator==(const Link&) const = default;
 };
 
-// Watches all interfaces of the network namespace. Callbacks run on the executor's thread, in the order of the kernel's
-// messages; after a lost message everything is read anew, so that the picture is right again.
+// Watches all interfaces of the network namespace. Callbacks run on the executor's thread, in the order of
+// the kernel's messages; after a lost message everything is read anew, so that the picture is right again.
 class Watcher {
 public:
     using Appeared = std::function<void(const Link&)>;  // new, or renamed, or with another MAC

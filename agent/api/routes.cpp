@@ -1,0 +1,393 @@
+// SPDX-License-Identifier: Apache-2.0
+// The table of routes: JSON in, a call, JSON out.
+#include "agent/api/routes.h"
+
+#include <array>
+#include <boost/json.hpp>
+#include <boost/url/parse_query.hpp>
+#include <boost/url/pct_string_view.hpp>
+#include <limits>
+#include <string_view>
+
+#include "agent/base/moment.h"
+
+namespace sekisho::api {
+
+namespace json = boost::json;
+
+namespace {
+
+constexpr int ok = 200;
+constexpr int created = 201;
+constexpr int no_content = 204;
+
+int status_of(Failure kind) {
+    switch (kind) {
+        case Failure::invalid:
+            return 400;
+        case Failure::refused:
+            return 403;
+        case Failure::not_found:
+            return 404;
+        case Failure::conflict:
+            return 409;
+        case Failure::unavailable:
+            return 503;
+    }
+    std::unreachable();
+}
+
+std::string_view name_of(Failure kind) {
+    switch (kind) {
+        case Failure::invalid:
+            return "invalid";
+        case Failure::refused:
+            return "refused";
+        case Failure::not_found:
+            return "not_found";
+        case Failure::conflict:
+            return "conflict";
+        case Failure::unavailable:
+            return "unavailable";
+    }
+    std::unreachable();
+}
+
+Response error_response(const Error& error, int status) {
+    const json::object body = {
+        {"error", {{"kind", name_of(error.kind)}, {"what", error.what}, {"remedy", error.remedy}}}};
+    return {.status = status, .body = json::serialize(body), .headers = {}};
+}
+
+Response error_response(const Error& error) {
+    return error_response(error, status_of(error.kind));
+}
+
+Response json_response(const json::value& body, int status = ok) {
+    return {.status = status, .body = json::serialize(body), .headers = {}};
+}
+
+template <class T>
+Response respond(const Result<T>& result, int status = ok) {
+    return result ? json_response(json::value_from(*result), status) : error_response(result.error());
+}
+
+Response respond(const Result<void>& result) {
+    return result ? Response{.status = no_content, .body = {}, .headers = {}}
+                  : error_response(result.error());
+}
+
+}  // namespace
+
+// The forms of the values. Found by boost::json::value_from through argument-dependent lookup.
+
+static void tag_invoke(const json::value_from_tag&, json::value& to, const Version& from) {
+    to = {{"version", from.version}, {"abi", from.abi}};
+}
+
+static void tag_invoke(const json::value_from_tag&, json::value& to, const PoolStatus& from) {
+    json::array prefixes;
+    for (const Prefix& prefix : from.prefixes) {
+        prefixes.emplace_back(prefix.text());
+    }
+    to = {{"name", from.name}, {"action", from.action}, {"prefixes", std::move(prefixes)}};
+}
+
+static void tag_invoke(const json::value_from_tag&, json::value& to, const Count& from) {
+    to = {
+        {"reason", from.reason}, {"verdict", from.verdict}, {"packets", from.packets}, {"bytes", from.bytes}};
+}
+
+static void tag_invoke(const json::value_from_tag&, json::value& to, const LoginCounts& from) {
+    to = {{"name", from.name},
+          {"granted", from.granted},
+          {"refused", from.refused},
+          {"rejected", from.rejected}};
+}
+
+static void tag_invoke(const json::value_from_tag&, json::value& to, const Status& from) {
+    to = {{"state", from.state},
+          {"since", rfc3339(from.since)},
+          {"uptime_seconds", from.uptime.count()},
+          {"pid", from.pid},
+          {"interfaces", from.interfaces},
+          {"grants", from.grants},
+          {"exemptions", from.exemptions},
+          {"pools", json::value_from(from.pools)},
+          {"counts", json::value_from(from.counts)},
+          {"logins", json::value_from(from.logins)}};
+}
+
+static void tag_invoke(const json::value_from_tag&, json::value& to, const Check& from) {
+    to = {{"name", from.name}, {"ok", from.ok}, {"detail", from.detail}, {"remedy", from.remedy}};
+}
+
+static void tag_invoke(const json::value_from_tag&, json::value& to, const InterfaceStatus& from) {
+    to = {{"name", from.name}, {"index", from.index},     {"side", from.side},        {"mode", from.mode},
+          {"why", from.why},   {"program", from.program}, {"attached", from.attached}};
+}
+
+static void tag_invoke(const json::value_from_tag&, json::value& to, const GrantStatus& from) {
+    to = {{"key", from.key.text()},
+          {"pool", from.pool},
+          {"source", from.source},
+          {"user", from.user},
+          {"reason", from.reason},
+          {"since", rfc3339(from.since)},
+          {"expires", rfc3339(from.expires)},
+          {"seconds_left", from.left.count()}};
+}
+
+static void tag_invoke(const json::value_from_tag&, json::value& to, const ExemptionStatus& from) {
+    to = {{"prefix", from.prefix.text()}, {"note", from.note}, {"since", rfc3339(from.since)}};
+}
+
+static void tag_invoke(const json::value_from_tag&, json::value& to, const Step& from) {
+    to = {{"rule", from.rule}, {"matched", from.matched}, {"detail", from.detail}};
+}
+
+static void tag_invoke(const json::value_from_tag&, json::value& to, const Why& from) {
+    to = {{"address", from.address.text()},
+          {"destination", from.destination ? json::value(from.destination->text()) : json::value(nullptr)},
+          {"verdict", from.verdict},
+          {"reason", from.reason},
+          {"steps", json::value_from(from.steps)}};
+}
+
+namespace {
+
+// A request's path and query, decoded.
+std::optional<std::string> decoded(std::string_view text) {
+    const auto view = boost::urls::make_pct_string_view(text);
+    if (!view) {
+        return std::nullopt;
+    }
+    std::string result;
+    view->decode({}, boost::urls::string_token::assign_to(result));
+    return result;
+}
+
+std::optional<std::string> parameter(const Request& request, std::string_view name) {
+    const auto query = boost::urls::parse_query(request.query);
+    if (!query) {
+        return std::nullopt;
+    }
+    for (const auto& entry : boost::urls::params_view(*query)) {
+        if (entry.key == name && entry.has_value) {
+            return entry.value;
+        }
+    }
+    return std::nullopt;
+}
+
+Result<std::string> required(const Request& request, std::string_view name) {
+    if (auto value = parameter(request, name)) {
+        return *value;
+    }
+    return fail(Failure::invalid, "the parameter " + std::string(name) + " is missing");
+}
+
+Result<Address> address_in_path(const Request& request, std::string_view prefix) {
+    const auto text = decoded(std::string_view(request.path).substr(prefix.size()));
+    if (!text) {
+        return fail(Failure::invalid, "the path is not percent-encoded correctly");
+    }
+    return parse_address(*text);
+}
+
+// A request's body: an object with known members only.
+Result<json::object> body_of(const Request& request, std::initializer_list<std::string_view> known) {
+    boost::system::error_code error;
+    json::parse_options options;
+    options.max_depth = 4;
+    const json::value value = json::parse(request.body, error, {}, options);
+    if (error || !value.is_object()) {
+        return fail(Failure::invalid,
+                    "the body is not a JSON object" + (error ? ": " + error.message() : std::string()));
+    }
+    for (const auto& member : value.get_object()) {
+        if (std::ranges::find(known, std::string_view(member.key())) == known.end()) {
+            return fail(Failure::invalid, "unknown member \"" + std::string(member.key()) + "\"");
+        }
+    }
+    return value.get_object();
+}
+
+// Longest note or reason that is kept.
+constexpr std::size_t longest_text = 500;
+
+Result<std::string> text_of(const json::object& body, std::string_view name, bool needed) {
+    const json::value* value = body.if_contains(name);
+    if (value == nullptr) {
+        return needed
+                   ? Result<std::string>(fail(Failure::invalid, "\"" + std::string(name) + "\" is missing"))
+                   : Result<std::string>(std::string());
+    }
+    if (!value->is_string() || value->get_string().size() > longest_text) {
+        return fail(Failure::invalid, "\"" + std::string(name) + "\" is not a string of at most " +
+                                          std::to_string(longest_text) + " bytes");
+    }
+    return std::string(value->get_string());
+}
+
+Result<std::optional<std::chrono::seconds>> seconds_of(const json::object& body) {
+    const json::value* value = body.if_contains("seconds");
+    if (value == nullptr) {
+        return std::nullopt;
+    }
+    boost::system::error_code error;
+    const auto number = value->to_number<std::int64_t>(error);
+    if (error || number <= 0 || number > std::numeric_limits<std::int32_t>::max()) {
+        return fail(Failure::invalid, "\"seconds\" is not a positive whole number");
+    }
+    return std::chrono::seconds(number);
+}
+
+Response add_grant(Agent& agent, const Request& request) {
+    const auto body = body_of(request, {"address", "seconds", "reason"});
+    if (!body) {
+        return error_response(body.error());
+    }
+    const auto text = text_of(*body, "address", true);
+    const auto reason = text_of(*body, "reason", false);
+    const auto seconds = seconds_of(*body);
+    if (!text || !reason || !seconds) {
+        return error_response(!text ? text.error() : !reason ? reason.error() : seconds.error());
+    }
+    const auto address = parse_address(*text);
+    return address ? respond(agent.add_grant(*address, *seconds, *reason), created)
+                   : error_response(address.error());
+}
+
+Response add_exemption(Agent& agent, const Request& request) {
+    const auto body = body_of(request, {"prefix", "note"});
+    if (!body) {
+        return error_response(body.error());
+    }
+    const auto text = text_of(*body, "prefix", true);
+    const auto note = text_of(*body, "note", false);
+    if (!text || !note) {
+        return error_response(!text ? text.error() : note.error());
+    }
+    const auto prefix = parse_prefix(*text);
+    return prefix ? respond(agent.add_exemption(*prefix, *note), created) : error_response(prefix.error());
+}
+
+Response remove_exemption(Agent& agent, const Request& request) {
+    const auto text = required(request, "prefix");
+    if (!text) {
+        return error_response(text.error());
+    }
+    const auto prefix = parse_prefix(*text);
+    return prefix ? respond(agent.remove_exemption(*prefix)) : error_response(prefix.error());
+}
+
+Response why(Agent& agent, const Request& request) {
+    const auto text = required(request, "address");
+    if (!text) {
+        return error_response(text.error());
+    }
+    const auto address = parse_address(*text);
+    if (!address) {
+        return error_response(address.error());
+    }
+    std::optional<Address> destination;
+    if (const auto other = parameter(request, "destination")) {
+        const auto parsed = parse_address(*other);
+        if (!parsed) {
+            return error_response(parsed.error());
+        }
+        destination = *parsed;
+    }
+    return respond(agent.why(*address, destination));
+}
+
+constexpr std::string_view grant_prefix = "/v1/grants/";
+
+Response show_grant(Agent& agent, const Request& request) {
+    const auto address = address_in_path(request, grant_prefix);
+    return address ? respond(agent.grant(*address)) : error_response(address.error());
+}
+
+Response revoke_grant(Agent& agent, const Request& request) {
+    const auto address = address_in_path(request, grant_prefix);
+    return address ? respond(agent.revoke_grant(*address)) : error_response(address.error());
+}
+
+template <class List>
+Response list_response(std::string_view name, const List& list) {
+    json::object body;
+    body[name] = json::value_from(list);
+    return json_response(body);
+}
+
+struct Route {
+    std::string_view method;
+    std::string_view path;  // ends in "/" where an address follows
+    Response (*answer)(Agent& agent, const Request& request);
+};
+
+constexpr std::array<Route, 13> routes = {{
+    {"GET", "/v1/version",
+     [](Agent& agent, const Request&) { return json_response(json::value_from(agent.version())); }},
+    {"GET", "/v1/status", [](Agent& agent, const Request&) { return respond(agent.status()); }},
+    {"GET", "/v1/doctor",
+     [](Agent& agent, const Request&) { return list_response("checks", agent.doctor()); }},
+    {"GET", "/v1/interfaces",
+     [](Agent& agent, const Request&) { return list_response("interfaces", agent.interfaces()); }},
+    {"GET", "/v1/grants",
+     [](Agent& agent, const Request&) { return list_response("grants", agent.grants()); }},
+    {"POST", "/v1/grants", add_grant},
+    {"GET", grant_prefix, show_grant},
+    {"DELETE", grant_prefix, revoke_grant},
+    {"GET", "/v1/exemptions",
+     [](Agent& agent, const Request&) { return list_response("exemptions", agent.exemptions()); }},
+    {"POST", "/v1/exemptions", add_exemption},
+    {"DELETE", "/v1/exemptions", remove_exemption},
+    {"GET", "/v1/why", why},
+    {"GET", "/metrics",
+     [](Agent& agent, const Request&) {
+         return Response{.status = ok,
+                         .body = agent.metrics(),
+                         .content_type = "text/plain; version=0.0.4",
+                         .headers = {}};
+     }},
+}};
+
+bool fits(const Route& route, std::string_view path) {
+    return route.path.ends_with('/') ? path.starts_with(route.path) && path.size() > route.path.size()
+                                     : path == route.path;
+}
+
+}  // namespace
+
+Response answer(Agent& agent, const Request& request, Role role) {
+    if (role == Role::none || (role == Role::viewer && request.method != "GET")) {
+        return error_response({.kind = Failure::refused,
+                               .what = request.peer.text() + " may not " +
+                                       (role == Role::none ? "use this socket" : "change anything"),
+                               .remedy = "run as root, or name the user in api.operators"});
+    }
+    std::string allowed;
+    for (const Route& route : routes) {
+        if (!fits(route, request.path)) {
+            continue;
+        }
+        if (route.method == request.method) {
+            return route.answer(agent, request);
+        }
+        allowed += (allowed.empty() ? "" : ", ") + std::string(route.method);
+    }
+    if (allowed.empty()) {
+        return error_response(
+            {.kind = Failure::not_found, .what = "there is nothing at " + request.path, .remedy = {}});
+    }
+    Response response = error_response({.kind = Failure::invalid,
+                                        .what = request.method + " is not possible here",
+                                        .remedy = "use " + allowed},
+                                       405);
+    response.headers.emplace_back("Allow", allowed);
+    return response;
+}
+
+}  // namespace sekisho::api

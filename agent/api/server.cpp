@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// The API's listener.
+#include "agent/api/server.h"
+
+#include <pwd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <string>
+
+namespace sekisho::api {
+
+namespace {
+
+constexpr mode_t for_everybody = 0666;  // role_of decides who may do what
+constexpr std::size_t longest_record = 16'384;
+
+// The name of a user, empty if there is none.
+std::string user_name(uid_t user) {
+    std::array<char, longest_record> buffer{};
+    passwd entry{};
+    passwd* found = nullptr;
+    if (::getpwuid_r(user, &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr) {
+        return {};
+    }
+    return found->pw_name;
+}
+
+}  // namespace
+
+Role role_of(const ApiConfig& config, const Peer& peer) {
+    if (!peer.user) {
+        return Role::none;
+    }
+    if (*peer.user == 0 || *peer.user == ::geteuid()) {
+        return Role::operator_;
+    }
+    const std::string name = user_name(*peer.user);
+    if (name.empty()) {
+        return Role::none;
+    }
+    if (std::ranges::find(config.operators, name) != config.operators.end()) {
+        return Role::operator_;
+    }
+    return std::ranges::find(config.viewers, name) != config.viewers.end() ? Role::viewer : Role::none;
+}
+
+Result<HttpServer> serve(const boost::asio::any_io_executor& executor, const ApiConfig& config,
+                         Agent& agent) {
+    return HttpServer::listen_unix(
+        executor, config.socket, for_everybody,
+        [&config, &agent](const Request& request) -> boost::asio::awaitable<Response> {
+            co_return answer(agent, request, role_of(config, request.peer));
+        });
+}
+
+}  // namespace sekisho::api
