@@ -9,7 +9,7 @@
 #include <limits>
 #include <string_view>
 
-#include "agent/base/moment.h"
+#include "agent/base/time_text.h"
 
 namespace sekisho::api {
 
