@@ -5,15 +5,19 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
 #include "agent/base/address.h"
 #include "agent/base/config.h"
 #include "agent/base/result.h"
+#include "agent/grants/placement.h"
 
 namespace sekisho::grants {
 
@@ -29,15 +33,16 @@ struct Now {
 
 // A temporary opening of the enforced ports for one subscriber key.
 struct Grant {
-    Prefix key;             // what is opened: an IPv4 address, or the IPv6 prefix of the pool's key length
-    std::string pool;       // name of the pool it lies in
-    std::string source;     // who said so: "operator", or the reporter's name
-    std::string user;       // login name; empty for an operator's grant
-    std::string reason;     // free text: "pop3 login", or what the operator wrote
-    WallTime since{};       // when it was first opened
-    BootTime expires{};     // when it ends
+    Prefix key;               // what is opened: an IPv4 address, or the IPv6 prefix of the pool's key length
+    std::string pool;         // name of the pool it lies in
+    std::string source;       // who said so: "operator", or the reporter's name
+    std::string user;         // login name; empty for an operator's grant
+    std::string reason;       // free text: "pop3 login", or what the operator wrote
+    WallTime since{};         // when it was first opened
+    WallTime renewed{};       // when its end was last set: it was given for expires_wall - renewed
+    BootTime expires{};       // when it ends
     WallTime expires_wall{};  // the same moment on the wall clock, for the next boot
-    std::string boot;       // the boot that `expires` belongs to
+    std::string boot;         // the boot that `expires` belongs to
     std::uint32_t generation = 0;
 };
 
@@ -58,14 +63,29 @@ struct KernelEntry {
 };
 
 // What must happen outside, in this order. `put_entry` replaces all that the kernel holds of the key.
-struct PutEntry { KernelEntry entry; };
-struct RemoveEntry { Prefix key; };
-struct SetWideExemptions { std::vector<Prefix> prefixes; };  // those wider than a key live in the table
-struct SaveGrant { Grant grant; };
-struct ForgetGrant { Prefix key; };
-struct SaveExemption { Exemption exemption; };
-struct ForgetExemption { Prefix prefix; };
-using Action = std::variant<PutEntry, RemoveEntry, SetWideExemptions, SaveGrant, ForgetGrant, SaveExemption, ForgetExemption>;
+struct PutEntry {
+    KernelEntry entry;
+};
+struct RemoveEntry {
+    Prefix key;
+};
+struct SetWideExemptions {
+    std::vector<Prefix> prefixes;  // all exemptions wider than a key; they live in the table
+};
+struct SaveGrant {
+    Grant grant;
+};
+struct ForgetGrant {
+    Prefix key;
+};
+struct SaveExemption {
+    Exemption exemption;
+};
+struct ForgetExemption {
+    Prefix prefix;
+};
+using Action = std::variant<PutEntry, RemoveEntry, SetWideExemptions, SaveGrant, ForgetGrant, SaveExemption,
+                            ForgetExemption>;
 using Actions = std::vector<Action>;
 
 // Asked for by a login or by an operator.
@@ -77,12 +97,6 @@ struct GrantRequest {
     std::string reason;
 };
 
-// Where an address stands: its pool and the key its subscriber has there.
-struct Placement {
-    const PoolConfig* pool = nullptr;
-    Prefix key;
-};
-
 // All grants and exemptions of the box. Not thread-safe. Refusals are Errors whose text an operator can read.
 class Grants {
 public:
@@ -92,39 +106,90 @@ public:
     // The pool and key of an address, or nothing if it lies in no pool.
     [[nodiscard]] std::optional<Placement> place(const Address& address) const;
 
-    // Opens, or renews: a running grant is never shortened, and its generation stays. Refused (Failure::refused)
-    // for an address in no pool, in a shared pool; Failure::invalid for a lifetime of 0 or beyond the longest.
-    // `granted` is set to the grant as it stands afterwards.
+    // Opens, or renews: a running grant is never shortened, and its generation stays. Who and why change only
+    // when the end does. Refused (Failure::refused) for an address in no pool, in a shared pool;
+    // Failure::invalid for a lifetime of 0 or beyond the longest. `granted` is set to the grant as it stands
+    // afterwards.
     [[nodiscard]] Result<Actions> open(const GrantRequest& request, const Now& now, Grant& granted);
 
     // Ends the grant of the address's key at once. Failure::not_found if there is none that is alive.
     [[nodiscard]] Result<Actions> revoke(const Address& address, const Now& now);
 
-    // Failure::refused if the prefix lies in no pool (it would change nothing), or is wider than its pool;
-    // Failure::conflict if it is there already.
+    // Failure::refused if the prefix lies in no pool (it would change nothing), is wider than its pool's
+    // prefix, or narrower than a subscriber's key; Failure::conflict if it is there already; Failure::invalid
+    // if it has bits set behind its length.
     [[nodiscard]] Result<Actions> exempt(const Exemption& exemption);
     [[nodiscard]] Result<Actions> remove_exemption(const Prefix& prefix);
 
     // Forgets what has ended.
     [[nodiscard]] Actions sweep(const Now& now);
 
-    // Takes over at start: what the store remembers and what the kernel still holds. Within one boot the kernel's
-    // word counts, a grant the store has and the kernel lacks is put back with its old end (map lost), and one
-    // the kernel has and the store lacks is adopted. From an earlier boot a grant goes on until its end on the
-    // wall clock; one that would have begun in the future or last longer than it was given for is dropped. Nothing
-    // is ever lengthened. What lies in no pool any more (or has another key length) is removed.
-    [[nodiscard]] Actions take_over(const std::vector<Grant>& stored, const std::vector<Exemption>& exemptions,
+    // Takes over at start: what the store remembers and what the kernel still holds. Within one boot the
+    // kernel's word counts, a grant the store has and the kernel lacks is put back with its old end (map
+    // lost), and one the kernel has and the store lacks is adopted. From an earlier boot a grant goes on
+    // until its end on the wall clock; one that would have begun in the future or last longer than it was
+    // given for is dropped. Nothing is ever lengthened. What lies in no pool any more (or has another key
+    // length) is removed; an exemption of that kind is kept without effect, because a slip in the
+    // configuration must not end a contract. Of exemptions the store's word counts. The kernel's entries that
+    // are right already are not written again.
+    [[nodiscard]] Actions take_over(const std::vector<Grant>& stored,
+                                    const std::vector<Exemption>& exemptions,
                                     const std::vector<KernelEntry>& kernel, const Now& now);
 
     // Alive at `now`, in the order of their keys.
     [[nodiscard]] std::vector<Grant> list(const Now& now) const;
     [[nodiscard]] std::optional<Grant> find(const Address& address, const Now& now) const;
     [[nodiscard]] std::vector<Exemption> exemptions() const;
-    // The narrowest exemption that covers the address.
+    // Those that have no effect under this configuration: in no pool, wider than the pool, narrower than a
+    // key.
+    [[nodiscard]] std::vector<Exemption> dormant_exemptions() const;
+    // The narrowest exemption in force that covers the address.
     [[nodiscard]] std::optional<Exemption> exemption_of(const Address& address) const;
 
 private:
-    // ...
+    // All of one key. Smaller than a Grant: there may be a million.
+    struct Holding {
+        bool exempt = false;
+        bool granted = false;
+        std::uint32_t generation = 0;
+        BootTime expires{};
+        WallTime since{};
+        WallTime renewed{};
+        WallTime expires_wall{};
+        std::string source;
+        std::string user;
+        std::string reason;
+
+        [[nodiscard]] bool alive(const Now& now) const { return granted && expires > now.boottime; }
+    };
+    using Holdings = std::map<Prefix, Holding>;
+    using KernelEntries = std::map<Prefix, KernelEntry>;
+
+    [[nodiscard]] Result<Placement> openable(const Address& address) const;
+    [[nodiscard]] Result<std::chrono::seconds> term(const GrantRequest& request) const;
+    [[nodiscard]] Grant grant_of(const Prefix& key, const Holding& holding) const;
+    [[nodiscard]] static KernelEntry entry_of(const Prefix& key, const Holding& holding);
+    [[nodiscard]] Action wide_list() const;
+    [[nodiscard]] bool in_force(const Prefix& prefix) const;
+    Fit enforce(const Prefix& prefix, Placement& placement);
+    std::uint32_t next_generation(const Now& now);
+    void set_end(const Prefix& key, Holding& holding, BootTime expires);
+    void drop_grant(Holdings::iterator place, Actions& actions);
+
+    void forget_all();
+    void resume(const Grant& grant, const KernelEntries& held, const Now& now, Actions& on_disk);
+    void adopt(const KernelEntry& entry, const Now& now, Actions& on_disk);
+    [[nodiscard]] Actions reconcile(const KernelEntries& held);
+
+    std::reference_wrapper<const GrantConfig> rules_;
+    Placements placements_;
+    Holdings holdings_;
+    std::set<std::pair<BootTime, Prefix>> by_end_;  // of all that are granted
+    std::map<Prefix, Exemption> exemptions_;
+    std::map<std::pair<Family, int>, std::size_t> exempt_lengths_;  // of those in force: how many of each
+    std::set<Prefix> wide_;                                         // exemptions in force wider than a key
+    std::string boot_;
+    std::uint32_t generation_ = 0;  // the last one given to any key
 };
 
 // A login that a reporter saw.

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+// Grants: opening, renewing, ending. The rules that an operator can be told.
+#include "agent/grants/grants.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace sekisho::grants {
+
+namespace {
+
+std::string seconds_text(std::chrono::seconds seconds) {
+    return std::to_string(seconds.count()) + " s";
+}
+
+}  // namespace
+
+Grants::Grants(const Config& config) : rules_(config.grants), placements_(config.pools) {}
+
+std::optional<Placement> Grants::place(const Address& address) const {
+    return placements_.place(address);
+}
+
+// The placement of an address that a grant may be given to.
+Result<Placement> Grants::openable(const Address& address) const {
+    const auto found = placements_.place(address);
+    if (!found) {
+        return fail(Failure::refused, address.text() + " lies in no pool",
+                    "if it is a subscriber's, add its prefix to a [[pool]] of the configuration");
+    }
+    if (found->pool->shared) {
+        return fail(Failure::refused,
+                    address.text() + " is shared by many subscribers (pool \"" + found->pool->name +
+                        "\"): a grant would open port 25 for all of them",
+                    "its users send through the submission server, ports 587 and 465");
+    }
+    return *found;
+}
+
+Result<std::chrono::seconds> Grants::term(const GrantRequest& request) const {
+    const std::chrono::seconds term = request.lifetime.value_or(rules_.get().lifetime);
+    const std::chrono::seconds longest = rules_.get().longest;
+    if (term <= std::chrono::seconds::zero()) {
+        return fail(Failure::invalid, "a grant of " + seconds_text(term) + " opens nothing",
+                    "ask for 1 s to " + seconds_text(longest));
+    }
+    if (term > longest) {
+        return fail(
+            Failure::invalid,
+            "a grant of " + seconds_text(term) + " is longer than the longest allowed, " +
+                seconds_text(longest),
+            "ask for less, or raise `longest` in [grants] of the configuration; who is always allowed "
+            "gets an exemption");
+    }
+    return term;
+}
+
+// One that no key had before, even if its entry is long forgotten: a flow recorded under the old holder must
+// not fit the new one. So it grows at least as fast as the clock (in tenths of a second), which carries it
+// over a start of the agent that finds nothing, as long as fewer than ten new grants a second came before it.
+std::uint32_t Grants::next_generation(const Now& now) {
+    const auto tenths =
+        std::chrono::duration_cast<std::chrono::duration<std::int64_t, std::deci>>(now.boottime).count();
+    const auto clock = static_cast<std::uint32_t>(
+        std::clamp<std::int64_t>(tenths, 1, std::numeric_limits<std::uint32_t>::max() / 2));
+    const bool last_possible = generation_ == std::numeric_limits<std::uint32_t>::max();
+    generation_ = last_possible ? clock : std::max(generation_ + 1, clock);
+    return generation_;
+}
+
+void Grants::set_end(const Prefix& key, Holding& holding, BootTime expires) {
+    if (holding.granted) {
+        by_end_.erase({holding.expires, key});
+    }
+    holding.granted = true;
+    holding.expires = expires;
+    by_end_.emplace(expires, key);
+}
+
+// Takes the grant out of a holding; what the kernel and the store have to do is appended. The kernel comes
+// first: a grant that has ended must not live on because the disk is slow.
+void Grants::drop_grant(Holdings::iterator place, Actions& actions) {
+    const Prefix key = place->first;
+    Holding& holding = place->second;
+    by_end_.erase({holding.expires, key});
+    if (holding.exempt) {
+        const std::uint32_t generation = holding.generation;
+        holding = Holding{};
+        holding.exempt = true;
+        holding.generation = generation;
+        actions.emplace_back(PutEntry{entry_of(key, holding)});
+    } else {
+        holdings_.erase(place);
+        actions.emplace_back(RemoveEntry{key});
+    }
+    actions.emplace_back(ForgetGrant{key});
+}
+
+Result<Actions> Grants::open(const GrantRequest& request, const Now& now, Grant& granted) {
+    const auto placement = openable(request.address);
+    if (!placement) {
+        return std::unexpected(placement.error());
+    }
+    const auto lifetime = term(request);
+    if (!lifetime) {
+        return std::unexpected(lifetime.error());
+    }
+    boot_ = now.boot;
+    const BootTime end = now.boottime + *lifetime;
+    const Prefix& key = placement->key;
+    Holding& holding = holdings_[key];
+    if (holding.alive(now) && holding.expires >= end) {
+        granted = grant_of(key, holding);
+        return Actions{};
+    }
+    if (!holding.alive(now)) {
+        holding.generation = next_generation(now);
+        holding.since = now.wall;
+    }
+    set_end(key, holding, end);
+    holding.renewed = now.wall;
+    holding.expires_wall = now.wall + *lifetime;
+    holding.source = request.source;
+    holding.user = request.user;
+    holding.reason = request.reason;
+    granted = grant_of(key, holding);
+    return Actions{PutEntry{entry_of(key, holding)}, SaveGrant{granted}};
+}
+
+Result<Actions> Grants::revoke(const Address& address, const Now& now) {
+    const auto placement = placements_.place(address);
+    const auto place = placement ? holdings_.find(placement->key) : holdings_.end();
+    if (place == holdings_.end() || !place->second.alive(now)) {
+        return fail(Failure::not_found,
+                    address.text() + " has no grant" + (placement ? "" : ": it lies in no pool"));
+    }
+    Actions actions;
+    drop_grant(place, actions);
+    return actions;
+}
+
+Actions Grants::sweep(const Now& now) {
+    Actions actions;
+    while (!by_end_.empty() && by_end_.begin()->first <= now.boottime) {
+        drop_grant(holdings_.find(by_end_.begin()->second), actions);
+    }
+    return actions;
+}
+
+Grant Grants::grant_of(const Prefix& key, const Holding& holding) const {
+    const auto placement = placements_.place(key.address);
+    return Grant{.key = key,
+                 .pool = placement ? placement->pool->name : std::string(),
+                 .source = holding.source,
+                 .user = holding.user,
+                 .reason = holding.reason,
+                 .since = holding.since,
+                 .renewed = holding.renewed,
+                 .expires = holding.expires,
+                 .expires_wall = holding.expires_wall,
+                 .boot = boot_,
+                 .generation = holding.generation};
+}
+
+KernelEntry Grants::entry_of(const Prefix& key, const Holding& holding) {
+    return KernelEntry{.key = key,
+                       .exempt = holding.exempt,
+                       .granted = holding.granted,
+                       .expires = holding.granted ? holding.expires : BootTime::zero(),
+                       .generation = holding.generation};
+}
+
+std::vector<Grant> Grants::list(const Now& now) const {
+    std::vector<Grant> grants;
+    for (const auto& [key, holding] : holdings_) {
+        if (holding.alive(now)) {
+            grants.push_back(grant_of(key, holding));
+        }
+    }
+    return grants;
+}
+
+std::optional<Grant> Grants::find(const Address& address, const Now& now) const {
+    const auto placement = placements_.place(address);
+    const auto place = placement ? holdings_.find(placement->key) : holdings_.end();
+    if (place == holdings_.end() || !place->second.alive(now)) {
+        return std::nullopt;
+    }
+    return grant_of(place->first, place->second);
+}
+
+GrantRequest request_of(const LoginEvent& login) {
+    return GrantRequest{.address = login.address,
+                        .lifetime = login.lifetime,
+                        .source = login.reporter,
+                        .user = login.user,
+                        .reason = login.protocol.empty() ? "login" : login.protocol + " login"};
+}
+
+}  // namespace sekisho::grants

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+// The start: what the store remembers and what the kernel holds become one truth again, and nothing gets
+// longer.
+//
+// Of grants the kernel's word counts, because it has gone on judging packets meanwhile. Of exemptions the
+// store's counts: they are written to the disk before the kernel hears of them, so what the disk lacks was
+// removed.
+#include <algorithm>
+#include <iterator>
+
+#include "agent/grants/grants.h"
+
+namespace sekisho::grants {
+
+namespace {
+
+// The boot clock's moment at which a stored grant ends that the kernel doesn't hold, or nothing if it has
+// ended or its times can't be believed.
+std::optional<BootTime> remembered_end(const Grant& grant, const Now& now, std::chrono::seconds longest) {
+    // A boot id that couldn't be read proves nothing.
+    if (!now.boot.empty() && grant.boot == now.boot) {
+        return grant.expires > now.boottime ? std::optional(grant.expires) : std::nullopt;
+    }
+    // A beginning in the future means that a clock was wrong then or is wrong now: the grant would last
+    // longer than it was given for.
+    if (std::max(grant.since, grant.renewed) > now.wall || grant.expires_wall <= now.wall) {
+        return std::nullopt;
+    }
+    return now.boottime + std::min<BootTime>(grant.expires_wall - now.wall, longest);
+}
+
+// The wall clock's moment for the next boot; a damaged end doesn't become a promise of years.
+WallTime wall_end(BootTime end, const Now& now, std::chrono::seconds longest) {
+    return now.wall + std::min<BootTime>(end - now.boottime, longest);
+}
+
+// Whether the kernel would judge by both alike.
+bool same_effect(const KernelEntry& one, const KernelEntry& other) {
+    return one.exempt == other.exempt && one.granted == other.granted &&
+           (!one.granted || (one.expires == other.expires && one.generation == other.generation));
+}
+
+}  // namespace
+
+Actions Grants::take_over(const std::vector<Grant>& stored, const std::vector<Exemption>& exemptions,
+                          const std::vector<KernelEntry>& kernel, const Now& now) {
+    forget_all();
+    boot_ = now.boot;
+    KernelEntries held;
+    for (const KernelEntry& entry : kernel) {
+        held.emplace(entry.key, entry);
+        generation_ = std::max(generation_, entry.generation);
+    }
+    for (const Exemption& exemption : exemptions) {
+        Placement placement;
+        if (exemptions_.emplace(exemption.prefix, exemption).second) {
+            enforce(exemption.prefix, placement);
+        }
+    }
+    Actions on_disk;
+    for (const Grant& grant : stored) {
+        generation_ = std::max(generation_, grant.generation);
+        resume(grant, held, now, on_disk);
+    }
+    for (const auto& [key, entry] : held) {
+        adopt(entry, now, on_disk);
+    }
+    Actions actions = reconcile(held);
+    std::ranges::move(on_disk, std::back_inserter(actions));
+    return actions;
+}
+
+void Grants::forget_all() {
+    holdings_.clear();
+    by_end_.clear();
+    exemptions_.clear();
+    exempt_lengths_.clear();
+    wide_.clear();
+    generation_ = 0;
+}
+
+// Takes up a stored grant, with its end as it is now, or has it forgotten.
+void Grants::resume(const Grant& grant, const KernelEntries& held, const Now& now, Actions& on_disk) {
+    const auto placement = placements_.place_key(grant.key);
+    const auto entry = held.find(grant.key);
+    const bool in_kernel = entry != held.end() && entry->second.granted;
+    // Another generation in the kernel is another grant, which the store doesn't know yet: see adopt().
+    const bool replaced = in_kernel && entry->second.generation != grant.generation;
+    std::optional<BootTime> end;
+    if (placement && !placement->pool->shared && !replaced) {
+        end = in_kernel ? entry->second.expires : remembered_end(grant, now, rules_.get().longest);
+    }
+    if (!end || *end <= now.boottime) {
+        on_disk.emplace_back(ForgetGrant{grant.key});
+        return;
+    }
+    Holding& holding = holdings_[grant.key];
+    set_end(grant.key, holding, *end);
+    holding.generation = grant.generation;
+    holding.since = grant.since;
+    holding.renewed = grant.renewed;
+    holding.expires_wall = grant.expires_wall;
+    holding.source = grant.source;
+    holding.user = grant.user;
+    holding.reason = grant.reason;
+    const bool moved = grant.boot == now.boot && grant.expires != *end;
+    if (moved) {  // the store missed the last renewal
+        holding.renewed = now.wall;
+        holding.expires_wall = wall_end(*end, now, rules_.get().longest);
+    }
+    if (moved || grant.boot != now.boot || grant.pool != placement->pool->name) {
+        on_disk.emplace_back(SaveGrant{grant_of(grant.key, holding)});
+    }
+}
+
+// Takes up a grant that only the kernel knows: the agent died before the store had it, or the store was lost.
+void Grants::adopt(const KernelEntry& entry, const Now& now, Actions& on_disk) {
+    const auto placement = placements_.place_key(entry.key);
+    if (!entry.granted || entry.expires <= now.boottime || !placement || placement->pool->shared) {
+        return;
+    }
+    Holding& holding = holdings_[entry.key];
+    if (holding.granted) {
+        return;
+    }
+    set_end(entry.key, holding, entry.expires);
+    holding.generation = entry.generation;
+    holding.since = now.wall;
+    holding.renewed = now.wall;
+    holding.expires_wall = wall_end(entry.expires, now, rules_.get().longest);
+    holding.source = "kernel";
+    holding.reason = "found in the kernel at start";
+    on_disk.emplace_back(SaveGrant{grant_of(entry.key, holding)});
+}
+
+// What makes the kernel hold what this object holds, and no more. Room is made first; an exemption is taken
+// out of an entry only when the table has it, if that is where it lives now.
+Actions Grants::reconcile(const KernelEntries& held) {
+    Actions actions;
+    Actions last;
+    for (const auto& [key, entry] : held) {
+        if (!holdings_.contains(key)) {
+            (entry.exempt ? last : actions).emplace_back(RemoveEntry{key});
+        }
+    }
+    for (auto& [key, holding] : holdings_) {
+        const auto entry = held.find(key);
+        if (entry != held.end() && !holding.granted) {
+            holding.generation = entry->second.generation;
+        }
+        const KernelEntry wanted = entry_of(key, holding);
+        if (entry == held.end() || !same_effect(entry->second, wanted)) {
+            actions.emplace_back(PutEntry{wanted});
+        }
+    }
+    actions.push_back(wide_list());
+    std::ranges::move(last, std::back_inserter(actions));
+    return actions;
+}
+
+}  // namespace sekisho::grants

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0
+// Opening, renewing, ending of grants.
+#include <gmock/gmock.h>
+
+#include "tests/unit/grants/world.h"
+
+namespace sekisho::grants {
+namespace {
+
+using testing::HasSubstr;
+
+class GrantsTest : public testing::Test {
+protected:
+    // Opens and carries out; the grant as it stands.
+    Grant open(const GrantRequest& wish, const Now& at) {
+        Grant granted;
+        const auto actions = grants_.open(wish, at, granted);
+        EXPECT_TRUE(actions) << actions.error().what;
+        outside_.apply(*actions);
+        return granted;
+    }
+
+    Error refusal(const GrantRequest& wish) {
+        Grant granted;
+        const auto actions = grants_.open(wish, now_, granted);
+        EXPECT_FALSE(actions);
+        EXPECT_EQ(granted.generation, 0U) << "a refusal must not touch the result";
+        EXPECT_TRUE(grants_.list(now_).empty());
+        return actions ? Error{} : actions.error();
+    }
+
+    Config config_ = example_config();
+    Grants grants_{config_};
+    Outside outside_;
+    Now now_ = example_now();
+};
+
+TEST_F(GrantsTest, OpensTheKernelFirstAndThenTheStore) {
+    Grant granted;
+    const auto actions = grants_.open(request("192.0.2.7"), now_, granted);
+    ASSERT_TRUE(actions);
+    ASSERT_EQ(actions->size(), 2U);
+    const auto& entry = std::get<PutEntry>(actions->front()).entry;
+    EXPECT_EQ(entry.key, prefix("192.0.2.7/32"));
+    EXPECT_TRUE(entry.granted);
+    EXPECT_FALSE(entry.exempt);
+    EXPECT_EQ(entry.expires, now_.boottime + 600s);
+    EXPECT_GT(entry.generation, 0U);
+    const auto& saved = std::get<SaveGrant>(actions->back()).grant;
+    EXPECT_EQ(saved.key, entry.key);
+    EXPECT_EQ(saved.pool, "dsl");
+    EXPECT_EQ(saved.source, "mail1");
+    EXPECT_EQ(saved.user, "alice");
+    EXPECT_EQ(saved.reason, "pop3 login");
+    EXPECT_EQ(saved.since, now_.wall);
+    EXPECT_EQ(saved.renewed, now_.wall);
+    EXPECT_EQ(saved.expires, entry.expires);
+    EXPECT_EQ(saved.expires_wall, now_.wall + 600s);
+    EXPECT_EQ(saved.boot, "first");
+    EXPECT_EQ(saved.generation, entry.generation);
+}
+
+TEST_F(GrantsTest, AnIPv6GrantCoversTheDelegatedPrefixAndNoMore) {
+    EXPECT_EQ(open(request("2001:db8:100:12ff::5"), now_).key, prefix("2001:db8:100:1200::/56"));
+    EXPECT_TRUE(grants_.find(address("2001:db8:100:1234:5678::"), now_));
+    EXPECT_FALSE(grants_.find(address("2001:db8:100:1300::"), now_));
+    EXPECT_FALSE(grants_.find(address("2001:db8:100:11ff:ffff::"), now_));
+}
+
+TEST_F(GrantsTest, NoPoolIsRefused) {
+    const Error error = refusal(request("192.0.3.1"));
+    EXPECT_EQ(error.kind, Failure::refused);
+    EXPECT_THAT(error.what, HasSubstr("192.0.3.1 lies in no pool"));
+    EXPECT_THAT(error.remedy, HasSubstr("[[pool]]"));
+}
+
+TEST_F(GrantsTest, ASharedAddressIsRefused) {
+    for (const auto* text : {"198.51.100.9", "2001:db8:300::9"}) {
+        const Error error = refusal(request(text));
+        EXPECT_EQ(error.kind, Failure::refused);
+        EXPECT_THAT(error.what, HasSubstr("shared"));
+        EXPECT_THAT(error.what, HasSubstr("cgn"));
+        EXPECT_THAT(error.remedy, HasSubstr("587"));
+    }
+}
+
+TEST_F(GrantsTest, ALifetimeOfNothingOrTooMuchIsInvalid) {
+    for (const auto wrong : {0s, -1s, std::chrono::seconds(86'401), std::chrono::seconds::max()}) {
+        EXPECT_EQ(refusal(request("192.0.2.7", wrong)).kind, Failure::invalid) << wrong.count();
+    }
+    EXPECT_EQ(open(request("192.0.2.7", 86'400s), now_).expires, now_.boottime + 86'400s);
+    EXPECT_EQ(open(request("192.0.2.8", 1s), now_).expires, now_.boottime + 1s);
+}
+
+TEST_F(GrantsTest, ItEndsAtItsEndExactly) {
+    open(request("192.0.2.7", 3s), now_);
+    EXPECT_TRUE(grants_.find(address("192.0.2.7"), later(now_, 3s - 1ns)));
+    EXPECT_FALSE(grants_.find(address("192.0.2.7"), later(now_, 3s)));
+    EXPECT_EQ(grants_.list(later(now_, 3s - 1ns)).size(), 1U);
+    EXPECT_TRUE(grants_.list(later(now_, 3s)).empty());
+}
+
+TEST_F(GrantsTest, RenewalMovesTheEndAndKeepsTheGeneration) {
+    const Grant first = open(request("192.0.2.7"), now_);
+    GrantRequest again = request("192.0.2.7");
+    again.user = "bob";
+    again.source = "mail2";
+    const Now then = later(now_, 100s);
+    const Grant second = open(again, then);
+    EXPECT_EQ(second.generation, first.generation);
+    EXPECT_EQ(second.since, first.since);
+    EXPECT_EQ(second.renewed, then.wall);
+    EXPECT_EQ(second.expires, then.boottime + 600s);
+    EXPECT_EQ(second.expires_wall, then.wall + 600s);
+    EXPECT_EQ(second.user, "bob");
+    EXPECT_EQ(second.source, "mail2");
+    EXPECT_EQ(outside_.kernel.at(first.key).expires, second.expires);
+    EXPECT_EQ(grants_.list(then).size(), 1U);
+}
+
+TEST_F(GrantsTest, ARunningGrantIsNeverShortened) {
+    GrantRequest order = request("192.0.2.7", 3600s);
+    order.source = "operator";
+    const Grant longer = open(order, now_);
+    Grant granted;
+    const auto actions = grants_.open(request("192.0.2.7", 10s), later(now_, 1s), granted);
+    ASSERT_TRUE(actions);
+    EXPECT_TRUE(actions->empty());
+    EXPECT_EQ(granted.expires, longer.expires);
+    EXPECT_EQ(granted.source, "operator") << "who opened it until then still holds it open";
+}
+
+TEST_F(GrantsTest, ANewHolderGetsANewGeneration) {
+    const Grant first = open(request("192.0.2.7", 3s), now_);
+    const Now then = later(now_, 3s);  // ended, not swept yet
+    const Grant second = open(request("192.0.2.7", 3s), then);
+    EXPECT_GT(second.generation, first.generation);
+    EXPECT_EQ(second.since, then.wall);
+    outside_.apply(grants_.revoke(address("192.0.2.7"), then).value());
+    const Grant third = open(request("192.0.2.7", 3s), then);
+    EXPECT_GT(third.generation, second.generation);
+    EXPECT_GT(open(request("192.0.2.8", 3s), then).generation, third.generation);
+}
+
+TEST_F(GrantsTest, ARestartThatFindsNothingRepeatsNoGeneration) {
+    const Grant first = open(request("192.0.2.7", 1s), now_);
+    Grants next(config_);
+    const Now then = later(now_, 2s);
+    std::ignore = next.take_over({}, {}, {}, then);
+    Grant second;
+    ASSERT_TRUE(next.open(request("192.0.2.7"), then, second));
+    EXPECT_GT(second.generation, first.generation);
+}
+
+TEST_F(GrantsTest, RevokeEndsAtOnce) {
+    open(request("192.0.2.7"), now_);
+    const auto actions = grants_.revoke(address("192.0.2.7"), now_);
+    ASSERT_TRUE(actions);
+    ASSERT_EQ(actions->size(), 2U);
+    EXPECT_EQ(std::get<RemoveEntry>(actions->front()).key, prefix("192.0.2.7/32"));
+    EXPECT_EQ(std::get<ForgetGrant>(actions->back()).key, prefix("192.0.2.7/32"));
+    EXPECT_FALSE(grants_.find(address("192.0.2.7"), now_));
+    EXPECT_TRUE(grants_.sweep(later(now_, 600s)).empty());
+}
+
+TEST_F(GrantsTest, OnlyALivingGrantCanBeRevoked) {
+    EXPECT_EQ(grants_.revoke(address("192.0.2.7"), now_).error().kind, Failure::not_found);
+    const auto nowhere = grants_.revoke(address("192.0.3.7"), now_);
+    ASSERT_FALSE(nowhere);
+    EXPECT_EQ(nowhere.error().kind, Failure::not_found);
+    EXPECT_THAT(nowhere.error().what, HasSubstr("no pool"));
+    open(request("192.0.2.7", 3s), now_);
+    EXPECT_EQ(grants_.revoke(address("192.0.2.7"), later(now_, 3s)).error().kind, Failure::not_found);
+}
+
+TEST_F(GrantsTest, SweepForgetsWhatHasEndedAndNothingElse) {
+    open(request("192.0.2.1", 10s), now_);
+    open(request("192.0.2.2", 20s), now_);
+    open(request("2001:db8:100::1", 30s), now_);
+    EXPECT_TRUE(grants_.sweep(later(now_, 10s - 1ns)).empty());
+    outside_.apply(grants_.sweep(later(now_, 20s)));
+    EXPECT_EQ(outside_.kernel.size(), 1U);
+    EXPECT_EQ(outside_.grants.size(), 1U);
+    EXPECT_TRUE(outside_.kernel.contains(prefix("2001:db8:100::/56")));
+    outside_.apply(grants_.sweep(later(now_, 30s)));
+    EXPECT_TRUE(outside_.kernel.empty());
+    EXPECT_TRUE(outside_.grants.empty());
+}
+
+TEST_F(GrantsTest, SweepLooksAtTheRenewedEnd) {
+    open(request("192.0.2.1", 10s), now_);
+    open(request("192.0.2.1", 10s), later(now_, 5s));
+    EXPECT_TRUE(grants_.sweep(later(now_, 14s)).empty());
+    EXPECT_EQ(count<RemoveEntry>(grants_.sweep(later(now_, 15s))), 1U);
+}
+
+TEST_F(GrantsTest, TheListIsInTheOrderOfKeys) {
+    for (const auto* text : {"2001:db8:200::1", "192.0.2.200", "192.0.2.3", "2001:db8:100::1"}) {
+        open(request(text), now_);
+    }
+    std::vector<std::string> keys;
+    for (const Grant& grant : grants_.list(now_)) {
+        keys.push_back(grant.key.text());
+    }
+    EXPECT_THAT(keys, testing::ElementsAre("192.0.2.3/32", "192.0.2.200/32", "2001:db8:100::/56",
+                                           "2001:db8:200::/64"));
+}
+
+TEST_F(GrantsTest, TheWallClockMayJumpMeanwhile) {
+    open(request("192.0.2.7", 10s), now_);
+    Now jumped = later(now_, 5s);
+    jumped.wall += 24h;
+    EXPECT_TRUE(grants_.find(address("192.0.2.7"), jumped));
+    EXPECT_TRUE(grants_.sweep(jumped).empty());
+}
+
+TEST_F(GrantsTest, AMillionGrantsAreWorkable) {
+    Config large = example_config();
+    large.pools = {{.name = "large", .prefixes = {prefix("10.0.0.0/8")}}};
+    Grants grants(large);
+    Grant granted;
+    Address each = address("10.0.0.0");
+    constexpr std::uint32_t total = 1'000'000;
+    for (std::uint32_t i = 0; i < total; ++i) {
+        each.bytes[1] = static_cast<std::uint8_t>(i >> 16U);
+        each.bytes[2] = static_cast<std::uint8_t>(i >> 8U);
+        each.bytes[3] = static_cast<std::uint8_t>(i);
+        const GrantRequest wish = request(each, std::chrono::seconds(1 + i % 1000));
+        ASSERT_TRUE(grants.open(wish, now_, granted));
+    }
+    std::size_t swept = 0;
+    for (int second = 0; second <= 1000; ++second) {
+        swept += count<RemoveEntry>(grants.sweep(later(now_, std::chrono::seconds(second))));
+    }
+    EXPECT_EQ(swept, total);
+}
+
+TEST(LoginEvent, AsksForItsAddressUnderTheReportersRule) {
+    const LoginEvent login{.user = "alice",
+                           .address = address("192.0.2.7"),
+                           .protocol = "imap",
+                           .mechanism = "PLAIN",
+                           .tls = true,
+                           .reporter = "mail1",
+                           .lifetime = 30s};
+    const GrantRequest wish = request_of(login);
+    EXPECT_EQ(wish.address, login.address);
+    EXPECT_EQ(wish.lifetime, login.lifetime);
+    EXPECT_EQ(wish.source, "mail1");
+    EXPECT_EQ(wish.user, "alice");
+    EXPECT_EQ(wish.reason, "imap login");
+    EXPECT_EQ(request_of(LoginEvent{}).reason, "login");
+}
+
+}  // namespace
+}  // namespace sekisho::grants

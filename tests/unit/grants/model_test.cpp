@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+// Thousands of random steps against a model that is too simple to be wrong: after each one the kernel and the
+// store must hold exactly what the model says, and no restart or reboot may make any grant longer.
+#include <algorithm>
+#include <random>
+
+#include "tests/unit/grants/world.h"
+
+namespace sekisho::grants {
+namespace {
+
+// Two facts of a key, kept apart.
+struct Model {
+    struct Opened {
+        BootTime expires{};
+        WallTime expires_wall{};
+        std::uint32_t generation = 0;
+    };
+    std::map<Prefix, Opened> opened;  // until swept
+    std::set<Prefix> exempt;
+
+    [[nodiscard]] bool alive(const Prefix& key, const Now& now) const {
+        const auto found = opened.find(key);
+        return found != opened.end() && found->second.expires > now.boottime;
+    }
+
+    [[nodiscard]] std::map<Prefix, KernelEntry> kernel() const {
+        std::map<Prefix, KernelEntry> image;
+        for (const Prefix& one : exempt) {
+            if (one.length == 32 || one.length == 56) {
+                image[one] = {.key = one, .exempt = true};
+            }
+        }
+        for (const auto& [key, grant] : opened) {
+            KernelEntry& entry = image[key];
+            entry.key = key;
+            entry.granted = true;
+            entry.expires = grant.expires;
+            entry.generation = grant.generation;
+        }
+        return image;
+    }
+};
+
+class Walk {
+public:
+    explicit Walk(unsigned seed) : random_(seed) {}
+
+    void run(int steps) {
+        for (int i = 0; i < steps && !testing::Test::HasFailure(); ++i) {
+            SCOPED_TRACE("step " + std::to_string(i));
+            step();
+            check();
+        }
+    }
+
+private:
+    std::uint32_t roll(std::uint32_t sides) { return static_cast<std::uint32_t>(random_() % sides); }
+
+    // One of few addresses, so that they meet often.
+    Address some_address() {
+        Address one = address(roll(2) == 0 ? "192.0.2.0" : "2001:db8:100::1");
+        one.bytes.at(one.family == Family::ipv4 ? 3 : 6) = static_cast<std::uint8_t>(roll(8));
+        return one;
+    }
+
+    Prefix some_prefix() {
+        const Address one = some_address();
+        const int lengths[] = {28, 31, 32, 33 - 2, 48, 52, 56, 60};
+        const int length = lengths[roll(4) + (one.family == Family::ipv4 ? 0U : 4U)];
+        return {.address = one.masked(length), .length = length};
+    }
+
+    static Prefix key_of(const Address& one) {
+        const int length = one.family == Family::ipv4 ? 32 : 56;
+        return {.address = one.masked(length), .length = length};
+    }
+
+    void step() {
+        switch (roll(16)) {
+            case 0:
+            case 1:
+            case 2:
+            case 3:
+            case 4:
+                return open();
+            case 5:
+                return revoke();
+            case 6:
+            case 7:
+                return exempt();
+            case 8:
+                return remove_exemption();
+            case 9:
+            case 10:
+                return sweep();
+            case 11:
+                return restart();
+            case 12:
+                return roll(4) == 0 ? reboot() : restart();
+            default:
+                now_ = later(now_, std::chrono::milliseconds(roll(20'000)));
+        }
+    }
+
+    void open() {
+        const Address one = some_address();
+        const Prefix key = key_of(one);
+        const std::chrono::seconds lifetime(1 + roll(60));
+        Grant granted;
+        const auto actions = grants_.open(request(one, lifetime), now_, granted);
+        ASSERT_TRUE(actions);
+        outside_.apply(*actions);
+        const BootTime end = now_.boottime + lifetime;
+        if (!model_.alive(key, now_)) {
+            EXPECT_GT(granted.generation, highest_) << "never given before, as far as can be known";
+            highest_ = granted.generation;
+            model_.opened[key] = {end, now_.wall + lifetime, granted.generation};
+        } else if (auto& running = model_.opened.at(key); running.expires < end) {
+            running.expires = end;
+            running.expires_wall = now_.wall + lifetime;
+        } else {
+            EXPECT_TRUE(actions->empty());
+        }
+        EXPECT_EQ(granted.expires, model_.opened.at(key).expires);
+        EXPECT_EQ(granted.generation, model_.opened.at(key).generation);
+    }
+
+    void revoke() {
+        const Address one = some_address();
+        const auto actions = grants_.revoke(one, now_);
+        ASSERT_EQ(actions.has_value(), model_.alive(key_of(one), now_));
+        if (actions) {
+            outside_.apply(*actions);
+            model_.opened.erase(key_of(one));
+        }
+    }
+
+    void exempt() {
+        const Prefix one = some_prefix();
+        const auto actions = grants_.exempt(contract(one));
+        ASSERT_EQ(actions.has_value(), one.length != 60 && !model_.exempt.contains(one));
+        if (actions) {
+            outside_.apply(*actions);
+            model_.exempt.insert(one);
+        }
+    }
+
+    void remove_exemption() {
+        const Prefix one = some_prefix();
+        const auto actions = grants_.remove_exemption(one);
+        ASSERT_EQ(actions.has_value(), model_.exempt.erase(one) == 1);
+        if (actions) {
+            outside_.apply(*actions);
+        }
+    }
+
+    void sweep() {
+        outside_.apply(grants_.sweep(now_));
+        std::erase_if(model_.opened, [this](const auto& one) { return one.second.expires <= now_.boottime; });
+    }
+
+    // The agent dies and comes again, perhaps with a store that missed the last words of its predecessor.
+    void restart() {
+        const bool store_lost = roll(8) == 0;
+        const bool map_lost = !store_lost && roll(8) == 0;
+        if (store_lost) {
+            outside_.grants.clear();
+        }
+        if (map_lost) {
+            outside_.kernel.clear();
+            outside_.wide.clear();
+        }
+        now_ = later(now_, std::chrono::milliseconds(roll(5000)));
+        const bool ended = std::ranges::any_of(
+            model_.opened, [this](const auto& one) { return one.second.expires <= now_.boottime; });
+        look_for_generations();
+        grants_ = Grants(config_);
+        const Actions actions =
+            grants_.take_over(outside_.stored(), outside_.contracts(), outside_.entries(), now_);
+        outside_.apply(actions);
+        if (!map_lost && !ended) {
+            EXPECT_EQ(count<PutEntry>(actions) + count<RemoveEntry>(actions), 0U);
+        }
+        std::erase_if(model_.opened, [this](const auto& one) { return one.second.expires <= now_.boottime; });
+    }
+
+    // The box goes down; the clock comes up right, late, or early.
+    void reboot() {
+        const WallTime was = now_.wall;
+        now_.boottime = std::chrono::seconds(20 + roll(20));
+        now_.boot = "boot" + std::to_string(++boots_);
+        now_.wall = was + std::chrono::seconds(roll(60)) - std::chrono::seconds(roll(3) == 0 ? 60 : 0);
+        outside_.kernel.clear();
+        outside_.wide.clear();
+        look_for_generations();
+        grants_ = Grants(config_);
+        outside_.apply(grants_.take_over(outside_.stored(), outside_.contracts(), {}, now_));
+        const std::map<Prefix, Model::Opened> before = std::exchange(model_.opened, {});
+        for (const auto& [key, entry] : outside_.kernel) {
+            if (!entry.granted) {
+                continue;
+            }
+            ASSERT_TRUE(before.contains(key)) << "a reboot opens nothing";
+            const BootTime left = entry.expires - now_.boottime;
+            EXPECT_LE(left, before.at(key).expires_wall - now_.wall);
+            EXPECT_LE(left, 60s) << "longer than any was given for";
+            model_.opened[key] = {entry.expires, before.at(key).expires_wall, entry.generation};
+        }
+        if (now_.wall >= was) {
+            for (const auto& [key, grant] : before) {
+                EXPECT_EQ(model_.opened.contains(key), grant.expires_wall > now_.wall) << key.text();
+            }
+        }
+    }
+
+    // A new agent can't know of generations that left no trace.
+    void look_for_generations() {
+        highest_ = 0;
+        for (const auto& [key, entry] : outside_.kernel) {
+            highest_ = std::max(highest_, entry.generation);
+        }
+        for (const auto& [key, grant] : outside_.grants) {
+            highest_ = std::max(highest_, grant.generation);
+        }
+    }
+
+    void check() {
+        const auto wanted = model_.kernel();
+        ASSERT_EQ(outside_.kernel.size(), wanted.size());
+        for (const auto& [key, entry] : wanted) {
+            ASSERT_TRUE(outside_.kernel.contains(key)) << key.text();
+            const KernelEntry& is = outside_.kernel.at(key);
+            EXPECT_EQ(is.exempt, entry.exempt) << key.text();
+            EXPECT_EQ(is.granted, entry.granted) << key.text();
+            EXPECT_EQ(is.expires, entry.expires) << key.text();
+            if (entry.granted) {
+                EXPECT_EQ(is.generation, entry.generation) << key.text();
+            }
+        }
+        std::vector<Prefix> wide;
+        std::ranges::copy_if(model_.exempt, std::back_inserter(wide),
+                             [](const Prefix& one) { return one.length != 32 && one.length != 56; });
+        EXPECT_EQ(outside_.wide, wide);
+        EXPECT_EQ(outside_.exemptions.size(), model_.exempt.size());
+        EXPECT_EQ(outside_.grants.size(), model_.opened.size());
+        std::size_t alive = 0;
+        for (const auto& [key, grant] : model_.opened) {
+            alive += model_.alive(key, now_) ? 1U : 0U;
+            EXPECT_EQ(outside_.grants.at(key).expires, grant.expires);
+            EXPECT_EQ(grants_.find(key.address, now_).has_value(), model_.alive(key, now_));
+        }
+        EXPECT_EQ(grants_.list(now_).size(), alive);
+    }
+
+    std::mt19937 random_;
+    Config config_ = example_config();
+    Grants grants_{config_};
+    Outside outside_;
+    Model model_;
+    Now now_ = example_now();
+    std::uint32_t highest_ = 0;
+    int boots_ = 0;
+};
+
+class ModelTest : public testing::TestWithParam<unsigned> {};
+
+TEST_P(ModelTest, KernelAndStoreHoldWhatTheModelSays) {
+    Walk(GetParam()).run(5000);
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, ModelTest, testing::Range(1U, 9U));
+
+}  // namespace
+}  // namespace sekisho::grants

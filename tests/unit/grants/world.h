@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+// What stands around the heart in its tests: pools, a clock, and a kernel and a store that do as they are
+// told.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <variant>
+#include <vector>
+
+#include "agent/grants/grants.h"
+
+namespace sekisho::grants {
+
+using namespace std::chrono_literals;
+
+inline Address address(std::string_view text) {
+    return parse_address(text).value();
+}
+
+inline Prefix prefix(std::string_view text) {
+    return parse_prefix(text).value();
+}
+
+// dsl: a key is an IPv4 address or a /56; fibre: a /64; cgn: shared.
+inline Config example_config() {
+    Config config;
+    config.pools = {
+        {.name = "dsl",
+         .prefixes = {prefix("192.0.2.0/24"), prefix("2001:db8:100::/40")},
+         .key_length_ipv6 = 56},
+        {.name = "fibre", .prefixes = {prefix("203.0.113.0/25"), prefix("2001:db8:200::/48")}},
+        {.name = "cgn", .prefixes = {prefix("198.51.100.0/25"), prefix("2001:db8:300::/48")}, .shared = true},
+    };
+    return config;
+}
+
+// Some hour of some boot.
+inline Now example_now() {
+    return {.boottime = 1000s, .wall = WallTime(1'700'000'000s), .boot = "first"};
+}
+
+inline Now later(Now now, std::chrono::nanoseconds by) {
+    now.boottime += by;
+    now.wall += by;
+    return now;
+}
+
+// The next boot, 30 s after its start, when the wall clock has gone on `by`.
+inline Now rebooted(const Now& now, std::chrono::nanoseconds by, std::string boot = "second") {
+    return {.boottime = 30s, .wall = now.wall + by, .boot = std::move(boot)};
+}
+
+inline GrantRequest request(const Address& of, std::optional<std::chrono::seconds> lifetime = {}) {
+    return {.address = of, .lifetime = lifetime, .source = "mail1", .user = "alice", .reason = "pop3 login"};
+}
+
+inline GrantRequest request(std::string_view of, std::optional<std::chrono::seconds> lifetime = {}) {
+    return request(address(of), lifetime);
+}
+
+inline Exemption contract(const Prefix& prefix) {
+    return {.prefix = prefix, .note = "contract", .since = example_now().wall};
+}
+
+inline Exemption contract(std::string_view text) {
+    return contract(prefix(text));
+}
+
+// Carries actions out as a faultless kernel and disk would.
+struct Outside {
+    std::map<Prefix, KernelEntry> kernel;
+    std::vector<Prefix> wide;
+    std::map<Prefix, Grant> grants;
+    std::map<Prefix, Exemption> exemptions;
+
+    void apply(const Actions& actions) {
+        for (const Action& action : actions) {
+            std::visit([this](const auto& one) { carry_out(one); }, action);
+        }
+    }
+
+    [[nodiscard]] std::vector<KernelEntry> entries() const { return values(kernel); }
+    [[nodiscard]] std::vector<Grant> stored() const { return values(grants); }
+    [[nodiscard]] std::vector<Exemption> contracts() const { return values(exemptions); }
+
+private:
+    template <class T>
+    static std::vector<T> values(const std::map<Prefix, T>& map) {
+        std::vector<T> all;
+        for (const auto& [key, value] : map) {
+            all.push_back(value);
+        }
+        return all;
+    }
+
+    void carry_out(const PutEntry& action) { kernel[action.entry.key] = action.entry; }
+    void carry_out(const RemoveEntry& action) {
+        EXPECT_EQ(kernel.erase(action.key), 1U) << action.key.text() << " was not there";
+    }
+    void carry_out(const SetWideExemptions& action) { wide = action.prefixes; }
+    void carry_out(const SaveGrant& action) { grants[action.grant.key] = action.grant; }
+    void carry_out(const ForgetGrant& action) { grants.erase(action.key); }
+    void carry_out(const SaveExemption& action) { exemptions[action.exemption.prefix] = action.exemption; }
+    void carry_out(const ForgetExemption& action) { exemptions.erase(action.prefix); }
+};
+
+// How many of the actions are of this type.
+template <class T>
+std::size_t count(const Actions& actions) {
+    std::size_t found = 0;
+    for (const Action& action : actions) {
+        found += std::holds_alternative<T>(action) ? 1U : 0U;
+    }
+    return found;
+}
+
+}  // namespace sekisho::grants
