@@ -26,9 +26,9 @@ enum class Action : std::uint8_t { monitor, drop, reset };
 // [dataplane]
 struct DataplaneConfig {
     std::filesystem::path pin_path = "/sys/fs/bpf/sekisho";
-    std::uint32_t max_entries = 262'144;         // exemptions and grants together, 16 to 16,777,216
-    std::vector<std::uint16_t> ports = {25};     // enforced destination ports, 1 to 8 of them
-    std::uint32_t answers_per_second = 10'000;   // per CPU
+    std::uint32_t max_entries = 262'144;        // exemptions and grants together, 16 to 16,777,216
+    std::vector<std::uint16_t> ports = {25};    // enforced destination ports, 1 to 8 of them
+    std::uint32_t answers_per_second = 10'000;  // per CPU
 };
 
 // [[interface]]: the first whose name (fnmatch pattern) fits says what an interface is.
@@ -42,9 +42,9 @@ struct InterfaceConfig {
 struct PoolConfig {
     std::string name;
     std::vector<Prefix> prefixes;
-    int key_length_ipv6 = 64;           // "ipv6_key", 48 to 128: what one subscriber holds
+    int key_length_ipv6 = 64;  // "ipv6_key", 48 to 128: what one subscriber holds
     Action action = Action::monitor;
-    bool shared = false;                // one address, many subscribers: no grant is ever given
+    bool shared = false;  // one address, many subscribers: no grant is ever given
 };
 
 // [[designated]]: mail servers that everybody may reach.
@@ -55,8 +55,8 @@ struct DesignatedConfig {
 
 // [grants]
 struct GrantConfig {
-    std::chrono::seconds lifetime{600};     // of a grant by login, unless the reporter says otherwise
-    std::chrono::seconds longest{86'400};   // no grant is longer, whoever asks
+    std::chrono::seconds lifetime{600};    // of a grant by login, unless the reporter says otherwise
+    std::chrono::seconds longest{86'400};  // no grant is longer, whoever asks
 };
 
 // [api]
@@ -73,11 +73,11 @@ struct StoreConfig {
 
 // [[login.dovecot]]: a listener for Dovecot's auth policy protocol.
 struct DovecotConfig {
-    std::string name;                  // of the reporter, in grants and logs
+    std::string name;  // of the reporter, in grants and logs
     Address listen;
     std::uint16_t port = 4001;
-    std::filesystem::path key_file;    // holds the API key, not readable by others
-    std::vector<Prefix> reporters;     // who may speak to this listener at all
+    std::filesystem::path key_file;  // holds the API key, not readable by others
+    std::vector<Prefix> reporters;   // who may speak to this listener at all
     // "proof": "authed=ok" means that an `allow` whose attribute `authed` is `ok` was sent after a right
     // password and is granted on; without it only `report` with success grants.
     std::optional<std::pair<std::string, std::string>> proof;

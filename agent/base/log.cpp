@@ -1,72 +1,157 @@
 // SPDX-License-Identifier: Apache-2.0
-// The lines, by spdlog.
+// Writing of log lines.
 #include "agent/base/log.h"
 
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
 #include <cstdlib>
 
 #include "agent/base/printable.h"
+#include "agent/base/time_text.h"
 
 namespace sekisho::log {
-
 namespace {
 
-spdlog::logger& logger() {
-    static const auto instance = [] {
-        auto made = std::make_shared<spdlog::logger>("sekisho", std::make_shared<spdlog::sinks::stderr_sink_st>());
-        // journald sets the time itself and takes the priority from the front of the line (sd-daemon(3)).
-        made->set_pattern(std::getenv("JOURNAL_STREAM") != nullptr ? "%v" : "%Y-%m-%dT%H:%M:%S.%eZ %v",
-                          spdlog::pattern_time_type::utc);
-        made->flush_on(spdlog::level::info);
-        return made;
-    }();
-    return *instance;
+struct Sink {
+    Level lowest = Level::info;
+    bool journal = false;
+    int descriptor = STDERR_FILENO;
+};
+
+// The process has one log.
+Sink& sink() {
+    static Sink the_sink;
+    return the_sink;
 }
 
-void write(spdlog::level::level_enum level, int priority, std::string_view word, std::string_view name,
-           std::string_view text, Fields fields) {
-    static const bool journal = std::getenv("JOURNAL_STREAM") != nullptr;
-    std::string front = journal ? "<" + std::to_string(priority) + ">" : std::string(word) + " ";
-    logger().log(level, "{}", front + line(name, text, fields));
+// systemd.exec(5): JOURNAL_STREAM is "device:inode" of the stream that leads to the journal. A child with a
+// redirected stderr inherits the variable, hence the comparison.
+bool leads_to_journal(int descriptor) {
+    const char* stream = std::getenv("JOURNAL_STREAM");
+    struct stat status{};
+    return stream != nullptr && ::fstat(descriptor, &status) == 0 &&
+           std::to_string(status.st_dev) + ":" + std::to_string(status.st_ino) == stream;
 }
 
-std::string quoted(const std::string& value) {
-    const std::string safe = printable(value);
-    if (!safe.empty() && safe.find_first_of(" \"=") == std::string::npos) {
-        return safe;
+// syslog(3)'s numbers.
+char journal_level(Level level) {
+    switch (level) {
+        case Level::debug:
+            return '7';
+        case Level::info:
+            return '6';
+        case Level::notice:
+            return '5';
+        case Level::warning:
+            return '4';
+        case Level::error:
+            return '3';
     }
-    std::string result = "\"";
-    for (const char character : safe) {
-        if (character == '"') {
-            result += '\\';
+    return '3';
+}
+
+std::string quoted(std::string_view text) {
+    std::string out = "\"";
+    for (const char c : printable(text)) {
+        if (c == '"') {
+            out += '\\';
         }
-        result += character;
+        out += c;
     }
-    return result + "\"";
+    return out + "\"";
+}
+
+bool plain_word(std::string_view text) {
+    constexpr std::string_view others = "._:/@+,*-";
+    return !text.empty() && std::ranges::all_of(text, [&](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               others.find(c) != std::string_view::npos;
+    });
+}
+
+// A log that can't be written must not stop the daemon; there is nobody left to tell.
+void write_all(int descriptor, std::string_view text) {
+    while (!text.empty()) {
+        const ssize_t written = ::write(descriptor, text.data(), text.size());
+        if (written < 0 && errno == EINTR) {
+            continue;
+        }
+        if (written <= 0) {
+            return;
+        }
+        text.remove_prefix(static_cast<std::size_t>(written));
+    }
+}
+
+void write(Level level, std::string_view name, std::string_view text, Fields fields) {
+    const Sink& to = sink();
+    if (level < to.lowest) {
+        return;
+    }
+    std::string whole = to.journal ? std::string{'<', journal_level(level), '>'}
+                                   : rfc3339(std::chrono::system_clock::now()) + " ";
+    whole += line(level, name, text, fields);
+    whole += '\n';
+    write_all(to.descriptor, whole);
 }
 
 }  // namespace
 
-void info(std::string_view name, std::string_view text, Fields fields) {
-    write(spdlog::level::info, 6, "info", name, text, fields);
-}
-
-void warning(std::string_view name, std::string_view text, Fields fields) {
-    write(spdlog::level::warn, 4, "warning", name, text, fields);
-}
-
-void error(std::string_view name, std::string_view text, Fields fields) {
-    write(spdlog::level::err, 3, "error", name, text, fields);
-}
-
-std::string line(std::string_view name, std::string_view text, Fields fields) {
-    std::string result = std::string(name) + " " + std::string(text);
-    for (const Field& field : fields) {
-        result += " " + std::string(field.key) + "=" + quoted(field.value);
+std::string_view to_string(Level level) {
+    switch (level) {
+        case Level::debug:
+            return "debug";
+        case Level::info:
+            return "info";
+        case Level::notice:
+            return "notice";
+        case Level::warning:
+            return "warning";
+        case Level::error:
+            return "error";
     }
-    return result;
+    return "error";
+}
+
+void set_up(const Options& options) {
+    const bool journal = options.style == Style::journal ||
+                         (options.style == Style::automatic && leads_to_journal(options.descriptor));
+    sink() = Sink{options.lowest, journal, options.descriptor};
+}
+
+std::string line(Level level, std::string_view name, std::string_view text, Fields fields) {
+    std::string out(to_string(level));
+    out += ' ';
+    out += name;
+    out += ' ';
+    out += quoted(text);
+    for (const Field& field : fields) {
+        out += ' ';
+        out += field.key;
+        out += '=';
+        out += plain_word(field.value) ? field.value : quoted(field.value);
+    }
+    return out;
+}
+
+void debug(std::string_view name, std::string_view text, Fields fields) {
+    write(Level::debug, name, text, fields);
+}
+void info(std::string_view name, std::string_view text, Fields fields) {
+    write(Level::info, name, text, fields);
+}
+void notice(std::string_view name, std::string_view text, Fields fields) {
+    write(Level::notice, name, text, fields);
+}
+void warning(std::string_view name, std::string_view text, Fields fields) {
+    write(Level::warning, name, text, fields);
+}
+void error(std::string_view name, std::string_view text, Fields fields) {
+    write(Level::error, name, text, fields);
 }
 
 }  // namespace sekisho::log

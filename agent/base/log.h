@@ -1,27 +1,61 @@
 // SPDX-License-Identifier: Apache-2.0
-// Log lines with names. Each has a level, a NAME that stays and can be looked up, a sentence, and fields; nothing that a
-// stranger sent can end a line or begin another. To standard error, where journald or a terminal reads it.
+// Log lines with names. Each line is one write to stderr:
+//   2026-01-31T23:59:59Z info GRANT_OPENED "port 25 opened" key=192.0.2.1/32 user="a b"
+// or, under journald, `<6>info GRANT_OPENED ...` without the time.
 #pragma once
 
+#include <concepts>
 #include <initializer_list>
 #include <string>
 #include <string_view>
 
 namespace sekisho::log {
 
+enum class Level { debug, info, notice, warning, error };
+
+[[nodiscard]] std::string_view to_string(Level level);  // "debug", ...
+
+// A key=value at the end of a line. Keys are lower_case words of ours; values may come from anywhere.
 struct Field {
+    // NOLINTBEGIN(google-explicit-constructor): a list of fields reads like {{"key", value}, {"count", 3}}
+    Field(std::string_view k, std::string_view v) : key(k), value(v) {}
+    Field(std::string_view k, const std::string& v) : key(k), value(v) {}
+    Field(std::string_view k, const char* v) : key(k), value(v) {}
+    Field(std::string_view k, bool v) : key(k), value(v ? "true" : "false") {}
+    template <std::integral Number>
+    Field(std::string_view k, Number v) : key(k), value(std::to_string(v)) {}
+    // NOLINTEND(google-explicit-constructor)
+
     std::string_view key;
     std::string value;
 };
 using Fields = std::initializer_list<Field>;
 
-// With journald behind standard error each line begins with its priority ("<6>"), else with the time.
+enum class Style {
+    automatic,  // journal if stderr is what JOURNAL_STREAM names, else plain
+    plain,      // with the time in front
+    journal,    // with journald's "<6>" in front, see sd-daemon(3)
+};
+
+struct Options {
+    Level lowest = Level::info;  // lines below are not written
+    Style style = Style::automatic;
+    int descriptor = 2;
+};
+
+// Sets where lines go and which. Call once, before other threads exist.
+void set_up(const Options& options);
+
+// Writes a line. `name` is UPPER_CASE and stable, so that it can be looked up; `text` tells the operator what
+// happened.
+void debug(std::string_view name, std::string_view text, Fields fields = {});
 void info(std::string_view name, std::string_view text, Fields fields = {});
+void notice(std::string_view name, std::string_view text, Fields fields = {});
 void warning(std::string_view name, std::string_view text, Fields fields = {});
 void error(std::string_view name, std::string_view text, Fields fields = {});
 
-// The line's text without time and level: `NAME text key="value" ...`. Values are quoted where they hold blanks,
-// quotes, control characters or nothing; what can't be printed is escaped.
-[[nodiscard]] std::string line(std::string_view name, std::string_view text, Fields fields);
+// The line without time, prefix and line end. Text and values from strangers can't end the line, end their
+// quotes or look like another field.
+[[nodiscard]] std::string line(Level level, std::string_view name, std::string_view text, Fields fields);
 
 }  // namespace sekisho::log

@@ -10,8 +10,8 @@ namespace sekisho {
 
 // What kind of failure, as far as a caller may want to act on it.
 enum class Failure {
-    invalid,      // the input is wrong; saying it again won't help
-    refused,      // understood, and a rule says no
+    invalid,  // the input is wrong; saying it again won't help
+    refused,  // understood, and a rule says no
     not_found,
     conflict,     // it is there already, or somebody else holds it
     unavailable,  // something outside is missing or broken; may work later

@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a daemon tells systemd (sd_notify(3)); nothing happens where it doesn't run under systemd.
+// What systemd wants to know of a daemon, see sd_notify(3). Without systemd all of it does nothing.
 #pragma once
 
 #include <chrono>
 #include <optional>
-#include <string>
+#include <string_view>
 
 namespace sekisho::systemd {
 
-void ready(const std::string& status);
+void ready();
 void stopping();
-// Says that the daemon is alive.
+// One line for `systemctl status`.
+void status(std::string_view text);
+// To be called every watchdog_interval().
 void alive();
 
-// How often alive() must be called at least (half of what the unit asks for), or nothing.
+// Half of WatchdogSec=, as sd_watchdog_enabled(3) advises, or nothing if no watchdog is wanted.
 [[nodiscard]] std::optional<std::chrono::microseconds> watchdog_interval();
 
 }  // namespace sekisho::systemd
