@@ -79,17 +79,20 @@ std::vector<Number> boundaries(const std::vector<std::string>& prefixes, bool si
 template <class Ranges>
 void fill(Ranges& ranges, const std::vector<std::string>& prefixes, bool six, int first_segment) {
     const auto places = boundaries(prefixes, six);
+    std::uint16_t segment = 0;
     for (std::size_t i = 0; i < SEKISHO_RANGES; i++) {
-        const auto& place = places[std::min(i, places.size() - 1)];
-        const bool unused = i >= places.size();
-        const int found = longest(prefixes, place);
-        if constexpr (requires { ranges.start; }) {
-            ranges.start[i] = unused ? 0xffffffff : static_cast<std::uint32_t>(place.low);
-        } else {
-            ranges.high[i] = unused ? ~std::uint64_t{0} : place.high;
-            ranges.low[i] = unused ? ~std::uint64_t{0} : place.low;
+        const bool used = i < places.size();
+        if (used) {
+            const int found = longest(prefixes, places[i]);
+            segment = static_cast<std::uint16_t>(found < 0 ? 0 : first_segment + found);
         }
-        ranges.segment[i] = static_cast<std::uint16_t>(found < 0 ? 0 : first_segment + found);
+        if constexpr (requires { ranges.start; }) {
+            ranges.start[i] = used ? static_cast<std::uint32_t>(places[i].low) : 0xffffffff;
+        } else {
+            ranges.high[i] = used ? places[i].high : ~std::uint64_t{0};
+            ranges.low[i] = used ? places[i].low : ~std::uint64_t{0};
+        }
+        ranges.segment[i] = segment;
     }
 }
 

@@ -145,6 +145,16 @@ INSTANTIATE_TEST_SUITE_P(All, Reset,
                                           testing::ValuesIn(shells())),
                          reset_name);
 
+// A jumbogram (RFC 2675; BIG TCP) of more octets than 16 bits can count: a payload length of 0 says so.
+TEST(ResetOfAJumbogram, CountsAllOctets) {
+    fresh_table();
+    constexpr std::size_t size = 67'000;
+    const auto question =
+        Eth().IPv6(reset6, mx6).Length(0).Tcp(40001, 25).Flags(syn).Seq(1).Payload(size).bytes();
+    const auto outcome = Programs::get().run(Kind::xdp, question);
+    EXPECT_EQ(outcome.frame, expected({0, 1 + 1 + size, rst | ack}, {.name = "Plain6", .six = true}));
+}
+
 // Another judge: scapy computes the checksums of all answers anew and compares.
 TEST(ResetByScapy, ChecksumsAgree) {
     if (std::system("/usr/bin/python3 -c 'import scapy' 2>/dev/null") != 0) {

@@ -149,6 +149,8 @@ void Wire::introduce() const {
 }
 
 void Wire::number() const {
+    box_.ip("link set edge0 mtu 1500");
+    subscriber_.ip("link set sub0 mtu 1500");
     subscriber_.ip(std::string("address add ") + reset4 + "/32 dev sub0");
     subscriber_.ip(std::string("address add ") + reset6 + "/128 dev sub0");
     box_.ip(std::string("address add ") + mx4 + "/32 dev edge0");
@@ -167,11 +169,11 @@ void Wire::number() const {
     }
 }
 
-void Wire::offload(bool on) const {
-    subscriber_.inside([&] {
+void Wire::offload(const Namespace& host, const char* interface, bool on) {
+    host.inside([&] {
         ethtool_value value{.cmd = ETHTOOL_STXCSUM, .data = on ? 1U : 0U};
         ifreq request{};
-        std::strcpy(request.ifr_name, "sub0");
+        std::strncpy(request.ifr_name, interface, IFNAMSIZ - 1);
         request.ifr_data = reinterpret_cast<char*>(&value);
         const int control = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
         require(ioctl(control, SIOCETHTOOL, &request) == 0, "setting checksum offload");
@@ -212,6 +214,11 @@ std::optional<Bytes> Wire::arrived(std::chrono::milliseconds within) const {
         frame.resize(static_cast<std::size_t>(size));
         put_tag_back(message, frame);
         return frame;
+    }
+}
+
+void Wire::forget_arrived() const {
+    while (arrived(std::chrono::milliseconds(0))) {
     }
 }
 

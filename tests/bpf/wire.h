@@ -24,15 +24,17 @@ public:
 
     // Lets the box's interface answer, which Programs::reset() forgets.
     void introduce() const;
-    // Gives the subscriber the addresses reset4 and reset6, and the box those of both mail exchangers.
+    // Gives the subscriber the addresses reset4 and reset6, and the box those of both mail exchangers;
+    // frames have the usual size then.
     void number() const;
-    // Transmit checksum offload of the subscriber's interface.
-    void offload(bool on) const;
+    // Transmit checksum offload of an interface.
+    static void offload(const Namespace& host, const char* interface, bool on);
 
     // Sends a frame as it is from the subscriber.
     void send(const Bytes& frame) const;
     // The next frame that arrives at the subscriber, its tags in place, or nothing within the time.
     [[nodiscard]] std::optional<Bytes> arrived(std::chrono::milliseconds within) const;
+    void forget_arrived() const;
 
     [[nodiscard]] const Namespace& subscriber() const { return subscriber_; }
     [[nodiscard]] const Namespace& box() const { return box_; }
