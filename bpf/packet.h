@@ -71,7 +71,7 @@ struct packet {
     __u32 end;     /* offset of the first byte behind the IP packet */
     __u32 seq;     /* host order */
     __u32 ack;
-    __u16 payload; /* octets behind the TCP header */
+    __u32 payload; /* octets behind the TCP header */
     __be16 source_port;
     __be16 destination_port;
     __u8 version;  /* 4 or 6 */
