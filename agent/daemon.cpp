@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: Apache-2.0
+// Start, take-over, interfaces, logins. The API's operations stand in daemon_api.cpp.
+#include "agent/daemon.h"
+
+#include <fnmatch.h>
+
+#include <chrono>
+#include <utility>
+
+#include "agent/base/log.h"
+#include "agent/clocks.h"
+
+namespace sekisho {
+
+namespace {
+
+constexpr std::chrono::seconds sweep_interval{1};
+
+const InterfaceConfig* config_of(const Config& config, const std::string& name) {
+    for (const InterfaceConfig& interface : config.interfaces) {
+        if (::fnmatch(interface.name.c_str(), name.c_str(), 0) == 0) {
+            return &interface;
+        }
+    }
+    return nullptr;
+}
+
+std::string seconds_text(std::chrono::nanoseconds time) {
+    return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(time).count());
+}
+
+}  // namespace
+
+Daemon::Daemon(boost::asio::io_context& context, const Config& config, dataplane::Dataplane dataplane,
+               store::Store store)
+    : context_(context),
+      config_(config),
+      dataplane_(std::move(dataplane)),
+      store_(std::move(store)),
+      grants_(config),
+      sweep_timer_(context),
+      since_(std::chrono::system_clock::now()) {}
+
+Result<std::unique_ptr<Daemon>> Daemon::start(boost::asio::io_context& context, const Config& config) {
+    auto dataplane = dataplane::Dataplane::open(config.dataplane);
+    if (!dataplane) {
+        return std::unexpected(dataplane.error());
+    }
+    auto store = store::Store::open(config.store.path);
+    if (!store) {
+        return std::unexpected(store.error());
+    }
+    for (const std::string& notice : dataplane->notices()) {
+        log::warning("DATAPLANE_NOTICE", notice);
+    }
+    std::unique_ptr<Daemon> daemon(new Daemon(context, config, std::move(*dataplane), std::move(*store)));
+    for (const auto step : {&Daemon::listen, &Daemon::take_over, &Daemon::watch_links}) {
+        if (auto done = (daemon.get()->*step)(); !done) {
+            return std::unexpected(done.error());
+        }
+    }
+    daemon->sweep();
+    return daemon;
+}
+
+Result<void> Daemon::listen() {
+    for (const DovecotConfig& dovecot : config_.dovecot) {
+        auto policy =
+            logins::DovecotPolicy::listen(context_.get_executor(), dovecot,
+                                          [this](const grants::LoginEvent& event) { return login(event); });
+        if (!policy) {
+            return std::unexpected(policy.error());
+        }
+        policies_.push_back(std::move(*policy));
+    }
+    auto server = api::serve(context_.get_executor(), config_.api, *this);
+    if (!server) {
+        return std::unexpected(server.error());
+    }
+    api_ = std::move(*server);
+    return {};
+}
+
+Result<void> Daemon::take_over() {
+    const auto stored = store_.grants();
+    if (!stored) {
+        return std::unexpected(stored.error());
+    }
+    const auto exemptions = store_.exemptions();
+    if (!exemptions) {
+        return std::unexpected(exemptions.error());
+    }
+    const auto entries = dataplane_.entries();
+    if (!entries) {
+        return std::unexpected(entries.error());
+    }
+    const grants::Actions actions = grants_.take_over(*stored, *exemptions, *entries, read_clocks());
+    for (const grants::Action& action : actions) {
+        if (const auto* wide = std::get_if<grants::SetWideExemptions>(&action)) {
+            wide_exemptions_ = wide->prefixes;
+        }
+    }
+    if (auto set = dataplane_.set_policy(config_, wide_exemptions_); !set) {
+        return set;
+    }
+    // One entry that the kernel refuses must not keep the box from starting: the others' port 25 depends on
+    // it.
+    if (auto applied = apply(actions); !applied) {
+        log::error("TAKE_OVER_INCOMPLETE", applied.error().what, {{"remedy", applied.error().remedy}});
+    }
+    log::info("TAKEN_OVER", "state of the store and of the kernel joined",
+              {{"grants", std::to_string(grants_.list(read_clocks()).size())},
+               {"exemptions", std::to_string(grants_.exemptions().size())},
+               {"kernel_entries", std::to_string(entries->size())}});
+    return {};
+}
+
+Result<void> Daemon::watch_links() {
+    auto watcher = links::Watcher::start(
+        context_.get_executor(), [this](const links::Link& link) { link_appeared(link); },
+        [this](const links::Link& link) { link_gone(link); });
+    if (!watcher) {
+        return std::unexpected(watcher.error());
+    }
+    watcher_ = std::move(*watcher);
+    const auto freed = dataplane_.detach_others();
+    if (freed && *freed > 0) {
+        log::info("INTERFACE_RELEASED", "interfaces that the configuration no longer names were freed",
+                  {{"count", std::to_string(*freed)}});
+    }
+    for (const InterfaceConfig& interface : config_.interfaces) {
+        const bool matched = std::ranges::any_of(seen_, [&interface](const auto& seen) {
+            return ::fnmatch(interface.name.c_str(), seen.second.name.c_str(), 0) == 0;
+        });
+        if (!matched) {
+            log::warning("INTERFACE_MISSING",
+                         "no interface has this name yet; it is attached when it appears",
+                         {{"pattern", interface.name}});
+        }
+    }
+    return {};
+}
+
+void Daemon::link_appeared(const links::Link& link) {
+    const InterfaceConfig* interface = config_of(config_, link.name);
+    if (interface == nullptr) {
+        if (seen_.erase(link.index) != 0) {  // renamed away from the pattern
+            dataplane_.forget(link.index);
+            log::warning("INTERFACE_RELEASED", "its new name is not in the configuration",
+                         {{"interface", link.name}});
+        }
+        return;
+    }
+    const dataplane::Interface facts{
+        .index = link.index, .name = link.name, .mac = link.mac, .bridge = link.kind == "bridge"};
+    const auto attached = dataplane_.attach(facts, interface->side, interface->attach);
+    seen_[link.index] = {.name = link.name,
+                         .side = interface->side,
+                         .trouble = attached ? std::string() : attached.error().what};
+    if (!attached) {
+        log::error("INTERFACE_NOT_ATTACHED", attached.error().what, {{"remedy", attached.error().remedy}});
+        return;
+    }
+    log::info("INTERFACE_ATTACHED", attached->why,
+              {{"interface", link.name},
+               {"index", std::to_string(link.index)},
+               {"side", std::string(to_string(interface->side))},
+               {"mode", attached->mode}});
+}
+
+void Daemon::link_gone(const links::Link& link) {
+    if (seen_.erase(link.index) == 0) {
+        return;
+    }
+    dataplane_.forget(link.index);
+    log::warning("INTERFACE_GONE", "it is attached again when it comes back", {{"interface", link.name}});
+}
+
+Result<void> Daemon::login(const grants::LoginEvent& event) {
+    const auto granted = open(grants::request_of(event));
+    if (!granted) {
+        log::info("LOGIN_REFUSED", granted.error().what,
+                  {{"user", event.user},
+                   {"address", event.address.text()},
+                   {"protocol", event.protocol},
+                   {"reporter", event.reporter}});
+        return std::unexpected(granted.error());
+    }
+    log::info("LOGIN_GRANTED", "a login opened the port",
+              {{"user", event.user},
+               {"address", event.address.text()},
+               {"key", granted->key.text()},
+               {"protocol", event.protocol},
+               {"reporter", event.reporter},
+               {"seconds", seconds_text(granted->expires - read_clocks().boottime)}});
+    return {};
+}
+
+Result<grants::Grant> Daemon::open(const grants::GrantRequest& request) {
+    const grants::Now now = read_clocks();
+    grants::Grant granted;
+    const auto actions = grants_.open(request, now, granted);
+    if (!actions) {
+        return std::unexpected(actions.error());
+    }
+    if (auto applied = apply(*actions); !applied) {
+        // What the kernel does not hold must not stand in the books.
+        if (const auto undone = grants_.revoke(request.address, now)) {
+            if (auto removed = apply(*undone); !removed) {
+                log::error("KERNEL_FAILED", removed.error().what, {{"remedy", removed.error().remedy}});
+            }
+        }
+        return std::unexpected(applied.error());
+    }
+    return granted;
+}
+
+Result<void> Daemon::apply_to_kernel(const grants::Action& action) {
+    if (const auto* put = std::get_if<grants::PutEntry>(&action)) {
+        return dataplane_.put(put->entry);
+    }
+    if (const auto* remove = std::get_if<grants::RemoveEntry>(&action)) {
+        return dataplane_.remove(remove->key);
+    }
+    if (const auto* wide = std::get_if<grants::SetWideExemptions>(&action);
+        wide && wide->prefixes != wide_exemptions_) {
+        if (auto set = dataplane_.set_policy(config_, wide->prefixes); !set) {
+            return set;
+        }
+        wide_exemptions_ = wide->prefixes;
+    }
+    return {};
+}
+
+Result<void> Daemon::apply(const grants::Actions& actions) {
+    Result<void> result;
+    for (const grants::Action& action : actions) {
+        if (auto applied = apply_to_kernel(action); !applied && result) {
+            result = applied;
+        }
+    }
+    if (!result) {
+        return result;
+    }
+    // A full disk must not close anybody's port: the kernel has it, the next start adopts it from there.
+    if (auto saved = store_.apply(actions); !saved) {
+        store_errors_++;
+        log::error("STORE_FAILED", saved.error().what, {{"remedy", saved.error().remedy}});
+    }
+    return {};
+}
+
+void Daemon::sweep() {
+    if (auto swept = apply(grants_.sweep(read_clocks())); !swept) {
+        log::error("KERNEL_FAILED", swept.error().what, {{"remedy", swept.error().remedy}});
+    }
+    sweep_timer_.expires_after(sweep_interval);
+    sweep_timer_.async_wait([this](const boost::system::error_code& error) {
+        if (!error) {
+            sweep();
+        }
+    });
+}
+
+}  // namespace sekisho

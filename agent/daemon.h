@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// sekishod's middle: takes what the rooms report, asks the grants, and hands their actions to kernel and
+// store.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/api/routes.h"
+#include "agent/api/server.h"
+#include "agent/base/config.h"
+#include "agent/base/result.h"
+#include "agent/dataplane/dataplane.h"
+#include "agent/grants/grants.h"
+#include "agent/links/links.h"
+#include "agent/logins/dovecot_policy.h"
+#include "agent/store/store.h"
+
+namespace sekisho {
+
+// The running agent. One thread: everything happens on the io_context.
+class Daemon final : public api::Agent {
+public:
+    // Takes everything over and begins to listen. Until all that can fail has been tried, nothing in the
+    // kernel is changed. `config` must outlive the object.
+    [[nodiscard]] static Result<std::unique_ptr<Daemon>> start(boost::asio::io_context& context,
+                                                               const Config& config);
+
+    [[nodiscard]] api::Version version() const override;
+    [[nodiscard]] Result<api::Status> status() const override;
+    [[nodiscard]] std::vector<api::Check> doctor() const override;
+    [[nodiscard]] std::vector<api::InterfaceStatus> interfaces() const override;
+    [[nodiscard]] std::vector<api::GrantStatus> grants() const override;
+    [[nodiscard]] Result<api::GrantStatus> grant(const Address& address) const override;
+    [[nodiscard]] Result<api::GrantStatus> add_grant(const Address& address,
+                                                     std::optional<std::chrono::seconds> lifetime,
+                                                     const std::string& reason) override;
+    [[nodiscard]] Result<void> revoke_grant(const Address& address) override;
+    [[nodiscard]] std::vector<api::ExemptionStatus> exemptions() const override;
+    [[nodiscard]] Result<api::ExemptionStatus> add_exemption(const Prefix& prefix,
+                                                             const std::string& note) override;
+    [[nodiscard]] Result<void> remove_exemption(const Prefix& prefix) override;
+    [[nodiscard]] Result<api::Why> why(const Address& address,
+                                       const std::optional<Address>& destination) const override;
+    [[nodiscard]] std::string metrics() const override;
+
+private:
+    // What became of an interface that the configuration names.
+    struct Seen {
+        std::string name;
+        Side side = Side::subscriber;
+        std::string trouble;  // why it could not be attached
+    };
+
+    Daemon(boost::asio::io_context& context, const Config& config, dataplane::Dataplane dataplane,
+           store::Store store);
+
+    Result<void> listen();
+    Result<void> take_over();
+    Result<void> watch_links();
+
+    void link_appeared(const links::Link& link);
+    void link_gone(const links::Link& link);
+
+    // Grants or refuses what a login asks for.
+    Result<void> login(const grants::LoginEvent& event);
+    Result<grants::Grant> open(const grants::GrantRequest& request);
+
+    // Does what the grants decided: the kernel first, because somebody waits for it. Fails if the kernel did.
+    Result<void> apply(const grants::Actions& actions);
+    Result<void> apply_to_kernel(const grants::Action& action);
+    void sweep();
+
+    boost::asio::io_context& context_;
+    const Config& config_;
+    dataplane::Dataplane dataplane_;
+    store::Store store_;
+    grants::Grants grants_;
+    std::vector<Prefix> wide_exemptions_;
+    std::map<unsigned, Seen> seen_;
+    std::unique_ptr<links::Watcher> watcher_;
+    std::vector<std::unique_ptr<logins::DovecotPolicy>> policies_;
+    std::optional<api::HttpServer> api_;
+    boost::asio::steady_timer sweep_timer_;
+    api::WallTime since_;
+    std::uint64_t store_errors_ = 0;
+};
+
+}  // namespace sekisho

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+// The API's operations.
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "agent/base/log.h"
+#include "agent/clocks.h"
+#include "agent/daemon.h"
+#include "agent/metrics_text.h"
+#include "bpf/sekisho_abi.h"
+
+namespace sekisho {
+
+namespace {
+
+api::GrantStatus status_of(const grants::Grant& grant, const grants::Now& now) {
+    return {.key = grant.key,
+            .pool = grant.pool,
+            .source = grant.source,
+            .user = grant.user,
+            .reason = grant.reason,
+            .since = grant.since,
+            .expires = grant.expires_wall,
+            .left = std::chrono::ceil<std::chrono::seconds>(grant.expires - now.boottime)};
+}
+
+api::ExemptionStatus status_of(const grants::Exemption& exemption) {
+    return {.prefix = exemption.prefix, .note = exemption.note, .since = exemption.since};
+}
+
+api::Check check_of(const dataplane::Check& check) {
+    return {.name = check.name, .ok = check.ok, .detail = check.detail, .remedy = check.remedy};
+}
+
+std::vector<api::PoolStatus> pools_of(const Config& config) {
+    std::vector<api::PoolStatus> pools;
+    for (const PoolConfig& pool : config.pools) {
+        pools.push_back(
+            {.name = pool.name, .action = std::string(to_string(pool.action)), .prefixes = pool.prefixes});
+    }
+    return pools;
+}
+
+}  // namespace
+
+api::Version Daemon::version() const {
+    return {.version = SEKISHO_VERSION, .abi = SEKISHO_ABI_VERSION};
+}
+
+Result<api::Status> Daemon::status() const {
+    const auto counts = dataplane_.counts();
+    if (!counts) {
+        return std::unexpected(counts.error());
+    }
+    const grants::Now now = read_clocks();
+    api::Status status;
+    status.since = since_;
+    status.uptime = std::chrono::duration_cast<std::chrono::seconds>(now.wall - since_);
+    status.pid = ::getpid();
+    status.interfaces = dataplane_.attachments().size();
+    status.state = status.interfaces != 0 ? "enforcing" : "idle";
+    status.grants = grants_.list(now).size();
+    status.exemptions = grants_.exemptions().size();
+    status.pools = pools_of(config_);
+    for (const dataplane::Count& count : *counts) {
+        status.counts.push_back({.reason = count.reason,
+                                 .verdict = count.verdict,
+                                 .packets = count.packets,
+                                 .bytes = count.bytes});
+    }
+    for (const auto& policy : policies_) {
+        const logins::Counts logins = policy->counts();
+        status.logins.push_back({.name = policy->name(),
+                                 .granted = logins.granted,
+                                 .refused = logins.refused,
+                                 .rejected = logins.rejected});
+    }
+    return status;
+}
+
+std::vector<api::Check> Daemon::doctor() const {
+    std::vector<api::Check> checks;
+    std::ranges::transform(dataplane::check_kernel(config_.dataplane.pin_path), std::back_inserter(checks),
+                           check_of);
+    for (const dataplane::Attachment& attachment : dataplane_.attachments()) {
+        std::ranges::transform(dataplane::check_interface(attachment), std::back_inserter(checks), check_of);
+    }
+    for (const auto& [index, seen] : seen_) {
+        if (!seen.trouble.empty()) {
+            checks.push_back({.name = "attached-" + seen.name,
+                              .ok = false,
+                              .detail = seen.trouble,
+                              .remedy = "see the log line INTERFACE_NOT_ATTACHED"});
+        }
+    }
+    if (seen_.empty()) {
+        checks.push_back({.name = "interfaces",
+                          .ok = false,
+                          .detail = "no interface fits the configuration's names: nothing is enforced",
+                          .remedy = "compare the [[interface]] sections with `ip link`"});
+    }
+    checks.push_back(
+        {.name = "store",
+         .ok = store_errors_ == 0,
+         .detail = store_errors_ == 0 ? config_.store.path.string()
+                                      : std::to_string(store_errors_) + " writes failed since the start",
+         .remedy = store_errors_ == 0 ? "" : "look for STORE_FAILED in the log; is the disk full?"});
+    for (const grants::Exemption& exemption : grants_.dormant_exemptions()) {
+        checks.push_back(
+            {.name = "exemption-" + exemption.prefix.text(),
+             .ok = false,
+             .detail = "it has no effect: it does not fit any pool",
+             .remedy = "sekisho exempt remove " + exemption.prefix.text() + ", or mend the pools"});
+    }
+    return checks;
+}
+
+std::vector<api::InterfaceStatus> Daemon::interfaces() const {
+    std::vector<api::InterfaceStatus> list;
+    for (const dataplane::Attachment& attachment : dataplane_.attachments()) {
+        list.push_back({.name = attachment.interface,
+                        .index = attachment.index,
+                        .side = std::string(to_string(attachment.side)),
+                        .mode = attachment.mode,
+                        .why = attachment.why,
+                        .program = attachment.program,
+                        .attached = true});
+    }
+    for (const auto& [index, seen] : seen_) {
+        if (!seen.trouble.empty()) {
+            list.push_back({.name = seen.name,
+                            .index = index,
+                            .side = std::string(to_string(seen.side)),
+                            .mode = {},
+                            .why = seen.trouble,
+                            .program = 0,
+                            .attached = false});
+        }
+    }
+    return list;
+}
+
+std::vector<api::GrantStatus> Daemon::grants() const {
+    const grants::Now now = read_clocks();
+    std::vector<api::GrantStatus> list;
+    for (const grants::Grant& grant : grants_.list(now)) {
+        list.push_back(status_of(grant, now));
+    }
+    return list;
+}
+
+Result<api::GrantStatus> Daemon::grant(const Address& address) const {
+    const grants::Now now = read_clocks();
+    const auto found = grants_.find(address, now);
+    if (!found) {
+        return fail(Failure::not_found, "there is no grant for " + address.text(),
+                    "see `sekisho grant list`");
+    }
+    return status_of(*found, now);
+}
+
+Result<api::GrantStatus> Daemon::add_grant(const Address& address,
+                                           std::optional<std::chrono::seconds> lifetime,
+                                           const std::string& reason) {
+    const auto granted =
+        open({.address = address, .lifetime = lifetime, .source = "operator", .user = {}, .reason = reason});
+    if (!granted) {
+        return std::unexpected(granted.error());
+    }
+    log::info("GRANT_ADDED", "an operator opened the port",
+              {{"key", granted->key.text()}, {"reason", reason}});
+    return status_of(*granted, read_clocks());
+}
+
+Result<void> Daemon::revoke_grant(const Address& address) {
+    const auto actions = grants_.revoke(address, read_clocks());
+    if (!actions) {
+        return std::unexpected(actions.error());
+    }
+    log::info("GRANT_REVOKED", "an operator closed the port", {{"address", address.text()}});
+    return apply(*actions);
+}
+
+std::vector<api::ExemptionStatus> Daemon::exemptions() const {
+    std::vector<api::ExemptionStatus> list;
+    for (const grants::Exemption& exemption : grants_.exemptions()) {
+        list.push_back(status_of(exemption));
+    }
+    return list;
+}
+
+Result<api::ExemptionStatus> Daemon::add_exemption(const Prefix& prefix, const std::string& note) {
+    const grants::Exemption exemption{.prefix = prefix, .note = note, .since = read_clocks().wall};
+    const auto actions = grants_.exempt(exemption);
+    if (!actions) {
+        return std::unexpected(actions.error());
+    }
+    if (auto applied = apply(*actions); !applied) {
+        if (const auto undone = grants_.remove_exemption(prefix)) {
+            if (auto removed = apply(*undone); !removed) {
+                log::error("KERNEL_FAILED", removed.error().what, {{"remedy", removed.error().remedy}});
+            }
+        }
+        return std::unexpected(applied.error());
+    }
+    log::info("EXEMPTION_ADDED", "an operator exempted a prefix",
+              {{"prefix", prefix.text()}, {"note", note}});
+    return status_of(exemption);
+}
+
+Result<void> Daemon::remove_exemption(const Prefix& prefix) {
+    const auto actions = grants_.remove_exemption(prefix);
+    if (!actions) {
+        return std::unexpected(actions.error());
+    }
+    log::info("EXEMPTION_REMOVED", "an operator ended an exemption", {{"prefix", prefix.text()}});
+    return apply(*actions);
+}
+
+Result<api::Why> Daemon::why(const Address& address, const std::optional<Address>& destination) const {
+    const auto explanation = dataplane_.explain(address, destination, read_clocks().boottime);
+    if (!explanation) {
+        return std::unexpected(explanation.error());
+    }
+    api::Why why{.address = address,
+                 .destination = destination,
+                 .verdict = explanation->verdict,
+                 .reason = explanation->reason,
+                 .steps = {}};
+    const bool attached = std::ranges::any_of(
+        dataplane_.attachments(),
+        [](const dataplane::Attachment& attachment) { return attachment.side == Side::subscriber; });
+    why.steps.push_back({.rule = "attached",
+                         .matched = !attached,
+                         .detail = attached ? "subscriber interfaces have the program"
+                                            : "no subscriber interface has the program: everything passes"});
+    if (!attached) {
+        why.verdict = "pass";
+        why.reason = "attached";
+        return why;
+    }
+    for (const dataplane::Step& step : explanation->steps) {
+        why.steps.push_back({.rule = step.rule, .matched = step.matched, .detail = step.detail});
+    }
+    return why;
+}
+
+std::string Daemon::metrics() const {
+    const auto now = status();
+    return now ? metrics_text(*now, store_errors_) : std::string();
+}
+
+}  // namespace sekisho

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+// From requests to logins.
+#include "agent/logins/dovecot_policy.h"
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "agent/base/log.h"
+#include "agent/base/secret.h"
+
+namespace sekisho::logins {
+
+namespace {
+
+constexpr std::chrono::seconds silence{1};
+// Dovecot ends its own request after two seconds; it keeps its connection for a minute or so.
+constexpr api::HttpLimits limits{.body = longest_policy_body,
+                                 .header = std::size_t{8} * 1024,
+                                 .request = std::chrono::milliseconds{5'000},
+                                 .idle = std::chrono::milliseconds{300'000},
+                                 .connections = 256};
+constexpr std::string_view pass = R"({"status":0,"msg":""})";
+
+}  // namespace
+
+DovecotPolicy::DovecotPolicy(const DovecotConfig& config, std::string key, OnLogin on_login)
+    : config_(config), key_(std::move(key)), on_login_(std::move(on_login)) {}
+
+Result<std::unique_ptr<DovecotPolicy>> DovecotPolicy::listen(const boost::asio::any_io_executor& executor,
+                                                             const DovecotConfig& config, OnLogin on_login) {
+    auto key = read_secret(config.key_file);
+    if (!key) {
+        return std::unexpected(key.error());
+    }
+    std::unique_ptr<DovecotPolicy> policy(new DovecotPolicy(config, std::move(*key), std::move(on_login)));
+    auto server = api::HttpServer::listen_tcp(
+        executor, config.listen, config.port,
+        [self = policy.get()](const api::Request& request) -> boost::asio::awaitable<api::Response> {
+            co_return self->answer(request);
+        },
+        limits, [self = policy.get()](const api::Peer& peer) { return self->admits(peer); });
+    if (!server) {
+        return std::unexpected(server.error());
+    }
+    policy->server_ = std::move(*server);
+    return policy;
+}
+
+Counts DovecotPolicy::counts() const {
+    return counts_;
+}
+
+bool DovecotPolicy::admits(const api::Peer& peer) {
+    const bool known = peer.address && std::ranges::any_of(config_.reporters, [&peer](const Prefix& prefix) {
+                           return prefix.contains(*peer.address);
+                       });
+    if (!known) {
+        counts_.rejected++;
+        warn("POLICY_STRANGER", "a connection from an address that is not among the reporters", peer);
+    }
+    return known;
+}
+
+api::Response DovecotPolicy::answer(const api::Request& request) {
+    const auto key = request.header("X-API-Key");
+    if (!key || !same_secret(key_, *key)) {
+        return reject(401, "POLICY_WRONG_KEY",
+                      {.kind = Failure::refused,
+                       .what = "the header X-API-Key is missing or wrong",
+                       .remedy = "set auth_policy_server_api_header = X-API-Key: <the line in the key file>"},
+                      request.peer);
+    }
+    if (request.method != "POST") {
+        return reject(405, "POLICY_BAD_REQUEST",
+                      {.kind = Failure::invalid, .what = "only POST is understood", .remedy = {}},
+                      request.peer);
+    }
+    const auto parsed = parse_policy_request(request.query, request.body, config_.proof);
+    if (!parsed) {
+        return reject(400, "POLICY_BAD_REQUEST", parsed.error(), request.peer);
+    }
+    judge(*parsed, request.peer);
+    return {.status = 200, .body = std::string(pass), .headers = {}};
+}
+
+api::Response DovecotPolicy::reject(int status, std::string_view name, const Error& error,
+                                    const api::Peer& peer) {
+    counts_.rejected++;
+    warn(name, error.what, peer);
+    // The words are ours alone and hold nothing that JSON would have to escape but quotes.
+    std::string what = error.what;
+    std::ranges::replace(what, '"', '\'');
+    return {.status = status, .body = R"({"status":0,"msg":")" + what + R"("})", .headers = {}};
+}
+
+void DovecotPolicy::judge(const PolicyRequest& request, const api::Peer& peer) {
+    if (config_.proof && request.command == PolicyCommand::allow && !request.has_proof) {
+        warn("POLICY_NO_PROOF",
+             "an allow without the attribute that proof names: no grant; see sekisho.toml(5) for Dovecot's "
+             "settings",
+             peer);
+    }
+    if (!is_login(request, config_.proof.has_value())) {
+        return;
+    }
+    if (!request.remote) {
+        counts_.rejected++;
+        warn("POLICY_NO_ADDRESS", "a login without an address: `remote` is '" + request.remote_text + "'",
+             peer);
+        return;
+    }
+    const auto granted = on_login_({.when = std::chrono::system_clock::now(),
+                                    .user = request.login,
+                                    .address = *request.remote,
+                                    .protocol = request.protocol,
+                                    .mechanism = request.mechanism,
+                                    .tls = request.tls,
+                                    .reporter = config_.name,
+                                    .lifetime = config_.lifetime});
+    (granted ? counts_.granted : counts_.refused)++;
+}
+
+void DovecotPolicy::warn(std::string_view name, std::string_view text, const api::Peer& peer) {
+    Silence& quiet = silences_[std::string(name)];
+    const auto now = std::chrono::steady_clock::now();
+    if (now < quiet.until) {
+        quiet.swallowed++;
+        return;
+    }
+    log::warning(name, text,
+                 {{"reporter", config_.name},
+                  {"peer", peer.text()},
+                  {"not_logged", std::to_string(std::exchange(quiet.swallowed, 0))}});
+    quiet.until = now + silence;
+}
+
+}  // namespace sekisho::logins

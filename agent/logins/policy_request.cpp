@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reads the JSON of Dovecot's auth-policy.c.
+#include "agent/logins/policy_request.h"
+
+#include <boost/json/parse.hpp>
+#include <boost/json/value.hpp>
+
+namespace sekisho::logins {
+
+namespace json = boost::json;
+
+namespace {
+
+constexpr std::size_t deepest = 4;
+// Dovecot cuts user names at 255 bytes of its own; more is an attack on our log.
+constexpr std::size_t longest_text = 512;
+
+Result<PolicyCommand> command_of(std::string_view query) {
+    if (query == "command=allow") {
+        return PolicyCommand::allow;
+    }
+    if (query == "command=report") {
+        return PolicyCommand::report;
+    }
+    return fail(Failure::invalid, "the target has neither ?command=allow nor ?command=report",
+                "set auth_policy_server_url to http://ADDRESS:PORT/ without a query");
+}
+
+Result<std::string> text_of(const json::object& body, std::string_view name) {
+    const json::value* value = body.if_contains(name);
+    if (value == nullptr || value->is_null()) {
+        return std::string();
+    }
+    if (!value->is_string() || value->get_string().size() > longest_text) {
+        return fail(Failure::invalid, "\"" + std::string(name) + "\" is not a string of at most " +
+                                          std::to_string(longest_text) + " bytes");
+    }
+    return std::string(value->get_string());
+}
+
+Result<bool> flag_of(const json::object& body, std::string_view name) {
+    const json::value* value = body.if_contains(name);
+    if (value == nullptr || value->is_null()) {
+        return false;
+    }
+    if (!value->is_bool()) {
+        return fail(Failure::invalid, "\"" + std::string(name) + "\" is neither true nor false");
+    }
+    return value->get_bool();
+}
+
+// true, "TLS", "TLSv1.3", ...; false, "" or nothing is not.
+Result<bool> tls_of(const json::object& body) {
+    const json::value* value = body.if_contains("tls");
+    if (value != nullptr && value->is_string()) {
+        return !value->get_string().empty();
+    }
+    return flag_of(body, "tls");
+}
+
+Result<json::object> object_of(std::string_view body) {
+    if (body.size() > longest_policy_body) {
+        return fail(Failure::invalid, "the body is over " + std::to_string(longest_policy_body) + " bytes");
+    }
+    boost::system::error_code error;
+    json::parse_options options;
+    options.max_depth = deepest;
+    options.allow_invalid_utf8 = true;  // a user name may be Latin-1; it is escaped wherever it is shown
+    json::value value = json::parse({body.data(), body.size()}, error, {}, options);
+    if (error) {
+        return fail(Failure::invalid, "the body is not JSON: " + error.message());
+    }
+    if (!value.is_object()) {
+        return fail(Failure::invalid, "the body is not a JSON object");
+    }
+    return std::move(value.get_object());
+}
+
+// Reads the members into `request`; the first complaint, if any.
+Result<void> read_members(const json::object& body, PolicyRequest& request) {
+    for (const auto& [name, text] :
+         {std::pair("login", &request.login), std::pair("remote", &request.remote_text),
+          std::pair("protocol", &request.protocol), std::pair("mech", &request.mechanism)}) {
+        auto value = text_of(body, name);
+        if (!value) {
+            return std::unexpected(value.error());
+        }
+        *text = std::move(*value);
+    }
+    for (const auto& [name, flag] :
+         {std::pair("success", &request.success), std::pair("policy_reject", &request.policy_reject)}) {
+        const auto value = flag_of(body, name);
+        if (!value) {
+            return std::unexpected(value.error());
+        }
+        *flag = *value;
+    }
+    const auto tls = tls_of(body);
+    if (!tls) {
+        return std::unexpected(tls.error());
+    }
+    request.tls = *tls;
+    return {};
+}
+
+}  // namespace
+
+Result<PolicyRequest> parse_policy_request(std::string_view query, std::string_view body,
+                                           const std::optional<std::pair<std::string, std::string>>& proof) {
+    const auto command = command_of(query);
+    if (!command) {
+        return std::unexpected(command.error());
+    }
+    const auto members = object_of(body);
+    if (!members) {
+        return std::unexpected(members.error());
+    }
+    PolicyRequest request;
+    request.command = *command;
+    if (auto read = read_members(*members, request); !read) {
+        return std::unexpected(read.error());
+    }
+    if (const auto address = parse_address(request.remote_text)) {
+        request.remote = *address;
+    }
+    if (proof) {
+        const auto word = text_of(*members, proof->first);
+        if (!word) {
+            return std::unexpected(word.error());
+        }
+        request.has_proof = members->if_contains(proof->first) != nullptr;
+        request.proven = request.has_proof && *word == proof->second;
+    }
+    return request;
+}
+
+bool is_login(const PolicyRequest& request, bool proof_configured) {
+    if (proof_configured) {
+        return request.command == PolicyCommand::allow && request.proven;
+    }
+    return request.command == PolicyCommand::report && request.success && !request.policy_reject;
+}
+
+}  // namespace sekisho::logins
