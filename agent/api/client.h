@@ -22,9 +22,9 @@ class Client {
 public:
     explicit Client(std::filesystem::path socket, std::chrono::seconds limit = std::chrono::seconds{10});
 
-    // Sends a request and waits for the answer. Failure::unavailable, with a remedy, where the socket is missing, nobody
-    // listens, the permission is lacking, the time is over, or the answer is no HTTP or over 64 MiB. An answer with
-    // an error status is an Answer all the same: see check().
+    // Sends a request and waits for the answer. Failure::unavailable, with a remedy, where the socket is
+    // missing, nobody listens, the permission is lacking, the time is over, or the answer is no HTTP or over
+    // 64 MiB. An answer with an error status is an Answer all the same: see check().
     [[nodiscard]] Result<Answer> request(std::string_view method, std::string_view target,
                                          std::string_view body = {}) const;
 

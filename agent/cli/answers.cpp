@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+// JSON to text. Everything that came from outside passes printable() on its way to the terminal.
+#include "agent/cli/answers.h"
+
+#include <array>
+#include <boost/json/array.hpp>
+#include <boost/json/serialize.hpp>
+#include <boost/json/value.hpp>
+#include <chrono>
+#include <ostream>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "agent/base/printable.h"
+#include "agent/base/time_text.h"
+#include "agent/cli/table.h"
+
+namespace sekisho::cli {
+
+namespace json = boost::json;
+
+namespace {
+
+// What stands for nothing.
+constexpr const char* nothing = "-";
+
+std::string text_of(const json::value& value) {
+    if (value.is_string()) {
+        return value.get_string().empty() ? nothing : printable(std::string(value.get_string()));
+    }
+    if (value.is_null()) {
+        return nothing;
+    }
+    if (value.is_bool()) {
+        return value.get_bool() ? "yes" : "no";
+    }
+    if (value.is_array()) {
+        std::string list;
+        for (const json::value& one : value.get_array()) {
+            list += (list.empty() ? "" : " ") + text_of(one);
+        }
+        return list.empty() ? nothing : list;
+    }
+    return printable(json::serialize(value));
+}
+
+std::string text_of(const json::object& object, std::string_view key) {
+    const json::value* const value = object.if_contains(key);
+    return value == nullptr ? nothing : text_of(*value);
+}
+
+// "2026-11-24T01:02:03Z" as "2026-11-24 01:02:03 UTC"; anything else as it is.
+std::string moment_of(const json::object& object, std::string_view key) {
+    const std::string moment = text_of(object, key);
+    if (moment.size() == 20 && moment[10] == 'T' && moment.ends_with('Z')) {
+        return moment.substr(0, 10) + " " + moment.substr(11, 8) + " UTC";
+    }
+    return moment;
+}
+
+std::string duration_of(const json::object& object, std::string_view key) {
+    const json::value* const value = object.if_contains(key);
+    return value != nullptr && value->is_int64() ? duration_text(std::chrono::seconds(value->get_int64()))
+                                                 : text_of(object, key);
+}
+
+bool true_of(const json::object& object, std::string_view key) {
+    const json::value* const value = object.if_contains(key);
+    return value != nullptr && value->is_bool() && value->get_bool();
+}
+
+// Calls `use` with each object of the list.
+template <class Use>
+void each(const json::object& object, std::string_view key, Use use) {
+    const json::value* const list = object.if_contains(key);
+    if (list == nullptr || !list->is_array()) {
+        return;
+    }
+    for (const json::value& one : list->get_array()) {
+        if (one.is_object()) {
+            use(one.get_object());
+        }
+    }
+}
+
+// A heading and its table, or nothing where the table is empty.
+void print_section(const Table& table, std::ostream& out) {
+    if (!table.empty()) {
+        out << '\n';
+        table.print(out);
+    }
+}
+
+void print_list(const Table& table, const char* if_empty, std::ostream& out) {
+    if (table.empty()) {
+        out << if_empty << '\n';
+    } else {
+        table.print(out);
+    }
+}
+
+// What a verdict means for the one who asks.
+std::string verdict_words(const std::string& verdict) {
+    constexpr std::array<std::pair<std::string_view, std::string_view>, 5> words{{
+        {"pass", "passes"},
+        {"monitor", "passes, because its pool only monitors; it is counted as one that would be blocked"},
+        {"drop", "is dropped without an answer"},
+        {"reset", "is refused with a TCP reset"},
+        {"prohibit", "is refused with an ICMP message"},
+    }};
+    for (const auto& [name, meaning] : words) {
+        if (name == verdict) {
+            return std::string(meaning);
+        }
+    }
+    return "gets the verdict " + verdict;
+}
+
+}  // namespace
+
+void print_status(const json::object& answer, std::ostream& out) {
+    out << "sekishod (pid " << text_of(answer, "pid") << ") is " << text_of(answer, "state")
+        << ", running since " << moment_of(answer, "since") << " (" << duration_of(answer, "uptime_seconds")
+        << ")\n\n";
+    Table numbers;
+    for (const char* const name : {"interfaces", "grants", "exemptions"}) {
+        numbers.add({name, text_of(answer, name)});
+    }
+    numbers.print(out);
+
+    Table pools({"POOL", "BLOCKED IS", "PREFIXES"});
+    each(answer, "pools", [&](const json::object& pool) {
+        pools.add({text_of(pool, "name"), text_of(pool, "action"), text_of(pool, "prefixes")});
+    });
+    out << (pools.empty() ? "\nno pools: nobody's port 25 is closed\n" : "");
+    print_section(pools, out);
+
+    Table counts({"VERDICT", "REASON", "PACKETS", "BYTES"});
+    each(answer, "counts", [&](const json::object& count) {
+        counts.add({text_of(count, "verdict"), text_of(count, "reason"), text_of(count, "packets"),
+                    text_of(count, "bytes")});
+    });
+    print_section(counts, out);
+
+    Table logins({"LOGINS FROM", "GRANTED", "REFUSED", "REJECTED"});
+    each(answer, "logins", [&](const json::object& login) {
+        logins.add({text_of(login, "name"), text_of(login, "granted"), text_of(login, "refused"),
+                    text_of(login, "rejected")});
+    });
+    print_section(logins, out);
+}
+
+void print_interfaces(const json::object& answer, std::ostream& out) {
+    Table table({"NAME", "INDEX", "SIDE", "ATTACHED", "MODE", "PROGRAM", "WHY"});
+    each(answer, "interfaces", [&](const json::object& interface) {
+        table.add({text_of(interface, "name"), text_of(interface, "index"), text_of(interface, "side"),
+                   text_of(interface, "attached"), text_of(interface, "mode"), text_of(interface, "program"),
+                   text_of(interface, "why")});
+    });
+    print_list(table, "no interfaces", out);
+}
+
+void print_grants(const json::object& answer, std::ostream& out) {
+    Table table({"KEY", "POOL", "LEFT", "EXPIRES", "SOURCE", "USER", "REASON"});
+    each(answer, "grants", [&](const json::object& grant) {
+        table.add({text_of(grant, "key"), text_of(grant, "pool"), duration_of(grant, "seconds_left"),
+                   moment_of(grant, "expires"), text_of(grant, "source"), text_of(grant, "user"),
+                   text_of(grant, "reason")});
+    });
+    print_list(table, "no grants", out);
+}
+
+void print_grant(const json::object& answer, std::ostream& out) {
+    Table table;
+    table.add({"key", text_of(answer, "key")});
+    table.add({"pool", text_of(answer, "pool")});
+    table.add({"since", moment_of(answer, "since")});
+    table.add({"expires", moment_of(answer, "expires")});
+    table.add({"left", duration_of(answer, "seconds_left")});
+    table.add({"source", text_of(answer, "source")});
+    table.add({"user", text_of(answer, "user")});
+    table.add({"reason", text_of(answer, "reason")});
+    table.print(out);
+}
+
+void print_new_grant(const json::object& answer, std::ostream& out) {
+    out << "granted " << text_of(answer, "key") << " until " << moment_of(answer, "expires") << " ("
+        << duration_of(answer, "seconds_left") << ")\n";
+}
+
+void print_exemptions(const json::object& answer, std::ostream& out) {
+    Table table({"PREFIX", "SINCE", "NOTE"});
+    each(answer, "exemptions", [&](const json::object& exemption) {
+        table.add({text_of(exemption, "prefix"), moment_of(exemption, "since"), text_of(exemption, "note")});
+    });
+    print_list(table, "no exemptions", out);
+}
+
+void print_why(const json::object& answer, std::ostream& out) {
+    const std::string destination = text_of(answer, "destination");
+    out << "A connection from " << text_of(answer, "address") << " to port 25"
+        << (destination == nothing ? "" : " of " + destination) << ' '
+        << verdict_words(text_of(answer, "verdict"))
+        << ".\nThe rule that decides: " << text_of(answer, "reason") << "\n\n";
+    Table table;
+    each(answer, "steps", [&](const json::object& step) {
+        table.add({true_of(step, "matched") ? "->" : "  ", text_of(step, "rule"), text_of(step, "detail")});
+    });
+    table.print(out);
+}
+
+void print_checks(const json::object& answer, std::ostream& out) {
+    Table table;
+    std::size_t failed = 0;
+    each(answer, "checks", [&](const json::object& check) {
+        const bool ok = true_of(check, "ok");
+        failed += ok ? 0 : 1;
+        table.add({ok ? "ok" : "BAD", text_of(check, "name"), text_of(check, "detail")});
+        if (const std::string remedy = text_of(check, "remedy"); !ok && remedy != nothing) {
+            table.add({"", "", "remedy: " + remedy});
+        }
+    });
+    table.print(out);
+    out << (failed == 0 ? "all is well"
+                        : std::to_string(failed) + (failed == 1 ? " check" : " checks") + " failed")
+        << '\n';
+}
+
+}  // namespace sekisho::cli

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// The agent's answers, printed for people. Missing members are shown as "-": an older agent must stay
+// readable.
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <iosfwd>
+
+namespace sekisho::cli {
+
+void print_status(const boost::json::object& answer, std::ostream& out);
+void print_interfaces(const boost::json::object& answer, std::ostream& out);
+void print_grants(const boost::json::object& answer, std::ostream& out);
+void print_grant(const boost::json::object& answer, std::ostream& out);
+void print_exemptions(const boost::json::object& answer, std::ostream& out);
+void print_why(const boost::json::object& answer, std::ostream& out);
+// Of `doctor`: {"ok","checks":[{"name","ok","detail","remedy"}]}.
+void print_checks(const boost::json::object& answer, std::ostream& out);
+
+// "granted 192.0.2.10/32 until 2026-11-24 01:02:03 UTC (10 m)".
+void print_new_grant(const boost::json::object& answer, std::ostream& out);
+
+}  // namespace sekisho::cli

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command line's grammar and its help texts.
+#include "agent/cli/arguments.h"
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <utility>
+#include <vector>
+
+#include "agent/base/time_text.h"
+
+namespace sekisho::cli {
+
+namespace {
+
+// The words of the command line before they are read as values.
+struct Words {
+    std::optional<Command> command;
+    bool json = false;
+    std::string socket;
+    std::string config;
+    std::string address;
+    std::string destination;
+    std::string prefix;
+    std::string lifetime;
+    std::string text;
+};
+
+// The name of the command that was being typed, for "see sekisho grant add --help".
+std::string name_of(const CLI::App& app) {
+    std::string name = "sekisho";
+    for (const CLI::App* at = &app; !at->get_subcommands().empty();) {
+        at = at->get_subcommands().front();
+        name += " " + at->get_name();
+    }
+    return name;
+}
+
+CLI::App& leaf(CLI::App& parent, Words& words, Command command, const std::string& name,
+               const std::string& about, const std::string& examples) {
+    CLI::App* const app = parent.add_subcommand(name, about);
+    app->footer("Examples:\n" + examples);
+    app->callback([&words, command] { words.command = command; });
+    return *app;
+}
+
+CLI::App& group(CLI::App& parent, const std::string& name, const std::string& about,
+                const std::string& examples) {
+    CLI::App* const app = parent.add_subcommand(name, about);
+    app->footer("Examples:\n" + examples);
+    app->require_subcommand(1);
+    return *app;
+}
+
+void add_plain(CLI::App& app, Words& words) {
+    leaf(app, words, Command::status, "status", "What the box does now: pools, counters, logins",
+         "  sekisho status\n  sekisho status --json | jq '.counts[]'\n");
+    CLI::App& doctor =
+        leaf(app, words, Command::doctor, "doctor",
+             "Check kernel, configuration, agent and interfaces; works without a running agent",
+             "  sekisho doctor\n  sekisho doctor --config /etc/sekisho/new.toml\n");
+    doctor.add_option("--config", words.config, "Configuration file (default /etc/sekisho/sekisho.toml)")
+        ->type_name("FILE");
+    leaf(app, words, Command::version, "version", "Versions of this command and of the running agent",
+         "  sekisho version\n  sekisho version --json\n");
+    CLI::App& why = leaf(app, words, Command::why, "why",
+                         "What the box would do with a connection to port 25 from ADDRESS, rule by rule",
+                         "  sekisho why 192.0.2.10\n  sekisho why 2001:db8:100::1 2001:db8:25::25\n");
+    why.add_option("ADDRESS", words.address, "The subscriber's address")->required()->type_name("");
+    why.add_option("DESTINATION", words.destination,
+                   "The server's address (default: one that is not designated)")
+        ->type_name("");
+    CLI::App& interfaces =
+        group(app, "interface", "Interfaces the box looks at", "  sekisho interface list\n");
+    leaf(interfaces, words, Command::interface_list, "list", "Interfaces, and how each is attached",
+         "  sekisho interface list\n  sekisho interface list --json\n");
+    CLI::App& config = group(app, "config", "The configuration file", "  sekisho config check\n");
+    CLI::App& check = leaf(config, words, Command::config_check, "check",
+                           "Say everything that is wrong with a configuration file; changes nothing",
+                           "  sekisho config check\n  sekisho config check ./sekisho.toml --json\n");
+    check.add_option("FILE", words.config, "The file (default /etc/sekisho/sekisho.toml)")->type_name("");
+}
+
+void add_grant(CLI::App& app, Words& words) {
+    CLI::App& grant =
+        group(app, "grant", "Temporary openings of port 25",
+              "  sekisho grant add 192.0.2.10 --for 1h --reason 'ticket 4711'\n  sekisho grant list\n");
+    CLI::App& add = leaf(grant, words, Command::grant_add, "add", "Open port 25 for a subscriber, for a time",
+                         "  sekisho grant add 192.0.2.10\n"
+                         "  sekisho grant add 2001:db8:100::1 --for 1h30m --reason 'ticket 4711'\n");
+    add.add_option("ADDRESS", words.address, "An address of the subscriber")->required()->type_name("");
+    add.add_option("--for", words.lifetime, "How long: 90s, 10m, 24h, 1h30m (default: grants.lifetime)")
+        ->type_name("DURATION");
+    add.add_option("--reason", words.text, "Why, for colleagues")->type_name("TEXT");
+    leaf(grant, words, Command::grant_list, "list", "All grants that are alive",
+         "  sekisho grant list\n  sekisho grant list --json | jq -r '.grants[].key'\n");
+    CLI::App& show = leaf(grant, words, Command::grant_show, "show", "The grant of one subscriber",
+                          "  sekisho grant show 192.0.2.10\n");
+    show.add_option("ADDRESS", words.address, "An address of the subscriber")->required()->type_name("");
+    CLI::App& revoke = leaf(grant, words, Command::grant_revoke, "revoke", "End a grant at once",
+                            "  sekisho grant revoke 192.0.2.10\n");
+    revoke.add_option("ADDRESS", words.address, "An address of the subscriber")->required()->type_name("");
+}
+
+void add_exempt(CLI::App& app, Words& words) {
+    CLI::App& exempt =
+        group(app, "exempt", "Static contracts: prefixes that always pass",
+              "  sekisho exempt add 192.0.2.128/28 --note 'contract 7'\n  sekisho exempt list\n");
+    CLI::App& add = leaf(exempt, words, Command::exempt_add, "add", "Let a prefix pass for good",
+                         "  sekisho exempt add 192.0.2.200\n"
+                         "  sekisho exempt add 2001:db8:100:ab00::/56 --note 'contract 7'\n");
+    add.add_option("PREFIX", words.prefix, "An address or a prefix")->required()->type_name("");
+    add.add_option("--note", words.text, "Why, for colleagues")->type_name("TEXT");
+    leaf(exempt, words, Command::exempt_list, "list", "All exemptions",
+         "  sekisho exempt list\n  sekisho exempt list --json\n");
+    CLI::App& remove = leaf(exempt, words, Command::exempt_remove, "remove", "End an exemption",
+                            "  sekisho exempt remove 192.0.2.128/28\n");
+    remove.add_option("PREFIX", words.prefix, "As it stands in the list")->required()->type_name("");
+}
+
+void set_up(CLI::App& app, Words& words) {
+    // Inherited by the subcommands: what they don't know is looked up here, so the options may stand behind
+    // them.
+    app.fallthrough();
+    app.require_subcommand(1);
+    app.set_help_flag("-h,--help", "Print this and exit");
+    app.set_version_flag("--version", "sekisho " SEKISHO_VERSION,
+                         "Print the version of this command and exit");
+    app.add_flag("--json", words.json, "Print JSON, one line");
+    app.add_option("--socket", words.socket, "The agent's socket (default /run/sekisho/agent.sock)")
+        ->type_name("PATH");
+    app.footer(
+        "--json and --socket may stand behind the command, too.\n"
+        "Exit codes: 0 done, 1 refused or failed, 2 wrong usage.\n\n"
+        "Examples:\n"
+        "  sekisho status\n"
+        "  sekisho why 192.0.2.10\n"
+        "  sekisho grant add 192.0.2.10 --for 1h --reason 'ticket 4711'\n"
+        "  sekisho grant add --help\n");
+    add_plain(app, words);
+    add_grant(app, words);
+    add_exempt(app, words);
+}
+
+// Reads an address where one subscriber is meant.
+Result<Address> one_address(const std::string& text) {
+    auto address = parse_address(text);
+    if (!address && text.find('/') != std::string::npos) {
+        if (const auto prefix = parse_prefix(text)) {
+            return fail(Failure::invalid, text + " is a prefix; one address is asked for",
+                        "name an address in it, such as " + prefix->address.text());
+        }
+    }
+    return address;
+}
+
+// Reads a grant's lifetime.
+Result<std::chrono::seconds> lifetime(const std::string& text) {
+    auto duration = parse_duration(text);
+    if (duration && duration->count() == 0) {
+        return fail(Failure::invalid, "a grant of no time is none", "write it like 90s, 10m or 1h30m");
+    }
+    return duration;
+}
+
+// Sets `value` to what `parse` makes of `text`.
+template <class Value, class Parse>
+Result<void> read(const std::string& text, Parse parse, Value& value) {
+    auto parsed = parse(text);
+    if (!parsed) {
+        return std::unexpected(std::move(parsed.error()));
+    }
+    value = *parsed;
+    return {};
+}
+
+// The words read as values. An optional word that is empty was not given; a required one that is empty is a
+// mistake.
+Result<Arguments> values_of(const Words& words) {
+    Arguments arguments;
+    arguments.command = *words.command;
+    arguments.json = words.json;
+    arguments.words = words.text;
+    if (!words.socket.empty()) {
+        arguments.socket = words.socket;
+    }
+    if (!words.config.empty()) {
+        arguments.config = words.config;
+    }
+    const auto is = [&](auto... commands) { return ((arguments.command == commands) || ...); };
+    Result<void> ok;
+    if (is(Command::grant_add, Command::grant_show, Command::grant_revoke, Command::why)) {
+        ok = read(words.address, one_address, arguments.address);
+    }
+    if (ok && !words.destination.empty()) {
+        ok = read(words.destination, one_address, arguments.destination);
+    }
+    if (ok && is(Command::exempt_add, Command::exempt_remove)) {
+        ok = read(words.prefix, parse_prefix, arguments.prefix);
+    }
+    if (ok && !words.lifetime.empty()) {
+        ok = read(words.lifetime, lifetime, arguments.lifetime);
+    }
+    if (!ok) {
+        return std::unexpected(std::move(ok.error()));
+    }
+    if (arguments.destination && arguments.destination->family != arguments.address.family) {
+        return fail(Failure::invalid, "the two addresses are of different families",
+                    "give two IPv4 or two IPv6 addresses");
+    }
+    return arguments;
+}
+
+}  // namespace
+
+std::variant<Arguments, Help, Error> read_arguments(std::span<const std::string> arguments) {
+    Words words;
+    CLI::App app("The command of the Sekisho checkpoint: who may reach port 25, and why not", "sekisho");
+    try {
+        set_up(app, words);
+        app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+    } catch (const CLI::CallForHelp&) {
+        return Help{app.help()};
+    } catch (const CLI::CallForVersion& version) {
+        return Help{std::string(version.what()) + "\n"};
+    } catch (const CLI::ParseError& error) {
+        const auto strangers = app.remaining(true);
+        return Error{
+            .kind = Failure::invalid,
+            .what = strangers.empty() ? error.what() : "\"" + strangers.front() + "\" is not known here",
+            .remedy = "see " + name_of(app) + " --help"};
+    }
+    auto values = values_of(words);
+    if (!values) {
+        return std::move(values.error());
+    }
+    return std::move(*values);
+}
+
+}  // namespace sekisho::cli

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// What was asked for on the command line, checked.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+
+#include "agent/base/address.h"
+#include "agent/base/result.h"
+
+namespace sekisho::cli {
+
+enum class Command : std::uint8_t {
+    status,
+    doctor,
+    version,
+    interface_list,
+    grant_add,
+    grant_list,
+    grant_show,
+    grant_revoke,
+    exempt_add,
+    exempt_list,
+    exempt_remove,
+    why,
+    config_check,
+};
+
+struct Arguments {
+    Command command = Command::status;
+    bool json = false;
+    std::optional<std::filesystem::path> socket;  // "--socket"
+    std::filesystem::path config = "/etc/sekisho/sekisho.toml";
+    Address address;                               // of grant add, show and revoke, and of why
+    std::optional<Address> destination;            // of why
+    Prefix prefix;                                 // of exempt add and remove
+    std::optional<std::chrono::seconds> lifetime;  // of grant add
+    std::string words;                             // a grant's reason, an exemption's note
+};
+
+// Help was asked for.
+struct Help {
+    std::string text;
+};
+
+// Reads the arguments. An Error (Failure::invalid) is wrong usage: an unknown command or option, something
+// missing, an address, prefix or duration that is none.
+[[nodiscard]] std::variant<Arguments, Help, Error> read_arguments(std::span<const std::string> arguments);
+
+}  // namespace sekisho::cli

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// One question to the agent, its answer read as JSON.
+#include "agent/cli/ask.h"
+
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <boost/json/value.hpp>
+#include <utility>
+
+namespace sekisho::cli {
+
+Result<Reply> ask(const api::Client& client, const Question& question) {
+    const auto answer = client.request(question.method, question.target, question.body);
+    if (!answer) {
+        return std::unexpected(answer.error());
+    }
+    auto text = api::check(*answer);
+    if (!text) {
+        return std::unexpected(text.error());
+    }
+    if (text->empty()) {
+        *text = R"({"ok":true})";
+    }
+    boost::system::error_code error;
+    boost::json::value value = boost::json::parse(*text, error);
+    if (error || !value.is_object()) {
+        return fail(Failure::unavailable, "the agent's answer is no JSON object",
+                    "is that the agent's socket? see journalctl -u sekisho-agent");
+    }
+    if (text->find_first_of("\r\n") != std::string::npos) {
+        *text = boost::json::serialize(value);
+    }
+    return Reply{.text = std::move(*text), .object = std::move(value.get_object())};
+}
+
+std::string encoded(std::string_view text) {
+    constexpr std::string_view digits = "0123456789ABCDEF";
+    constexpr std::string_view plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+    std::string result;
+    for (const char letter : text) {
+        if (plain.find(letter) != std::string_view::npos) {
+            result += letter;
+        } else {
+            const auto byte = static_cast<unsigned char>(letter);
+            result += {'%', digits[byte >> 4U], digits[byte & 15U]};
+        }
+    }
+    return result;
+}
+
+}  // namespace sekisho::cli

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// One question to the agent, its answer read as JSON.
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <string>
+#include <string_view>
+
+#include "agent/api/client.h"
+#include "agent/base/result.h"
+
+namespace sekisho::cli {
+
+struct Question {
+    std::string method;
+    std::string target;
+    std::string body;
+};
+
+struct Reply {
+    std::string text;  // JSON in one line
+    boost::json::object object;
+};
+
+// Asks, and reads the answer. An answer without a body is {"ok":true}. Failure::unavailable for one that is
+// no JSON object.
+[[nodiscard]] Result<Reply> ask(const api::Client& client, const Question& question);
+
+// The text with everything but letters, digits and "-._~" percent-encoded (RFC 3986, 2.3), for a target.
+[[nodiscard]] std::string encoded(std::string_view text);
+
+}  // namespace sekisho::cli

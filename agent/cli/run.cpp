@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+// Each command as a question to the agent and a way to print the answer; the few that are more than that.
+#include <algorithm>
+#include <boost/json/array.hpp>
+#include <boost/json/serialize.hpp>
+#include <boost/json/value.hpp>
+#include <functional>
+#include <ostream>
+#include <string_view>
+#include <utility>
+
+#include "agent/base/config.h"
+#include "agent/base/printable.h"
+#include "agent/cli/answers.h"
+#include "agent/cli/arguments.h"
+#include "agent/cli/ask.h"
+#include "agent/cli/cli.h"
+#include "agent/cli/doctor.h"
+
+namespace sekisho::cli {
+
+namespace json = boost::json;
+
+namespace {
+
+constexpr int done = 0;
+constexpr int failed = 1;
+constexpr int wrong_usage = 2;
+
+// A command that is one question.
+struct Exchange {
+    Question question;
+    std::function<void(const json::object&, std::ostream&)> print;
+};
+
+std::string_view name_of(Failure kind) {
+    switch (kind) {
+        case Failure::invalid:
+            return "invalid";
+        case Failure::refused:
+            return "refused";
+        case Failure::not_found:
+            return "not_found";
+        case Failure::conflict:
+            return "conflict";
+        case Failure::unavailable:
+            return "unavailable";
+    }
+    std::unreachable();
+}
+
+void report(const Error& error, bool as_json, std::ostream& out, std::ostream& err) {
+    err << "sekisho: " << printable(error.what) << '\n';
+    if (!error.remedy.empty()) {
+        err << "  " << printable(error.remedy) << '\n';
+    }
+    if (as_json) {
+        const json::object body = {
+            {"error", {{"kind", name_of(error.kind)}, {"what", error.what}, {"remedy", error.remedy}}}};
+        out << json::serialize(body) << '\n';
+    }
+}
+
+std::function<void(const json::object&, std::ostream&)> says(std::string words) {
+    return [words = std::move(words)](const json::object&, std::ostream& out) { out << words << '\n'; };
+}
+
+Exchange grant_add(const Arguments& arguments) {
+    json::object body = {{"address", arguments.address.text()}};
+    if (arguments.lifetime) {
+        body["seconds"] = arguments.lifetime->count();
+    }
+    if (!arguments.words.empty()) {
+        body["reason"] = arguments.words;
+    }
+    return {.question = {.method = "POST", .target = "/v1/grants", .body = json::serialize(body)},
+            .print = print_new_grant};
+}
+
+Exchange exempt_add(const Arguments& arguments) {
+    json::object body = {{"prefix", arguments.prefix.text()}};
+    if (!arguments.words.empty()) {
+        body["note"] = arguments.words;
+    }
+    return {.question = {.method = "POST", .target = "/v1/exemptions", .body = json::serialize(body)},
+            .print = says(arguments.prefix.text() + " is exempt")};
+}
+
+Exchange why(const Arguments& arguments) {
+    std::string target = "/v1/why?address=" + encoded(arguments.address.text());
+    if (arguments.destination) {
+        target += "&destination=" + encoded(arguments.destination->text());
+    }
+    return {.question = {.method = "GET", .target = std::move(target), .body = {}}, .print = print_why};
+}
+
+Exchange exchange_of(const Arguments& arguments) {
+    const auto get = [](std::string target, auto print) {
+        return Exchange{.question = {.method = "GET", .target = std::move(target), .body = {}},
+                        .print = print};
+    };
+    const auto remove = [](std::string target, std::string words) {
+        return Exchange{.question = {.method = "DELETE", .target = std::move(target), .body = {}},
+                        .print = says(std::move(words))};
+    };
+    switch (arguments.command) {
+        case Command::status:
+            return get("/v1/status", print_status);
+        case Command::interface_list:
+            return get("/v1/interfaces", print_interfaces);
+        case Command::grant_add:
+            return grant_add(arguments);
+        case Command::grant_list:
+            return get("/v1/grants", print_grants);
+        case Command::grant_show:
+            return get("/v1/grants/" + encoded(arguments.address.text()), print_grant);
+        case Command::grant_revoke:
+            return remove("/v1/grants/" + encoded(arguments.address.text()),
+                          "the grant of " + arguments.address.text() + " has ended");
+        case Command::exempt_add:
+            return exempt_add(arguments);
+        case Command::exempt_list:
+            return get("/v1/exemptions", print_exemptions);
+        case Command::exempt_remove:
+            return remove("/v1/exemptions?prefix=" + encoded(arguments.prefix.text()),
+                          arguments.prefix.text() + " is no longer exempt");
+        case Command::why:
+            return why(arguments);
+        case Command::doctor:
+        case Command::version:
+        case Command::config_check:
+            break;  // more than one question; run() does them
+    }
+    std::unreachable();
+}
+
+api::Client client_of(const Arguments& arguments) {
+    return api::Client(arguments.socket.value_or(ApiConfig{}.socket));
+}
+
+int exchange(const Arguments& arguments, std::ostream& out, std::ostream& err) {
+    const Exchange exchange = exchange_of(arguments);
+    const auto reply = ask(client_of(arguments), exchange.question);
+    if (!reply) {
+        report(reply.error(), arguments.json, out, err);
+        return failed;
+    }
+    if (arguments.json) {
+        out << reply->text << '\n';
+    } else {
+        exchange.print(reply->object, out);
+    }
+    return done;
+}
+
+int doctor(const Arguments& arguments, std::ostream& out) {
+    const json::object findings = examine(arguments.config, arguments.socket);
+    if (arguments.json) {
+        out << json::serialize(findings) << '\n';
+    } else {
+        print_checks(findings, out);
+    }
+    return findings.at("ok").get_bool() ? done : failed;
+}
+
+int version(const Arguments& arguments, std::ostream& out) {
+    const auto reply = ask(client_of(arguments), {.method = "GET", .target = "/v1/version", .body = {}});
+    if (arguments.json) {
+        json::object body = {{"sekisho", SEKISHO_VERSION}, {"agent", nullptr}};
+        if (reply) {
+            body["agent"] = reply->object;
+        }
+        out << json::serialize(body) << '\n';
+        return done;
+    }
+    out << "sekisho " SEKISHO_VERSION "\n";
+    if (!reply) {
+        out << "sekishod unknown: " << printable(reply.error().what) << '\n';
+        return done;
+    }
+    const auto member = [&](std::string_view key) {
+        const json::value* const value = reply->object.if_contains(key);
+        if (value == nullptr) {
+            return std::string("unknown");
+        }
+        return printable(value->is_string() ? std::string(value->get_string()) : json::serialize(*value));
+    };
+    out << "sekishod " << member("version") << ", layout " << member("abi") << " of the kernel's maps\n";
+    return done;
+}
+
+int config_check(const Arguments& arguments, std::ostream& out, std::ostream& err) {
+    const auto config = load_config(arguments.config);
+    if (arguments.json) {
+        json::array errors;
+        if (!config) {
+            for (const ConfigError& one : config.error()) {
+                errors.push_back(json::object{
+                    {"line", one.line}, {"column", one.column}, {"what", one.what}, {"remedy", one.remedy}});
+            }
+        }
+        const bool ok = config.has_value();
+        out << json::serialize(json::object{{"ok", ok}, {"errors", std::move(errors)}}) << '\n';
+    } else if (config) {
+        out << arguments.config.string() << " is fine\n";
+    }
+    if (!config) {
+        const std::string complaints = text(arguments.config, config.error());
+        err << complaints << (complaints.ends_with('\n') ? "" : "\n");
+    }
+    return config ? done : wrong_usage;
+}
+
+int perform(const Arguments& arguments, std::ostream& out, std::ostream& err) {
+    switch (arguments.command) {
+        case Command::doctor:
+            return doctor(arguments, out);
+        case Command::version:
+            return version(arguments, out);
+        case Command::config_check:
+            return config_check(arguments, out, err);
+        default:
+            return exchange(arguments, out, err);
+    }
+}
+
+}  // namespace
+
+int run(std::span<const std::string> arguments, std::ostream& out, std::ostream& err) {
+    const auto read = read_arguments(arguments);
+    if (const auto* const help = std::get_if<Help>(&read)) {
+        out << help->text;
+        return done;
+    }
+    if (const auto* const error = std::get_if<Error>(&read)) {
+        // The arguments could not be read, so neither is it known for sure how the answer is wanted.
+        const bool as_json = std::ranges::find(arguments, "--json") != arguments.end();
+        report(*error, as_json, out, err);
+        return wrong_usage;
+    }
+    return perform(std::get<Arguments>(read), out, err);
+}
+
+}  // namespace sekisho::cli
