@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+// The only file that calls SQLite.
+#include "agent/store/database.h"
+
+#include <sqlite3.h>
+
+#include <utility>
+
+namespace sekisho::store {
+
+namespace {
+
+std::string remedy_of(int code, const std::string& file) {
+    switch (code & 0xff) {
+        case SQLITE_FULL:
+            return "free some space on the disk that holds " + file;
+        case SQLITE_IOERR:
+            return "look at the health and the free space of the disk that holds " + file;
+        case SQLITE_BUSY:
+        case SQLITE_LOCKED:
+            return "another program holds " + file + ": end it, or let it finish";
+        case SQLITE_CORRUPT:
+        case SQLITE_NOTADB:
+            return "move " + file + " and the files " + file + "-wal and " + file +
+                   "-shm away and start again; grants that the kernel holds are found there, exemptions must "
+                   "be "
+                   "added again or come from a backup";
+        case SQLITE_READONLY:
+        case SQLITE_PERM:
+        case SQLITE_CANTOPEN:
+        case SQLITE_AUTH:
+            return "let the agent's user write " + file + " and its directory";
+        default:
+            return {};
+    }
+}
+
+std::unexpected<Error> failure(int code, const std::string& file, std::string_view detail) {
+    std::string what = file + ": " + sqlite3_errstr(code & 0xff);
+    if (!detail.empty() && detail != sqlite3_errstr(code & 0xff)) {
+        what.append(" (").append(detail).append(")");
+    }
+    const bool damaged = (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB;
+    return fail(damaged ? Failure::invalid : Failure::unavailable, std::move(what), remedy_of(code, file));
+}
+
+}  // namespace
+
+void Statement::Finalize::operator()(sqlite3_stmt* statement) const {
+    sqlite3_finalize(statement);
+}
+
+Statement& Statement::bind(int index, std::string_view text) {
+    // A null pointer would bind NULL.
+    const char* bytes = text.empty() ? "" : text.data();
+    const int code =
+        sqlite3_bind_text64(statement_.get(), index, bytes, text.size(), SQLITE_TRANSIENT, SQLITE_UTF8);
+    bind_error_ = code == SQLITE_OK ? bind_error_ : code;
+    return *this;
+}
+
+Statement& Statement::bind(int index, std::int64_t number) {
+    const int code = sqlite3_bind_int64(statement_.get(), index, number);
+    bind_error_ = code == SQLITE_OK ? bind_error_ : code;
+    return *this;
+}
+
+Result<bool> Statement::step() {
+    if (const int code = std::exchange(bind_error_, SQLITE_OK); code != SQLITE_OK) {
+        return failure(code, file_, {});
+    }
+    const int code = sqlite3_step(statement_.get());
+    if (code == SQLITE_ROW) {
+        return true;
+    }
+    if (code == SQLITE_DONE) {
+        sqlite3_reset(statement_.get());
+        return false;
+    }
+    auto failed = failure(code, file_, sqlite3_errmsg(sqlite3_db_handle(statement_.get())));
+    sqlite3_reset(statement_.get());
+    return failed;
+}
+
+Result<void> Statement::run() {
+    while (true) {
+        const auto row = step();
+        if (!row) {
+            return std::unexpected(row.error());
+        }
+        if (!*row) {
+            return {};
+        }
+    }
+}
+
+std::string Statement::text(int column) const {
+    const auto* bytes = sqlite3_column_text(statement_.get(), column);
+    const int size = sqlite3_column_bytes(statement_.get(), column);
+    return bytes == nullptr
+               ? std::string()
+               : std::string(reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(size));
+}
+
+std::int64_t Statement::integer(int column) const {
+    return sqlite3_column_int64(statement_.get(), column);
+}
+
+void Database::Close::operator()(sqlite3* database) const {
+    sqlite3_close_v2(database);  // waits for the statements that are still alive
+}
+
+Result<Database> Database::open(const std::filesystem::path& file, int busy_milliseconds) {
+    sqlite3* raw = nullptr;
+    const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    const int code = sqlite3_open_v2(file.c_str(), &raw, flags, nullptr);
+    Database database;
+    database.database_.reset(raw);  // there is one even after most failures
+    database.file_ = file;
+    if (code != SQLITE_OK) {
+        return failure(code, file.string(), raw == nullptr ? "" : sqlite3_errmsg(raw));
+    }
+    sqlite3_busy_timeout(raw, busy_milliseconds);
+    return database;
+}
+
+Result<Statement> Database::prepare(std::string_view sql) const {
+    sqlite3_stmt* raw = nullptr;
+    const int code = sqlite3_prepare_v3(database_.get(), sql.data(), static_cast<int>(sql.size()),
+                                        SQLITE_PREPARE_PERSISTENT, &raw, nullptr);
+    if (code != SQLITE_OK) {
+        return failure(code, file_.string(), sqlite3_errmsg(database_.get()));
+    }
+    Statement statement;
+    statement.statement_.reset(raw);
+    statement.file_ = file_.string();
+    return statement;
+}
+
+Result<void> Database::run(const char* sql) const {
+    const int code = sqlite3_exec(database_.get(), sql, nullptr, nullptr, nullptr);
+    if (code != SQLITE_OK) {
+        return failure(code, file_.string(), sqlite3_errmsg(database_.get()));
+    }
+    return {};
+}
+
+Result<std::int64_t> Database::integer(std::string_view sql) const {
+    auto statement = prepare(sql);
+    if (!statement) {
+        return std::unexpected(statement.error());
+    }
+    const auto row = statement->step();
+    if (!row) {
+        return std::unexpected(row.error());
+    }
+    return *row ? statement->integer(0) : 0;
+}
+
+Result<std::string> Database::text(std::string_view sql) const {
+    auto statement = prepare(sql);
+    if (!statement) {
+        return std::unexpected(statement.error());
+    }
+    const auto row = statement->step();
+    if (!row) {
+        return std::unexpected(row.error());
+    }
+    return *row ? statement->text(0) : std::string();
+}
+
+bool Database::idle() const {
+    return sqlite3_get_autocommit(database_.get()) != 0;
+}
+
+// Immediate: a lock that can't be had is known before anything is written.
+Result<Transaction> Transaction::begin(const Database& database) {
+    if (auto begun = database.run("BEGIN IMMEDIATE"); !begun) {
+        return std::unexpected(begun.error());
+    }
+    return Transaction(database);
+}
+
+Transaction::Transaction(Transaction&& other) noexcept : database_(std::exchange(other.database_, nullptr)) {}
+
+Transaction::~Transaction() {
+    // A full disk may have undone it already.
+    if (database_ != nullptr && !database_->idle()) {
+        static_cast<void>(database_->run("ROLLBACK"));
+    }
+}
+
+Result<void> Transaction::commit() {
+    auto committed = database_->run("COMMIT");
+    if (committed) {
+        database_ = nullptr;
+    }
+    return committed;
+}
+
+}  // namespace sekisho::store

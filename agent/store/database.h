@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// A SQLite database and its statements as values that clean up after themselves, with errors an operator can
+// read.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "agent/base/result.h"
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+namespace sekisho::store {
+
+// One prepared statement. Values are only ever bound, never written into the text.
+class Statement {
+public:
+    // The n-th "?", counted from 1. A bound text is copied.
+    Statement& bind(int index, std::string_view text);
+    Statement& bind(int index, std::int64_t number);
+
+    // Goes to the next row: false after the last one. After an error or the last row it can be bound and run
+    // again.
+    [[nodiscard]] Result<bool> step();
+    // Runs it to its end.
+    [[nodiscard]] Result<void> run();
+
+    // A column of the row that step() went to, counted from 0.
+    [[nodiscard]] std::string text(int column) const;
+    [[nodiscard]] std::int64_t integer(int column) const;
+
+private:
+    friend class Database;
+    struct Finalize {
+        void operator()(sqlite3_stmt* statement) const;
+    };
+    std::unique_ptr<sqlite3_stmt, Finalize> statement_;
+    std::string file_;    // for messages
+    int bind_error_ = 0;  // told by the next step()
+};
+
+class Database {
+public:
+    // Opens a file, which must exist, for reading and writing. How long to wait for another process's lock.
+    [[nodiscard]] static Result<Database> open(const std::filesystem::path& file, int busy_milliseconds);
+
+    [[nodiscard]] Result<Statement> prepare(std::string_view sql) const;
+    // Runs one or several statements without values.
+    [[nodiscard]] Result<void> run(const char* sql) const;
+    // The first column of the first row: 0 or "" if there is none.
+    [[nodiscard]] Result<std::int64_t> integer(std::string_view sql) const;
+    [[nodiscard]] Result<std::string> text(std::string_view sql) const;
+
+    [[nodiscard]] const std::filesystem::path& file() const { return file_; }
+    // Whether no transaction is open.
+    [[nodiscard]] bool idle() const;
+
+private:
+    struct Close {
+        void operator()(sqlite3* database) const;
+    };
+    std::unique_ptr<sqlite3, Close> database_;
+    std::filesystem::path file_;
+};
+
+// All or nothing: what is not committed is undone when it goes out of scope.
+class Transaction {
+public:
+    [[nodiscard]] static Result<Transaction> begin(const Database& database);
+    Transaction(Transaction&& other) noexcept;
+    Transaction& operator=(Transaction&&) = delete;
+    Transaction(const Transaction&) = delete;
+    Transaction& operator=(const Transaction&) = delete;
+    ~Transaction();
+
+    [[nodiscard]] Result<void> commit();
+
+private:
+    explicit Transaction(const Database& database) : database_(&database) {}
+    const Database* database_;
+};
+
+}  // namespace sekisho::store

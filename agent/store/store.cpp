@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rows from actions and back.
+#include "agent/store/store.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include "agent/store/schema.h"
+
+namespace sekisho::store {
+
+namespace {
+
+// A login waits while the file is locked by somebody's shell; what is not written then is owed.
+constexpr int busy_milliseconds = 100;
+
+constexpr std::string_view save_grant =
+    "INSERT OR REPLACE INTO grants (key, pool, source, user, reason, since, renewed, expires_boot, "
+    "expires_wall, boot, "
+    "generation) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+constexpr std::string_view load_grants =
+    "SELECT key, pool, source, user, reason, since, renewed, expires_boot, expires_wall, boot, generation "
+    "FROM grants";
+constexpr std::string_view forget_grant = "DELETE FROM grants WHERE key = ?";
+constexpr std::string_view save_exemption =
+    "INSERT OR REPLACE INTO exemptions (prefix, note, since) VALUES (?, ?, ?)";
+constexpr std::string_view load_exemptions = "SELECT prefix, note, since FROM exemptions";
+constexpr std::string_view forget_exemption = "DELETE FROM exemptions WHERE prefix = ?";
+
+std::unexpected<Error> unusable(const std::filesystem::path& file, const std::string& why) {
+    return fail(Failure::unavailable, file.string() + ": " + why,
+                "let the agent's user create and write this file, or change [store] path");
+}
+
+// Makes sure that there is a file that only its owner can read: SQLite would create it for everybody to read,
+// and gives the files beside it the mode of this one.
+Result<void> prepare_file(const std::filesystem::path& file) {
+    const std::filesystem::path directory = file.parent_path();
+    if (!directory.empty() && ::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) {
+        return unusable(file, "its directory can't be made: " + std::string(std::strerror(errno)));
+    }
+    const int descriptor = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0600);
+    if (descriptor < 0) {
+        return unusable(file, std::strerror(errno));
+    }
+    struct stat status{};
+    std::string trouble;
+    if (::fstat(descriptor, &status) != 0) {
+        trouble = std::strerror(errno);
+    } else if (!S_ISREG(status.st_mode)) {
+        trouble = "not a regular file";
+    } else if ((status.st_mode & 077U) != 0 && ::fchmod(descriptor, 0600) != 0) {
+        trouble = "others can read it, and this can't be changed: " + std::string(std::strerror(errno));
+    }
+    ::close(descriptor);
+    return trouble.empty() ? Result<void>() : unusable(file, trouble);
+}
+
+grants::WallTime wall(std::int64_t nanoseconds) {
+    return grants::WallTime(std::chrono::nanoseconds(nanoseconds));
+}
+
+std::int64_t number(grants::WallTime time) {
+    return time.time_since_epoch().count();
+}
+
+std::unexpected<Error> bad_row(const Database& database, std::string_view table, const std::string& key,
+                               const Error& why) {
+    return fail(
+        Failure::invalid,
+        database.file().string() + ": table " + std::string(table) + ", row \"" + key + "\": " + why.what,
+        "correct or delete the row with sqlite3 while the agent is down");
+}
+
+}  // namespace
+
+Store::Store(Database database, Statements statements)
+    : database_(std::move(database)), statements_(std::move(statements)) {}
+
+Result<Store> Store::open(const std::filesystem::path& file) {
+    if (auto prepared = prepare_file(file); !prepared) {
+        return std::unexpected(prepared.error());
+    }
+    auto database = Database::open(file, busy_milliseconds);
+    if (!database) {
+        return std::unexpected(database.error());
+    }
+    if (auto migrated = migrate(*database); !migrated) {
+        return std::unexpected(migrated.error());
+    }
+    // With a write-ahead log a commit is one append, and somebody's look into the file doesn't hold up a
+    // login. What a burst made of it is given back to the disk.
+    if (auto set = database->run("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+                                 "PRAGMA journal_size_limit = 16777216; PRAGMA trusted_schema = OFF");
+        !set) {
+        return std::unexpected(set.error());
+    }
+    Statements statements;
+    for (const auto& [statement, sql] : {std::pair{&statements.save_grant, save_grant},
+                                         {&statements.forget_grant, forget_grant},
+                                         {&statements.save_exemption, save_exemption},
+                                         {&statements.forget_exemption, forget_exemption}}) {
+        auto prepared = database->prepare(sql);
+        if (!prepared) {
+            return std::unexpected(prepared.error());
+        }
+        *statement = std::move(*prepared);
+    }
+    return Store(std::move(*database), std::move(statements));
+}
+
+// Notes what is to be written; whether there was anything.
+bool Store::owe(const grants::Actions& actions) {
+    bool news = false;
+    for (const grants::Action& action : actions) {
+        if (const auto* saved = std::get_if<grants::SaveGrant>(&action)) {
+            owed_grants_.insert_or_assign(saved->grant.key, saved->grant);
+        } else if (const auto* forgotten = std::get_if<grants::ForgetGrant>(&action)) {
+            owed_grants_.insert_or_assign(forgotten->key, std::nullopt);
+        } else if (const auto* contract = std::get_if<grants::SaveExemption>(&action)) {
+            owed_exemptions_.insert_or_assign(contract->exemption.prefix, contract->exemption);
+        } else if (const auto* ended = std::get_if<grants::ForgetExemption>(&action)) {
+            owed_exemptions_.insert_or_assign(ended->prefix, std::nullopt);
+        } else {
+            continue;
+        }
+        news = true;
+    }
+    return news;
+}
+
+Result<void> Store::apply(const grants::Actions& actions) {
+    const bool news = owe(actions);
+    if (owed() == 0 || (!news && std::chrono::steady_clock::now() < retry_at_)) {
+        return {};
+    }
+    auto written = write();
+    if (!written) {
+        retry_at_ = std::chrono::steady_clock::now() + retry_interval;
+        return written;
+    }
+    owed_grants_.clear();
+    owed_exemptions_.clear();
+    return {};
+}
+
+// Contracts must survive a power failure, and so must the end of a grant: after the reboot it would live
+// again. A grant that is lost with the power costs another login, and a login should not wait for the disk.
+Result<void> Store::make_durable(bool durable) {
+    if (durable == durable_) {
+        return {};
+    }
+    auto set = database_.run(durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
+    if (set) {
+        durable_ = durable;
+    }
+    return set;
+}
+
+Result<void> Store::write() {
+    bool durable = !owed_exemptions_.empty();
+    for (const auto& [key, grant] : owed_grants_) {
+        durable = durable || !grant;
+    }
+    if (auto set = make_durable(durable); !set) {
+        return set;
+    }
+    auto transaction = Transaction::begin(database_);
+    if (!transaction) {
+        return std::unexpected(transaction.error());
+    }
+    if (auto written = write_owed(); !written) {
+        return written;
+    }
+    return transaction->commit();
+}
+
+Result<void> Store::write_owed() {
+    for (const auto& [key, grant] : owed_grants_) {
+        Statement& statement = grant ? statements_.save_grant : statements_.forget_grant;
+        statement.bind(1, key.text());
+        if (grant) {
+            statement.bind(2, grant->pool)
+                .bind(3, grant->source)
+                .bind(4, grant->user)
+                .bind(5, grant->reason)
+                .bind(6, number(grant->since))
+                .bind(7, number(grant->renewed))
+                .bind(8, grant->expires.count())
+                .bind(9, number(grant->expires_wall))
+                .bind(10, grant->boot)
+                .bind(11, std::int64_t{grant->generation});
+        }
+        if (auto done = statement.run(); !done) {
+            return done;
+        }
+    }
+    for (const auto& [prefix, exemption] : owed_exemptions_) {
+        Statement& statement = exemption ? statements_.save_exemption : statements_.forget_exemption;
+        statement.bind(1, prefix.text());
+        if (exemption) {
+            statement.bind(2, exemption->note).bind(3, number(exemption->since));
+        }
+        if (auto done = statement.run(); !done) {
+            return done;
+        }
+    }
+    return {};
+}
+
+Result<std::vector<grants::Grant>> Store::grants() const {
+    auto statement = database_.prepare(load_grants);
+    if (!statement) {
+        return std::unexpected(statement.error());
+    }
+    std::vector<grants::Grant> all;
+    while (true) {
+        const auto row = statement->step();
+        if (!row) {
+            return std::unexpected(row.error());
+        }
+        if (!*row) {
+            return all;
+        }
+        const auto key = parse_prefix(statement->text(0));
+        if (!key) {
+            return bad_row(database_, "grants", statement->text(0), key.error());
+        }
+        all.push_back({.key = *key,
+                       .pool = statement->text(1),
+                       .source = statement->text(2),
+                       .user = statement->text(3),
+                       .reason = statement->text(4),
+                       .since = wall(statement->integer(5)),
+                       .renewed = wall(statement->integer(6)),
+                       .expires = std::chrono::nanoseconds(statement->integer(7)),
+                       .expires_wall = wall(statement->integer(8)),
+                       .boot = statement->text(9),
+                       .generation = static_cast<std::uint32_t>(statement->integer(10))});
+    }
+}
+
+Result<std::vector<grants::Exemption>> Store::exemptions() const {
+    auto statement = database_.prepare(load_exemptions);
+    if (!statement) {
+        return std::unexpected(statement.error());
+    }
+    std::vector<grants::Exemption> all;
+    while (true) {
+        const auto row = statement->step();
+        if (!row) {
+            return std::unexpected(row.error());
+        }
+        if (!*row) {
+            return all;
+        }
+        const auto prefix = parse_prefix(statement->text(0));
+        if (!prefix) {
+            return bad_row(database_, "exemptions", statement->text(0), prefix.error());
+        }
+        all.push_back({.prefix = *prefix, .note = statement->text(1), .since = wall(statement->integer(2))});
+    }
+}
+
+}  // namespace sekisho::store

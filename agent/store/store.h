@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// What must outlive the agent and the box: grants and exemptions, in one SQLite file.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "agent/base/result.h"
+#include "agent/grants/grants.h"
+#include "agent/store/database.h"
+
+namespace sekisho::store {
+
+// One process, one thread. What can't be written (a full disk) is kept in memory and written as soon as it
+// can.
+class Store {
+public:
+    // Opens or creates the file (mode 0600; its directory is created with 0700 if only that is missing) and
+    // brings it to today's schema. Failure::invalid for a damaged file, one of a newer version or of another
+    // program; Failure::unavailable if it can't be read or written.
+    [[nodiscard]] static Result<Store> open(const std::filesystem::path& file);
+
+    // Writes what the actions say of the store, and whatever is still owed, all or nothing. Other actions are
+    // ignored. On failure it is owed; a call without news tries again, but not more often than every
+    // `retry_interval`.
+    [[nodiscard]] Result<void> apply(const grants::Actions& actions);
+
+    // How many keys and prefixes are owed to the disk.
+    [[nodiscard]] std::size_t owed() const { return owed_grants_.size() + owed_exemptions_.size(); }
+
+    // What the file holds, in no particular order. Failure::invalid if a row can't be understood.
+    [[nodiscard]] Result<std::vector<grants::Grant>> grants() const;
+    [[nodiscard]] Result<std::vector<grants::Exemption>> exemptions() const;
+
+    static constexpr std::chrono::seconds retry_interval{10};
+
+private:
+    // What became of a key or prefix last: its value, or nothing if it is to be forgotten.
+    using OwedGrants = std::map<Prefix, std::optional<grants::Grant>>;
+    using OwedExemptions = std::map<Prefix, std::optional<grants::Exemption>>;
+    struct Statements {
+        Statement save_grant;
+        Statement forget_grant;
+        Statement save_exemption;
+        Statement forget_exemption;
+    };
+
+    Store(Database database, Statements statements);
+
+    bool owe(const grants::Actions& actions);
+    [[nodiscard]] Result<void> write();
+    [[nodiscard]] Result<void> write_owed();
+    [[nodiscard]] Result<void> make_durable(bool durable);
+
+    Database database_;
+    Statements statements_;
+    OwedGrants owed_grants_;
+    OwedExemptions owed_exemptions_;
+    std::chrono::steady_clock::time_point retry_at_;
+    bool durable_ = true;  // PRAGMA synchronous is FULL
+};
+
+}  // namespace sekisho::store

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+// Files that are not ours, not today's, or not whole.
+#include "agent/store/schema.h"
+
+#include <gmock/gmock.h>
+
+#include "tests/unit/store/files.h"
+
+namespace sekisho::store {
+namespace {
+
+using testing::HasSubstr;
+
+class SchemaTest : public testing::Test {
+protected:
+    // Why the file is refused; it must not be changed by that.
+    Error refusal() {
+        const std::string before = content(file_);
+        const auto store = Store::open(file_);
+        EXPECT_FALSE(store);
+        EXPECT_EQ(content(file_), before);
+        return store ? Error{} : store.error();
+    }
+
+    // A file with one contract, all of it in the main file.
+    void make() {
+        {
+            auto store = Store::open(file_);
+            ASSERT_TRUE(store);
+            ASSERT_TRUE(store->apply({grants::SaveExemption{exemption("192.0.2.1/32")}}));
+        }
+        run("PRAGMA wal_checkpoint(TRUNCATE)");
+    }
+
+    void run(const char* sql) {
+        overwrite(file_, content(file_));  // creates it if need be
+        const auto database = Database::open(file_, 0);
+        ASSERT_TRUE(database);
+        const auto done = database->run(sql);
+        ASSERT_TRUE(done) << done.error().what;
+    }
+
+    Directory directory_;
+    std::filesystem::path file_ = directory_ / "agent.db";
+};
+
+TEST_F(SchemaTest, TheVersionStandsInTheFile) {
+    make();
+    const auto database = Database::open(file_, 0);
+    EXPECT_EQ(database->integer("PRAGMA user_version"), schema_version());
+    EXPECT_EQ(database->integer("PRAGMA application_id"), application_id);
+    EXPECT_EQ(database->text("PRAGMA journal_mode"), "wal");
+}
+
+TEST_F(SchemaTest, AnEmptyFileIsFilled) {
+    overwrite(file_, "");
+    EXPECT_TRUE(Store::open(file_));
+}
+
+TEST_F(SchemaTest, OpeningTwiceChangesNothing) {
+    make();
+    auto store = Store::open(file_);
+    ASSERT_TRUE(store);
+    EXPECT_EQ(store->exemptions().value().size(), 1U);
+}
+
+TEST_F(SchemaTest, ANewerVersionIsRefusedWithARemedy) {
+    make();
+    run("PRAGMA user_version = 99");
+    const Error error = refusal();
+    EXPECT_EQ(error.kind, Failure::invalid);
+    EXPECT_THAT(error.what, HasSubstr(file_.string()));
+    EXPECT_THAT(error.what, HasSubstr("schema 99"));
+    EXPECT_THAT(error.remedy, HasSubstr("install that version"));
+}
+
+TEST_F(SchemaTest, AnotherProgramsDatabaseIsRefused) {
+    run("CREATE TABLE cookies (name TEXT)");
+    const Error error = refusal();
+    EXPECT_EQ(error.kind, Failure::invalid);
+    EXPECT_THAT(error.what, HasSubstr("another program"));
+}
+
+TEST_F(SchemaTest, TextIsNoDatabase) {
+    overwrite(file_, std::string(5000, 'x'));
+    const Error error = refusal();
+    EXPECT_EQ(error.kind, Failure::invalid);
+    EXPECT_THAT(error.what, HasSubstr(file_.string()));
+    EXPECT_THAT(error.remedy, HasSubstr("move " + file_.string()));
+}
+
+// A byte here and there: it is either noticed when the file is opened, or all that is in it can be read.
+TEST_F(SchemaTest, DamageAnywhereIsAnErrorAndNeverACrash) {
+    make();
+    const std::string good = content(file_);
+    std::size_t refused = 0;
+    for (std::size_t at = 0; at < good.size(); at += 61) {
+        std::string bad = good;
+        for (std::size_t i = at; i < std::min(at + 40, bad.size()); ++i) {
+            bad[i] = static_cast<char>(~bad[i]);
+        }
+        for (const auto* suffix : {"-wal", "-shm"}) {
+            std::filesystem::remove(file_.string() + suffix);
+        }
+        overwrite(file_, bad);
+        const auto store = Store::open(file_);
+        if (!store) {
+            refused++;
+            EXPECT_FALSE(store.error().what.empty());
+            continue;
+        }
+        const auto exemptions = store->exemptions();
+        EXPECT_TRUE(exemptions || !exemptions.error().what.empty());
+    }
+    EXPECT_GT(refused, 5U);
+}
+
+TEST_F(SchemaTest, ATruncatedFileIsRefused) {
+    make();
+    std::filesystem::resize_file(file_, content(file_).size() / 2);
+    const Error error = refusal();
+    EXPECT_EQ(error.kind, Failure::invalid);
+    EXPECT_THAT(error.remedy, HasSubstr(file_.string()));
+}
+
+TEST_F(SchemaTest, ARowThatIsNoPrefixIsNamed) {
+    make();
+    run("INSERT INTO exemptions VALUES ('192.0.2.1/24', 'by hand', 0)");
+    const auto store = Store::open(file_);
+    ASSERT_TRUE(store);
+    const auto exemptions = store->exemptions();
+    ASSERT_FALSE(exemptions);
+    EXPECT_EQ(exemptions.error().kind, Failure::invalid);
+    EXPECT_THAT(exemptions.error().what, HasSubstr("192.0.2.1/24"));
+    EXPECT_THAT(exemptions.error().what, HasSubstr(file_.string()));
+}
+
+TEST_F(SchemaTest, ADirectoryOrADeviceIsRefused) {
+    EXPECT_EQ(Store::open(directory_.path()).error().kind, Failure::unavailable);
+    EXPECT_EQ(Store::open("/dev/null").error().kind, Failure::unavailable);
+}
+
+}  // namespace
+}  // namespace sekisho::store
