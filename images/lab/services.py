@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The real servers of the lab: Dovecot and DNS at the ISP's mail host, Postfix there and on the Internet."""
+
+import re
+import secrets
+import socket
+from pathlib import Path
+from string import Template
+
+from .hosts import ROOT, Host, Lab, await_true
+from .topology import (API_KEY, EDGE_CORE4, INTERNET4, INTERNET6, ISP_DOMAIN, MAIL4, MAIL6, MAIL_NAME, MX_DOMAIN,
+                       MX_NAME, POLICY_PORT, POOL4, POOL6, SUBSCRIBERS)
+
+TEMPLATES = Path(__file__).with_name("templates")
+OTHER_PORT = 587  # where the Internet's MX listens, too, and which nobody closes
+
+
+def fill(template: str, **values: str) -> str:
+    return Template((TEMPLATES / template).read_text()).substitute(values)
+
+
+def accepts(host: Host, address: str, port: int) -> bool:
+    """Does anybody listen there, seen from the host itself?"""
+    with host.network():
+        try:
+            socket.create_connection((address, port), 1).close()
+            return True
+        except OSError:
+            return False
+
+
+def make_certificate(lab: Lab) -> None:
+    """A self-signed certificate for the mail host; clients find it in the lab's state as ca.pem."""
+    mail = lab["mail"]
+    mail.file("/etc/dovecot/tls").mkdir(parents=True, exist_ok=True)
+    names = f"subjectAltName=DNS:{MAIL_NAME},IP:{MAIL4},IP:{MAIL6}"
+    mail.run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30",
+             "-subj", f"/CN={MAIL_NAME}", "-addext", names, "-keyout", "/etc/dovecot/tls/server.key",
+             "-out", "/etc/dovecot/tls/server.pem")
+    (lab.state / "ca.pem").write_bytes(mail.file("/etc/dovecot/tls/server.pem").read_bytes())
+
+
+def start_dns(lab: Lab) -> None:
+    mail = lab["mail"]
+    mail.write("/etc/nsd/nsd.conf", fill("nsd.conf"))
+    mail.write("/etc/nsd/example.net.zone",
+               fill("zone", domain=ISP_DOMAIN, server=f"{MAIL_NAME}.", address4=MAIL4, address6=MAIL6)
+               + f"ns.example.net. IN A {MAIL4}\n")
+    mail.write("/etc/nsd/example.com.zone",
+               fill("zone", domain=MX_DOMAIN, server=f"{MX_NAME}.", address4=INTERNET4, address6=INTERNET6))
+    mail.run("install", "-d", "-o", "nsd", "-g", "nsd", "/run/nsd", "/var/lib/nsd")
+    mail.run("nsd", "-c", "/etc/nsd/nsd.conf")
+    await_true(lambda: accepts(mail, MAIL4, 53), "DNS server on the mail host")
+
+
+def start_postfix(lab: Lab, host: str, domain: str, name: str, address4: str, address6: str, relay_for: str) -> None:
+    """Starts it; `await_postfix` waits, so that two can start side by side."""
+    machine = lab[host]
+    machine.write("/etc/postfix/main.cf", fill("main.cf", host=name, domain=domain, relay_for=relay_for))
+    master = Path("/usr/share/postfix/master.cf.dist").read_text()
+    machine.write("/etc/postfix/master.cf", f"{master}\n{OTHER_PORT} inet n - n - - smtpd\n")
+    machine.run("postconf", "-F", "*/*/chroot = n")
+    machine.run("install", "-d", "-o", "postfix", "-g", "postfix", "/var/lib/postfix")
+    machine.run("install", "-d", "-o", "mail", "-g", "mail", "/var/lib/mail")
+    machine.run("install", "-d", "/var/spool/postfix")
+    machine.run("postfix", "start")
+    for address in (address4, address6):
+        await_true(lambda address=address: accepts(machine, address, 25), f"Postfix on {host} at {address}", 30)
+
+
+def start_isp_postfix(lab: Lab) -> None:
+    networks = f"127.0.0.0/8 [::1]/128 {POOL4} [{POOL6.split('/')[0]}]/{POOL6.split('/')[1]}"
+    start_postfix(lab, "mail", ISP_DOMAIN, MAIL_NAME, MAIL4, MAIL6, networks)
+
+
+def start_internet_postfix(lab: Lab) -> None:
+    start_postfix(lab, "internet", MX_DOMAIN, MX_NAME, INTERNET4, INTERNET6, "127.0.0.0/8 [::1]/128")
+
+
+def dovecot_version(host: Host) -> tuple[int, int]:
+    text = host.run("dovecot", "--version").stdout
+    found = re.match(r"(\d+)\.(\d+)", text)
+    if not found:
+        raise ValueError(f"dovecot --version says {text!r}")
+    return int(found[1]), int(found[2])
+
+
+def write_dovecot(lab: Lab, *, before: bool = False, after: bool = True, report: bool = True) -> None:
+    """Dovecot's configuration; the three checks are those of its auth_policy_* settings."""
+    mail = lab["mail"]
+    template = "dovecot-2.3.conf" if dovecot_version(mail) < (2, 4) else "dovecot-2.4.conf"
+    spoken = {True: "yes", False: "no"}
+    mail.write("/etc/dovecot/dovecot.conf",
+               fill(template, policy=f"{EDGE_CORE4}:{POLICY_PORT}", key=API_KEY, nonce=secrets.token_hex(8),
+                    before=spoken[before], after=spoken[after], report=spoken[report]), 0o600)
+    users = [f"{line.user}:{{PLAIN}}{line.password}" for line in SUBSCRIBERS.values()]
+    mail.write("/etc/dovecot/users", "\n".join(users) + "\n", 0o640)
+    mail.run("chgrp", "dovecot", "/etc/dovecot/users")
+
+
+def start_dovecot(lab: Lab, **checks: bool) -> None:
+    """Starts it, or starts it anew with other checks."""
+    mail = lab["mail"]
+    if mail.file("/run/dovecot/master.pid").exists():
+        mail.run("doveadm", "stop")
+        await_true(lambda: not mail.file("/run/dovecot/master.pid").exists(), "end of Dovecot")
+    write_dovecot(lab, **checks)
+    mail.run("install", "-d", "-o", "mail", "-g", "mail", "/var/lib/mail")
+    mail.run("install", "-d", "/var/lib/dovecot")
+    mail.run("dovecot")
+    for address in (MAIL4, MAIL6):
+        for port in (110, 143, 993, 995):
+            await_true(lambda address=address, port=port: accepts(mail, address, port), f"Dovecot on port {port}")
+
+
+def give_edge_its_key(lab: Lab) -> None:
+    lab["edge"].write("/etc/sekisho/policy.key", API_KEY + "\n", 0o600)
+
+
+__all__ = ["OTHER_PORT", "ROOT", "TEMPLATES", "fill", "accepts", "make_certificate", "start_dns", "start_isp_postfix",
+           "start_internet_postfix", "start_dovecot", "write_dovecot", "dovecot_version", "give_edge_its_key"]
