@@ -40,7 +40,7 @@ std::string name_of(const CLI::App& app) {
 CLI::App& leaf(CLI::App& parent, Words& words, Command command, const std::string& name,
                const std::string& about, const std::string& examples) {
     CLI::App* const app = parent.add_subcommand(name, about);
-    app->footer("Examples:\n" + examples);
+    app->footer("--json and --socket PATH may be given, too; see sekisho --help.\n\nExamples:\n" + examples);
     app->callback([&words, command] { words.command = command; });
     return *app;
 }

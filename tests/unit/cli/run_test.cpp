@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: Apache-2.0
+// Each command against a stand-in for the agent: what is asked, what is printed, the exit code.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <boost/json/parse.hpp>
+#include <boost/json/value.hpp>
+#include <map>
+#include <sstream>
+
+#include "agent/cli/cli.h"
+#include "tests/unit/cli/stand_in.h"
+
+namespace sekisho::cli {
+
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
+using tests::answer;
+using tests::Asked;
+using tests::StandIn;
+
+struct Outcome {
+    int code;
+    std::string out;
+    std::string err;
+};
+
+Outcome perform(const std::vector<std::string>& arguments) {
+    std::ostringstream out;
+    std::ostringstream err;
+    const int code = run(arguments, out, err);
+    return {.code = code, .out = out.str(), .err = err.str()};
+}
+
+constexpr const char* grant =
+    R"({"key":"192.0.2.10/32","pool":"dsl","source":"mail1","user":"anna","reason":"pop3 login",)"
+    R"("since":"2026-11-24T01:00:00Z","expires":"2026-11-24T01:10:00Z","seconds_left":598})";
+
+const std::map<std::string, std::string>& answers() {
+    static const std::map<std::string, std::string> all = {
+        {"GET /v1/version", answer(200, R"({"version":"9.8.7","abi":1})")},
+        {"GET /v1/status",
+         answer(200,
+                R"({"state":"enforcing","since":"2026-11-24T00:00:00Z","uptime_seconds":3605,"pid":77,)"
+                R"("interfaces":2,"grants":1,"exemptions":0,"pools":[{"name":"dsl","action":"reset",)"
+                R"("prefixes":["192.0.2.0/24","2001:db8:100::/40"]}],"counts":[{"reason":"not_granted",)"
+                R"("verdict":"reset","packets":1234,"bytes":74040}],"logins":[{"name":"mail1","granted":5,)"
+                R"("refused":6,"rejected":7}]})")},
+        {"GET /v1/interfaces",
+         answer(200, R"({"interfaces":[{"name":"sub-a","index":4,"side":"subscriber","mode":"xdp",)"
+                     R"("why":"native XDP: the driver has it","program":31,"attached":true}]})")},
+        {"GET /v1/grants", answer(200, std::string(R"({"grants":[)") + grant + "]}")},
+        {"POST /v1/grants", answer(201, grant)},
+        {"GET /v1/grants/192.0.2.10", answer(200, grant)},
+        {"DELETE /v1/grants/2001%3Adb8%3A100%3A%3A1", answer(204, "")},
+        {"GET /v1/exemptions", answer(200, R"({"exemptions":[{"prefix":"192.0.2.128/28","note":"contract 7",)"
+                                           R"("since":"2026-01-02T03:04:05Z"}]})")},
+        {"POST /v1/exemptions",
+         answer(201, R"({"prefix":"192.0.2.128/28","note":"contract 7","since":"2026-01-02T03:04:05Z"})")},
+        {"DELETE /v1/exemptions?prefix=192.0.2.128%2F28", answer(204, "")},
+        {"GET /v1/why?address=192.0.2.10&destination=198.51.100.25",
+         answer(200, R"({"address":"192.0.2.10","destination":"198.51.100.25","verdict":"pass",)"
+                     R"("reason":"designated","steps":[{"rule":"quarantined","matched":false,)"
+                     R"("detail":"192.0.2.10 is not quarantined"},{"rule":"designated","matched":true,)"
+                     R"("detail":"198.51.100.25 is the designated server mail"}]})")},
+        {"GET /v1/why?address=2001%3Adb8%3A%3A1",
+         answer(200,
+                R"({"address":"2001:db8::1","destination":null,"verdict":"reset","reason":"not_granted",)"
+                R"("steps":[]})")},
+    };
+    return all;
+}
+
+class RunTest : public testing::Test {
+protected:
+    [[nodiscard]] std::string socket() const { return (directory_.path() / "agent.sock").string(); }
+    [[nodiscard]] const std::filesystem::path& directory() const { return directory_.path(); }
+
+    // Runs against an agent that knows the answers above, or always gives this one.
+    Outcome with_agent(std::vector<std::string> arguments, const std::string& always = {}) {
+        const StandIn agent(socket(), [&](const Asked& asked) {
+            const auto found = answers().find(asked.line);
+            return !always.empty() ? always
+                   : found != answers().end()
+                       ? found->second
+                       : answer(404, R"({"error":{"kind":"not_found","what":"no route"}})");
+        });
+        arguments.insert(arguments.end(), {"--socket", socket()});
+        Outcome outcome = perform(arguments);
+        asked_ = agent.asked();
+        return outcome;
+    }
+
+    [[nodiscard]] const std::vector<Asked>& asked() const { return asked_; }
+
+private:
+    tests::Directory directory_;
+    std::vector<Asked> asked_;
+};
+
+TEST_F(RunTest, Status) {
+    const Outcome outcome = with_agent({"status"});
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_EQ(outcome.out,
+              "sekishod (pid 77) is enforcing, running since 2026-11-24 00:00:00 UTC (1h5s)\n"
+              "\n"
+              "interfaces  2\n"
+              "grants      1\n"
+              "exemptions  0\n"
+              "\n"
+              "POOL  BLOCKED IS  PREFIXES\n"
+              "dsl   reset       192.0.2.0/24 2001:db8:100::/40\n"
+              "\n"
+              "VERDICT  REASON       PACKETS  BYTES\n"
+              "reset    not_granted  1234     74040\n"
+              "\n"
+              "LOGINS FROM  GRANTED  REFUSED  REJECTED\n"
+              "mail1        5        6        7\n");
+    EXPECT_EQ(outcome.err, "");
+}
+
+TEST_F(RunTest, InterfaceList) {
+    EXPECT_EQ(with_agent({"interface", "list"}).out,
+              "NAME   INDEX  SIDE        ATTACHED  MODE  PROGRAM  WHY\n"
+              "sub-a  4      subscriber  yes       xdp   31       native XDP: the driver has it\n");
+}
+
+TEST_F(RunTest, GrantList) {
+    EXPECT_EQ(with_agent({"grant", "list"}).out,
+              "KEY            POOL  LEFT   EXPIRES                  SOURCE  USER  REASON\n"
+              "192.0.2.10/32  dsl   9m58s  2026-11-24 01:10:00 UTC  mail1   anna  pop3 login\n");
+}
+
+TEST_F(RunTest, GrantShow) {
+    const Outcome outcome = with_agent({"grant", "show", "192.0.2.10"});
+    EXPECT_EQ(outcome.code, 0);
+    EXPECT_THAT(outcome.out, AllOf(HasSubstr("key      192.0.2.10/32\n"), HasSubstr("left     9m58s\n"),
+                                   HasSubstr("user     anna\n")));
+}
+
+TEST_F(RunTest, GrantAddSendsWhatWasSaid) {
+    const Outcome outcome =
+        with_agent({"grant", "add", "192.0.2.10", "--for", "1h30m", "--reason", "a \"quoted\" one"});
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_EQ(outcome.out, "granted 192.0.2.10/32 until 2026-11-24 01:10:00 UTC (9m58s)\n");
+    ASSERT_EQ(asked().size(), 1U);
+    EXPECT_EQ(asked()[0].body, R"({"address":"192.0.2.10","seconds":5400,"reason":"a \"quoted\" one"})");
+
+    EXPECT_EQ(with_agent({"grant", "add", "192.0.2.10"}).code, 0);
+    EXPECT_EQ(asked()[0].body, R"({"address":"192.0.2.10"})");
+}
+
+TEST_F(RunTest, GrantRevokeEncodesTheAddress) {
+    const Outcome outcome = with_agent({"grant", "revoke", "2001:DB8:100:0::1"});
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_EQ(outcome.out, "the grant of 2001:db8:100::1 has ended\n");
+    EXPECT_EQ(with_agent({"grant", "revoke", "2001:db8:100::1", "--json"}).out, "{\"ok\":true}\n");
+}
+
+TEST_F(RunTest, Exemptions) {
+    EXPECT_EQ(with_agent({"exempt", "list"}).out,
+              "PREFIX          SINCE                    NOTE\n"
+              "192.0.2.128/28  2026-01-02 03:04:05 UTC  contract 7\n");
+    EXPECT_EQ(with_agent({"exempt", "add", "192.0.2.128/28", "--note", "contract 7"}).out,
+              "192.0.2.128/28 is exempt\n");
+    EXPECT_EQ(asked()[0].body, R"({"prefix":"192.0.2.128/28","note":"contract 7"})");
+    EXPECT_EQ(with_agent({"exempt", "remove", "192.0.2.128/28"}).out, "192.0.2.128/28 is no longer exempt\n");
+}
+
+TEST_F(RunTest, WhyMarksTheRuleThatDecides) {
+    EXPECT_EQ(with_agent({"why", "192.0.2.10", "198.51.100.25"}).out,
+              "A connection from 192.0.2.10 to port 25 of 198.51.100.25 passes.\n"
+              "The rule that decides: designated\n"
+              "\n"
+              "    quarantined  192.0.2.10 is not quarantined\n"
+              "->  designated   198.51.100.25 is the designated server mail\n");
+    EXPECT_THAT(with_agent({"why", "2001:db8::1"}).out,
+                StartsWith("A connection from 2001:db8::1 to port 25 is refused with a TCP reset.\n"));
+}
+
+TEST_F(RunTest, Version) {
+    EXPECT_EQ(with_agent({"version"}).out,
+              "sekisho " SEKISHO_VERSION "\nsekishod 9.8.7, layout 1 of the kernel's maps\n");
+    EXPECT_EQ(with_agent({"version", "--json"}).out,
+              R"({"sekisho":")" SEKISHO_VERSION R"(","agent":{"version":"9.8.7","abi":1}})"
+              "\n");
+    const Outcome alone = perform({"version", "--socket", socket()});
+    EXPECT_EQ(alone.code, 0);
+    EXPECT_THAT(alone.out, HasSubstr("sekishod unknown: can't reach the agent"));
+    EXPECT_EQ(perform({"version", "--socket", socket(), "--json"}).out,
+              R"({"sekisho":")" SEKISHO_VERSION R"(","agent":null})"
+              "\n");
+}
+
+TEST_F(RunTest, JsonIsTheAgentsOwnInOneLine) {
+    EXPECT_EQ(with_agent({"grant", "list", "--json"}).out, std::string(R"({"grants":[)") + grant + "]}\n");
+    EXPECT_EQ(with_agent({"--json", "grant", "show", "192.0.2.10"}).out, std::string(grant) + "\n");
+    EXPECT_EQ(with_agent({"status", "--json"}, answer(200, "{\n \"a\": 1\n}\n")).out, "{\"a\":1}\n");
+    for (const std::vector<std::string>& command : {std::vector<std::string>{"status"},
+                                                    {"interface", "list"},
+                                                    {"exempt", "list"},
+                                                    {"grant", "add", "192.0.2.10"},
+                                                    {"exempt", "add", "192.0.2.128/28"},
+                                                    {"exempt", "remove", "192.0.2.128/28"},
+                                                    {"why", "2001:db8::1"}}) {
+        auto arguments = command;
+        arguments.emplace_back("--json");
+        const Outcome outcome = with_agent(arguments);
+        EXPECT_EQ(outcome.code, 0) << outcome.err;
+        EXPECT_EQ(outcome.out.find('\n'), outcome.out.size() - 1);
+        EXPECT_TRUE(boost::json::parse(outcome.out).is_object());
+    }
+}
+
+TEST_F(RunTest, EmptyListsSaySo) {
+    EXPECT_EQ(with_agent({"grant", "list"}, answer(200, R"({"grants":[]})")).out, "no grants\n");
+    EXPECT_EQ(with_agent({"exempt", "list"}, answer(200, R"({"exemptions":[]})")).out, "no exemptions\n");
+    EXPECT_EQ(with_agent({"interface", "list"}, answer(200, R"({"interfaces":[]})")).out, "no interfaces\n");
+    EXPECT_THAT(with_agent({"status"}, answer(200, "{}")).out, HasSubstr("no pools"));
+}
+
+TEST_F(RunTest, HostileNamesCannotMoveTheCursor) {
+    const std::string hostile =
+        R"({"grants":[{"key":"192.0.2.1/32","user":"eve\u001b[2J\n192.0.2.9/32\u202e","reason":"\u0007\u009b","seconds_left":1}]})";
+    const Outcome outcome = with_agent({"grant", "list"}, answer(200, hostile));
+    EXPECT_EQ(outcome.code, 0);
+    EXPECT_THAT(outcome.out, AllOf(HasSubstr("eve\\x1b[2J\\x0a192.0.2.9/32\\u{202e}"), Not(HasSubstr("\x1b")),
+                                   Not(HasSubstr("\x07"))));
+    EXPECT_EQ(std::ranges::count(outcome.out, '\n'), 2);
+
+    const Outcome error =
+        with_agent({"grant", "show", "192.0.2.1"},
+                   answer(404, R"({"error":{"kind":"not_found","what":"no\u001b[1m","remedy":"a\nb"}})"));
+    EXPECT_EQ(error.code, 1);
+    EXPECT_EQ(error.err, "sekisho: no\\x1b[1m\n  a\\x0ab\n");
+}
+
+TEST_F(RunTest, RefusalsAreExitCodeOneWithTheRemedy) {
+    const std::string refusal =
+        R"({"error":{"kind":"refused","what":"203.0.113.1 lies in no pool","remedy":"name a subscriber"}})";
+    const Outcome outcome = with_agent({"grant", "add", "203.0.113.1"}, answer(403, refusal));
+    EXPECT_EQ(outcome.code, 1);
+    EXPECT_EQ(outcome.out, "");
+    EXPECT_EQ(outcome.err, "sekisho: 203.0.113.1 lies in no pool\n  name a subscriber\n");
+    const Outcome as_json = with_agent({"grant", "add", "203.0.113.1", "--json"}, answer(403, refusal));
+    EXPECT_EQ(as_json.code, 1);
+    EXPECT_EQ(as_json.out, refusal + "\n");
+    EXPECT_EQ(as_json.err, outcome.err);
+}
+
+TEST_F(RunTest, EveryCommandSaysThatTheAgentIsMissing) {
+    for (const std::vector<std::string>& command : {std::vector<std::string>{"status"},
+                                                    {"interface", "list"},
+                                                    {"grant", "list"},
+                                                    {"grant", "add", "192.0.2.1"},
+                                                    {"grant", "show", "192.0.2.1"},
+                                                    {"grant", "revoke", "192.0.2.1"},
+                                                    {"exempt", "list"},
+                                                    {"exempt", "add", "192.0.2.1"},
+                                                    {"exempt", "remove", "192.0.2.1"},
+                                                    {"why", "192.0.2.1"}}) {
+        std::vector<std::string> arguments{"--socket", socket(), "--json"};
+        arguments.insert(arguments.end(), command.begin(), command.end());
+        const Outcome outcome = perform(arguments);
+        EXPECT_EQ(outcome.code, 1);
+        EXPECT_THAT(outcome.err,
+                    AllOf(StartsWith("sekisho: can't reach the agent at " + socket() + ": no such file\n  "),
+                          HasSubstr("systemctl status sekisho-agent")));
+        EXPECT_EQ(boost::json::parse(outcome.out).at("error").at("kind"), "unavailable");
+    }
+}
+
+TEST_F(RunTest, AnAnswerThatIsNoJsonIsAnError) {
+    for (const char* const body : {"<html>", "[1]", "{\"a\":", ""}) {
+        const Outcome outcome = with_agent({"status"}, answer(body[0] == '\0' ? 500 : 200, body));
+        EXPECT_EQ(outcome.code, 1) << body;
+        EXPECT_THAT(outcome.err, StartsWith("sekisho: the agent")) << body;
+    }
+}
+
+TEST_F(RunTest, WrongUsageIsExitCodeTwoAndAsksNobody) {
+    for (const std::vector<std::string>& command : {std::vector<std::string>{},
+                                                    {"frobnicate"},
+                                                    {"status", "now"},
+                                                    {"grant"},
+                                                    {"grant", "list", "status"},
+                                                    {"grant", "add"},
+                                                    {"grant", "add", "192.0.2.300"},
+                                                    {"grant", "add", "192.0.2.0/24"},
+                                                    {"grant", "add", ""},
+                                                    {"grant", "add", "192.0.2.1", "--for", "10"},
+                                                    {"grant", "add", "192.0.2.1", "--for", "0s"},
+                                                    {"grant", "add", "192.0.2.1", "--for"},
+                                                    {"grant", "add", "192.0.2.1", "192.0.2.2"},
+                                                    {"exempt", "add", "192.0.2.1/24"},
+                                                    {"exempt", "remove", "dsl"},
+                                                    {"why"},
+                                                    {"why", "192.0.2.1", "2001:db8::1"},
+                                                    {"why", "192.0.2.1", "mail.example.net"},
+                                                    {"status", "--yaml"}}) {
+        const Outcome outcome = with_agent(command);
+        EXPECT_EQ(outcome.code, 2) << testing::PrintToString(command) << outcome.out;
+        EXPECT_EQ(outcome.out, "");
+        EXPECT_THAT(outcome.err, StartsWith("sekisho: ")) << testing::PrintToString(command);
+        EXPECT_TRUE(asked().empty()) << testing::PrintToString(command);
+        auto with_json = command;
+        with_json.emplace_back("--json");
+        EXPECT_EQ(boost::json::parse(with_agent(with_json).out).at("error").at("kind"), "invalid");
+    }
+}
+
+TEST_F(RunTest, UsageErrorsNameTheMistakeAndTheHelp) {
+    EXPECT_EQ(perform({"frobnicate"}).err,
+              "sekisho: \"frobnicate\" is not known here\n  see sekisho --help\n");
+    EXPECT_THAT(perform({"grant", "add"}).err,
+                AllOf(HasSubstr("ADDRESS"), HasSubstr("see sekisho grant add --help")));
+    EXPECT_THAT(perform({"grant", "show", "2001:db8:100::/56"}).err, HasSubstr("such as 2001:db8:100::\n"));
+}
+
+TEST_F(RunTest, HelpHasExamples) {
+    for (const std::vector<std::string>& command : {std::vector<std::string>{},
+                                                    {"status"},
+                                                    {"doctor"},
+                                                    {"version"},
+                                                    {"why"},
+                                                    {"interface"},
+                                                    {"interface", "list"},
+                                                    {"grant"},
+                                                    {"grant", "add"},
+                                                    {"grant", "list"},
+                                                    {"grant", "show"},
+                                                    {"grant", "revoke"},
+                                                    {"exempt"},
+                                                    {"exempt", "add"},
+                                                    {"exempt", "list"},
+                                                    {"exempt", "remove"},
+                                                    {"config"},
+                                                    {"config", "check"}}) {
+        auto arguments = command;
+        arguments.emplace_back("--help");
+        const Outcome outcome = perform(arguments);
+        EXPECT_EQ(outcome.code, 0) << testing::PrintToString(command);
+        std::string example = "Examples:\n  sekisho";
+        for (const std::string& word : command) {
+            example += " " + word;
+        }
+        EXPECT_THAT(outcome.out, HasSubstr(example)) << outcome.out;
+        EXPECT_EQ(outcome.err, "");
+    }
+    EXPECT_EQ(perform({"--version"}).out, "sekisho " SEKISHO_VERSION "\n");
+}
+
+}  // namespace
+
+}  // namespace sekisho::cli
