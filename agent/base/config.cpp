@@ -1,0 +1,375 @@
+// SPDX-License-Identifier: Apache-2.0
+// The sections of sekisho.toml, and what must hold between them.
+#include "agent/base/config.h"
+
+#include <algorithm>
+#include <array>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "agent/base/toml_table.h"
+
+namespace sekisho {
+
+namespace {
+
+constexpr std::array<std::string_view, 2> sides = {"subscriber", "uplink"};
+constexpr std::array<std::string_view, 5> attaches = {"auto", "xdp", "xdp-generic", "tc", "clsact"};
+constexpr std::array<std::string_view, 3> actions = {"monitor", "drop", "reset"};
+
+template <std::size_t Size>
+std::vector<std::string_view> words(const std::array<std::string_view, Size>& all) {
+    return {all.begin(), all.end()};
+}
+
+// Sets `to` if there is a value.
+template <class To, class From>
+void set(To& to, const std::optional<From>& from) {
+    if (from) {
+        to = static_cast<To>(*from);
+    }
+}
+
+// An absolute path, which must not be taken from where the daemon happens to be started.
+void set_path(TomlTable& table, std::string_view key, std::filesystem::path& to) {
+    const auto value = table.text(key);
+    if (!value) {
+        return;
+    }
+    if (!value->starts_with('/')) {
+        table.complain(key, "must be an absolute path", "begin it with /");
+        return;
+    }
+    to = *value;
+}
+
+void read_dataplane(TomlTable& table, DataplaneConfig& config) {
+    set_path(table, "pin_path", config.pin_path);
+    set(config.max_entries, table.integer("max_entries", 16, 16'777'216));
+    set(config.answers_per_second, table.integer("answers_per_second", 0, 100'000'000));
+    if (const auto ports = table.integers("ports", 1, 65535)) {
+        if (ports->empty() || ports->size() > 8) {
+            table.complain("ports", "must name 1 to 8 ports", "ports = [25]");
+            return;
+        }
+        config.ports.clear();
+        for (const std::int64_t port : *ports) {
+            config.ports.push_back(static_cast<std::uint16_t>(port));
+        }
+    }
+}
+
+InterfaceConfig read_interface(TomlTable& table) {
+    InterfaceConfig config;
+    table.require("name");
+    set(config.name, table.text("name"));
+    set(config.side, table.choice("side", words(sides)));
+    set(config.attach, table.choice("attach", words(attaches)));
+    return config;
+}
+
+// The first 32 bits are zero: the kernel keeps the keys of IPv4 addresses there.
+bool in_reserved_range(const Prefix& prefix) {
+    constexpr int reserved_bits = 32;
+    return prefix.address.family == Family::ipv6 &&
+           prefix.address.masked(std::min(prefix.length, reserved_bits)).bytes ==
+               std::array<std::uint8_t, 16>{};
+}
+
+// Nobody's own address can lie there (RFC 1112, 1122, 4291).
+bool is_special(const Prefix& prefix) {
+    static const std::vector<Prefix> special = [] {
+        std::vector<Prefix> list;
+        for (const char* text : {"0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3", "ff00::/8"}) {
+            list.push_back(parse_prefix(text).value());
+        }
+        return list;
+    }();
+    return std::ranges::any_of(special, [&prefix](const Prefix& each) { return each.overlaps(prefix); });
+}
+
+void check_pool(TomlTable& table, const PoolConfig& config) {
+    for (const Prefix& prefix : config.prefixes) {
+        if (in_reserved_range(prefix)) {
+            table.complain("prefixes", prefix.text() + " reaches into ::/32, which is reserved",
+                           "name the prefixes that subscribers really have");
+        } else if (is_special(prefix)) {
+            table.complain("prefixes", prefix.text() + " holds addresses that no subscriber can have",
+                           "name the prefixes that subscribers really have");
+        } else if (prefix.address.family == Family::ipv6 && prefix.length > config.key_length_ipv6) {
+            table.complain("prefixes",
+                           prefix.text() + " is narrower than one subscriber's key of /" +
+                               std::to_string(config.key_length_ipv6),
+                           "raise ipv6_key to " + std::to_string(prefix.length) + " or name a wider prefix");
+        }
+    }
+}
+
+PoolConfig read_pool(TomlTable& table) {
+    PoolConfig config;
+    table.require("name");
+    table.require("prefixes");
+    set(config.name, table.text("name"));
+    set(config.key_length_ipv6, table.integer("ipv6_key", 48, 128));
+    set(config.action, table.choice("action", words(actions)));
+    set(config.shared, table.boolean("shared"));
+    set(config.prefixes, table.prefixes("prefixes"));
+    check_pool(table, config);
+    return config;
+}
+
+DesignatedConfig read_designated(TomlTable& table) {
+    DesignatedConfig config;
+    table.require("name");
+    table.require("prefixes");
+    set(config.name, table.text("name"));
+    set(config.prefixes, table.prefixes("prefixes"));
+    return config;
+}
+
+void read_grants(TomlTable& table, GrantConfig& config) {
+    set(config.lifetime, table.duration("lifetime"));
+    set(config.longest, table.duration("longest"));
+    if (config.lifetime > config.longest) {
+        table.complain("lifetime", "is longer than grants.longest", "raise grants.longest, or lower this");
+    }
+}
+
+void read_api(TomlTable& table, ApiConfig& config) {
+    set_path(table, "socket", config.socket);
+    set(config.operators, table.texts("operators"));
+    set(config.viewers, table.texts("viewers"));
+    constexpr std::size_t longest_socket_path = 107;  // sockaddr_un's room
+    if (config.socket.native().size() > longest_socket_path) {
+        table.complain("socket", "is longer than a socket's path can be (107 bytes)", "choose a shorter one");
+    }
+}
+
+void read_proof(TomlTable& table, DovecotConfig& config) {
+    const auto proof = table.text("proof");
+    if (!proof) {
+        return;
+    }
+    const std::size_t equals = proof->find('=');
+    if (equals == std::string::npos || equals == 0 || equals + 1 == proof->size()) {
+        table.complain("proof", "must be an attribute and its value", "write it like \"authed=ok\"");
+        return;
+    }
+    config.proof = std::pair(proof->substr(0, equals), proof->substr(equals + 1));
+}
+
+DovecotConfig read_dovecot(TomlTable& table) {
+    DovecotConfig config;
+    for (const std::string_view key : {"name", "listen", "key_file", "reporters"}) {
+        table.require(key);
+    }
+    set(config.name, table.text("name"));
+    set(config.port, table.integer("port", 1, 65535));
+    set_path(table, "key_file", config.key_file);
+    set(config.reporters, table.prefixes("reporters"));
+    if (const auto listen = table.text("listen")) {
+        const auto address = parse_address(*listen);
+        if (address) {
+            config.listen = *address;
+        } else {
+            table.complain("listen", address.error().what, address.error().remedy);
+        }
+    }
+    read_proof(table, config);
+    if (const auto lifetime = table.duration("lifetime")) {
+        config.lifetime = *lifetime;
+    }
+    return config;
+}
+
+// A section of an array of tables, with the line it begins at, for what must hold between sections.
+template <class T>
+struct Placed {
+    T value;
+    int line = 0;
+};
+
+template <class T>
+std::vector<Placed<T>> read_all(TomlTable& root, std::string_view key, T (*read)(TomlTable&)) {
+    std::vector<Placed<T>> list;
+    root.tables(key, [&list, read](TomlTable& table) { list.push_back({read(table), table.line()}); });
+    return list;
+}
+
+template <class T>
+std::vector<T> values_of(std::vector<Placed<T>>& list) {
+    std::vector<T> values;
+    for (Placed<T>& each : list) {
+        values.push_back(std::move(each.value));
+    }
+    return values;
+}
+
+template <class T>
+void check_names(const std::vector<Placed<T>>& list, const std::string& section, Complaints& complaints) {
+    std::map<std::string, int> seen;
+    for (const Placed<T>& each : list) {
+        if (each.value.name.empty()) {
+            continue;
+        }
+        const auto [first, fresh] = seen.emplace(each.value.name, each.line);
+        if (!fresh) {
+            complaints.push_back({.line = each.line,
+                                  .column = 1,
+                                  .what = "[[" + section + "]] \"" + each.value.name +
+                                          "\" is there already, at line " + std::to_string(first->second),
+                                  .remedy = "give each a name of its own"});
+        }
+    }
+}
+
+void check_overlaps(const std::vector<Placed<PoolConfig>>& pools, Complaints& complaints) {
+    struct Piece {
+        Prefix prefix;
+        const Placed<PoolConfig>* pool;
+    };
+    std::vector<Piece> pieces;
+    for (const Placed<PoolConfig>& pool : pools) {
+        for (const Prefix& prefix : pool.value.prefixes) {
+            pieces.push_back({prefix, &pool});
+        }
+    }
+    std::ranges::sort(pieces, {}, &Piece::prefix);
+    // Sorted by address, wider first: what overlaps anything overlaps the widest before it.
+    for (std::size_t place = 1, widest = 0; place < pieces.size(); place++) {
+        if (!pieces[widest].prefix.overlaps(pieces[place].prefix)) {
+            widest = place;
+            continue;
+        }
+        complaints.push_back({.line = std::max(pieces[place].pool->line, pieces[widest].pool->line),
+                              .column = 1,
+                              .what = pieces[place].prefix.text() + " of pool \"" +
+                                      pieces[place].pool->value.name + "\" overlaps " +
+                                      pieces[widest].prefix.text() + " of pool \"" +
+                                      pieces[widest].pool->value.name + "\"",
+                              .remedy = "an address can belong to one pool only"});
+    }
+}
+
+void check_listeners(const std::vector<Placed<DovecotConfig>>& listeners, const GrantConfig& grants,
+                     Complaints& complaints) {
+    std::set<std::pair<Address, std::uint16_t>> taken;
+    for (const Placed<DovecotConfig>& each : listeners) {
+        if (!taken.emplace(each.value.listen, each.value.port).second) {
+            complaints.push_back({.line = each.line,
+                                  .column = 1,
+                                  .what = each.value.listen.text() + " port " +
+                                          std::to_string(each.value.port) + " is listened to twice",
+                                  .remedy = "give each [[login.dovecot]] an address or port of its own"});
+        }
+        if (each.value.lifetime && *each.value.lifetime > grants.longest) {
+            complaints.push_back({.line = each.line,
+                                  .column = 1,
+                                  .what = "login.dovecot.lifetime is longer than grants.longest",
+                                  .remedy = "raise grants.longest, or lower this"});
+        }
+    }
+}
+
+void read_sections(TomlTable& root, Config& config, Complaints& complaints) {
+    root.table("dataplane", [&config](TomlTable& table) { read_dataplane(table, config.dataplane); });
+    root.table("grants", [&config](TomlTable& table) { read_grants(table, config.grants); });
+    root.table("api", [&config](TomlTable& table) { read_api(table, config.api); });
+    root.table("store", [&config](TomlTable& table) { set_path(table, "path", config.store.path); });
+    auto interfaces = read_all(root, "interface", read_interface);
+    auto pools = read_all(root, "pool", read_pool);
+    auto designated = read_all(root, "designated", read_designated);
+    std::vector<Placed<DovecotConfig>> dovecot;
+    root.table("login", [&dovecot](TomlTable& table) { dovecot = read_all(table, "dovecot", read_dovecot); });
+
+    check_names(interfaces, "interface", complaints);
+    check_names(pools, "pool", complaints);
+    check_names(designated, "designated", complaints);
+    check_names(dovecot, "login.dovecot", complaints);
+    check_overlaps(pools, complaints);
+    check_listeners(dovecot, config.grants, complaints);
+    config.interfaces = values_of(interfaces);
+    config.pools = values_of(pools);
+    config.designated = values_of(designated);
+    config.dovecot = values_of(dovecot);
+}
+
+std::unexpected<Complaints> one_complaint(int line, int column, std::string what, std::string remedy) {
+    return std::unexpected(
+        Complaints{{.line = line, .column = column, .what = std::move(what), .remedy = std::move(remedy)}});
+}
+
+}  // namespace
+
+std::string_view to_string(Side side) {
+    return sides.at(static_cast<std::size_t>(side));
+}
+std::string_view to_string(Attach attach) {
+    return attaches.at(static_cast<std::size_t>(attach));
+}
+std::string_view to_string(Action action) {
+    return actions.at(static_cast<std::size_t>(action));
+}
+
+std::expected<Config, std::vector<ConfigError>> parse_config(std::string_view text,
+                                                             const std::filesystem::path& file) {
+    toml::table root;
+    try {
+        root = toml::parse(text, file.string());
+    } catch (const toml::parse_error& error) {
+        return one_complaint(static_cast<int>(error.source().begin.line),
+                             static_cast<int>(error.source().begin.column), std::string(error.description()),
+                             "see https://toml.io for the form of TOML files");
+    }
+    Config config;
+    config.file = file;
+    Complaints complaints;
+    {
+        TomlTable table(root, "", complaints);
+        read_sections(table, config, complaints);
+    }
+    if (complaints.empty()) {
+        return config;
+    }
+    std::ranges::stable_sort(complaints, {},
+                             [](const ConfigError& each) { return std::pair(each.line, each.column); });
+    return std::unexpected(std::move(complaints));
+}
+
+std::expected<Config, std::vector<ConfigError>> load_config(const std::filesystem::path& file) {
+    constexpr std::uintmax_t longest = 1 << 20;
+    std::error_code error;
+    const std::uintmax_t size = std::filesystem::file_size(file, error);
+    if (error) {
+        return one_complaint(0, 0, "can't read it: " + error.message(), "name the file by --config");
+    }
+    if (size > longest) {
+        return one_complaint(0, 0, "it is larger than 1 MiB", "this can't be the right file");
+    }
+    std::ifstream stream(file, std::ios::binary);
+    const std::string text{std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
+    if (!stream) {
+        return one_complaint(0, 0, "can't read it", "is it readable for this user?");
+    }
+    return parse_config(text, file);
+}
+
+std::string text(const std::filesystem::path& file, const std::vector<ConfigError>& errors) {
+    std::string result;
+    for (const ConfigError& error : errors) {
+        result += file.string() + ":";
+        if (error.line > 0) {
+            result += std::to_string(error.line) + ":" + std::to_string(error.column) + ":";
+        }
+        result += " " + error.what + "\n";
+        if (!error.remedy.empty()) {
+            result += "  " + error.remedy + "\n";
+        }
+    }
+    return result;
+}
+
+}  // namespace sekisho

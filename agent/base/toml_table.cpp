@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: Apache-2.0
+// Strict reading of TOML.
+#include "agent/base/toml_table.h"
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+#include "agent/base/time_text.h"
+
+namespace sekisho {
+
+namespace {
+
+std::string_view type_name(const toml::node& node) {
+    switch (node.type()) {
+        case toml::node_type::string:
+            return "a string";
+        case toml::node_type::integer:
+            return "a whole number";
+        case toml::node_type::floating_point:
+            return "a number with a fraction";
+        case toml::node_type::boolean:
+            return "true or false";
+        case toml::node_type::array:
+            return "an array";
+        case toml::node_type::table:
+            return "a table";
+        default:
+            return "a date or time";
+    }
+}
+
+// Levenshtein's distance: how many letters to change, add or leave out.
+std::size_t distance(std::string_view one, std::string_view other) {
+    std::vector<std::size_t> row(other.size() + 1);
+    std::iota(row.begin(), row.end(), std::size_t{0});
+    for (std::size_t i = 1; i <= one.size(); i++) {
+        std::size_t diagonal = std::exchange(row[0], i);
+        for (std::size_t j = 1; j <= other.size(); j++) {
+            const std::size_t changed = diagonal + (one[i - 1] == other[j - 1] ? 0 : 1);
+            diagonal = std::exchange(row[j], std::min({changed, row[j] + 1, row[j - 1] + 1}));
+        }
+    }
+    return row.back();
+}
+
+// What an unknown word was probably meant to be.
+std::string suggestion(std::string_view word, const std::vector<std::string>& known) {
+    const auto nearest = std::ranges::min_element(
+        known, {}, [word](const std::string& candidate) { return distance(word, candidate); });
+    if (nearest != known.end() && distance(word, *nearest) <= std::max<std::size_t>(2, word.size() / 3)) {
+        return "did you mean \"" + *nearest + "\"?";
+    }
+    std::string all;
+    for (const std::string& candidate : known) {
+        all += (all.empty() ? "" : ", ") + candidate;
+    }
+    return "known here: " + all;
+}
+
+}  // namespace
+
+TomlTable::TomlTable(const toml::table& table, std::string name, Complaints& complaints)
+    : table_(table), name_(std::move(name)), complaints_(complaints) {}
+
+TomlTable::~TomlTable() {
+    for (const auto& [key, node] : table_) {
+        if (std::ranges::find(asked_, key.str()) == asked_.end()) {
+            complaints_.push_back({.line = static_cast<int>(key.source().begin.line),
+                                   .column = static_cast<int>(key.source().begin.column),
+                                   .what = "unknown key \"" + path(key.str()) + "\"",
+                                   .remedy = suggestion(key.str(), asked_)});
+        }
+    }
+}
+
+std::string TomlTable::path(std::string_view key) const {
+    return name_.empty() ? std::string(key) : name_ + "." + std::string(key);
+}
+
+int TomlTable::line() const {
+    return static_cast<int>(table_.source().begin.line);
+}
+
+const toml::node* TomlTable::ask(std::string_view key) {
+    asked_.emplace_back(key);
+    return table_.get(key);
+}
+
+void TomlTable::complain_at(const toml::node& node, std::string what, std::string remedy) {
+    complaints_.push_back({.line = static_cast<int>(node.source().begin.line),
+                           .column = static_cast<int>(node.source().begin.column),
+                           .what = std::move(what),
+                           .remedy = std::move(remedy)});
+}
+
+void TomlTable::complain(std::string_view key, std::string what, std::string remedy) {
+    const toml::node* node = table_.get(key);
+    complain_at(node != nullptr ? *node : table_, path(key) + ": " + what, std::move(remedy));
+}
+
+void TomlTable::require(std::string_view key) {
+    if (table_.get(key) == nullptr) {
+        complain_at(table_, "[[" + name_ + "]] has no \"" + std::string(key) + "\"", "add it");
+    }
+}
+
+std::optional<std::string> TomlTable::text(std::string_view key) {
+    const toml::node* node = ask(key);
+    if (node == nullptr) {
+        return std::nullopt;
+    }
+    const auto value = node->value_exact<std::string>();
+    if (!value || value->empty()) {
+        complain(key, value ? "must not be empty" : "must be a string, not " + std::string(type_name(*node)));
+        return std::nullopt;
+    }
+    return value;
+}
+
+std::optional<std::int64_t> TomlTable::integer(std::string_view key, std::int64_t lowest,
+                                               std::int64_t highest) {
+    const toml::node* node = ask(key);
+    if (node == nullptr) {
+        return std::nullopt;
+    }
+    const auto value = node->value_exact<std::int64_t>();
+    if (!value || *value < lowest || *value > highest) {
+        complain(key,
+                 "must be a whole number from " + std::to_string(lowest) + " to " + std::to_string(highest));
+        return std::nullopt;
+    }
+    return value;
+}
+
+std::optional<bool> TomlTable::boolean(std::string_view key) {
+    const toml::node* node = ask(key);
+    if (node == nullptr) {
+        return std::nullopt;
+    }
+    const auto value = node->value_exact<bool>();
+    if (!value) {
+        complain(key, "must be true or false, not " + std::string(type_name(*node)));
+    }
+    return value;
+}
+
+std::optional<std::chrono::seconds> TomlTable::duration(std::string_view key) {
+    const auto value = text(key);
+    if (!value) {
+        return std::nullopt;
+    }
+    const auto parsed = parse_duration(*value);
+    if (!parsed) {
+        complain(key, parsed.error().what, parsed.error().remedy);
+        return std::nullopt;
+    }
+    if (*parsed <= std::chrono::seconds::zero()) {
+        complain(key, "must be longer than nothing", "write it like \"10m\"");
+        return std::nullopt;
+    }
+    return *parsed;
+}
+
+std::optional<std::vector<std::string>> TomlTable::texts(std::string_view key) {
+    const toml::node* node = ask(key);
+    if (node == nullptr) {
+        return std::nullopt;
+    }
+    if (!node->is_array()) {
+        complain(key, "must be an array of strings, not " + std::string(type_name(*node)));
+        return std::nullopt;
+    }
+    std::vector<std::string> values;
+    for (const toml::node& element : *node->as_array()) {
+        const auto value = element.value_exact<std::string>();
+        if (!value || value->empty()) {
+            complain_at(element, path(key) + ": must hold strings that are not empty", {});
+            return std::nullopt;
+        }
+        values.push_back(*value);
+    }
+    return values;
+}
+
+std::optional<std::vector<std::int64_t>> TomlTable::integers(std::string_view key, std::int64_t lowest,
+                                                             std::int64_t highest) {
+    const toml::node* node = ask(key);
+    if (node == nullptr) {
+        return std::nullopt;
+    }
+    std::vector<std::int64_t> values;
+    if (const toml::array* array = node->as_array()) {
+        for (const toml::node& element : *array) {
+            const auto value = element.value_exact<std::int64_t>();
+            if (!value || *value < lowest || *value > highest) {
+                complain_at(element,
+                            path(key) + ": must hold whole numbers from " + std::to_string(lowest) + " to " +
+                                std::to_string(highest),
+                            {});
+                return std::nullopt;
+            }
+            values.push_back(*value);
+        }
+        return values;
+    }
+    complain(key, "must be an array of whole numbers, not " + std::string(type_name(*node)));
+    return std::nullopt;
+}
+
+std::optional<std::vector<Prefix>> TomlTable::prefixes(std::string_view key) {
+    const auto values = texts(key);
+    if (!values) {
+        return std::nullopt;
+    }
+    if (values->empty()) {
+        complain(key, "must not be empty", "name at least one prefix, like \"192.0.2.0/24\"");
+        return std::nullopt;
+    }
+    std::vector<Prefix> result;
+    const toml::array& array = *table_.get(key)->as_array();
+    for (std::size_t place = 0; place < values->size(); place++) {
+        const auto prefix = parse_prefix(values->at(place));
+        if (!prefix) {
+            complain_at(*array.get(place), path(key) + ": " + prefix.error().what, prefix.error().remedy);
+            return std::nullopt;
+        }
+        result.push_back(*prefix);
+    }
+    return result;
+}
+
+std::optional<std::size_t> TomlTable::choice(std::string_view key,
+                                             const std::vector<std::string_view>& words) {
+    const auto value = text(key);
+    if (!value) {
+        return std::nullopt;
+    }
+    const auto found = std::ranges::find(words, *value);
+    if (found == words.end()) {
+        complain(key, "\"" + *value + "\" is not one of its values",
+                 suggestion(*value, std::vector<std::string>(words.begin(), words.end())));
+        return std::nullopt;
+    }
+    return static_cast<std::size_t>(found - words.begin());
+}
+
+void TomlTable::table(std::string_view key, const std::function<void(TomlTable&)>& read) {
+    const toml::node* node = ask(key);
+    if (node == nullptr) {
+        return;
+    }
+    if (const toml::table* found = node->as_table()) {
+        TomlTable inner(*found, path(key), complaints_);
+        read(inner);
+        return;
+    }
+    complain(key, "must be a table, not " + std::string(type_name(*node)), "write [" + path(key) + "]");
+}
+
+void TomlTable::tables(std::string_view key, const std::function<void(TomlTable&)>& read) {
+    const toml::node* node = ask(key);
+    if (node == nullptr) {
+        return;
+    }
+    const toml::array* array = node->as_array();
+    if (array == nullptr ||
+        !std::ranges::all_of(*array, [](const toml::node& each) { return each.is_table(); })) {
+        complain(key, "must be an array of tables", "write [[" + path(key) + "]]");
+        return;
+    }
+    for (const toml::node& element : *array) {
+        TomlTable inner(*element.as_table(), path(key), complaints_);
+        read(inner);
+    }
+}
+
+}  // namespace sekisho

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// Strict reading of one TOML table: each key is asked for once, in its type and range; what is wrong, and
+// what nobody asked for, becomes a complaint with its place in the file.
+#pragma once
+
+#include <toml++/toml.h>
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/base/address.h"
+#include "agent/base/config.h"
+
+namespace sekisho {
+
+using Complaints = std::vector<ConfigError>;
+
+class TomlTable {
+public:
+    // `name` is how the table is written in complaints: "dataplane", "pool". Both references outlive the
+    // object.
+    TomlTable(const toml::table& table, std::string name, Complaints& complaints);
+
+    TomlTable(const TomlTable&) = delete;
+    TomlTable& operator=(const TomlTable&) = delete;
+    // Complains of the keys that nobody asked for.
+    ~TomlTable();
+
+    // Each gives nothing if the key is missing, or wrong (and complained of).
+    std::optional<std::string> text(std::string_view key);
+    std::optional<std::int64_t> integer(std::string_view key, std::int64_t lowest, std::int64_t highest);
+    std::optional<bool> boolean(std::string_view key);
+    std::optional<std::chrono::seconds> duration(std::string_view key);
+    std::optional<std::vector<std::string>> texts(std::string_view key);
+    std::optional<std::vector<std::int64_t>> integers(std::string_view key, std::int64_t lowest,
+                                                      std::int64_t highest);
+    std::optional<std::vector<Prefix>> prefixes(std::string_view key);
+    // The place of the value among `words`.
+    std::optional<std::size_t> choice(std::string_view key, const std::vector<std::string_view>& words);
+    // A table, or each of an array of tables, under the key.
+    void table(std::string_view key, const std::function<void(TomlTable&)>& read);
+    void tables(std::string_view key, const std::function<void(TomlTable&)>& read);
+
+    // Complains if the key is missing.
+    void require(std::string_view key);
+    // Complains of the value of a key, or of the table itself where the key is missing.
+    void complain(std::string_view key, std::string what, std::string remedy = {});
+    [[nodiscard]] int line() const;
+
+private:
+    const toml::node* ask(std::string_view key);
+    [[nodiscard]] std::string path(std::string_view key) const;
+    void complain_at(const toml::node& node, std::string what, std::string remedy);
+
+    const toml::table& table_;
+    std::string name_;
+    Complaints& complaints_;
+    std::vector<std::string> asked_;
+};
+
+}  // namespace sekisho
