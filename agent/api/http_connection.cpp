@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+// HTTP/1.1 (RFC 9112) for one client, by Boost.Beast.
+#include "agent/api/http_connection.h"
+
+#include <array>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/error.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/rfc7230.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <boost/beast/http/write.hpp>
+#include <exception>
+#include <utility>
+
+#include "agent/base/log.h"
+
+namespace sekisho::api {
+namespace {
+
+namespace asio = boost::asio;
+namespace http = boost::beast::http;
+using Parser = http::request_parser<http::string_body>;
+
+constexpr auto quietly = asio::as_tuple(asio::use_awaitable);
+
+// How long, and for how much more data, a client that was turned down is listened to: closing at once would
+// reset the connection and the client might never see the answer.
+constexpr std::chrono::milliseconds linger_time{1000};
+constexpr std::size_t linger_bytes = std::size_t{1024} * 1024;
+
+Request request_of(const Parser& parser, const Peer& peer) {
+    const auto& message = parser.get();
+    Request request;
+    request.method = std::string(message.method_string());
+    const std::string target(message.target());
+    const auto question = target.find('?');
+    request.path = target.substr(0, question);
+    request.query = question == std::string::npos ? std::string() : target.substr(question + 1);
+    request.body = message.body();
+    for (const auto& field : message) {
+        request.headers.emplace_back(field.name_string(), field.value());
+    }
+    request.peer = peer;
+    return request;
+}
+
+http::response<http::string_body> message_of(Response response, unsigned version, bool keep_alive,
+                                             bool head) {
+    http::response<http::string_body> message;
+    message.version(version);
+    message.result(static_cast<unsigned>(response.status));
+    message.set(http::field::cache_control, "no-store");
+    for (const auto& [name, value] : response.headers) {
+        message.insert(name, value);
+    }
+    message.keep_alive(keep_alive);
+    const bool without_body = response.status == 204 || response.status == 304;
+    if (!without_body) {
+        message.set(http::field::content_type, response.content_type);
+        message.content_length(response.body.size());
+        if (!head) {
+            message.body() = std::move(response.body);
+        }
+    }
+    return message;
+}
+
+// An answer of the server itself, in the form of the API's errors.
+std::string plain_answer(int status, const char* kind, const char* what) {
+    const std::string body =
+        std::string(R"({"error":{"kind":")") + kind + R"(","what":")" + what + R"(","remedy":""}})";
+    const auto reason = http::obsolete_reason(static_cast<http::status>(status));
+    return "HTTP/1.1 " + std::to_string(status) + " " + std::string(reason) +
+           "\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: " +
+           std::to_string(body.size()) + "\r\n\r\n" + body;
+}
+
+bool is_too_large_header(const boost::system::error_code& error) {
+    return error == http::error::header_limit || error == http::error::buffer_overflow;
+}
+
+bool is_malformed(const boost::system::error_code& error) {
+    return error.category() == http::make_error_code(http::error::bad_method).category() &&
+           error != http::error::end_of_stream && error != http::error::partial_message;
+}
+
+}  // namespace
+
+struct HttpConnection::Exchange {
+    boost::beast::flat_buffer buffer;
+    std::optional<Parser> parser;
+};
+
+HttpConnection::HttpConnection(Socket socket, Peer peer, Environment environment)
+    : socket_(std::move(socket)),
+      peer_(std::move(peer)),
+      environment_(environment),
+      timer_(socket_.get_executor()) {}
+
+void HttpConnection::enter(Phase phase) {
+    phase_ = phase;
+    since_ = Clock::now();
+}
+
+void HttpConnection::limit_to(std::chrono::milliseconds time) {
+    late_ = false;
+    timer_.expires_after(time);
+    timer_.async_wait([self = weak_from_this()](const boost::system::error_code& error) {
+        const auto connection = self.lock();
+        // A timer that was set anew may already have sent its old word on the way.
+        if (error || !connection || connection->closed_ || connection->timer_.expiry() > Clock::now()) {
+            return;
+        }
+        connection->late_ = true;
+        boost::system::error_code ignored;
+        connection->socket_.cancel(ignored);
+    });
+}
+
+void HttpConnection::close() {
+    closed_ = true;
+    timer_.cancel();
+    boost::system::error_code ignored;
+    socket_.close(ignored);
+}
+
+asio::awaitable<bool> HttpConnection::wait_for_request(Exchange& exchange) {
+    enter(Phase::idle);
+    if (exchange.buffer.size() == 0) {
+        limit_to(environment_.limits.idle);
+        const auto [error] = co_await socket_.async_wait(Socket::wait_read, quietly);
+        if (error || late_ || closed_) {
+            co_return false;
+        }
+    }
+    enter(Phase::reading);
+    limit_to(environment_.limits.request);
+    co_return true;
+}
+
+asio::awaitable<bool> HttpConnection::read(Exchange& exchange) {
+    Parser& parser = exchange.parser.emplace();
+    parser.header_limit(static_cast<std::uint32_t>(environment_.limits.header));
+    parser.body_limit(environment_.limits.body);
+    auto [error, size] = co_await http::async_read_header(socket_, exchange.buffer, parser, quietly);
+    if (!error && boost::beast::iequals(parser.get()[http::field::expect], "100-continue") &&
+        !parser.is_done()) {
+        constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+        std::tie(error, size) = co_await asio::async_write(socket_, asio::buffer(go_on), quietly);
+    }
+    if (!error) {
+        std::tie(error, size) = co_await http::async_read(socket_, exchange.buffer, parser, quietly);
+    }
+    if (!error) {
+        co_return true;
+    }
+    if (closed_) {
+        co_return false;
+    }
+    if (late_) {
+        ++environment_.counts.slow;
+        co_await turn_down(408, "invalid", "the request took too long");
+    } else if (error == http::error::body_limit) {
+        ++environment_.counts.malformed;
+        co_await turn_down(413, "invalid", "the body is too large");
+    } else if (is_too_large_header(error)) {
+        ++environment_.counts.malformed;
+        co_await turn_down(431, "invalid", "the header is too large");
+    } else if (is_malformed(error)) {
+        ++environment_.counts.malformed;
+        co_await turn_down(400, "invalid", "this is not HTTP/1.1");
+    }
+    co_return false;
+}
+
+asio::awaitable<void> HttpConnection::turn_down(int status, const char* kind, const char* what) {
+    enter(Phase::writing);
+    limit_to(linger_time);
+    const std::string text = plain_answer(status, kind, what);
+    auto [error, size] = co_await asio::async_write(socket_, asio::buffer(text), quietly);
+    boost::system::error_code ignored;
+    socket_.shutdown(Socket::shutdown_send, ignored);
+    std::array<char, 4096> waste{};
+    std::size_t wasted = 0;
+    while (!error && wasted < linger_bytes) {
+        std::tie(error, size) = co_await socket_.async_read_some(asio::buffer(waste), quietly);
+        wasted += size;
+    }
+}
+
+asio::awaitable<Response> HttpConnection::answer(const Request& request) {
+    ++environment_.counts.requests;
+    Response response;
+    try {
+        response = co_await environment_.handler(request);
+    } catch (const std::exception& error) {
+        log::error("HTTP_HANDLER_FAILED", "a request could not be answered; this is a bug, please report it",
+                   {{"client", peer_.text()}, {"path", request.path}, {"error", error.what()}});
+        response = {};
+        response.status = 500;
+        response.body = R"({"error":{"kind":"unavailable","what":"internal error","remedy":"see the log"}})";
+    }
+    co_return response;
+}
+
+asio::awaitable<bool> HttpConnection::write(const Exchange& exchange, Response response) {
+    const auto& asked = exchange.parser->get();
+    const bool keep_alive = asked.keep_alive() && !response.close;
+    const auto message =
+        message_of(std::move(response), asked.version(), keep_alive, asked.method() == http::verb::head);
+    enter(Phase::writing);
+    limit_to(environment_.limits.request);
+    const auto [error, size] = co_await http::async_write(socket_, message, quietly);
+    if (late_) {
+        ++environment_.counts.slow;
+    }
+    co_return !error && keep_alive;
+}
+
+asio::awaitable<void> HttpConnection::run() {
+    Exchange exchange;
+    exchange.buffer.max_size(environment_.limits.header + environment_.limits.body);
+    bool more = true;
+    while (more && !closed_) {
+        more = co_await wait_for_request(exchange);
+        if (more) {
+            more = co_await read(exchange);
+        }
+        if (more) {
+            const Request request = request_of(*exchange.parser, peer_);
+            enter(Phase::working);
+            timer_.cancel();
+            Response response = co_await answer(request);
+            more = !closed_ && co_await write(exchange, std::move(response));
+        }
+    }
+    close();
+}
+
+}  // namespace sekisho::api
