@@ -52,7 +52,7 @@ std::string text_of(const json::object& object, std::string_view key) {
 
 // "2026-11-24T01:02:03Z" as "2026-11-24 01:02:03 UTC"; anything else as it is.
 std::string moment_of(const json::object& object, std::string_view key) {
-    const std::string moment = text_of(object, key);
+    std::string moment = text_of(object, key);
     if (moment.size() == 20 && moment[10] == 'T' && moment.ends_with('Z')) {
         return moment.substr(0, 10) + " " + moment.substr(11, 8) + " UTC";
     }

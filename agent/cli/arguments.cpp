@@ -16,7 +16,7 @@ namespace {
 
 // The words of the command line before they are read as values.
 struct Words {
-    std::optional<Command> command;
+    Command command = Command::status;
     bool json = false;
     std::string socket;
     std::string config;
@@ -179,7 +179,7 @@ Result<void> read(const std::string& text, Parse parse, Value& value) {
 // mistake.
 Result<Arguments> values_of(const Words& words) {
     Arguments arguments;
-    arguments.command = *words.command;
+    arguments.command = words.command;
     arguments.json = words.json;
     arguments.words = words.text;
     if (!words.socket.empty()) {

@@ -33,16 +33,16 @@ json::object finding(std::string_view name, bool ok, const std::string& detail, 
 json::object kernel_version() {
     utsname names{};
     ::uname(&names);
-    const std::string_view release(names.release);
+    const std::string release(names.release);
+    const char* const end = release.c_str() + release.size();
     int major = 0;
     int minor = 0;
-    const auto* const end = release.data() + release.size();
-    const auto* const dot = std::from_chars(release.data(), end, major).ptr;
+    const char* const dot = std::from_chars(release.c_str(), end, major).ptr;
     if (dot != end) {
         std::from_chars(dot + 1, end, minor);
     }
     const bool ok = major > oldest_major || (major == oldest_major && minor >= oldest_minor);
-    return finding("kernel-version", ok, std::string(release), "boot a kernel of 6.1 or newer");
+    return finding("kernel-version", ok, release, "boot a kernel of 6.1 or newer");
 }
 
 json::object type_information() {

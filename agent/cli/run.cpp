@@ -4,7 +4,6 @@
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
-#include <functional>
 #include <ostream>
 #include <string_view>
 #include <utility>
@@ -27,10 +26,11 @@ constexpr int done = 0;
 constexpr int failed = 1;
 constexpr int wrong_usage = 2;
 
-// A command that is one question.
+// A command that is one question: its success is told by `print`, or else by `words`.
 struct Exchange {
     Question question;
-    std::function<void(const json::object&, std::ostream&)> print;
+    void (*print)(const json::object& answer, std::ostream& out) = nullptr;
+    std::string words{};
 };
 
 std::string_view name_of(Failure kind) {
@@ -61,10 +61,6 @@ void report(const Error& error, bool as_json, std::ostream& out, std::ostream& e
     }
 }
 
-std::function<void(const json::object&, std::ostream&)> says(std::string words) {
-    return [words = std::move(words)](const json::object&, std::ostream& out) { out << words << '\n'; };
-}
-
 Exchange grant_add(const Arguments& arguments) {
     json::object body = {{"address", arguments.address.text()}};
     if (arguments.lifetime) {
@@ -83,7 +79,7 @@ Exchange exempt_add(const Arguments& arguments) {
         body["note"] = arguments.words;
     }
     return {.question = {.method = "POST", .target = "/v1/exemptions", .body = json::serialize(body)},
-            .print = says(arguments.prefix.text() + " is exempt")};
+            .words = arguments.prefix.text() + " is exempt"};
 }
 
 Exchange why(const Arguments& arguments) {
@@ -95,13 +91,11 @@ Exchange why(const Arguments& arguments) {
 }
 
 Exchange exchange_of(const Arguments& arguments) {
-    const auto get = [](std::string target, auto print) {
-        return Exchange{.question = {.method = "GET", .target = std::move(target), .body = {}},
-                        .print = print};
+    const auto get = [](const std::string& target, auto print) {
+        return Exchange{.question = {.method = "GET", .target = target, .body = {}}, .print = print};
     };
-    const auto remove = [](std::string target, std::string words) {
-        return Exchange{.question = {.method = "DELETE", .target = std::move(target), .body = {}},
-                        .print = says(std::move(words))};
+    const auto remove = [](const std::string& target, const std::string& words) {
+        return Exchange{.question = {.method = "DELETE", .target = target, .body = {}}, .words = words};
     };
     switch (arguments.command) {
         case Command::status:
@@ -147,8 +141,10 @@ int exchange(const Arguments& arguments, std::ostream& out, std::ostream& err) {
     }
     if (arguments.json) {
         out << reply->text << '\n';
-    } else {
+    } else if (exchange.print != nullptr) {
         exchange.print(reply->object, out);
+    } else {
+        out << exchange.words << '\n';
     }
     return done;
 }
