@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every system test stands on: a lab of its own, made before the class's first test and gone after the last."""
+
+import http.client
+import json
+import os
+import unittest
+from pathlib import Path
+
+from lab.clients import Attempt, connect
+from lab.isp import Isp
+from lab.topology import API_KEY, EDGE_CORE4, POLICY_PORT
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class LabTest(unittest.TestCase):
+    """`mail` and `mx`: does the class need the mail host's servers, the Internet's Postfix?"""
+
+    mail = False
+    mx = False
+    isp: Isp
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        if os.geteuid() != 0:
+            raise unittest.SkipTest("needs root: hosts are made of namespaces")
+        build = Path(os.environ.get("SEKISHO_BUILD", ROOT / "build/release"))
+        cls.isp = Isp(f"test-{cls.__name__.lower()}"[:32], build, mail=cls.mail, mx=cls.mx)
+        cls.addClassCleanup(cls.isp.remove)
+        cls.agent = cls.isp.agent
+        cls.edge = cls.isp.lab["edge"]
+
+    def run(self, result=None):
+        """Shows what the agent has said in a test that failed."""
+        result = result or self.defaultTestResult()
+        before = len(result.failures) + len(result.errors)
+        self._log_begins = 0
+        super().run(result)
+        if len(result.failures) + len(result.errors) > before and hasattr(self, "edge"):
+            print(f"--- sekishod said:\n{self.log()}---", flush=True)
+        return result
+
+    def setUp(self) -> None:
+        log = self.edge.log("sekishod.log")
+        self._log_begins = log.stat().st_size if log.exists() else 0
+
+    def log(self) -> str:
+        """What sekishod has said in this test."""
+        path = self.edge.log("sekishod.log")
+        return path.read_bytes()[self._log_begins:].decode(errors="replace") if path.exists() else ""
+
+    def assert_attempt(self, attempt: Attempt, outcome: str, what: str = "") -> None:
+        self.assertEqual(attempt.outcome, outcome, f"{what} {attempt}")
+
+    def assert_port_25(self, host: str, address: str, outcome: str, source: str | None = None) -> None:
+        self.assert_attempt(connect(self.isp.lab[host], address, source=source), outcome, f"{host} to {address}:")
+
+    def policy(self, command: str, body: bytes | dict, key: str | None = API_KEY, host: str = "mail",
+               source: str | None = None) -> tuple[int, bytes]:
+        """One request of Dovecot's policy protocol, made by hand; status and body of the answer."""
+        if isinstance(body, dict):
+            body = json.dumps(body).encode()
+        headers = {"Content-Type": "application/json"} | ({"X-API-Key": key} if key is not None else {})
+        with self.isp.lab[host].network():
+            connection = http.client.HTTPConnection(EDGE_CORE4, POLICY_PORT, timeout=5,
+                                                    source_address=(source, 0) if source else None)
+            try:
+                connection.request("POST", f"/?command={command}", body, headers)
+                answer = connection.getresponse()
+                return answer.status, answer.read()
+            finally:
+                connection.close()
+
+    def login_event(self, address: str, **fields) -> dict:
+        """A body as Dovecot sends it after a right password."""
+        return {"authed": "ok", "device_id": "", "login": "alice", "mech": "PLAIN", "protocol": "pop3", "pwhash": "05b4",
+                "remote": address, "session": "NWaH8PtgeJPAAAIK", "tls": True} | fields
+
+    def logins(self) -> dict[str, int]:
+        """The counters of the reporter mail1."""
+        return {name: value for name, value in self.agent.ask("status")["logins"][0].items() if name != "name"}

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A start that can't succeed says why, and changes nothing of what is in force."""
+
+import socket
+
+from lab.agent import CONFIG
+from lab.isp import config_text
+from lab.topology import EDGE_CORE4, INTERNET4, POLICY_PORT
+from lab_test import LabTest
+
+
+class BadStart(LabTest):  # labels: quick
+    """Each test ends the agent, tries a start that must fail, and finds port 25 as closed as before."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.isp.restart_agent()
+        self.programs = self.attached()
+        self.agent.stop()
+
+    def tearDown(self) -> None:
+        self.assertEqual(self.attached(), self.programs, "the programs on the interfaces have changed")
+        self.assert_port_25("a", INTERNET4, "refused")
+        self.assert_port_25("b", INTERNET4, "refused")
+
+    def attached(self) -> list[str]:
+        """The kernel's ids of the pinned programs' links, and of their programs."""
+        lines = self.edge.run("bpftool", "link", "show").stdout.splitlines()
+        return [line.strip() for line in lines if "prog " in line]
+
+    def refused_start(self, exit_code: int) -> str:
+        """What the agent says when it can't start."""
+        done = self.edge.run("sekishod", "--config", CONFIG, check=False, timeout=20)
+        said = done.stdout + done.stderr
+        self.assertEqual(done.returncode, exit_code, said)
+        return said
+
+    def test_broken_configurations(self) -> None:
+        changes = {
+            "unknown key": (("ipv6_key", "ipv6_kex"), "ipv6_key"),
+            "wrong type": (("ipv6_key = 56", 'ipv6_key = "56"'), "ipv6_key"),
+            "out of range": (("ipv6_key = 56", "ipv6_key = 12"), "ipv6_key"),
+            "syntax": (("[grants]", "[grants"), ""),
+            "bits behind the prefix": (("192.0.2.0/24", "192.0.2.7/24"), "192.0.2.0/24"),
+            "two pools that overlap": (("[grants]", '[[pool]]\nname = "x"\nprefixes = ["192.0.2.8/29"]\n[grants]'), "dsl"),
+            "unknown action": (('action = "reset"', 'action = "explode"'), "reset"),
+        }
+        for what, (change, hint) in changes.items():
+            with self.subTest(what=what):
+                text = config_text(change)
+                self.agent.configure(text)
+                said = self.refused_start(2)
+                line = 1 + next(number for number, (old, new) in
+                                enumerate(zip(config_text().splitlines(), text.splitlines())) if old != new)
+                self.assertRegex(said, rf"{CONFIG}:{line if what != 'two pools that overlap' else '[0-9]+'}:[0-9]+: ")
+                self.assertIn(hint, said)
+
+    def test_no_configuration(self) -> None:
+        self.edge.file(CONFIG).unlink()
+        self.assertIn(CONFIG, self.refused_start(2))
+
+    def test_key_file_missing(self) -> None:
+        self.edge.file("/etc/sekisho/policy.key").unlink()
+        self.assertIn("/etc/sekisho/policy.key", self.refused_start(1))
+
+    def test_key_file_open_to_all(self) -> None:
+        self.edge.file("/etc/sekisho/policy.key").chmod(0o644)
+        self.assertIn("/etc/sekisho/policy.key", self.refused_start(1))
+
+    def test_port_taken(self) -> None:
+        with self.edge.network():
+            taken = socket.create_server((EDGE_CORE4, POLICY_PORT))
+        with taken:
+            self.assertIn(f"{EDGE_CORE4}:{POLICY_PORT}", self.refused_start(1))
+
+    def test_address_missing(self) -> None:
+        self.agent.configure(config_text(('listen = "198.51.100.1"', 'listen = "198.51.100.77"')))
+        self.assertIn("198.51.100.77", self.refused_start(1))
+
+    def test_second_agent(self) -> None:
+        self.agent.start()
+        said = self.refused_start(1)
+        self.assertRegex(said, "(?i)another|already|second")
+        self.assertEqual(self.agent.ask("status")["state"], "enforcing")
+
+    def test_pin_path_without_bpf_file_system(self) -> None:
+        self.agent.configure(config_text(("[grants]", '[dataplane]\npin_path = "/run/sekisho/pins"\n[grants]')))
+        self.assertIn("bpf", self.refused_start(1).lower())
+
+    def test_check_starts_nothing(self) -> None:
+        done = self.edge.run("sekishod", "--check", "--config", CONFIG)
+        self.assertIn(CONFIG, done.stdout)
+
+    def test_wrong_usage(self) -> None:
+        self.assertEqual(self.edge.run("sekishod", "--nonsense", check=False).returncode, 2)
+
+
+class Detach(LabTest):
+    """The way out: nothing is enforced, nothing is left, and the next start closes the port again."""
+
+    def test_detach(self) -> None:
+        self.isp.restart_agent()
+        self.assert_port_25("a", INTERNET4, "refused")
+        busy = self.edge.run("sekishod", "--detach", check=False)
+        self.assertEqual(busy.returncode, 1, "detached under a running agent")
+        self.assert_port_25("a", INTERNET4, "refused")
+        self.agent.stop()
+        self.edge.run("sekishod", "--detach")
+        self.assert_port_25("a", INTERNET4, "open")
+        self.assert_port_25("b", INTERNET4, "open")
+        left = self.edge.run("find", "/sys/fs/bpf", "-type", "f").stdout
+        self.assertEqual(left, "")
+        self.agent.start()
+        self.assert_port_25("a", INTERNET4, "refused")
+        self.assert_port_25("b", INTERNET4, "refused")

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A full disk, a store that is no store, a kernel that can't: said clearly, and port 25 keeps its state."""
+
+from lab.agent import CONFIG
+from lab.isp import config_text
+from lab.topology import INTERNET4, SUBSCRIBERS
+from lab_test import LabTest
+
+A = SUBSCRIBERS["a"]
+SMALL = "/run/small"
+DATABASE = f"{SMALL}/agent.db"
+
+
+class FullDisk(LabTest):
+    """The store on a file system of its own, which gets filled up."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.edge.run("mkdir", "-p", SMALL)
+        self.edge.run("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", SMALL)
+        self.addCleanup(self.edge.run, "umount", "-l", SMALL)
+        self.isp.restart_agent(("[grants]", f'[store]\npath = "{DATABASE}"\n[grants]'))
+
+    def fill(self) -> None:
+        self.edge.run("dd", "if=/dev/zero", f"of={SMALL}/ballast", "bs=4k", check=False)
+        free = self.edge.run("df", "--output=avail", SMALL).stdout.split()[-1]
+        self.assertEqual(free, "0")
+
+    def grant_many(self) -> None:
+        """Enough that a write must fail, whatever pages were still free."""
+        for number in range(64):
+            self.edge.run("sekisho", "grant", "add", f"192.0.2.{100 + number}", "--reason", "x" * 200)
+
+    def test_grants_work_and_outlive_the_agent(self) -> None:
+        self.fill()
+        self.grant_many()
+        self.policy("allow", self.login_event(A.address4))
+        self.assert_port_25("a", INTERNET4, "open")
+        self.assertIn("STORE_FAILED", self.log())
+        doctor = self.agent.command("doctor", "--json")
+        self.assertEqual(doctor.returncode, 1, doctor.stdout)
+        ends = self.agent.granted(A.address4)["expires"]
+        self.agent.kill()
+        self.edge.run("rm", f"{SMALL}/ballast")
+        self.agent.start()
+        self.assert_port_25("a", INTERNET4, "open")
+        self.assertEqual(self.agent.granted(A.address4)["expires"][:17], ends[:17])
+        self.agent.revoke_all()
+        self.assert_port_25("a", INTERNET4, "refused")
+
+    def test_start_on_a_full_disk_keeps_the_port_closed(self) -> None:
+        self.agent.kill()
+        self.edge.run("sh", "-c", f"rm -f {DATABASE}*")
+        self.fill()
+        done = self.edge.run("timeout", "3", "sekishod", "--config", CONFIG, check=False)
+        if done.returncode != 124:  # it may go on without a store, or say what is wrong
+            self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+            self.assertIn(DATABASE, done.stdout + done.stderr)
+        self.assert_port_25("a", INTERNET4, "refused")
+
+
+class BadStore(LabTest):
+    """What stands where the store should be."""
+
+    def refused_start(self, path: str) -> str:
+        self.agent.configure(config_text(("[grants]", f'[store]\npath = "{path}"\n[grants]')))
+        done = self.edge.run("sekishod", "--config", CONFIG, check=False)
+        self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+        self.assertIn(path, done.stdout + done.stderr)
+        return done.stdout + done.stderr
+
+    def test_not_a_database(self) -> None:
+        self.edge.write("/var/lib/sekisho/text.db", "this is no database, whatever its name says\n" * 100)
+        before = self.edge.file("/var/lib/sekisho/text.db").read_text()
+        self.refused_start("/var/lib/sekisho/text.db")
+        self.assertEqual(self.edge.file("/var/lib/sekisho/text.db").read_text(), before, "somebody's file was changed")
+
+    def test_no_directory(self) -> None:
+        self.refused_start("/var/lib/nowhere/agent.db")
+
+
+class PoorKernel(LabTest):
+    """A kernel that lacks what the programs need, as far as it can be made to look so."""
+
+    def poor_start(self, *wrapper: str) -> str:
+        self.agent.configure(config_text())
+        done = self.edge.run(*wrapper, "sekishod", "--config", CONFIG, check=False, timeout=30)
+        said = done.stdout + done.stderr
+        self.assertEqual(done.returncode, 1, said)
+        self.assertNotIn("terminate called", said)
+        return said
+
+    def test_without_btf(self) -> None:
+        hide = "mount -t tmpfs tmpfs /sys/kernel/btf && exec \"$@\""
+        self.assertIn("BTF", self.poor_start("unshare", "--mount", "sh", "-c", hide, "sh"))
+
+    def test_without_capabilities(self) -> None:
+        said = self.poor_start("setpriv", "--bounding-set", "-bpf,-sys_admin", "--inh-caps", "-all")
+        self.assertIn("CAP_BPF", said)
+
+    def test_without_bpf_file_system(self) -> None:
+        cover = "mount -t tmpfs tmpfs /sys/fs/bpf && exec \"$@\""
+        self.assertIn("mount -t bpf", self.poor_start("unshare", "--mount", "sh", "-c", cover, "sh"))
+
+    def test_unprivileged(self) -> None:
+        self.edge.file("/etc/sekisho").chmod(0o755)
+        said = self.poor_start("setpriv", "--reuid", "nobody", "--clear-groups")
+        self.assertTrue(said.strip())

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Interfaces that come late, go, and come back."""
+
+from lab.hosts import await_true
+from lab.network import compile_pass, connect_subscriber
+from lab.topology import INTERNET4, INTERNET6, SUBSCRIBERS
+from lab_test import LabTest
+
+A = SUBSCRIBERS["a"]
+
+
+class Interfaces(LabTest):
+    """The agent runs on, whatever its interfaces do."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.isp.restart_agent()
+
+    def attached(self, name: str) -> bool:
+        return any(item["name"] == name and item["attached"] for item in self.agent.ask("interface", "list")["interfaces"])
+
+    def bring_back(self) -> None:
+        """A's line anew, as after a card was pulled and put in again."""
+        lab = self.isp.lab
+        lab.wire("edge", A.interface, "a", "eth0")
+        lab["a"].run("ip", "addr", "flush", "dev", "lo", "scope", "global")
+        connect_subscriber(lab, A, compile_pass(lab.state / "pass.o"))
+
+    def test_goes_and_comes_back(self) -> None:
+        for turn in range(3):
+            self.edge.run("ip", "link", "del", A.interface)
+            await_true(lambda: not self.attached(A.interface), "the agent notices that sub-a is gone")
+            self.assertTrue(self.attached("sub-b"))
+            self.assert_port_25("b", INTERNET4, "refused")
+            self.bring_back()
+            await_true(lambda: self.attached(A.interface), f"sub-a is attached again, turn {turn}")
+            self.assert_port_25("a", INTERNET4, "refused")
+            self.assert_port_25("a", INTERNET6, "refused")
+
+    def test_goes_while_nobody_looks(self) -> None:
+        self.agent.kill()
+        self.edge.run("ip", "link", "del", A.interface)
+        self.bring_back()
+        self.agent.start()
+        self.assertTrue(self.attached(A.interface))
+        self.assert_port_25("a", INTERNET4, "refused")
+
+    def test_comes_late(self) -> None:
+        self.isp.restart_agent(("[[pool]]", '[[interface]]\nname = "late-*"\nside = "subscriber"\nattach = "tc"\n[[pool]]'))
+        self.assertIn("INTERFACE_MISSING", self.log())
+        self.assertFalse(self.attached("late-0"))
+        self.edge.run("ip", "link", "add", "late-0", "type", "veth", "peer", "name", "late-peer")
+        await_true(lambda: self.attached("late-0"), "late-0 is attached")
+        self.edge.run("ip", "link", "del", "late-0")
+        await_true(lambda: not self.attached("late-0"), "late-0 is forgotten")
+        self.assert_port_25("a", INTERNET4, "refused")
+
+    def test_nonexistent(self) -> None:
+        self.isp.restart_agent(("sub-b", "eth99"), ("sub-*", "eth98"))
+        self.assertIn("INTERFACE_MISSING", self.log())
+        answer = self.agent.command("doctor", "--json")
+        self.assertEqual(answer.returncode, 1, answer.stdout)
+        # What the configuration no longer names is freed, and said so.
+        self.assertIn("INTERFACE_RELEASED", self.log())
+        self.assert_port_25("a", INTERNET4, "open")
+
+    def test_is_renamed(self) -> None:
+        self.edge.run("ip", "link", "set", A.interface, "down")
+        self.edge.run("ip", "link", "set", A.interface, "name", "core-a")
+        try:
+            await_true(lambda: not self.attached(A.interface), "sub-a is let go under its new name")
+        finally:
+            self.edge.run("ip", "link", "del", "core-a")
+            self.bring_back()
+        await_true(lambda: self.attached(A.interface), "sub-a is attached again")
+        self.assert_port_25("a", INTERNET4, "refused")
