@@ -93,8 +93,8 @@ ActiveTable::~ActiveTable() {
 }
 
 void ActiveTable::set_bit(std::uint32_t bit, bool value) {
-    std::atomic_ref<std::uint64_t> word(*reinterpret_cast<std::uint64_t*>(&memory_->bitmap[bit / 64]));
-    const std::uint64_t mask = std::uint64_t{1} << bit % 64;
+    std::atomic_ref<__u64> word(memory_->bitmap[bit / 64]);
+    const __u64 mask = __u64{1} << bit % 64;
     if (value) {
         word.fetch_or(mask);
     } else {
