@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// The sections of sekisho.toml, and what must hold between them.
+// The sections of sekisho.toml; config_check.cpp says what must hold between them.
 #include "agent/base/config.h"
 
 #include <algorithm>
 #include <array>
 #include <fstream>
 #include <iterator>
-#include <map>
 #include <set>
 #include <utility>
 
+#include "agent/base/config_check.h"
+#include "agent/base/printable.h"
 #include "agent/base/toml_table.h"
 
 namespace sekisho {
@@ -55,6 +56,10 @@ void read_dataplane(TomlTable& table, DataplaneConfig& config) {
             table.complain("ports", "must name 1 to 8 ports", "ports = [25]");
             return;
         }
+        if (std::set<std::int64_t>(ports->begin(), ports->end()).size() != ports->size()) {
+            table.complain("ports", "names a port twice", "name each once");
+            return;
+        }
         config.ports.clear();
         for (const std::int64_t port : *ports) {
             config.ports.push_back(static_cast<std::uint16_t>(port));
@@ -62,10 +67,22 @@ void read_dataplane(TomlTable& table, DataplaneConfig& config) {
     }
 }
 
+// A device's name has up to 15 bytes without blanks and slashes (dev_valid_name() in the kernel).
+void check_pattern(TomlTable& table, const std::string& pattern) {
+    constexpr std::size_t longest_name = 15;
+    const auto impossible = [](unsigned char c) { return c <= ' ' || c == '/' || c == 0x7f; };
+    const bool plain = pattern.find_first_of("*?[\\") == std::string::npos;
+    if (std::ranges::any_of(pattern, impossible) || (plain && pattern.size() > longest_name)) {
+        table.complain("name", "no interface can have the name \"" + printable(pattern) + "\"",
+                       "write a name of up to 15 letters, or a pattern such as \"ppp*\"");
+    }
+}
+
 InterfaceConfig read_interface(TomlTable& table) {
     InterfaceConfig config;
     table.require("name");
     set(config.name, table.text("name"));
+    check_pattern(table, config.name);
     set(config.side, table.choice("side", words(sides)));
     set(config.attach, table.choice("attach", words(attaches)));
     return config;
@@ -112,7 +129,7 @@ PoolConfig read_pool(TomlTable& table) {
     PoolConfig config;
     table.require("name");
     table.require("prefixes");
-    set(config.name, table.text("name"));
+    set(config.name, table.name("name"));
     set(config.key_length_ipv6, table.integer("ipv6_key", 48, 128));
     set(config.action, table.choice("action", words(actions)));
     set(config.shared, table.boolean("shared"));
@@ -125,7 +142,7 @@ DesignatedConfig read_designated(TomlTable& table) {
     DesignatedConfig config;
     table.require("name");
     table.require("prefixes");
-    set(config.name, table.text("name"));
+    set(config.name, table.name("name"));
     set(config.prefixes, table.prefixes("prefixes"));
     return config;
 }
@@ -166,15 +183,21 @@ DovecotConfig read_dovecot(TomlTable& table) {
     for (const std::string_view key : {"name", "listen", "key_file", "reporters"}) {
         table.require(key);
     }
-    set(config.name, table.text("name"));
+    set(config.name, table.name("name"));
+    if (config.name == "operator") {
+        table.complain("name", "\"operator\" is what grants by the command line are known by",
+                       "choose another name");
+    }
     set(config.port, table.integer("port", 1, 65535));
     set_path(table, "key_file", config.key_file);
     set(config.reporters, table.prefixes("reporters"));
-    if (const auto listen = table.text("listen")) {
-        const auto address = parse_address(*listen);
-        if (address) {
-            config.listen = *address;
-        } else {
+    const auto listen = table.text("listen");
+    const auto address = listen ? parse_address(*listen) : Result<Address>(fail(Failure::invalid, {}));
+    if (address) {
+        config.listen = *address;
+    } else {
+        config.port = 0;  // no listener: check_sections has nothing to compare
+        if (listen) {
             table.complain("listen", address.error().what, address.error().remedy);
         }
     }
@@ -185,92 +208,19 @@ DovecotConfig read_dovecot(TomlTable& table) {
     return config;
 }
 
-// A section of an array of tables, with the line it begins at, for what must hold between sections.
 template <class T>
-struct Placed {
-    T value;
-    int line = 0;
-};
-
-template <class T>
-std::vector<Placed<T>> read_all(TomlTable& root, std::string_view key, T (*read)(TomlTable&)) {
-    std::vector<Placed<T>> list;
-    root.tables(key, [&list, read](TomlTable& table) { list.push_back({read(table), table.line()}); });
-    return list;
+void read_all(TomlTable& root, std::string_view key, std::string_view prefixes, T (*read)(TomlTable&),
+              std::vector<Placed<T>>& list) {
+    root.tables(key, [&list, prefixes, read](TomlTable& table) {
+        T value = read(table);
+        list.push_back({std::move(value), table.place(), table.places(prefixes), table.place("lifetime")});
+    });
 }
 
 template <class T>
-std::vector<T> values_of(std::vector<Placed<T>>& list) {
-    std::vector<T> values;
-    for (Placed<T>& each : list) {
-        values.push_back(std::move(each.value));
-    }
-    return values;
-}
-
-template <class T>
-void check_names(const std::vector<Placed<T>>& list, const std::string& section, Complaints& complaints) {
-    std::map<std::string, int> seen;
-    for (const Placed<T>& each : list) {
-        if (each.value.name.empty()) {
-            continue;
-        }
-        const auto [first, fresh] = seen.emplace(each.value.name, each.line);
-        if (!fresh) {
-            complaints.push_back({.line = each.line,
-                                  .column = 1,
-                                  .what = "[[" + section + "]] \"" + each.value.name +
-                                          "\" is there already, at line " + std::to_string(first->second),
-                                  .remedy = "give each a name of its own"});
-        }
-    }
-}
-
-void check_overlaps(const std::vector<Placed<PoolConfig>>& pools, Complaints& complaints) {
-    struct Piece {
-        Prefix prefix;
-        const Placed<PoolConfig>* pool;
-    };
-    std::vector<Piece> pieces;
-    for (const Placed<PoolConfig>& pool : pools) {
-        for (const Prefix& prefix : pool.value.prefixes) {
-            pieces.push_back({prefix, &pool});
-        }
-    }
-    std::ranges::sort(pieces, {}, &Piece::prefix);
-    // Sorted by address, wider first: what overlaps anything overlaps the widest before it.
-    for (std::size_t place = 1, widest = 0; place < pieces.size(); place++) {
-        if (!pieces[widest].prefix.overlaps(pieces[place].prefix)) {
-            widest = place;
-            continue;
-        }
-        complaints.push_back({.line = std::max(pieces[place].pool->line, pieces[widest].pool->line),
-                              .column = 1,
-                              .what = pieces[place].prefix.text() + " of pool \"" +
-                                      pieces[place].pool->value.name + "\" overlaps " +
-                                      pieces[widest].prefix.text() + " of pool \"" +
-                                      pieces[widest].pool->value.name + "\"",
-                              .remedy = "an address can belong to one pool only"});
-    }
-}
-
-void check_listeners(const std::vector<Placed<DovecotConfig>>& listeners, const GrantConfig& grants,
-                     Complaints& complaints) {
-    std::set<std::pair<Address, std::uint16_t>> taken;
-    for (const Placed<DovecotConfig>& each : listeners) {
-        if (!taken.emplace(each.value.listen, each.value.port).second) {
-            complaints.push_back({.line = each.line,
-                                  .column = 1,
-                                  .what = each.value.listen.text() + " port " +
-                                          std::to_string(each.value.port) + " is listened to twice",
-                                  .remedy = "give each [[login.dovecot]] an address or port of its own"});
-        }
-        if (each.value.lifetime && *each.value.lifetime > grants.longest) {
-            complaints.push_back({.line = each.line,
-                                  .column = 1,
-                                  .what = "login.dovecot.lifetime is longer than grants.longest",
-                                  .remedy = "raise grants.longest, or lower this"});
-        }
+void move_values(std::vector<Placed<T>>& from, std::vector<T>& to) {
+    for (Placed<T>& each : from) {
+        to.push_back(std::move(each.value));
     }
 }
 
@@ -279,22 +229,18 @@ void read_sections(TomlTable& root, Config& config, Complaints& complaints) {
     root.table("grants", [&config](TomlTable& table) { read_grants(table, config.grants); });
     root.table("api", [&config](TomlTable& table) { read_api(table, config.api); });
     root.table("store", [&config](TomlTable& table) { set_path(table, "path", config.store.path); });
-    auto interfaces = read_all(root, "interface", read_interface);
-    auto pools = read_all(root, "pool", read_pool);
-    auto designated = read_all(root, "designated", read_designated);
-    std::vector<Placed<DovecotConfig>> dovecot;
-    root.table("login", [&dovecot](TomlTable& table) { dovecot = read_all(table, "dovecot", read_dovecot); });
-
-    check_names(interfaces, "interface", complaints);
-    check_names(pools, "pool", complaints);
-    check_names(designated, "designated", complaints);
-    check_names(dovecot, "login.dovecot", complaints);
-    check_overlaps(pools, complaints);
-    check_listeners(dovecot, config.grants, complaints);
-    config.interfaces = values_of(interfaces);
-    config.pools = values_of(pools);
-    config.designated = values_of(designated);
-    config.dovecot = values_of(dovecot);
+    Sections sections;
+    read_all(root, "interface", "", read_interface, sections.interfaces);
+    read_all(root, "pool", "prefixes", read_pool, sections.pools);
+    read_all(root, "designated", "prefixes", read_designated, sections.designated);
+    root.table("login", [&sections](TomlTable& table) {
+        read_all(table, "dovecot", "reporters", read_dovecot, sections.dovecot);
+    });
+    check_sections(sections, config.grants, complaints);
+    move_values(sections.interfaces, config.interfaces);
+    move_values(sections.pools, config.pools);
+    move_values(sections.designated, config.designated);
+    move_values(sections.dovecot, config.dovecot);
 }
 
 std::unexpected<Complaints> one_complaint(int line, int column, std::string what, std::string remedy) {
@@ -321,7 +267,7 @@ std::expected<Config, std::vector<ConfigError>> parse_config(std::string_view te
         root = toml::parse(text, file.string());
     } catch (const toml::parse_error& error) {
         return one_complaint(static_cast<int>(error.source().begin.line),
-                             static_cast<int>(error.source().begin.column), std::string(error.description()),
+                             static_cast<int>(error.source().begin.column), printable(error.description()),
                              "see https://toml.io for the form of TOML files");
     }
     Config config;

@@ -6,6 +6,7 @@
 #include <numeric>
 #include <utility>
 
+#include "agent/base/printable.h"
 #include "agent/base/time_text.h"
 
 namespace sekisho {
@@ -29,6 +30,10 @@ std::string_view type_name(const toml::node& node) {
         default:
             return "a date or time";
     }
+}
+
+Place place_of(const toml::node& node) {
+    return {static_cast<int>(node.source().begin.line), static_cast<int>(node.source().begin.column)};
 }
 
 // Levenshtein's distance: how many letters to change, add or leave out.
@@ -76,11 +81,27 @@ TomlTable::~TomlTable() {
 }
 
 std::string TomlTable::path(std::string_view key) const {
-    return name_.empty() ? std::string(key) : name_ + "." + std::string(key);
+    return name_.empty() ? printable(key) : name_ + "." + printable(key);
 }
 
-int TomlTable::line() const {
-    return static_cast<int>(table_.source().begin.line);
+Place TomlTable::place() const {
+    return place_of(table_);
+}
+
+Place TomlTable::place(std::string_view key) const {
+    const toml::node* node = table_.get(key);
+    return place_of(node != nullptr ? *node : table_);
+}
+
+std::vector<Place> TomlTable::places(std::string_view key) const {
+    std::vector<Place> result;
+    const toml::node* node = table_.get(key);
+    if (const toml::array* array = node != nullptr ? node->as_array() : nullptr) {
+        for (const toml::node& element : *array) {
+            result.push_back(place_of(element));
+        }
+    }
+    return result;
 }
 
 const toml::node* TomlTable::ask(std::string_view key) {
@@ -89,10 +110,9 @@ const toml::node* TomlTable::ask(std::string_view key) {
 }
 
 void TomlTable::complain_at(const toml::node& node, std::string what, std::string remedy) {
-    complaints_.push_back({.line = static_cast<int>(node.source().begin.line),
-                           .column = static_cast<int>(node.source().begin.column),
-                           .what = std::move(what),
-                           .remedy = std::move(remedy)});
+    const Place where = place_of(node);
+    complaints_.push_back(
+        {.line = where.line, .column = where.column, .what = std::move(what), .remedy = std::move(remedy)});
 }
 
 void TomlTable::complain(std::string_view key, std::string what, std::string remedy) {
@@ -114,6 +134,21 @@ std::optional<std::string> TomlTable::text(std::string_view key) {
     const auto value = node->value_exact<std::string>();
     if (!value || value->empty()) {
         complain(key, value ? "must not be empty" : "must be a string, not " + std::string(type_name(*node)));
+        return std::nullopt;
+    }
+    return value;
+}
+
+std::optional<std::string> TomlTable::name(std::string_view key) {
+    constexpr std::size_t longest = 64;
+    auto value = text(key);
+    const auto fits = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+               c == '-' || c == '_';
+    };
+    if (value && (value->size() > longest || !std::ranges::all_of(*value, fits))) {
+        complain(key, "\"" + printable(value->substr(0, longest)) + "\" can't be a name",
+                 "write up to 64 letters, digits, dots, dashes and underscores");
         return std::nullopt;
     }
     return value;
@@ -173,15 +208,16 @@ std::optional<std::vector<std::string>> TomlTable::texts(std::string_view key) {
         return std::nullopt;
     }
     std::vector<std::string> values;
-    for (const toml::node& element : *node->as_array()) {
+    const toml::array& array = *node->as_array();
+    for (const toml::node& element : array) {
         const auto value = element.value_exact<std::string>();
         if (!value || value->empty()) {
             complain_at(element, path(key) + ": must hold strings that are not empty", {});
-            return std::nullopt;
+        } else {
+            values.push_back(*value);
         }
-        values.push_back(*value);
     }
-    return values;
+    return values.size() == array.size() ? std::optional(std::move(values)) : std::nullopt;
 }
 
 std::optional<std::vector<std::int64_t>> TomlTable::integers(std::string_view key, std::int64_t lowest,
@@ -199,11 +235,11 @@ std::optional<std::vector<std::int64_t>> TomlTable::integers(std::string_view ke
                             path(key) + ": must hold whole numbers from " + std::to_string(lowest) + " to " +
                                 std::to_string(highest),
                             {});
-                return std::nullopt;
+            } else {
+                values.push_back(*value);
             }
-            values.push_back(*value);
         }
-        return values;
+        return values.size() == array->size() ? std::optional(std::move(values)) : std::nullopt;
     }
     complain(key, "must be an array of whole numbers, not " + std::string(type_name(*node)));
     return std::nullopt;
@@ -224,11 +260,11 @@ std::optional<std::vector<Prefix>> TomlTable::prefixes(std::string_view key) {
         const auto prefix = parse_prefix(values->at(place));
         if (!prefix) {
             complain_at(*array.get(place), path(key) + ": " + prefix.error().what, prefix.error().remedy);
-            return std::nullopt;
+        } else {
+            result.push_back(*prefix);
         }
-        result.push_back(*prefix);
     }
-    return result;
+    return result.size() == values->size() ? std::optional(std::move(result)) : std::nullopt;
 }
 
 std::optional<std::size_t> TomlTable::choice(std::string_view key,
@@ -239,7 +275,7 @@ std::optional<std::size_t> TomlTable::choice(std::string_view key,
     }
     const auto found = std::ranges::find(words, *value);
     if (found == words.end()) {
-        complain(key, "\"" + *value + "\" is not one of its values",
+        complain(key, "\"" + printable(*value) + "\" is not one of its values",
                  suggestion(*value, std::vector<std::string>(words.begin(), words.end())));
         return std::nullopt;
     }

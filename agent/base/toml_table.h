@@ -20,6 +20,11 @@ namespace sekisho {
 
 using Complaints = std::vector<ConfigError>;
 
+struct Place {
+    int line = 0;
+    int column = 0;
+};
+
 class TomlTable {
 public:
     // `name` is how the table is written in complaints: "dataplane", "pool". Both references outlive the
@@ -33,6 +38,8 @@ public:
 
     // Each gives nothing if the key is missing, or wrong (and complained of).
     std::optional<std::string> text(std::string_view key);
+    // A text of up to 64 letters, digits, dots, dashes and underscores, as it may stand in logs and tables.
+    std::optional<std::string> name(std::string_view key);
     std::optional<std::int64_t> integer(std::string_view key, std::int64_t lowest, std::int64_t highest);
     std::optional<bool> boolean(std::string_view key);
     std::optional<std::chrono::seconds> duration(std::string_view key);
@@ -50,7 +57,12 @@ public:
     void require(std::string_view key);
     // Complains of the value of a key, or of the table itself where the key is missing.
     void complain(std::string_view key, std::string what, std::string remedy = {});
-    [[nodiscard]] int line() const;
+
+    // Where the table begins; where a key's value stands (the table's place where it is missing); where the
+    // elements of an array stand.
+    [[nodiscard]] Place place() const;
+    [[nodiscard]] Place place(std::string_view key) const;
+    [[nodiscard]] std::vector<Place> places(std::string_view key) const;
 
 private:
     const toml::node* ask(std::string_view key);

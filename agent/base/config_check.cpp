@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+// Contradictions between sections of sekisho.toml.
+#include "agent/base/config_check.h"
+
+#include <fnmatch.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <map>
+#include <string>
+#include <utility>
+
+namespace sekisho {
+
+namespace {
+
+void complain(Complaints& complaints, Place place, std::string what, std::string remedy) {
+    complaints.push_back(
+        {.line = place.line, .column = place.column, .what = std::move(what), .remedy = std::move(remedy)});
+}
+
+template <class T>
+void check_names(const std::vector<Placed<T>>& list, const std::string& section, Complaints& complaints) {
+    std::map<std::string, int> seen;
+    for (const Placed<T>& each : list) {
+        if (each.value.name.empty()) {
+            continue;
+        }
+        const auto [first, fresh] = seen.emplace(each.value.name, each.place.line);
+        if (!fresh) {
+            complain(complaints, each.place,
+                     "[[" + section + "]] \"" + each.value.name + "\" is there already, at line " +
+                         std::to_string(first->second),
+                     "give each a name of its own");
+        }
+    }
+}
+
+// The first pattern that fits counts: a plain name below a pattern that fits it says nothing.
+void check_reached(const std::vector<Placed<InterfaceConfig>>& list, Complaints& complaints) {
+    for (auto later = list.begin(); later != list.end(); ++later) {
+        const std::string& name = later->value.name;
+        if (name.empty() || name.find_first_of("*?[\\") != std::string::npos) {
+            continue;
+        }
+        const auto earlier = std::find_if(list.begin(), later, [&name](const Placed<InterfaceConfig>& each) {
+            return each.value.name != name && ::fnmatch(each.value.name.c_str(), name.c_str(), 0) == 0;
+        });
+        if (earlier != later) {
+            complain(complaints, later->place,
+                     "[[interface]] \"" + name + "\" is never reached: \"" + earlier->value.name +
+                         "\" at line " + std::to_string(earlier->place.line) + " fits first",
+                     "put it above that one");
+        }
+    }
+}
+
+void check_overlaps(const std::vector<Placed<PoolConfig>>& pools, Complaints& complaints) {
+    struct Piece {
+        Prefix prefix;
+        const std::string* pool;
+        Place place;
+    };
+    std::vector<Piece> pieces;
+    for (const Placed<PoolConfig>& pool : pools) {
+        for (std::size_t i = 0; i < pool.value.prefixes.size(); i++) {
+            pieces.push_back({pool.value.prefixes[i], &pool.value.name, pool.prefixes.at(i)});
+        }
+    }
+    std::ranges::stable_sort(pieces, {}, &Piece::prefix);
+    // Sorted by address, wider first: what overlaps anything overlaps the widest before it.
+    for (std::size_t i = 1, widest = 0; i < pieces.size(); i++) {
+        if (!pieces[widest].prefix.overlaps(pieces[i].prefix)) {
+            widest = i;
+            continue;
+        }
+        const auto position = [](const Piece* piece) {
+            return std::pair(piece->place.line, piece->place.column);
+        };
+        const auto [above, below] = std::ranges::minmax({&pieces[widest], &pieces[i]}, {}, position);
+        complain(complaints, below->place,
+                 below->prefix.text() + " of pool \"" + *below->pool + "\" overlaps " + above->prefix.text() +
+                     " of pool \"" + *above->pool + "\" at line " + std::to_string(above->place.line),
+                 "an address can belong to one pool only");
+    }
+}
+
+// Whether two listeners would want the same port of the same address; 0.0.0.0 and :: stand for all of their
+// family.
+bool same_listener(const DovecotConfig& one, const DovecotConfig& other) {
+    const auto everywhere = [](const DovecotConfig& config) {
+        return config.listen == Address{config.listen.family, {}};
+    };
+    return one.port != 0 && one.port == other.port && one.listen.family == other.listen.family &&
+           (one.listen == other.listen || everywhere(one) || everywhere(other));
+}
+
+void check_listeners(const std::vector<Placed<DovecotConfig>>& listeners, Complaints& complaints) {
+    for (auto later = listeners.begin(); later != listeners.end(); ++later) {
+        const auto earlier = std::find_if(
+            listeners.begin(), later,
+            [&later](const Placed<DovecotConfig>& each) { return same_listener(each.value, later->value); });
+        if (earlier != later) {
+            complain(complaints, later->place,
+                     later->value.listen.text() + " port " + std::to_string(later->value.port) +
+                         " is listened to already, at line " + std::to_string(earlier->place.line),
+                     "give each [[login.dovecot]] an address or port of its own");
+        }
+    }
+}
+
+}  // namespace
+
+void check_sections(const Sections& sections, const GrantConfig& grants, Complaints& complaints) {
+    check_names(sections.interfaces, "interface", complaints);
+    check_names(sections.pools, "pool", complaints);
+    check_names(sections.designated, "designated", complaints);
+    check_names(sections.dovecot, "login.dovecot", complaints);
+    check_reached(sections.interfaces, complaints);
+    check_overlaps(sections.pools, complaints);
+    check_listeners(sections.dovecot, complaints);
+    for (const Placed<DovecotConfig>& each : sections.dovecot) {
+        if (each.value.lifetime && *each.value.lifetime > grants.longest) {
+            complain(complaints, each.lifetime, "login.dovecot.lifetime: is longer than grants.longest",
+                     "raise grants.longest, or lower this");
+        }
+    }
+}
+
+}  // namespace sekisho

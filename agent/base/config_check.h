@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// What must hold between the sections of sekisho.toml. Internal to this room.
+#pragma once
+
+#include <vector>
+
+#include "agent/base/config.h"
+#include "agent/base/toml_table.h"
+
+namespace sekisho {
+
+// A section of an array of tables, and where it stands.
+template <class T>
+struct Placed {
+    T value;
+    Place place;
+    std::vector<Place> prefixes;  // where its prefixes or reporters stand
+    Place lifetime;               // where its lifetime stands
+};
+
+// All sections that may contradict one another.
+struct Sections {
+    std::vector<Placed<InterfaceConfig>> interfaces;
+    std::vector<Placed<PoolConfig>> pools;
+    std::vector<Placed<DesignatedConfig>> designated;
+    std::vector<Placed<DovecotConfig>> dovecot;
+};
+
+// Complains of names given twice, interfaces that are never reached, pools that overlap, listeners given
+// twice, and lifetimes beyond the longest.
+void check_sections(const Sections& sections, const GrantConfig& grants, Complaints& complaints);
+
+}  // namespace sekisho
