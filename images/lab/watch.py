@@ -25,7 +25,7 @@ class SynCounters:
         for name, prefix in sources.items():
             family = "ip6" if ":" in prefix else "ip"
             lines.append(f"{family} saddr {prefix} {SYN} counter name {name}")
-        lines.append("} }")
+        lines += ["}", "}"]
         host.run("nft", "-f", "-", text="\n".join(lines) + "\n")
 
     def read(self) -> dict[str, int]:
