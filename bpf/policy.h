@@ -20,63 +20,88 @@ struct decision {
     __u8 verdict;
 };
 
-/* 1 where a < b, else 0, without a branch: the searches below cost the verifier one path instead of 2^steps. */
-static __always_inline __u64 below(__u64 a, __u64 b)
-{
-    __u64 borrow = (~a & b) | (~(a ^ b) & (a - b));
-
-    asm volatile("" : "+r"(borrow)); /* keeps the compiler from seeing the comparison in it */
-    return borrow >> 63;
-}
-
-static __always_inline __u64 equal(__u64 a, __u64 b)
-{
-    __u64 differ = a ^ b;
-
-    return ((differ | -differ) >> 63) ^ 1;
-}
-
 /*
- * One step of a search: `at`, or 2^order further if not `above`. Shifted, not masked: newer verifiers fork at
- * an AND with something that is 0 or -1. The asm keeps the compiler from making it a branch again.
+ * The searches have no branches: they cost the verifier one path instead of 2^steps, and the CPU no wrong guess. Source
+ * and destination are looked for at the same time, because one step waits for the one before it, and not for the
+ * other search's. The asm keeps the compiler from seeing a comparison, which it would make a branch.
  */
-static __always_inline __u32 stepped(__u32 at, __u32 order, __u64 above)
-{
-    __u64 forward = above ^ 1;
+struct search4 {
+    const __u32 *at; /* the start of the range reached so far */
+    __u32 place;     /* of it */
+    __u64 behind;    /* the address behind the one that is looked for */
+};
 
-    asm volatile("" : "+r"(forward));
-    return at + ((__u32)(forward & 1) << order);
+/* 2^order ranges further, if that doesn't leave the address behind. */
+static __always_inline void step4(struct search4 *search, int order)
+{
+    __u64 difference = search->at[1U << order] - search->behind;
+    __u32 forward;
+
+    asm volatile("" : "+r"(difference));
+    forward = (__u32)(difference >> 63) << order;
+    search->at += forward;
+    asm volatile("" : "+r"(search->at));
+    search->place += forward;
 }
 
-/* The segment of the range that an IPv4 address lies in. */
-static __always_inline __u32 segment_of4(const struct sekisho_ranges4 *ranges, __u32 address)
+static __always_inline void find_segments4(const struct sekisho_table *table, const struct packet *packet, __u32 *from,
+                                           __u32 *to)
 {
-    __u32 at = 0;
+    struct search4 source = {table->source4.start, 0, packet->source.low + 1};
+    struct search4 destination = {table->destination4.start, 0, packet->destination.low + 1};
 
 #pragma unroll
     for (int order = SEKISHO_RANGE_STEPS - 1; order >= 0; order--) {
-        __u32 next = (at + (1U << order)) & (SEKISHO_RANGES - 1);
-
-        at = stepped(at, order, below(address, ranges->start[next]));
+        step4(&source, order);
+        step4(&destination, order);
     }
-    return ranges->segment[at & (SEKISHO_RANGES - 1)];
+    *from = table->source4.segment[source.place & (SEKISHO_RANGES - 1)];
+    *to = table->destination4.segment[destination.place & (SEKISHO_RANGES - 1)];
+}
+
+/* The borrow of a - b - borrow: 1 where a < b + borrow. */
+static __always_inline __u64 borrow_of(__u64 a, __u64 b, __u64 borrow)
+{
+    __u64 borrowed = (~a & b) | (~(a ^ b) & (a - b - borrow));
+
+    asm volatile("" : "+r"(borrowed));
+    return borrowed >> 63;
+}
+
+struct search6 {
+    const __u64 *high; /* the two halves of the start of the range reached so far */
+    const __u64 *low;
+    __u32 place;       /* of it */
+    struct address address;
+};
+
+static __always_inline void step6(struct search6 *search, int order)
+{
+    __u64 borrow = borrow_of(search->address.low, search->low[1U << order], 0);
+    __u32 forward = (__u32)(borrow_of(search->address.high, search->high[1U << order], borrow) ^ 1);
+
+    asm volatile("" : "+r"(forward));
+    forward = (forward & 1) << order;
+    search->high += forward;
+    search->low += forward;
+    asm volatile("" : "+r"(search->high), "+r"(search->low));
+    search->place += forward;
 }
 
 /* The same for IPv6. */
-static __always_inline __u32 segment_of6(const struct sekisho_ranges6 *ranges, const struct address *address)
+static __always_inline void find_segments6(const struct sekisho_table *table, const struct packet *packet, __u32 *from,
+                                           __u32 *to)
 {
-    __u32 at = 0;
+    struct search6 source = {table->source6.high, table->source6.low, 0, packet->source};
+    struct search6 destination = {table->destination6.high, table->destination6.low, 0, packet->destination};
 
 #pragma unroll
     for (int order = SEKISHO_RANGE_STEPS - 1; order >= 0; order--) {
-        __u32 next = (at + (1U << order)) & (SEKISHO_RANGES - 1);
-        __u64 high = ranges->high[next];
-
-        at = stepped(at, order,
-                     below(address->high, high) |
-                         (equal(address->high, high) & below(address->low, ranges->low[next])));
+        step6(&source, order);
+        step6(&destination, order);
     }
-    return ranges->segment[at & (SEKISHO_RANGES - 1)];
+    *from = table->source6.segment[source.place & (SEKISHO_RANGES - 1)];
+    *to = table->destination6.segment[destination.place & (SEKISHO_RANGES - 1)];
 }
 
 static __always_inline bool is_enforced(const struct sekisho_table *table, __be16 port)
@@ -169,13 +194,10 @@ static __always_inline struct decision decide(const struct packet *packet, const
     if (!is_enforced(table, packet->destination_port))
         return (struct decision){SEKISHO_REASON_PORT_NOT_ENFORCED, SEKISHO_PASS};
 
-    if (packet->version == 4) {
-        from = segment_of4(&table->source4, packet->source.low);
-        to = segment_of4(&table->destination4, packet->destination.low);
-    } else {
-        from = segment_of6(&table->source6, &packet->source);
-        to = segment_of6(&table->destination6, &packet->destination);
-    }
+    if (packet->version == 4)
+        find_segments4(table, packet, &from, &to);
+    else
+        find_segments6(table, packet, &from, &to);
     source = &table->segments[from & (SEKISHO_SEGMENTS - 1)];
     destination = &table->segments[to & (SEKISHO_SEGMENTS - 1)];
 
