@@ -3,6 +3,8 @@
 #include "agent/logins/dovecot_policy.h"
 
 #include <algorithm>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
 #include <string_view>
 #include <utility>
 
@@ -13,7 +15,10 @@ namespace sekisho::logins {
 
 namespace {
 
+// How long after a warning none of the same name is written.
 constexpr std::chrono::seconds silence{1};
+// For a slip in Dovecot's settings, which shows with every login.
+constexpr std::chrono::seconds long_silence{60};
 // Dovecot ends its own request after two seconds; it keeps its connection for a minute or so.
 constexpr api::HttpLimits limits{.body = longest_policy_body,
                                  .header = std::size_t{8} * 1024,
@@ -57,7 +62,8 @@ bool DovecotPolicy::admits(const api::Peer& peer) {
                        });
     if (!known) {
         counts_.rejected++;
-        warn("POLICY_STRANGER", "a connection from an address that is not among the reporters", peer);
+        warn("POLICY_STRANGER", "a connection from an address that is not among the reporters", peer,
+             silence);
     }
     return known;
 }
@@ -87,11 +93,10 @@ api::Response DovecotPolicy::answer(const api::Request& request) {
 api::Response DovecotPolicy::reject(int status, std::string_view name, const Error& error,
                                     const api::Peer& peer) {
     counts_.rejected++;
-    warn(name, error.what, peer);
-    // The words are ours alone and hold nothing that JSON would have to escape but quotes.
-    std::string what = error.what;
-    std::ranges::replace(what, '"', '\'');
-    return {.status = status, .body = R"({"status":0,"msg":")" + what + R"("})", .headers = {}};
+    warn(name, error.what, peer, silence);
+    const std::string remedy = error.remedy.empty() ? "" : "; " + error.remedy;
+    const boost::json::object body = {{"status", 0}, {"msg", error.what + remedy}};
+    return {.status = status, .body = boost::json::serialize(body), .headers = {}};
 }
 
 void DovecotPolicy::judge(const PolicyRequest& request, const api::Peer& peer) {
@@ -99,7 +104,7 @@ void DovecotPolicy::judge(const PolicyRequest& request, const api::Peer& peer) {
         warn("POLICY_NO_PROOF",
              "an allow without the attribute that proof names: no grant; see sekisho.toml(5) for Dovecot's "
              "settings",
-             peer);
+             peer, long_silence);
     }
     if (!is_login(request, config_.proof.has_value())) {
         return;
@@ -107,7 +112,7 @@ void DovecotPolicy::judge(const PolicyRequest& request, const api::Peer& peer) {
     if (!request.remote) {
         counts_.rejected++;
         warn("POLICY_NO_ADDRESS", "a login without an address: `remote` is '" + request.remote_text + "'",
-             peer);
+             peer, silence);
         return;
     }
     const auto granted = on_login_({.when = std::chrono::system_clock::now(),
@@ -121,7 +126,8 @@ void DovecotPolicy::judge(const PolicyRequest& request, const api::Peer& peer) {
     (granted ? counts_.granted : counts_.refused)++;
 }
 
-void DovecotPolicy::warn(std::string_view name, std::string_view text, const api::Peer& peer) {
+void DovecotPolicy::warn(std::string_view name, std::string_view text, const api::Peer& peer,
+                         std::chrono::seconds quiet_for) {
     Silence& quiet = silences_[std::string(name)];
     const auto now = std::chrono::steady_clock::now();
     if (now < quiet.until) {
@@ -132,7 +138,7 @@ void DovecotPolicy::warn(std::string_view name, std::string_view text, const api
                  {{"reporter", config_.name},
                   {"peer", peer.text()},
                   {"not_logged", std::to_string(std::exchange(quiet.swallowed, 0))}});
-    quiet.until = now + silence;
+    quiet.until = now + quiet_for;
 }
 
 }  // namespace sekisho::logins

@@ -38,8 +38,9 @@ private:
     [[nodiscard]] api::Response reject(int status, std::string_view name, const Error& error,
                                        const api::Peer& peer);
     void judge(const PolicyRequest& request, const api::Peer& peer);
-    // Warns, but not more than once a second for each name: a flood must not fill the disk.
-    void warn(std::string_view name, std::string_view text, const api::Peer& peer);
+    // Warns, and then not again under this name for a while: a flood must not fill the disk.
+    void warn(std::string_view name, std::string_view text, const api::Peer& peer,
+              std::chrono::seconds quiet_for);
 
     struct Silence {
         std::chrono::steady_clock::time_point until{};

@@ -12,14 +12,16 @@ namespace json = boost::json;
 namespace {
 
 constexpr std::size_t deepest = 4;
-// Dovecot cuts user names at 255 bytes of its own; more is an attack on our log.
-constexpr std::size_t longest_text = 512;
+// Longer names of users are no names, but an attack on our log.
+constexpr std::size_t longest_text = 255;
 
+// Dovecot appends it to its URL, behind "?", or behind a query that ends with "&".
 Result<PolicyCommand> command_of(std::string_view query) {
-    if (query == "command=allow") {
+    const std::string_view last = query.substr(query.rfind('&') + 1);
+    if (last == "command=allow") {
         return PolicyCommand::allow;
     }
-    if (query == "command=report") {
+    if (last == "command=report") {
         return PolicyCommand::report;
     }
     return fail(Failure::invalid, "the target has neither ?command=allow nor ?command=report",
@@ -65,7 +67,6 @@ Result<json::object> object_of(std::string_view body) {
     boost::system::error_code error;
     json::parse_options options;
     options.max_depth = deepest;
-    options.allow_invalid_utf8 = true;  // a user name may be Latin-1; it is escaped wherever it is shown
     json::value value = json::parse({body.data(), body.size()}, error, {}, options);
     if (error) {
         return fail(Failure::invalid, "the body is not JSON: " + error.message());

@@ -214,13 +214,13 @@ TEST_F(GrantsTest, TheWallClockMayJumpMeanwhile) {
     EXPECT_TRUE(grants_.sweep(jumped).empty());
 }
 
-TEST_F(GrantsTest, AMillionGrantsAreWorkable) {
+TEST_F(GrantsTest, MassesAreSweptAsTheyEnd) {
     Config large = example_config();
     large.pools = {{.name = "large", .prefixes = {prefix("10.0.0.0/8")}}};
     Grants grants(large);
     Grant granted;
     Address each = address("10.0.0.0");
-    constexpr std::uint32_t total = 1'000'000;
+    constexpr std::uint32_t total = 200'000;
     for (std::uint32_t i = 0; i < total; ++i) {
         each.bytes[1] = static_cast<std::uint8_t>(i >> 16U);
         each.bytes[2] = static_cast<std::uint8_t>(i >> 8U);
