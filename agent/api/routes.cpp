@@ -9,6 +9,7 @@
 #include <limits>
 #include <string_view>
 
+#include "agent/base/printable.h"
 #include "agent/base/time_text.h"
 
 namespace sekisho::api {
@@ -379,8 +380,9 @@ Response answer(Agent& agent, const Request& request, Role role) {
         allowed += (allowed.empty() ? "" : ", ") + std::string(route.method);
     }
     if (allowed.empty()) {
-        return error_response(
-            {.kind = Failure::not_found, .what = "there is nothing at " + request.path, .remedy = {}});
+        return error_response({.kind = Failure::not_found,
+                               .what = "there is nothing at " + printable(request.path),
+                               .remedy = {}});
     }
     Response response = error_response({.kind = Failure::invalid,
                                         .what = request.method + " is not possible here",

@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: Apache-2.0
+// The routes: each operation from request to call to answer, and who may ask for it.
+#include "agent/api/routes.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <boost/json.hpp>
+
+#include "agent/api/client.h"
+#include "agent/api/server.h"
+#include "tests/unit/api/wire.h"
+
+namespace sekisho::api {
+namespace {
+
+namespace json = boost::json;
+using namespace std::chrono_literals;
+using ::testing::HasSubstr;
+
+const WallTime noon = WallTime(1'769'860'800s);  // 2026-01-31T12:00:00Z
+
+GrantStatus grant_for(const Prefix& key) {
+    return {.key = key,
+            .pool = "dsl",
+            .source = "mail1",
+            .user = "a\"b\n",
+            .reason = "pop3 login",
+            .since = noon,
+            .expires = noon + 600s,
+            .left = 599s};
+}
+
+// An agent that knows 192.0.2.1, and notes what it is told.
+class FakeAgent : public Agent {
+public:
+    [[nodiscard]] Version version() const override { return {.version = "1.2.3", .abi = 7}; }
+    [[nodiscard]] Result<Status> status() const override {
+        if (broken) {
+            return fail(Failure::unavailable, "the kernel's maps are gone", "restart");
+        }
+        return Status{.state = "enforcing",
+                      .since = noon,
+                      .uptime = 90s,
+                      .pid = 42,
+                      .interfaces = 2,
+                      .grants = 3,
+                      .exemptions = 4,
+                      .pools = {{"dsl", "reset", {parse_prefix("192.0.2.0/24").value()}}},
+                      .counts = {{"not_granted", "reset", 5, 370}},
+                      .logins = {{"mail1", 1, 2, 3}}};
+    }
+    [[nodiscard]] std::vector<Check> doctor() const override {
+        return {{"btf", false, "missing", "a newer kernel"}};
+    }
+    [[nodiscard]] std::vector<InterfaceStatus> interfaces() const override {
+        return {{"sub-1", 3, "subscriber", "xdp", "the driver has it", 17, true}};
+    }
+    [[nodiscard]] std::vector<GrantStatus> grants() const override {
+        return {grant_for(parse_prefix("192.0.2.1/32").value())};
+    }
+    [[nodiscard]] Result<GrantStatus> grant(const Address& address) const override {
+        if (address != parse_address("192.0.2.1").value()) {
+            return fail(Failure::not_found, address.text() + " has no grant");
+        }
+        return grant_for({address, 32});
+    }
+    [[nodiscard]] Result<GrantStatus> add_grant(const Address& address,
+                                                std::optional<std::chrono::seconds> lifetime,
+                                                const std::string& reason) override {
+        calls.push_back("grant " + address.text() + " " +
+                        (lifetime ? std::to_string(lifetime->count()) : "-") + " " + reason);
+        if (address.family == Family::ipv6) {
+            return fail(Failure::refused, "in no pool", "see config");
+        }
+        return grant_for({address, 32});
+    }
+    [[nodiscard]] Result<void> revoke_grant(const Address& address) override {
+        calls.push_back("revoke " + address.text());
+        return address.family == Family::ipv4 ? Result<void>() : fail(Failure::not_found, "none");
+    }
+    [[nodiscard]] std::vector<ExemptionStatus> exemptions() const override {
+        return {{parse_prefix("192.0.2.8/29").value(), "contract 7", noon}};
+    }
+    [[nodiscard]] Result<ExemptionStatus> add_exemption(const Prefix& prefix,
+                                                        const std::string& note) override {
+        calls.push_back("exempt " + prefix.text() + " " + note);
+        return prefix.length == 32 ? Result<ExemptionStatus>(ExemptionStatus{prefix, note, noon})
+                                   : fail(Failure::conflict, "there already");
+    }
+    [[nodiscard]] Result<void> remove_exemption(const Prefix& prefix) override {
+        calls.push_back("unexempt " + prefix.text());
+        return {};
+    }
+    [[nodiscard]] Result<Why> why(const Address& address,
+                                  const std::optional<Address>& destination) const override {
+        return Why{.address = address,
+                   .destination = destination,
+                   .verdict = "reset",
+                   .reason = "not_granted",
+                   .steps = {{"designated", false, "no"}, {"not_granted", true, "everything else"}}};
+    }
+    [[nodiscard]] std::string metrics() const override { return "sekisho_grants 3\n"; }
+
+    bool broken = false;
+    std::vector<std::string> calls;
+};
+
+class Routes : public ::testing::Test {
+protected:
+    Response ask(const std::string& method, const std::string& target, const std::string& body = {},
+                 Role role = Role::operator_) {
+        Request request;
+        request.method = method;
+        const auto question = target.find('?');
+        request.path = target.substr(0, question);
+        request.query = question == std::string::npos ? "" : target.substr(question + 1);
+        request.body = body;
+        request.peer.user = 1000;
+        return answer(agent_, request, role);
+    }
+    static json::value parsed(const Response& response) { return json::parse(response.body); }
+    // "KIND" of an answer that must be an error with words in it.
+    static std::string error_kind(const Response& response) {
+        const json::value body = parsed(response);
+        EXPECT_FALSE(body.at("error").at("what").as_string().empty());
+        EXPECT_TRUE(body.at("error").at("remedy").is_string());
+        return std::string(body.at("error").at("kind").as_string());
+    }
+    FakeAgent agent_;
+};
+
+TEST_F(Routes, Reports) {
+    EXPECT_EQ(parsed(ask("GET", "/v1/version")), json::parse(R"({"version":"1.2.3","abi":7})"));
+    EXPECT_EQ(parsed(ask("GET", "/v1/status")),
+              json::parse(R"({"state":"enforcing","since":"2026-01-31T12:00:00Z",
+        "uptime_seconds":90,"pid":42,"interfaces":2,"grants":3,"exemptions":4,
+        "pools":[{"name":"dsl","action":"reset","prefixes":["192.0.2.0/24"]}],
+        "counts":[{"reason":"not_granted","verdict":"reset","packets":5,"bytes":370}],
+        "logins":[{"name":"mail1","granted":1,"refused":2,"rejected":3}]})"));
+    EXPECT_EQ(parsed(ask("GET", "/v1/doctor")),
+              json::parse(
+                  R"({"checks":[{"name":"btf","ok":false,"detail":"missing","remedy":"a newer kernel"}]})"));
+    EXPECT_EQ(parsed(ask("GET", "/v1/interfaces")),
+              json::parse(R"({"interfaces":[{"name":"sub-1","index":3,"side":"subscriber","mode":"xdp",
+        "why":"the driver has it","program":17,"attached":true}]})"));
+    const Response metrics = ask("GET", "/metrics");
+    EXPECT_EQ(metrics.body, "sekisho_grants 3\n");
+    EXPECT_EQ(metrics.content_type, "text/plain; version=0.0.4");
+}
+
+TEST_F(Routes, ShowsGrants) {
+    const json::value grant =
+        json::parse(R"({"key":"192.0.2.1/32","pool":"dsl","source":"mail1","user":"a\"b\n",
+        "reason":"pop3 login","since":"2026-01-31T12:00:00Z","expires":"2026-01-31T12:10:00Z","seconds_left":599})");
+    EXPECT_EQ(parsed(ask("GET", "/v1/grants")), (json::value{{"grants", json::array{grant}}}));
+    EXPECT_EQ(parsed(ask("GET", "/v1/grants/192.0.2.1")), grant);
+    EXPECT_EQ(parsed(ask("GET", "/v1/grants/%3a%3affff%3A192.0.2.1")), grant);
+    const Response missing = ask("GET", "/v1/grants/2001:db8::1");
+    EXPECT_EQ(missing.status, 404);
+    EXPECT_EQ(error_kind(missing), "not_found");
+}
+
+TEST_F(Routes, OpensAndRevokesGrants) {
+    const Response opened = ask("POST", "/v1/grants", R"({"address":"192.0.2.7","seconds":60,"reason":"r"})");
+    EXPECT_EQ(opened.status, 201);
+    EXPECT_EQ(parsed(opened).at("key").as_string(), "192.0.2.7/32");
+    EXPECT_EQ(ask("POST", "/v1/grants", R"({"address":"192.0.2.8"})").status, 201);
+    EXPECT_EQ(ask("POST", "/v1/grants", R"({"address":"2001:db8::1"})").status, 403);
+    const Response revoked = ask("DELETE", "/v1/grants/192.0.2.7");
+    EXPECT_EQ(revoked.status, 204);
+    EXPECT_EQ(revoked.body, "");
+    EXPECT_EQ(ask("DELETE", "/v1/grants/2001:db8::1").status, 404);
+    EXPECT_THAT(agent_.calls,
+                ::testing::ElementsAre("grant 192.0.2.7 60 r", "grant 192.0.2.8 - ", "grant 2001:db8::1 - ",
+                                       "revoke 192.0.2.7", "revoke 2001:db8::1"));
+}
+
+TEST_F(Routes, Exemptions) {
+    EXPECT_EQ(parsed(ask("GET", "/v1/exemptions")),
+              json::parse(R"({"exemptions":[{"prefix":"192.0.2.8/29","note":"contract 7",
+        "since":"2026-01-31T12:00:00Z"}]})"));
+    const Response added = ask("POST", "/v1/exemptions", R"({"prefix":"192.0.2.3","note":"n"})");
+    EXPECT_EQ(added.status, 201);
+    EXPECT_EQ(parsed(added).at("prefix").as_string(), "192.0.2.3/32");
+    const Response conflict = ask("POST", "/v1/exemptions", R"({"prefix":"192.0.2.0/24"})");
+    EXPECT_EQ(conflict.status, 409);
+    EXPECT_EQ(error_kind(conflict), "conflict");
+    EXPECT_EQ(ask("DELETE", "/v1/exemptions?prefix=192.0.2.0%2F24").status, 204);
+    EXPECT_EQ(ask("DELETE", "/v1/exemptions").status, 400);
+    EXPECT_THAT(agent_.calls, ::testing::ElementsAre("exempt 192.0.2.3/32 n", "exempt 192.0.2.0/24 ",
+                                                     "unexempt 192.0.2.0/24"));
+}
+
+TEST_F(Routes, Why) {
+    EXPECT_EQ(parsed(ask("GET", "/v1/why?address=192.0.2.1&destination=2001:db8::25")),
+              json::parse(R"({"address":"192.0.2.1","destination":"2001:db8::25","verdict":"reset",
+        "reason":"not_granted","steps":[{"rule":"designated","matched":false,"detail":"no"},
+        {"rule":"not_granted","matched":true,"detail":"everything else"}]})"));
+    EXPECT_TRUE(parsed(ask("GET", "/v1/why?address=192.0.2.1")).at("destination").is_null());
+    for (const char* target : {"/v1/why", "/v1/why?address", "/v1/why?address=", "/v1/why?address=x",
+                               "/v1/why?address=192.0.2.1&destination=x", "/v1/why?address=%zz"}) {
+        const Response response = ask("GET", target);
+        EXPECT_EQ(response.status, 400) << target;
+        EXPECT_EQ(error_kind(response), "invalid");
+    }
+}
+
+TEST_F(Routes, BodiesThatAreNotUnderstoodChangeNothing) {
+    for (const char* body :
+         {"", "{", "[]", "null", "\"192.0.2.1\"", "{}", R"({"address":1})", R"({"address":"x"})",
+          R"({"address":"192.0.2.1/32"})", R"({"address":"192.0.2.1","seconds":0})",
+          R"({"address":"192.0.2.1","seconds":-1})", R"({"address":"192.0.2.1","seconds":1.5})",
+          R"({"address":"192.0.2.1","seconds":"60"})",
+          R"({"address":"192.0.2.1","seconds":99999999999999999999})",
+          R"({"address":"192.0.2.1","reason":7})", R"({"address":"192.0.2.1","budget":7})",
+          R"({"address":"192.0.2.1"} x)", "{\"address\":\"192.0.2.1\",\"reason\":\"\xff\"}",
+          R"({"address":{"a":{"b":{"c":{"d":{"e":1}}}}}})"}) {
+        const Response response = ask("POST", "/v1/grants", body);
+        EXPECT_EQ(response.status, 400) << body;
+        EXPECT_EQ(error_kind(response), "invalid") << body;
+    }
+    const std::string long_reason = R"({"address":"192.0.2.1","reason":")" + std::string(501, 'x') + "\"}";
+    EXPECT_EQ(ask("POST", "/v1/grants", long_reason).status, 400);
+    EXPECT_TRUE(agent_.calls.empty());
+}
+
+TEST_F(Routes, WhatIsNotThere) {
+    for (const char* path :
+         {"/", "/v1", "/v1/", "/v1/statu", "/v1/status/", "/v1/grants/", "/v2/status", "/metrics/x"}) {
+        const Response response = ask("GET", path);
+        EXPECT_EQ(response.status, 404) << path;
+        EXPECT_EQ(error_kind(response), "not_found");
+    }
+    // The answer is JSON whatever was asked for.
+    EXPECT_NO_THROW(parsed(ask("GET", "/\xff\x1b")));
+}
+
+TEST_F(Routes, MethodsThatAreNotPossible) {
+    const Response response = ask("PUT", "/v1/grants");
+    EXPECT_EQ(response.status, 405);
+    EXPECT_THAT(response.headers, ::testing::ElementsAre(std::pair("Allow", "GET, POST")));
+    EXPECT_EQ(ask("POST", "/v1/status").status, 405);
+    EXPECT_EQ(ask("DELETE", "/v1/grants").status, 405);
+}
+
+TEST_F(Routes, FailuresHaveTheirStatus) {
+    agent_.broken = true;
+    const Response response = ask("GET", "/v1/status");
+    EXPECT_EQ(response.status, 503);
+    EXPECT_EQ(response.body,
+              R"({"error":{"kind":"unavailable","what":"the kernel's maps are gone","remedy":"restart"}})");
+}
+
+TEST_F(Routes, ViewersMayLookOnly) {
+    for (const char* target :
+         {"/v1/version", "/v1/status", "/v1/doctor", "/v1/interfaces", "/v1/grants", "/v1/grants/192.0.2.1",
+          "/v1/exemptions", "/v1/why?address=192.0.2.1", "/metrics"}) {
+        EXPECT_EQ(ask("GET", target, "", Role::viewer).status, 200) << target;
+        EXPECT_EQ(ask("GET", target, "", Role::none).status, 403) << target;
+    }
+    EXPECT_EQ(ask("POST", "/v1/grants", R"({"address":"192.0.2.1"})", Role::viewer).status, 403);
+    EXPECT_EQ(ask("DELETE", "/v1/grants/192.0.2.1", "", Role::viewer).status, 403);
+    EXPECT_EQ(ask("POST", "/v1/exemptions", R"({"prefix":"192.0.2.1"})", Role::viewer).status, 403);
+    EXPECT_EQ(ask("DELETE", "/v1/exemptions?prefix=192.0.2.1", "", Role::viewer).status, 403);
+    EXPECT_EQ(ask("GET", "/nothing", "", Role::none).status, 403) << "strangers learn nothing";
+    EXPECT_TRUE(agent_.calls.empty());
+}
+
+TEST(Roles, ComeFromTheUser) {
+    const ApiConfig config{.socket = "/x", .operators = {"daemon"}, .viewers = {"nobody", "daemon"}};
+    const auto role = [&config](std::optional<uid_t> user) { return role_of(config, Peer{{}, 0, user}); };
+    EXPECT_EQ(role(0), Role::operator_);
+    EXPECT_EQ(role(::geteuid()), Role::operator_);
+    EXPECT_EQ(role(1), Role::operator_) << "daemon is user 1 on Debian; operators look, too";
+    EXPECT_EQ(role(65534), Role::viewer) << "nobody";
+    EXPECT_EQ(role(2), Role::none);
+    EXPECT_EQ(role(4'000'000'000U), Role::none) << "a user without a name";
+    EXPECT_EQ(role(std::nullopt), Role::none);
+    EXPECT_EQ(role_of(config, Peer{parse_address("127.0.0.1").value(), 25, {}}), Role::none);
+}
+
+TEST(Serve, TheClientReachesTheAgent) {
+    tests::Directory directory;
+    tests::Runner runner;
+    FakeAgent agent;
+    const ApiConfig config{.socket = directory / "agent.sock", .operators = {}, .viewers = {}};
+    auto server = runner.on_thread([&] { return serve(runner.context().get_executor(), config, agent); });
+    ASSERT_TRUE(server) << server.error().what;
+    const Client client(config.socket);
+    const auto version = client.request("GET", "/v1/version");
+    ASSERT_TRUE(version) << version.error().what;
+    EXPECT_EQ(version->body, R"({"version":"1.2.3","abi":7})");
+    const auto refused = client.request("POST", "/v1/grants", R"({"address":"2001:db8::1"})");
+    ASSERT_TRUE(refused);
+    const auto checked = check(*refused);
+    ASSERT_FALSE(checked);
+    EXPECT_EQ(checked.error().kind, Failure::refused);
+    EXPECT_EQ(checked.error().what, "in no pool");
+    EXPECT_EQ(checked.error().remedy, "see config");
+    runner.on_thread([&server] { auto gone = std::move(*server); });
+}
+
+}  // namespace
+}  // namespace sekisho::api
