@@ -80,18 +80,17 @@ struct packet {
 };
 
 /*
- * Copies `size` (a constant, even) bytes. Headers lie as aligned as any stack takes them; unless it is told so, the
- * compiler copies octet by octet, which costs a third of the time that a passing packet takes.
+ * Copies `size` (a constant) bytes; what lies on the stack is ALIGNED. No header is aligned so well, but the CPUs that
+ * this is for don't mind, and the verifier knows. Unless it is told so, the compiler copies octet by octet, which costs
+ * more than all else that is done to a passing packet.
  */
+#define ALIGNED __attribute__((aligned(8)))
 static __always_inline void copy_words(void *to, const void *from, const __u32 size)
 {
-    if (size % 4 == 0)
-        __builtin_memcpy(__builtin_assume_aligned(to, 4), __builtin_assume_aligned(from, 4), size);
-    else
-        __builtin_memcpy(__builtin_assume_aligned(to, 2), __builtin_assume_aligned(from, 2), size);
+    __builtin_memcpy(__builtin_assume_aligned(to, 8), __builtin_assume_aligned(from, 8), size);
 }
 
-/* Copies `size` (a constant, even) bytes at `offset`: 0, or negative where the packet is shorter. */
+/* Copies `size` (a constant) bytes at `offset`: 0, or negative where the packet is shorter. */
 static __always_inline int read_at(const struct frame *frame, __u32 offset, void *to, const __u32 size)
 {
     if (offset > OFFSET_LIMIT)
@@ -146,7 +145,7 @@ static __always_inline __u8 read_tcp(const struct frame *frame, struct packet *p
         __be32 seq, ack;
         __u8 offset, flags;
         __u16 rest[3];
-    } tcp;
+    } tcp ALIGNED;
     __u32 header;
 
     _Static_assert(sizeof(tcp) == 20, "a TCP header");
@@ -179,7 +178,7 @@ static __always_inline __u8 read_ipv4(const struct frame *frame, struct packet *
         __u8 ttl, protocol;
         __u16 check;
         __be32 source, destination;
-    } ip;
+    } ip ALIGNED;
     __u32 header, total, place;
     bool first;
 
@@ -300,7 +299,7 @@ static __always_inline __u8 read_ipv6(const struct frame *frame, struct packet *
         __be16 payload;
         __u8 next, hops;
         __be32 source[4], destination[4];
-    } ip;
+    } ip ALIGNED;
     bool first = false;
 
     _Static_assert(sizeof(ip) == 40, "an IPv6 header");

@@ -59,13 +59,13 @@ static __always_inline int reset(struct __sk_buff *skb, const struct packet *pac
     if (make_room(skb, packet, packet->l3 + header - sizeof(struct tcp_header), &partial) || exchange_macs(skb))
         return -1;
     if (packet->version == 4) {
-        struct reset4 answer;
+        struct reset4 answer ALIGNED;
 
         fill_reset4(packet, &answer, partial);
         return bpf_skb_store_bytes(skb, packet->l3, &answer, sizeof(answer),
                                    BPF_F_RECOMPUTE_CSUM | BPF_F_INVALIDATE_HASH);
     } else {
-        struct reset6 answer;
+        struct reset6 answer ALIGNED;
 
         fill_reset6(packet, &answer, partial);
         return bpf_skb_store_bytes(skb, packet->l3, &answer, sizeof(answer),
@@ -87,7 +87,7 @@ int subscriber_tc(struct __sk_buff *skb)
     const struct sekisho_table *table = current_table();
     struct packet packet = {};
     struct decision decision;
-    struct ethhdr ethernet;
+    struct ethhdr ethernet ALIGNED;
 
     if (!table) {
         count((struct decision){SEKISHO_REASON_NO_TABLE, SEKISHO_PASS}, frame.length);

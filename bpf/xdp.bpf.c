@@ -44,21 +44,21 @@ static __always_inline void *make_room(struct xdp_md *context, const struct pack
 static __always_inline int reset(struct xdp_md *context, const struct packet *packet)
 {
     if (packet->version == 4) {
-        struct reset4 answer;
+        struct reset4 answer ALIGNED;
         void *to = make_room(context, packet, sizeof(answer));
 
         if (!to || to + sizeof(answer) > data_end_of(context))
             return -1;
         fill_reset4(packet, &answer, false);
-        __builtin_memcpy(to, &answer, sizeof(answer));
+        copy_words(to, &answer, sizeof(answer));
     } else {
-        struct reset6 answer;
+        struct reset6 answer ALIGNED;
         void *to = make_room(context, packet, sizeof(answer));
 
         if (!to || to + sizeof(answer) > data_end_of(context))
             return -1;
         fill_reset6(packet, &answer, false);
-        __builtin_memcpy(to, &answer, sizeof(answer));
+        copy_words(to, &answer, sizeof(answer));
     }
     return 0;
 }
@@ -76,7 +76,7 @@ int subscriber_xdp(struct xdp_md *context)
     const struct sekisho_table *table = current_table();
     struct packet packet = {};
     struct decision decision;
-    struct ethhdr ethernet;
+    struct ethhdr ethernet ALIGNED;
 
     if (!table) {
         count((struct decision){SEKISHO_REASON_NO_TABLE, SEKISHO_PASS}, frame.length);
