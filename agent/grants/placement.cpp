@@ -21,7 +21,7 @@ Placements::Placements(const std::vector<PoolConfig>& pools) {
         }
     }
     // By first address, the wider one first: whatever holds an entry stands before it.
-    std::ranges::stable_sort(entries_, {}, &Entry::prefix);
+    std::ranges::sort(entries_, {}, &Entry::prefix);
     for (std::size_t i = 1; i < entries_.size(); ++i) {
         std::optional<std::size_t> around = i - 1;
         while (around && !entries_[*around].prefix.contains(entries_[i].prefix)) {
