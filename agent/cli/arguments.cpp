@@ -27,14 +27,29 @@ struct Words {
     std::string text;
 };
 
-// The name of the command that was being typed, for "see sekisho grant add --help".
-std::string name_of(const CLI::App& app) {
-    std::string name = "sekisho";
-    for (const CLI::App* at = &app; !at->get_subcommands().empty();) {
+// The command that was being typed, as deep as it was understood.
+CLI::App& deepest(CLI::App& app) {
+    CLI::App* at = &app;
+    while (!at->get_subcommands().empty()) {
         at = at->get_subcommands().front();
-        name += " " + at->get_name();
+    }
+    return *at;
+}
+
+// Its name, for "see sekisho grant add --help".
+std::string name_of(CLI::App& app) {
+    std::string name;
+    for (const CLI::App* at = &deepest(app); at != nullptr; at = at->get_parent()) {
+        name.insert(0, at->get_name() + (name.empty() ? "" : " "));
     }
     return name;
+}
+
+// The footer is added here: from version 2.5 on CLI11 folds the lines of a footer into a paragraph.
+std::string help_of(CLI::App& app) {
+    const std::string footer = deepest(app).get_footer();
+    deepest(app).footer("");
+    return app.help() + "\n" + footer;
 }
 
 CLI::App& leaf(CLI::App& parent, Words& words, Command command, const std::string& name,
@@ -79,7 +94,8 @@ void add_plain(CLI::App& app, Words& words) {
     CLI::App& check = leaf(config, words, Command::config_check, "check",
                            "Say everything that is wrong with a configuration file; changes nothing",
                            "  sekisho config check\n  sekisho config check ./sekisho.toml --json\n");
-    check.add_option("FILE", words.config, "The file (default /etc/sekisho/sekisho.toml)")->type_name("");
+    check.add_option("FILE,--config", words.config, "The file (default /etc/sekisho/sekisho.toml)")
+        ->type_name("");
 }
 
 void add_grant(CLI::App& app, Words& words) {
@@ -221,7 +237,7 @@ std::variant<Arguments, Help, Error> read_arguments(std::span<const std::string>
         set_up(app, words);
         app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
     } catch (const CLI::CallForHelp&) {
-        return Help{app.help()};
+        return Help{help_of(app)};
     } catch (const CLI::CallForVersion& version) {
         return Help{std::string(version.what()) + "\n"};
     } catch (const CLI::ParseError& error) {

@@ -48,10 +48,9 @@ json::object kernel_version() {
 json::object type_information() {
     std::error_code ignored;
     const bool there = std::filesystem::exists("/sys/kernel/btf/vmlinux", ignored);
-    return finding(
-        "btf", true,
-        there ? "/sys/kernel/btf/vmlinux is there" : "no /sys/kernel/btf/vmlinux; the programs don't need it",
-        {});
+    return finding("kernel-btf", there,
+                   there ? "/sys/kernel/btf/vmlinux" : "there is no /sys/kernel/btf/vmlinux",
+                   "boot a kernel built with CONFIG_DEBUG_INFO_BTF=y, as Debian's are");
 }
 
 json::object bpf_file_system(const std::filesystem::path& pin_path) {

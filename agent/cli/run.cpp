@@ -29,8 +29,8 @@ constexpr int wrong_usage = 2;
 // A command that is one question: its success is told by `print`, or else by `words`.
 struct Exchange {
     Question question;
-    void (*print)(const json::object& answer, std::ostream& out) = nullptr;
-    std::string words{};
+    void (*print)(const json::object& answer, std::ostream& out);
+    std::string words;
 };
 
 std::string_view name_of(Failure kind) {
@@ -70,7 +70,8 @@ Exchange grant_add(const Arguments& arguments) {
         body["reason"] = arguments.words;
     }
     return {.question = {.method = "POST", .target = "/v1/grants", .body = json::serialize(body)},
-            .print = print_new_grant};
+            .print = print_new_grant,
+            .words = {}};
 }
 
 Exchange exempt_add(const Arguments& arguments) {
@@ -79,6 +80,7 @@ Exchange exempt_add(const Arguments& arguments) {
         body["note"] = arguments.words;
     }
     return {.question = {.method = "POST", .target = "/v1/exemptions", .body = json::serialize(body)},
+            .print = nullptr,
             .words = arguments.prefix.text() + " is exempt"};
 }
 
@@ -87,15 +89,19 @@ Exchange why(const Arguments& arguments) {
     if (arguments.destination) {
         target += "&destination=" + encoded(arguments.destination->text());
     }
-    return {.question = {.method = "GET", .target = std::move(target), .body = {}}, .print = print_why};
+    return {.question = {.method = "GET", .target = std::move(target), .body = {}},
+            .print = print_why,
+            .words = {}};
 }
 
 Exchange exchange_of(const Arguments& arguments) {
     const auto get = [](const std::string& target, auto print) {
-        return Exchange{.question = {.method = "GET", .target = target, .body = {}}, .print = print};
+        return Exchange{
+            .question = {.method = "GET", .target = target, .body = {}}, .print = print, .words = {}};
     };
     const auto remove = [](const std::string& target, const std::string& words) {
-        return Exchange{.question = {.method = "DELETE", .target = target, .body = {}}, .words = words};
+        return Exchange{
+            .question = {.method = "DELETE", .target = target, .body = {}}, .print = nullptr, .words = words};
     };
     switch (arguments.command) {
         case Command::status:

@@ -3,6 +3,8 @@
 #include "agent/api/client.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <fstream>
@@ -99,6 +101,19 @@ TEST_F(ClientTest, SaysWhyTheAgentCannotBeReached) {
     const auto file = Client(socket()).request("GET", "/");
     ASSERT_FALSE(file);
     EXPECT_NE(file.error().what.find("nobody listens"), std::string::npos) << file.error().what;
+}
+
+// Root passes every directory, so it is somebody else for a moment.
+TEST_F(ClientTest, SaysWhoMayUseTheSocket) {
+    const StandIn agent(socket(), [](const Asked&) { return tests::answer(200, "{}"); });
+    const bool root = ::geteuid() == 0;
+    constexpr uid_t nobody = 65534;
+    ASSERT_EQ(root ? ::seteuid(nobody) : ::chmod(socket().parent_path().c_str(), 0), 0);
+    const auto answer = Client(socket()).request("GET", "/");
+    ASSERT_EQ(root ? ::seteuid(0) : ::chmod(socket().parent_path().c_str(), S_IRWXU), 0);
+    ASSERT_FALSE(answer);
+    EXPECT_EQ(answer.error().what, "can't reach the agent at " + socket().string() + ": permission denied");
+    EXPECT_EQ(answer.error().remedy, "run as root or as one of api.operators/api.viewers");
 }
 
 TEST_F(ClientTest, RefusesRequestsThatWouldBeTwo) {

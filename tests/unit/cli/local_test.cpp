@@ -69,7 +69,7 @@ constexpr const char* broken = "[dataplane]\nports = [0]\n\n[grants]\nlifetme = 
 TEST_F(LocalTest, TheDefaultConfigurationIsFineAndOnlyMonitors) {
     EXPECT_EQ(perform({"config", "check", default_file.string()}), 0) << err();
     EXPECT_EQ(out(), default_file.string() + " is fine\n");
-    EXPECT_EQ(perform({"config", "check", default_file.string(), "--json"}), 0);
+    EXPECT_EQ(perform({"config", "check", "--config", default_file.string(), "--json"}), 0);
     EXPECT_EQ(out(), "{\"ok\":true,\"errors\":[]}\n");
     const auto config = load_config(default_file);
     ASSERT_TRUE(config);
@@ -122,7 +122,7 @@ TEST_F(LocalTest, DoctorWorksWithoutAnAgent) {
     EXPECT_THAT(std::string(check("configuration").at("detail").as_string()), HasSubstr(", and 1 more"));
     EXPECT_EQ(check("agent").at("ok"), false);
     EXPECT_THAT(std::string(check("agent").at("remedy").as_string()), HasSubstr("--socket"));
-    EXPECT_EQ(check("btf").at("ok"), true);
+    EXPECT_EQ(check("kernel-btf").at("ok"), true);
     EXPECT_TRUE(check("kernel-version").is_object());
     EXPECT_EQ(perform({"doctor", "--config", file(broken), "--socket", socket()}), 1);
     EXPECT_THAT(out(), AllOf(HasSubstr("BAD  agent"), HasSubstr("remedy: "), HasSubstr("failed\n")));

@@ -8,6 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
@@ -90,7 +91,8 @@ private:
     // Waits for `descriptor`; false once the end has come.
     [[nodiscard]] bool readable(int descriptor) const {
         pollfd both[2] = {{descriptor, POLLIN, 0}, {stop_[0], POLLIN, 0}};
-        ::poll(both, 2, -1);
+        while (::poll(both, 2, -1) < 0 && errno == EINTR) {
+        }
         return both[1].revents == 0;
     }
 
