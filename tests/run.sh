@@ -13,7 +13,7 @@ usage: tests/run.sh [--quick | --sanitize | --tidy | --long] [ctest's options]
 
   (none)      everything but the long variants
   --quick     unit, bpf, and the tests of the lab that are marked quick: under 3 minutes once it is built
-  --sanitize  unit and bpf with AddressSanitizer and UndefinedBehaviorSanitizer, then unit with ThreadSanitizer
+  --sanitize  the same with AddressSanitizer and UndefinedBehaviorSanitizer, then unit with ThreadSanitizer
   --tidy      clang-format and clang-tidy
   --long      everything, the story 20 times in a row
 
@@ -48,7 +48,7 @@ run() { # PRESET CTEST-OPTIONS
 
 tidy() {
     local sources
-    mapfile -t sources < <(git ls-files '*.cpp' '*.h' '*.c' ':!tests/fuzz/corpus')
+    mapfile -t sources < <(find agent bpf images smtpd tests -name '*.cpp' -o -name '*.h' -o -name '*.c')
     clang-format-19 --dry-run -Werror "${sources[@]}"
     build release
     run-clang-tidy-19 -quiet -warnings-as-errors='*' -p build/release "$root/(agent|smtpd|tests)/.*\.cpp$"
@@ -56,11 +56,11 @@ tidy() {
 
 prepare
 case $mode in
-all) build release && run release -LE long "$@" ;;
+all) build release && run release -LE long -j2 "$@" ;;
 quick) build release && run release -L '^(unit|bpf|quick)$' -LE long -j2 "$@" ;;
-long) build release && run release "$@" && run release -R '^system\.(Blocked|Login|Time)$' --repeat until-fail:20 "$@" ;;
+long) build release && run release -j2 "$@" && run release -R '^system\.(Blocked|Login|Time)$' --repeat until-fail:20 "$@" ;;
 sanitize)
-    build sanitize && run sanitize -L '^(unit|bpf)$' "$@"
+    build sanitize && run sanitize -L '^(unit|bpf|quick)$' -LE long -j2 "$@"
     build tsan && run tsan -L '^unit$' "$@"
     ;;
 tidy) tidy ;;

@@ -21,24 +21,31 @@ class Agent:
         self._notify: socket.socket | None = None
 
     def configure(self, text: str) -> None:
+        for directory in ("/run/sekisho", "/var/lib/sekisho"):  # systemd's part elsewhere
+            self.edge.file(directory).mkdir(parents=True, exist_ok=True)
         self.edge.write(CONFIG, text)
         self.edge.write("/etc/sekisho/policy.key", API_KEY + "\n", 0o600)
 
-    def start(self, *arguments: str, wait: bool = True) -> None:
-        """Returns when the agent has said READY=1; LabError with the end of its log if it ends instead."""
+    def start(self, *wrapper: str) -> None:
+        """Returns when the agent has said READY=1; LabError with the end of its log if it ends instead. `wrapper`: words
+        of a command that executes the words behind it."""
         path = self.edge.log("notify.sock")
         path.unlink(missing_ok=True)
         self.close()
         self._notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
         self._notify.bind(str(path))
         self._notify.settimeout(0.02)
-        for directory in ("/run/sekisho", "/var/lib/sekisho"):
-            self.edge.file(directory).mkdir(parents=True, exist_ok=True)
         with open(self.edge.log("sekishod.log"), "ab") as log:
-            self.process = self.edge.spawn("sekishod", "--config", CONFIG, *arguments, stdin=subprocess.DEVNULL,
+            self.process = self.edge.spawn(*wrapper, "sekishod", "--config", CONFIG, stdin=subprocess.DEVNULL,
                                            stdout=log, stderr=log, env={"NOTIFY_SOCKET": "/var/log/notify.sock"})
-        if wait:
-            await_true(self.ready, "READY=1 of sekishod", 20)
+        await_true(self.ready, "READY=1 of sekishod", 20)
+
+    def refused_start(self, exit_code: int, *wrapper: str) -> str:
+        """What sekishod says that can't start and ends with this code; AssertionError if it does anything else."""
+        done = self.edge.run(*wrapper, "timeout", "10", "sekishod", "--config", CONFIG, check=False)
+        if done.returncode != exit_code:
+            raise AssertionError(f"exit code {done.returncode}, should be {exit_code}:\n{done.stdout}{done.stderr}")
+        return done.stdout + done.stderr
 
     def ready(self) -> bool:
         """Whether READY=1 has come since the last start."""
@@ -68,6 +75,7 @@ class Agent:
         return self.process.wait()
 
     def close(self) -> None:
+        """When its lab is gone, or before another start."""
         if self._notify:
             self._notify.close()
             self._notify = None

@@ -179,7 +179,7 @@ def boot_id() -> str:
 
 
 class Lab:
-    """Hosts with a common name. `keep`: they outlive the process that made them."""
+    """Hosts with a common name."""
 
     def __init__(self, name: str, build: Path):
         if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,31}", name):
@@ -188,6 +188,7 @@ class Lab:
         self.build = build
         self.state = STATE / name
         self.hosts: dict[str, Host] = {}
+        self._entries: list[subprocess.Popen] = []
 
     def __getitem__(self, host: str) -> Host:
         try:
@@ -196,13 +197,13 @@ class Lab:
             raise LabError(f"no host {host}; there are {', '.join(self.hosts) or 'none'}") from None
 
     def make_hosts(self, names: tuple[str, ...], keep: bool = False) -> None:
-        """New hosts, all at once; what stood under this lab's name before is removed."""
+        """New hosts, all at once, that outlive this process only if they are to be kept; what stood under this lab's name before is removed."""
         self.remove()
         self.state.mkdir(parents=True)
         path = f"{self.build}/agent:{self.build}/agent/cli:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
         (self.state / "lab.json").write_text(json.dumps({"build": str(self.build)}))
-        starting = [(name, self._start(name, keep)) for name in names]
-        for name, entry in starting:
+        self._entries = [self._start(name, keep) for name in names]
+        for name, entry in zip(names, self._entries):
             line = entry.stdout.readline()
             if line != "ready\n":
                 raise LabError(f"host {name} did not come up: {line}{entry.stdout.read()}")
@@ -248,7 +249,9 @@ class Lab:
         standing = Lab.find(self.name)
         for host in (self.hosts or (standing.hosts if standing else {})).values():
             host.kill()
-        self.hosts = {}
+        for entry in self._entries:
+            entry.wait()
+        self.hosts, self._entries = {}, []
         shutil.rmtree(self.state, ignore_errors=True)
         with contextlib.suppress(OSError):
             STATE.rmdir()  # the last one puts out the light

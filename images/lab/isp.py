@@ -69,7 +69,9 @@ class Isp:
         self.agent.start()
 
     def remove(self) -> None:
-        self.agent.close()
         if self._door:
             self._door.close()
         self.lab.remove()
+        if self.agent.process:
+            self.agent.process.wait()
+        self.agent.close()

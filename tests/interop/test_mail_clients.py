@@ -45,7 +45,7 @@ class MailClients(LabTest):
 
     def test_curl(self) -> None:
         cases = (("pop3s", f"pop3s://{MAIL_NAME}/", ("-4",)), ("pop3 stls", f"pop3://{MAIL_NAME}/", ("--ssl-reqd", "-4")),
-                 ("apop", f"pop3://{MAIL_NAME}/", ("--login-options", "AUTH=+APOP", "-4")),
+                 ("pop3 apop", f"pop3://{MAIL_NAME}/", ("--login-options", "AUTH=+APOP", "-4")),
                  ("imaps", f"imaps://{MAIL_NAME}/", ("-6",)),
                  ("imap starttls", f"imap://{MAIL_NAME}/", ("--ssl-reqd", "-6")),
                  ("imap cram-md5", f"imap://{MAIL_NAME}/", ("--login-options", "AUTH=CRAM-MD5", "-4")))

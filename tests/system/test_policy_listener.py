@@ -18,6 +18,7 @@ class PolicyListener(LabTest):
     def setUp(self) -> None:
         super().setUp()
         self.isp.restart_agent()
+        self.agent.revoke_all()
 
     def assert_healthy(self) -> None:
         """After all that, an honest login still opens the port."""
@@ -41,7 +42,7 @@ class PolicyListener(LabTest):
 
     def test_broken_json(self) -> None:
         for body in (b"", b"{", b"[]", b"null", b'{"remote":', b"\xff\xfe", b'{"remote":5}', b'{"login":{}}',
-                     b'{"a":' * 5000, b'{"success":"yes"}'):
+                     b'{"a":' * 500, b'{"success":"yes"}'):
             with self.subTest(body=body[:20]):
                 self.assert_rejected(range(400, 500), "allow", body)
         self.assert_healthy()
