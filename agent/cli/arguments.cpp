@@ -49,7 +49,9 @@ std::string name_of(CLI::App& app) {
 std::string help_of(CLI::App& app) {
     const std::string footer = deepest(app).get_footer();
     deepest(app).footer("");
-    return app.help() + "\n" + footer;
+    std::string text = app.help();
+    text.erase(text.find_last_not_of('\n') + 1);
+    return text + "\n\n" + footer;
 }
 
 CLI::App& leaf(CLI::App& parent, Words& words, Command command, const std::string& name,

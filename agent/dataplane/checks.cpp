@@ -47,6 +47,14 @@ Check bpf_file_system(const std::filesystem::path& pin_path) {
             .remedy = ok ? "" : "mount -t bpf bpf /sys/fs/bpf"};
 }
 
+Check btf() {
+    const bool ok = ::access("/sys/kernel/btf/vmlinux", R_OK) == 0;
+    return {.name = "kernel-btf",
+            .ok = ok,
+            .detail = ok ? "/sys/kernel/btf/vmlinux" : "/sys/kernel/btf/vmlinux can't be read",
+            .remedy = ok ? "" : "boot a kernel built with CONFIG_DEBUG_INFO_BTF=y, as Debian's are"};
+}
+
 Check jit() {
     std::ifstream file("/proc/sys/net/core/bpf_jit_enable");
     int value = 0;
@@ -72,7 +80,7 @@ int device_flags(const std::string& interface) {
 }  // namespace
 
 std::vector<Check> check_kernel(const std::filesystem::path& pin_path) {
-    return {kernel_version(), bpf_file_system(pin_path), jit()};
+    return {kernel_version(), btf(), bpf_file_system(pin_path), jit()};
 }
 
 std::vector<Check> check_interface(const Attachment& attachment) {

@@ -104,6 +104,15 @@ Result<void> check_file_system(const std::filesystem::path& pin_path) {
     return {};
 }
 
+// The verifier judges our global functions by the kernel's own types (btf_prepare_func_args).
+Result<void> check_btf() {
+    if (::access("/sys/kernel/btf/vmlinux", R_OK) != 0) {
+        return fail(Failure::unavailable, "the kernel has no BTF: /sys/kernel/btf/vmlinux can't be read",
+                    "boot a kernel built with CONFIG_DEBUG_INFO_BTF=y, as Debian's are");
+    }
+    return {};
+}
+
 // The size of a map that is pinned already, 0 if none is.
 std::uint32_t pinned_size(const std::filesystem::path& path) {
     const Fd map(bpf_obj_get(path.c_str()));
@@ -188,6 +197,9 @@ Kernel::~Kernel() {
 }
 
 Result<Kernel> Kernel::load(const DataplaneConfig& config) {
+    if (auto btf = check_btf(); !btf) {
+        return std::unexpected(btf.error());
+    }
     auto lock = lock_pins(config.pin_path);
     if (!lock) {
         return std::unexpected(lock.error());
