@@ -24,7 +24,13 @@ struct decision {
  * The searches have no branches: they cost the verifier one path instead of 2^steps, and the CPU no wrong guess. Source
  * and destination are looked for at the same time, because one step waits for the one before it, and not for the
  * other search's. The asm keeps the compiler from seeing a comparison, which it would make a branch.
+ *
+ * Few ranges are the rule: then the upper steps, which would all find unused places, are left out. (That place is also
+ * the highest address where a range begins there; nobody sends TCP to or from 255.255.255.255.)
  */
+#define FEW_STEPS 6
+#define FEW_RANGES (1U << FEW_STEPS)
+
 struct search4 {
     const __u32 *at; /* the start of the range reached so far */
     __u32 place;     /* of it */
@@ -50,8 +56,15 @@ static __always_inline void find_segments4(const struct sekisho_table *table, co
     struct search4 source = {table->source4.start, 0, packet->source.low + 1};
     struct search4 destination = {table->destination4.start, 0, packet->destination.low + 1};
 
+    if (~(table->source4.start[FEW_RANGES] & table->destination4.start[FEW_RANGES])) {
 #pragma unroll
-    for (int order = SEKISHO_RANGE_STEPS - 1; order >= 0; order--) {
+        for (int order = SEKISHO_RANGE_STEPS - 1; order >= FEW_STEPS; order--) {
+            step4(&source, order);
+            step4(&destination, order);
+        }
+    }
+#pragma unroll
+    for (int order = FEW_STEPS - 1; order >= 0; order--) {
         step4(&source, order);
         step4(&destination, order);
     }
@@ -95,8 +108,16 @@ static __always_inline void find_segments6(const struct sekisho_table *table, co
     struct search6 source = {table->source6.high, table->source6.low, 0, packet->source};
     struct search6 destination = {table->destination6.high, table->destination6.low, 0, packet->destination};
 
+    if (~(table->source6.high[FEW_RANGES] & table->source6.low[FEW_RANGES] & table->destination6.high[FEW_RANGES] &
+          table->destination6.low[FEW_RANGES])) {
 #pragma unroll
-    for (int order = SEKISHO_RANGE_STEPS - 1; order >= 0; order--) {
+        for (int order = SEKISHO_RANGE_STEPS - 1; order >= FEW_STEPS; order--) {
+            step6(&source, order);
+            step6(&destination, order);
+        }
+    }
+#pragma unroll
+    for (int order = FEW_STEPS - 1; order >= 0; order--) {
         step6(&source, order);
         step6(&destination, order);
     }
