@@ -54,7 +54,7 @@ char journal_level(Level level) {
     return '3';
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
     std::string out = "\"";
     for (const char c : printable(text)) {
         if (c == '"') {
@@ -128,12 +128,12 @@ std::string line(Level level, std::string_view name, std::string_view text, Fiel
     out += ' ';
     out += name;
     out += ' ';
-    out += quoted(text);
+    out += in_quotes(text);
     for (const Field& field : fields) {
         out += ' ';
         out += field.key;
         out += '=';
-        out += plain_word(field.value) ? field.value : quoted(field.value);
+        out += plain_word(field.value) ? field.value : in_quotes(field.value);
     }
     return out;
 }
