@@ -7,6 +7,7 @@
 #include <fstream>
 #include <iterator>
 #include <set>
+#include <tuple>
 #include <utility>
 
 #include "agent/base/config_check.h"
@@ -280,8 +281,8 @@ std::expected<Config, std::vector<ConfigError>> parse_config(std::string_view te
     if (complaints.empty()) {
         return config;
     }
-    std::ranges::stable_sort(complaints, {},
-                             [](const ConfigError& each) { return std::pair(each.line, each.column); });
+    std::ranges::sort(complaints, {},
+                      [](const ConfigError& each) { return std::tie(each.line, each.column, each.what); });
     return std::unexpected(std::move(complaints));
 }
 

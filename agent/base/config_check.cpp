@@ -67,7 +67,7 @@ void check_overlaps(const std::vector<Placed<PoolConfig>>& pools, Complaints& co
             pieces.push_back({pool.value.prefixes[i], &pool.value.name, pool.prefixes.at(i)});
         }
     }
-    std::ranges::stable_sort(pieces, {}, &Piece::prefix);
+    std::ranges::sort(pieces, {}, &Piece::prefix);
     // Sorted by address, wider first: what overlaps anything overlaps the widest before it.
     for (std::size_t i = 1, widest = 0; i < pieces.size(); i++) {
         if (!pieces[widest].prefix.overlaps(pieces[i].prefix)) {
