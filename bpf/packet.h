@@ -48,12 +48,14 @@ struct frame {
     program_context *context;
     void *data;
     void *data_end;
-    __u32 length; /* of the whole packet, fragments and GSO included */
+    __u32 length; /* of the whole packet; of its linear part, as long as nobody has asked for more: see reaches() */
     bool gso;     /* IPv4's total length may be 0: BIG TCP */
 };
 
 /* Copies `size` bytes at `offset` of a frame's part that isn't linear. 0, or negative. By the includer. */
 static __always_inline int frame_load(program_context *context, __u32 offset, void *to, __u32 size);
+/* The length of the whole packet, fragments and GSO included. By the includer. */
+static __always_inline __u32 frame_length(program_context *context);
 
 /* An address as two numbers; IPv4 stands in the lower 32 bits of low. */
 struct address {
@@ -101,9 +103,15 @@ static __always_inline int read_at(const struct frame *frame, __u32 offset, void
         copy_words(to, frame->data + offset, size);
         return 0;
     }
-    if (offset + size > frame->length)
-        return -1;
     return frame_load(frame->context, offset, to, size);
+}
+
+/* Whether the packet goes on to this offset. Only what isn't linear is asked for its length: that costs a call. */
+static __always_inline bool reaches(struct frame *frame, __u32 end)
+{
+    if (end > frame->length)
+        frame->length = frame_length(frame->context);
+    return end <= frame->length;
 }
 
 static __always_inline bool is_tag(__u16 type)
@@ -170,7 +178,7 @@ static __always_inline bool is_tunnel(__u8 protocol)
     return protocol == IPPROTO_IPIP || protocol == IPPROTO_IPV6;
 }
 
-static __always_inline __u8 read_ipv4(const struct frame *frame, struct packet *packet)
+static __always_inline __u8 read_ipv4(struct frame *frame, struct packet *packet)
 {
     struct {
         __u8 version_ihl, tos;
@@ -190,7 +198,7 @@ static __always_inline __u8 read_ipv4(const struct frame *frame, struct packet *
     if (total == 0 && frame->gso)
         total = frame->length - packet->l3;
     if (ip.version_ihl >> 4 != 4 || header < sizeof(ip) || total < header ||
-        packet->l3 + total > frame->length)
+        !reaches(frame, packet->l3 + total))
         return SEKISHO_REASON_IPV4_MALFORMED;
     packet->version = 4;
     packet->source.low = bpf_ntohl(ip.source);
@@ -292,7 +300,7 @@ static __always_inline __u64 number_of(const __be32 words[2])
     return (__u64)bpf_ntohl(words[0]) << 32 | bpf_ntohl(words[1]);
 }
 
-static __always_inline __u8 read_ipv6(const struct frame *frame, struct packet *packet)
+static __always_inline __u8 read_ipv6(struct frame *frame, struct packet *packet)
 {
     struct {
         __be32 version;
@@ -311,9 +319,10 @@ static __always_inline __u8 read_ipv6(const struct frame *frame, struct packet *
     packet->destination.high = number_of(&ip.destination[0]);
     packet->destination.low = number_of(&ip.destination[2]);
     packet->l4 = packet->l3 + sizeof(ip);
-    /* A payload length of 0 is a jumbogram or BIG TCP: the packet's own length counts. */
-    packet->end = ip.payload ? packet->l4 + bpf_ntohs(ip.payload) : frame->length;
-    if (packet->end > frame->length)
+    packet->end = packet->l4 + bpf_ntohs(ip.payload);
+    if (!ip.payload) /* a jumbogram or BIG TCP: the packet's own length counts */
+        packet->end = frame->length = frame_length(frame->context);
+    if (!reaches(frame, packet->end))
         return SEKISHO_REASON_IPV6_MALFORMED;
 
     if (is_extension(ip.next)) {
@@ -336,24 +345,31 @@ static __always_inline __u8 read_ipv6(const struct frame *frame, struct packet *
  * Says what the frame holds from `offset` on, which follows an ethertype of `type` (host order), `tags` tags
  * of it being in metadata.
  */
-static __always_inline void dissect(const struct frame *frame, __u32 offset, __u16 type, __u32 tags,
+static __always_inline void dissect(struct frame *frame, __u32 offset, __u16 type, __u32 tags,
                                     struct packet *packet)
 {
     if (is_tag(type)) {
         __u64 walked = skip_tags(frame->context, offset, type, tags);
 
         packet->found = WALKED_FOUND(walked);
-        if (packet->found != SEGMENT)
+        if (packet->found != SEGMENT) {
+            frame->length = frame_length(frame->context);
             return;
+        }
         offset = WALKED_AT(walked);
         type = WALKED_NEXT(walked);
     }
     packet->l3 = offset;
-    if (type == ETH_P_IP)
+    if (type == ETH_P_IP) {
         packet->found = read_ipv4(frame, packet);
-    else if (type == ETH_P_IPV6)
+        return;
+    }
+    if (type == ETH_P_IPV6) {
         packet->found = read_ipv6(frame, packet);
-    else if (type == ETHERTYPE_MPLS || type == ETHERTYPE_MPLS_MULTICAST)
+        return;
+    }
+    frame->length = frame_length(frame->context);
+    if (type == ETHERTYPE_MPLS || type == ETHERTYPE_MPLS_MULTICAST)
         packet->found = SEKISHO_REASON_MPLS;
     else if (type == ETHERTYPE_PPPOE_SESSION)
         packet->found = SEKISHO_REASON_PPPOE;

@@ -7,6 +7,11 @@ typedef struct __sk_buff program_context;
 
 #include "answer.h"
 
+static __always_inline __u32 frame_length(program_context *context)
+{
+    return context->len;
+}
+
 /* Of the TCP checksum in its header. */
 #define CHECK_OFFSET 16
 

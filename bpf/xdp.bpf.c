@@ -11,6 +11,11 @@ static __always_inline int frame_load(program_context *context, __u32 offset, vo
     return bpf_xdp_load_bytes(context, offset, to, size);
 }
 
+static __always_inline __u32 frame_length(program_context *context)
+{
+    return bpf_xdp_get_buff_len(context);
+}
+
 static __always_inline void *data_of(struct xdp_md *context)
 {
     return (void *)(long)context->data;
@@ -24,7 +29,7 @@ static __always_inline void *data_end_of(struct xdp_md *context)
 /* Cuts the frame to its Ethernet header and tags and `size` octets; the MACs are exchanged. NULL on failure. */
 static __always_inline void *make_room(struct xdp_md *context, const struct packet *packet, const __u32 size)
 {
-    __u32 length = bpf_xdp_get_buff_len(context);
+    __u32 length = frame_length(context);
     __u8 macs[12];
     void *data;
 
@@ -71,7 +76,7 @@ int subscriber_xdp(struct xdp_md *context)
         .context = context,
         .data = data_of(context),
         .data_end = data_end_of(context),
-        .length = bpf_xdp_get_buff_len(context),
+        .length = context->data_end - context->data,
     };
     const struct sekisho_table *table = current_table();
     struct packet packet = {};
@@ -79,7 +84,7 @@ int subscriber_xdp(struct xdp_md *context)
     struct ethhdr ethernet ALIGNED;
 
     if (!table) {
-        count((struct decision){SEKISHO_REASON_NO_TABLE, SEKISHO_PASS}, frame.length);
+        count((struct decision){SEKISHO_REASON_NO_TABLE, SEKISHO_PASS}, frame_length(context));
         return XDP_PASS;
     }
     if (read_at(&frame, 0, &ethernet, sizeof(ethernet)))
@@ -101,7 +106,7 @@ int subscriber_xdp(struct xdp_md *context)
 SEC("xdp.frags")
 int uplink_xdp(struct xdp_md *context)
 {
-    count((struct decision){SEKISHO_REASON_UPLINK, SEKISHO_PASS}, bpf_xdp_get_buff_len(context));
+    count((struct decision){SEKISHO_REASON_UPLINK, SEKISHO_PASS}, frame_length(context));
     return XDP_PASS;
 }
 
