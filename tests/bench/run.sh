@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Builds the benchmarks and runs those named, or all: one JSON object a row on standard output.
+set -euo pipefail
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+names=(dataplane-blocked)
+
+usage() {
+    cat <<'END'
+tests/bench/run.sh [NAME...]
+
+Each row is {"row","value","unit","target","met","peers"}. Needs root. Benchmarks:
+
+  dataplane-blocked  blocked SYNs a second, a million entries: against bare XDP_DROP and nftables (a minute)
+
+Example:
+  tests/bench/run.sh dataplane-blocked | jq -c '[.row, .value, .met]'
+END
+}
+
+run() {
+    case "$1" in
+    dataplane-blocked) "$top/build/release/tests/bench/bench_dataplane" ;;
+    *)
+        echo "tests/bench/run.sh: no benchmark is named $1" >&2
+        usage >&2
+        exit 2
+        ;;
+    esac
+}
+
+for name in "$@"; do
+    case "$name" in
+    --help | -h)
+        usage
+        exit 0
+        ;;
+    esac
+    [[ " ${names[*]} " == *" $name "* ]] || run "$name"
+done
+if [ "$(id -u)" != 0 ]; then
+    echo "tests/bench/run.sh: needs root" >&2
+    exit 1
+fi
+for tool in nft ethtool ip; do
+    command -v "$tool" >/dev/null || {
+        echo "tests/bench/run.sh: $tool is missing: apt-get install nftables ethtool iproute2" >&2
+        exit 1
+    }
+done
+
+cd "$top"
+{
+    cmake --preset release
+    cmake --build --preset release --target bench_dataplane
+} >&2
+for name in "${@:-${names[@]}}"; do
+    run "$name"
+done
