@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Frames cut at every octet, packets that aren't linear, tables at their limits, and the programs that judge
 // nothing.
+#include <algorithm>
+#include <array>
 #include <random>
 
 #include "tests/bpf/cases.h"
@@ -77,6 +79,7 @@ TEST_P(Bounds, LargePackets) {
            SEKISHO_REASON_NOT_GRANTED, SEKISHO_RESET);
     expect("data of 8 KiB over IPv6", Eth().IPv6(reset6, mx6).Tcp(1024, 25).Syn().Payload(8192),
            SEKISHO_REASON_NOT_GRANTED, SEKISHO_RESET);
+    expect("no IP", Eth().Next(0x88b5).Payload(8192), SEKISHO_REASON_NOT_IP, SEKISHO_PASS);
     expect("another port", Eth().IPv4(reset4, mx4).Tcp(1024, 26).Syn().Payload(8192),
            SEKISHO_REASON_PORT_NOT_ENFORCED, SEKISHO_PASS);
 }
@@ -142,6 +145,16 @@ TEST_P(Bounds, ReservedActionsDrop) {
     EXPECT_EQ(programs.counts(), once(SEKISHO_REASON_NOT_GRANTED, SEKISHO_PROHIBIT, frame.size()));
 }
 
+Bytes syn_from6(std::uint64_t high, std::uint64_t low) {
+    constexpr std::size_t source = 14 + 8;
+    auto frame = Eth().IPv6("::", mx6).Tcp(1, 25).Syn().bytes();
+    for (std::size_t octet = 0; octet < 8; octet++) {
+        frame[source + octet] = static_cast<std::uint8_t>(high >> (56 - 8 * octet));
+        frame[source + 8 + octet] = static_cast<std::uint8_t>(low >> (56 - 8 * octet));
+    }
+    return frame;
+}
+
 sekisho_segment drop_pool(std::uint8_t key_bits) {
     sekisho_segment segment{};
     segment.flags = SEKISHO_SEGMENT_POOL | SEKISHO_SEGMENT_HASHED;
@@ -155,23 +168,32 @@ std::string text4(std::uint32_t address) {
            std::to_string(address >> 8 & 255) + "." + std::to_string(address & 255);
 }
 
-// All 1,024 ranges in use: 512 pools of 4 addresses with gaps of 2 to 5 between them, asked at each edge.
+// So many ranges are used in turn: all, and those around which the search takes fewer steps.
+constexpr std::array<std::uint32_t, 7> uses{SEKISHO_RANGES, SEKISHO_RANGES - 1, 66, 65, 64, 63, 2};
+
+// Pools of 4 addresses (of an even number of them) with gaps of 2 to 5 between them, asked at each edge.
 TEST_P(Bounds, AFullTableIsSearchedRight4) {
     auto& programs = Programs::get();
     auto& table = programs.table();
     table.segments[1] = drop_pool(32);
-    std::uint32_t start = 0;
-    for (std::uint32_t i = 0; i < SEKISHO_RANGES; i++) {
-        table.source4.start[i] = start;
-        table.source4.segment[i] = i % 2;
-        start += i == 0 ? 0xcb007100 : i % 2 == 1 ? 4 : 2 + i % 4;
-    }
-    for (std::uint32_t i = 1; i < SEKISHO_RANGES; i++) {
-        for (const std::uint32_t address : {table.source4.start[i] - 1, table.source4.start[i]}) {
-            const bool in_pool = (i % 2 == 1) == (address == table.source4.start[i]);
-            const auto frame = Eth().IPv4(text4(address), mx4).Tcp(1, 25).Syn().bytes();
-            ASSERT_EQ(programs.run(GetParam(), frame).fate, in_pool ? Fate::dropped : Fate::passed) << i;
+    for (const auto used : uses) {
+        std::uint32_t start = 0;
+        for (std::uint32_t i = 0; i < SEKISHO_RANGES; i++) {
+            table.source4.start[i] = i < used ? start : 0xffffffff;
+            table.source4.segment[i] = static_cast<std::uint16_t>(std::min(i, used - 1) % 2);
+            start += i == 0 ? 0xcb007100 : i % 2 == 1 ? 4 : 2 + i % 4;
         }
+        for (std::uint32_t i = 1; i < used; i++) {
+            for (const std::uint32_t back : {1U, 0U}) {
+                const bool in_pool = (i % 2 == 1) == (back == 0);
+                const auto from = text4(table.source4.start[i] - back);
+                const auto frame = Eth().IPv4(from, mx4).Tcp(1, 25).Syn().bytes();
+                ASSERT_EQ(programs.run(GetParam(), frame).fate, in_pool ? Fate::dropped : Fate::passed)
+                    << from << ", range " << i << " of " << used;
+            }
+        }
+        const auto highest = Eth().IPv4("255.255.255.255", mx4).Tcp(1, 25).Syn().bytes();
+        ASSERT_EQ(programs.run(GetParam(), highest).fate, used % 2 == 0 ? Fate::dropped : Fate::passed) << used;
     }
 }
 
@@ -180,29 +202,27 @@ TEST_P(Bounds, AFullTableIsSearchedRight6) {
     auto& programs = Programs::get();
     auto& table = programs.table();
     table.segments[1] = drop_pool(64);
-    std::uint64_t high = 0;
-    std::uint64_t low = 0;
-    for (std::uint32_t i = 0; i < SEKISHO_RANGES; i++) {
-        table.source6.high[i] = high;
-        table.source6.low[i] = low;
-        table.source6.segment[i] = i % 2;
-        if (i % 3 == 0) {
-            high += i == 0 ? 0x20010db800000000 : 1;
-            low = i % 2 == 0 ? 0xffffffffffffff00 : 0x8000000000000000;
-        } else {
-            low = low > 0xffffffffffffff00 ? low + 1 : low + 2;
-        }
-    }
-    for (std::uint32_t i = 1; i < SEKISHO_RANGES; i++) {
-        for (const std::uint64_t back : {1, 0}) {
-            auto frame = Eth().IPv6("::", mx6).Tcp(1, 25).Syn().bytes();
-            const auto at_low = table.source6.low[i] - back;
-            for (std::size_t octet = 0; octet < 8; octet++) {
-                frame[22 + octet] = static_cast<std::uint8_t>(table.source6.high[i] >> (56 - 8 * octet));
-                frame[30 + octet] = static_cast<std::uint8_t>(at_low >> (56 - 8 * octet));
+    for (const auto used : uses) {
+        std::uint64_t high = 0;
+        std::uint64_t low = 0;
+        for (std::uint32_t i = 0; i < SEKISHO_RANGES; i++) {
+            table.source6.high[i] = i < used ? high : ~std::uint64_t{0};
+            table.source6.low[i] = i < used ? low : ~std::uint64_t{0};
+            table.source6.segment[i] = static_cast<std::uint16_t>(std::min(i, used - 1) % 2);
+            if (i % 3 == 0) {
+                high += i == 0 ? 0x20010db800000000 : 1;
+                low = i % 2 == 0 ? 0xffffffffffffff00 : 0x8000000000000000;
+            } else {
+                low += low > 0xffffffffffffff00 ? 1 : 2;
             }
-            const bool in_pool = (i % 2 == 1) == (back == 0);
-            ASSERT_EQ(programs.run(GetParam(), frame).fate, in_pool ? Fate::dropped : Fate::passed) << i;
+        }
+        for (std::uint32_t i = 1; i < used; i++) {
+            for (const std::uint64_t back : {1U, 0U}) {
+                const bool in_pool = (i % 2 == 1) == (back == 0);
+                const auto frame = syn_from6(table.source6.high[i], table.source6.low[i] - back);
+                ASSERT_EQ(programs.run(GetParam(), frame).fate, in_pool ? Fate::dropped : Fate::passed)
+                    << "range " << i << " of " << used;
+            }
         }
     }
 }

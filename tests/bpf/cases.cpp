@@ -37,9 +37,9 @@ Fate fate_of(sekisho_verdict verdict) {
 const Filler& by_hand() {
     static const Filler filler{
         "Hand", [](sekisho_table& table) -> std::function<std::optional<std::uint32_t>(std::string_view)> {
-            const auto hand = std::make_shared<HandTable>(example_policy());
+            static const auto hand = std::make_shared<HandTable>(example_policy());
             table = hand->data();
-            return [hand](std::string_view address) { return hand->bit_of(address); };
+            return [](std::string_view address) { return hand->bit_of(address); };
         }};
     return filler;
 }

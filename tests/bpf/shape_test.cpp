@@ -182,6 +182,8 @@ std::vector<Case> chains() {
         {"HeaderChainLeaves", ip6().HopByHop().Next(60).Payload(7), chain, SEKISHO_DROP},
         {"HeaderChainLeavesAtOnce", ip6().Next(0), SEKISHO_REASON_HEADER_CHAIN, SEKISHO_DROP},
         {"HeaderChainLengthBeyond", ip6().Next(60).Payload(8).Padding(8), chain, SEKISHO_DROP},
+        {"HeaderChainOneUnitBeyond", Eth().IPv6(reset6, mx6).Length(8).DestinationOptions(1).Next(6), chain,
+         SEKISHO_DROP},
         {"HeaderChainIntoPadding", ip6().Next(44).Payload(7).Padding(40), chain, SEKISHO_DROP},
     };
     for (std::size_t depth = 1; depth <= SEKISHO_EXTENSION_HEADERS + 1U; depth++) {
