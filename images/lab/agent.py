@@ -40,9 +40,9 @@ class Agent:
                                            stdout=log, stderr=log, env={"NOTIFY_SOCKET": "/var/log/notify.sock"})
         await_true(self.ready, "READY=1 of sekishod", 20)
 
-    def refused_start(self, exit_code: int, *wrapper: str) -> str:
+    def refused_start(self, exit_code: int, *wrapper: str, program: str = "sekishod") -> str:
         """What sekishod says that can't start and ends with this code; AssertionError if it does anything else."""
-        done = self.edge.run(*wrapper, "timeout", "10", "sekishod", "--config", CONFIG, check=False)
+        done = self.edge.run(*wrapper, "timeout", "10", program, "--config", CONFIG, check=False)
         if done.returncode != exit_code:
             raise AssertionError(f"exit code {done.returncode}, should be {exit_code}:\n{done.stdout}{done.stderr}")
         return done.stdout + done.stderr

@@ -72,6 +72,12 @@ class LabTest(unittest.TestCase):
             finally:
                 connection.close()
 
+    def for_all(self, program: str) -> str:
+        """A program of the build where every user of the edge may execute it, which the build's folder may not allow."""
+        path = self.edge.run("which", program).stdout.strip()
+        self.edge.run("install", "-D", "-m", "755", path, f"/run/for-all/{program}")
+        return f"/run/for-all/{program}"
+
     def login_event(self, address: str, **fields) -> dict:
         """A body as Dovecot sends it after a right password."""
         return {"authed": "ok", "device_id": "", "login": "alice", "mech": "PLAIN", "protocol": "pop3", "pwhash": "05b4",

@@ -170,6 +170,9 @@ class CommandLine(LabTest):  # labels: quick
 
     def test_who_may(self) -> None:
         """A user who is neither operator nor viewer learns and changes nothing."""
-        done = self.edge.run("setpriv", "--reuid", "nobody", "--clear-groups", "sekisho", "grant", "list", check=False)
-        self.assertEqual(done.returncode, 1, done.stdout)
-        self.assertEqual(done.stdout, "")
+        command = self.for_all("sekisho")
+        for words in (("grant", "list"), ("grant", "add", A.address4)):
+            done = self.edge.run("setpriv", "--reuid", "nobody", "--clear-groups", command, *words, "--json", check=False)
+            self.assertEqual(done.returncode, 1, done.stderr)
+            self.assertEqual(json.loads(done.stdout)["error"]["kind"], "refused")
+        self.assertEqual(self.ask(0, "grant", "list")["grants"], [])
