@@ -178,6 +178,16 @@ def boot_id() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
+def forget_dead_labs() -> None:
+    """Removes what is left of labs that died with their test."""
+    for directory in STATE.glob("*"):
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            known = json.loads((directory / "lab.json").read_text())
+            being_made = known["boot"] == boot_id() and start_time(known["maker"]) == known["started"]
+            if not being_made and not Lab.find(directory.name):
+                shutil.rmtree(directory, ignore_errors=True)
+
+
 class Lab:
     """Hosts with a common name."""
 
@@ -199,9 +209,11 @@ class Lab:
     def make_hosts(self, names: tuple[str, ...], keep: bool = False) -> None:
         """New hosts, all at once, that outlive this process only if they are to be kept; what stood under this lab's name before is removed."""
         self.remove()
+        forget_dead_labs()
         self.state.mkdir(parents=True)
         path = f"{self.build}/agent:{self.build}/agent/cli:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-        (self.state / "lab.json").write_text(json.dumps({"build": str(self.build)}))
+        known = {"build": str(self.build), "boot": boot_id(), "maker": os.getpid(), "started": start_time(os.getpid())}
+        (self.state / "lab.json").write_text(json.dumps(known))
         self._entries = [self._start(name, keep) for name in names]
         for name, entry in zip(names, self._entries):
             line = entry.stdout.readline()

@@ -26,7 +26,8 @@ class LabTest(unittest.TestCase):
         if os.geteuid() != 0:
             raise unittest.SkipTest("needs root: hosts are made of namespaces")
         build = Path(os.environ.get("SEKISHO_BUILD", ROOT / "build/release"))
-        cls.isp = Isp(f"test-{cls.__name__.lower()}"[:32], build, mail=cls.mail, mx=cls.mx)
+        # The pid: the same test may run from another build folder at the same time.
+        cls.isp = Isp(f"test-{cls.__name__.lower()}-{os.getpid()}", build, mail=cls.mail, mx=cls.mx)
         cls.addClassCleanup(cls.isp.remove)
         cls.agent = cls.isp.agent
         cls.edge = cls.isp.lab["edge"]
