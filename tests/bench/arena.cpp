@@ -40,8 +40,9 @@ bench_generator* generator_for(std::uint32_t target, std::uint32_t sources) {
     return generator;
 }
 
-// All of a round happens on one CPU, the last, which is less often the one that serves interrupts; and nobody else
-// gets that CPU meanwhile, so that what else the machine does is not measured (where the kernel allows it).
+// All of a round happens on one CPU, the last, which is less often the one that serves interrupts; and nobody
+// else gets that CPU meanwhile, so that what else the machine does is not measured (where the kernel allows
+// it).
 void stay_on_one_cpu() {
     cpu_set_t all;
     cpu_set_t one;
@@ -107,7 +108,8 @@ double Arena::send(std::uint32_t frames, std::uint32_t sources) const {
         stay_on_one_cpu();
         xdp_md context{};
         context.data_end = static_cast<__u32>(frame.size());
-        LIBBPF_OPTS(bpf_test_run_opts, options);
+        bpf_test_run_opts options{};
+        options.sz = sizeof(options);
         options.data_in = frame.data();
         options.data_size_in = static_cast<__u32>(frame.size());
         options.ctx_in = &context;

@@ -108,7 +108,9 @@ private:
     }
 
     void install(const sekisho_table& table) {
-        LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_MMAPABLE);
+        bpf_map_create_opts options{};
+        options.sz = sizeof(options);
+        options.map_flags = BPF_F_MMAPABLE;
         const int map =
             bpf_map_create(BPF_MAP_TYPE_ARRAY, "table", sizeof(std::uint32_t), sizeof(table), 1, &options);
         const std::uint32_t zero = 0;

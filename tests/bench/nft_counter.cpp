@@ -27,7 +27,8 @@ int read_packets(nl_msg* message, void* found) {
         object[NFTA_OBJ_DATA] != nullptr &&
         nla_parse_nested(counter.data(), NFTA_COUNTER_MAX, object[NFTA_OBJ_DATA], nullptr) == 0 &&
         counter[NFTA_COUNTER_PACKETS] != nullptr) {
-        *static_cast<std::optional<std::uint64_t>*>(found) = be64toh(nla_get_u64(counter[NFTA_COUNTER_PACKETS]));
+        *static_cast<std::optional<std::uint64_t>*>(found) =
+            be64toh(nla_get_u64(counter[NFTA_COUNTER_PACKETS]));
     }
     return NL_OK;
 }

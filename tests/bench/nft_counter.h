@@ -7,8 +7,8 @@
 
 namespace sekisho::bench {
 
-// The packets counted by `counter NAME` of `table netdev TABLE` in this thread's network namespace; the process ends
-// if there is none.
+// The packets counted by `counter NAME` of `table netdev TABLE` in this thread's network namespace; the
+// process ends if there is none.
 [[nodiscard]] std::uint64_t nft_packets(const std::string& table, const std::string& name);
 
 }  // namespace sekisho::bench

@@ -193,7 +193,8 @@ TEST_P(Bounds, AFullTableIsSearchedRight4) {
             }
         }
         const auto highest = Eth().IPv4("255.255.255.255", mx4).Tcp(1, 25).Syn().bytes();
-        ASSERT_EQ(programs.run(GetParam(), highest).fate, used % 2 == 0 ? Fate::dropped : Fate::passed) << used;
+        ASSERT_EQ(programs.run(GetParam(), highest).fate, used % 2 == 0 ? Fate::dropped : Fate::passed)
+            << used;
     }
 }
 

@@ -115,7 +115,9 @@ void Programs::load() {
 }
 
 void Programs::make_table() {
-    LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_MMAPABLE);
+    bpf_map_create_opts options{};
+    options.sz = sizeof(options);
+    options.map_flags = BPF_F_MMAPABLE;
     inner_ = bpf_map_create(BPF_MAP_TYPE_ARRAY, "table", sizeof(std::uint32_t), sizeof(sekisho_table), 1,
                             &options);
     require(inner_ >= 0, "making a table");
@@ -229,9 +231,12 @@ Outcome Programs::run(Kind kind, const Bytes& frame, Gso gso, bool uplink) const
     __sk_buff context{};
     context.gso_size = gso.size;
     context.gso_segs = gso.segments;
-    LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame.data(), .data_out = out.data(),
-                .data_size_in = static_cast<__u32>(frame.size()),
-                .data_size_out = static_cast<__u32>(out.size()));
+    bpf_test_run_opts options{};
+    options.sz = sizeof(options);
+    options.data_in = frame.data();
+    options.data_size_in = static_cast<__u32>(frame.size());
+    options.data_out = out.data();
+    options.data_size_out = static_cast<__u32>(out.size());
     if (kind == Kind::tc) {
         options.ctx_in = &context;
         options.ctx_size_in = sizeof(context);

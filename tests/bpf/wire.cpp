@@ -116,9 +116,13 @@ void Wire::attach(Kind kind) const {
         });
     } else {
         box_.inside([&] {
-            LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = static_cast<int>(if_nametoindex("edge0")),
-                        .attach_point = BPF_TC_INGRESS);
-            LIBBPF_OPTS(bpf_tc_opts, options, .prog_fd = program);
+            bpf_tc_hook hook{};
+            hook.sz = sizeof(hook);
+            hook.ifindex = static_cast<int>(if_nametoindex("edge0"));
+            hook.attach_point = BPF_TC_INGRESS;
+            bpf_tc_opts options{};
+            options.sz = sizeof(options);
+            options.prog_fd = program;
             require(bpf_tc_hook_create(&hook) == 0, "making clsact");
             require(bpf_tc_attach(&hook, &options) == 0, "attaching to clsact");
         });

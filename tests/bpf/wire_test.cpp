@@ -30,7 +30,7 @@ bool sums_up(const Bytes& frame) {
     const bool six = frame.at(12) == 0x86;
     const std::size_t l4 = six ? 54 : 34;
     const std::span all(frame);
-    const auto end = six ? frame.size() : std::size_t{14} + (frame.at(16) << 8 | frame.at(17));
+    const auto end = six ? frame.size() : std::size_t{14} + frame.at(16) * 256U + frame.at(17);
     const auto segment = all.subspan(l4, end - l4);
     const auto addresses = six ? all.subspan(22, 32) : all.subspan(26, 8);
     const auto pseudo = sum_octets(addresses, static_cast<std::uint32_t>(segment.size() + IPPROTO_TCP));
