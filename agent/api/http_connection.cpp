@@ -92,15 +92,12 @@ bool is_malformed(const boost::system::error_code& error) {
 }  // namespace
 
 struct HttpConnection::Exchange {
-    boost::beast::flat_buffer buffer;
-    std::optional<Parser> parser;
+    boost::beast::flat_buffer& buffer;  // may hold the beginning of the next request
+    Parser parser;
 };
 
-HttpConnection::HttpConnection(Socket socket, Peer peer, Environment environment)
-    : socket_(std::move(socket)),
-      peer_(std::move(peer)),
-      environment_(environment),
-      timer_(socket_.get_executor()) {}
+HttpConnection::HttpConnection(Socket socket, const Peer& peer, Environment environment)
+    : socket_(std::move(socket)), peer_(peer), environment_(environment), timer_(socket_.get_executor()) {}
 
 void HttpConnection::enter(Phase phase) {
     phase_ = phase;
@@ -144,7 +141,7 @@ asio::awaitable<bool> HttpConnection::wait_for_request(Exchange& exchange) {
 }
 
 asio::awaitable<bool> HttpConnection::read(Exchange& exchange) {
-    Parser& parser = exchange.parser.emplace();
+    Parser& parser = exchange.parser;
     parser.header_limit(static_cast<std::uint32_t>(environment_.limits.header));
     parser.body_limit(environment_.limits.body);
     auto [error, size] = co_await http::async_read_header(socket_, exchange.buffer, parser, quietly);
@@ -209,7 +206,7 @@ asio::awaitable<Response> HttpConnection::answer(const Request& request) {
 }
 
 asio::awaitable<bool> HttpConnection::write(const Exchange& exchange, Response response) {
-    const auto& asked = exchange.parser->get();
+    const auto& asked = exchange.parser.get();
     const bool keep_alive = asked.keep_alive() && !response.close;
     const auto message =
         message_of(std::move(response), asked.version(), keep_alive, asked.method() == http::verb::head);
@@ -223,16 +220,16 @@ asio::awaitable<bool> HttpConnection::write(const Exchange& exchange, Response r
 }
 
 asio::awaitable<void> HttpConnection::run() {
-    Exchange exchange;
-    exchange.buffer.max_size(environment_.limits.header + environment_.limits.body);
+    boost::beast::flat_buffer buffer(environment_.limits.header + environment_.limits.body);
     bool more = true;
     while (more && !closed_) {
+        Exchange exchange{buffer, {}};
         more = co_await wait_for_request(exchange);
         if (more) {
             more = co_await read(exchange);
         }
         if (more) {
-            const Request request = request_of(*exchange.parser, peer_);
+            const Request request = request_of(exchange.parser, peer_);
             enter(Phase::working);
             timer_.cancel();
             Response response = co_await answer(request);

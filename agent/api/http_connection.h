@@ -25,7 +25,7 @@ public:
         HttpCounts& counts;
     };
 
-    HttpConnection(Socket socket, Peer peer, Environment environment);
+    HttpConnection(Socket socket, const Peer& peer, Environment environment);
 
     // Serves until the client or close() ends it.
     [[nodiscard]] boost::asio::awaitable<void> run();

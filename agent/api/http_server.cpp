@@ -116,7 +116,7 @@ asio::awaitable<void> HttpServer::State::accept_all() {
 
 void HttpServer::State::take(HttpConnection::Socket socket) {
     ++counts.connections;
-    Peer peer = peer_of(socket.native_handle());
+    const Peer peer = peer_of(socket.native_handle());
     if ((admit && !admit(peer)) || !make_room()) {
         ++counts.turned_away;
         return;
@@ -129,7 +129,7 @@ void HttpServer::State::take(HttpConnection::Socket socket) {
     const auto executor = acceptor.get_executor();
     const auto place = connections.insert(
         connections.end(),
-        std::make_shared<HttpConnection>(std::move(socket), std::move(peer),
+        std::make_shared<HttpConnection>(std::move(socket), peer,
                                          HttpConnection::Environment{handler, limits, counts}));
     asio::co_spawn(executor, serve(place), asio::detached);
 }

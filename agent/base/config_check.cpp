@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <map>
 #include <string>
+#include <tuple>
 #include <utility>
 
 namespace sekisho {
@@ -74,10 +75,12 @@ void check_overlaps(const std::vector<Placed<PoolConfig>>& pools, Complaints& co
             widest = i;
             continue;
         }
-        const auto position = [](const Piece* piece) {
-            return std::pair(piece->place.line, piece->place.column);
-        };
-        const auto [above, below] = std::ranges::minmax({&pieces[widest], &pieces[i]}, {}, position);
+        const Piece* above = &pieces[widest];
+        const Piece* below = &pieces[i];
+        if (std::tie(below->place.line, below->place.column) <
+            std::tie(above->place.line, above->place.column)) {
+            std::swap(above, below);
+        }
         complain(complaints, below->place,
                  below->prefix.text() + " of pool \"" + *below->pool + "\" overlaps " + above->prefix.text() +
                      " of pool \"" + *above->pool + "\" at line " + std::to_string(above->place.line),

@@ -8,6 +8,7 @@
 #include <initializer_list>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace sekisho::log {
 
@@ -17,14 +18,13 @@ enum class Level { debug, info, notice, warning, error };
 
 // A key=value at the end of a line. Keys are lower_case words of ours; values may come from anywhere.
 struct Field {
-    // NOLINTBEGIN(google-explicit-constructor): a list of fields reads like {{"key", value}, {"count", 3}}
+    // Implicit: a list of fields reads like {{"key", value}, {"count", 3}}.
     Field(std::string_view k, std::string_view v) : key(k), value(v) {}
-    Field(std::string_view k, const std::string& v) : key(k), value(v) {}
+    Field(std::string_view k, std::string v) : key(k), value(std::move(v)) {}
     Field(std::string_view k, const char* v) : key(k), value(v) {}
     Field(std::string_view k, bool v) : key(k), value(v ? "true" : "false") {}
     template <std::integral Number>
     Field(std::string_view k, Number v) : key(k), value(std::to_string(v)) {}
-    // NOLINTEND(google-explicit-constructor)
 
     std::string_view key;
     std::string value;

@@ -28,7 +28,7 @@ prometheus::ClientMetric client_metric(Metrics::Kind kind, const Metrics::Labels
 
 }  // namespace
 
-void Metrics::declare(std::string name, Kind kind, std::string help) {
+void Metrics::declare(const std::string& name, Kind kind, std::string help) {
     if (!families_.try_emplace(name, Family{kind, std::move(help), {}}).second) {
         throw std::logic_error("metric " + name + " declared twice");
     }

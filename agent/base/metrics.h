@@ -16,7 +16,7 @@ public:
     using Labels = std::map<std::string, std::string>;  // values may come from strangers, names not
 
     // Makes a metric known; before that it can't be counted (std::logic_error). Twice is a bug, too.
-    void declare(std::string name, Kind kind, std::string help);
+    void declare(const std::string& name, Kind kind, std::string help);
 
     // Adds to one line of a metric, which begins at 0.
     void add(std::string_view name, const Labels& labels = {}, double by = 1);

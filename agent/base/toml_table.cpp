@@ -3,7 +3,6 @@
 #include "agent/base/toml_table.h"
 
 #include <algorithm>
-#include <numeric>
 #include <utility>
 
 #include "agent/base/printable.h"
@@ -39,7 +38,9 @@ Place place_of(const toml::node& node) {
 // Levenshtein's distance: how many letters to change, add or leave out.
 std::size_t distance(std::string_view one, std::string_view other) {
     std::vector<std::size_t> row(other.size() + 1);
-    std::iota(row.begin(), row.end(), std::size_t{0});
+    for (std::size_t j = 0; j < row.size(); j++) {
+        row[j] = j;
+    }
     for (std::size_t i = 1; i <= one.size(); i++) {
         std::size_t diagonal = std::exchange(row[0], i);
         for (std::size_t j = 1; j <= other.size(); j++) {
@@ -115,7 +116,7 @@ void TomlTable::complain_at(const toml::node& node, std::string what, std::strin
         {.line = where.line, .column = where.column, .what = std::move(what), .remedy = std::move(remedy)});
 }
 
-void TomlTable::complain(std::string_view key, std::string what, std::string remedy) {
+void TomlTable::complain(std::string_view key, const std::string& what, std::string remedy) {
     const toml::node* node = table_.get(key);
     complain_at(node != nullptr ? *node : table_, path(key) + ": " + what, std::move(remedy));
 }
@@ -131,7 +132,7 @@ std::optional<std::string> TomlTable::text(std::string_view key) {
     if (node == nullptr) {
         return std::nullopt;
     }
-    const auto value = node->value_exact<std::string>();
+    auto value = node->value_exact<std::string>();
     if (!value || value->empty()) {
         complain(key, value ? "must not be empty" : "must be a string, not " + std::string(type_name(*node)));
         return std::nullopt;

@@ -56,7 +56,7 @@ public:
     // Complains if the key is missing.
     void require(std::string_view key);
     // Complains of the value of a key, or of the table itself where the key is missing.
-    void complain(std::string_view key, std::string what, std::string remedy = {});
+    void complain(std::string_view key, const std::string& what, std::string remedy = {});
 
     // Where the table begins; where a key's value stands (the table's place where it is missing); where the
     // elements of an array stand.

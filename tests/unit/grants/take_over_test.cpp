@@ -128,7 +128,9 @@ TEST_F(TakeOverTest, AKernelThatEndsSoonerIsBelieved) {
 }
 
 TEST_F(TakeOverTest, WhatEndedMeanwhileIsForgotten) {
+    const std::uint32_t generation = outside_.kernel.at(four_).generation;
     start(later(now_, 600s));
+    EXPECT_EQ(outside_.kernel.at(four_).generation, generation) << "its holder is still the same";
     EXPECT_TRUE(outside_.grants.empty());
     EXPECT_FALSE(outside_.kernel.contains(six_));
     EXPECT_TRUE(outside_.kernel.at(four_).exempt);
@@ -218,6 +220,8 @@ TEST_F(TakeOverTest, WhatLiesInNoPoolAnyMoreIsRemovedButContractsAreKept) {
     EXPECT_EQ(after_.exemptions().size(), 3U);
     EXPECT_EQ(after_.dormant_exemptions().size(), 3U);
     EXPECT_FALSE(after_.exemption_of(address("192.0.2.9")));
+    outside_.apply(after_.exempt(contract("203.0.113.9/32")).value());
+    EXPECT_FALSE(after_.exemption_of(address("192.0.2.9"))) << "another of its length is in force";
 
     config_ = example_config();
     start(then_);
