@@ -46,10 +46,12 @@ static __always_inline bool is_group(const struct address *address, __u8 version
 }
 
 /*
- * Whether the segment is one that this interface may answer; see README. The answer goes where the frame says that it
- * came from, so that must be one station and one host, too: else one frame would be answered to a whole network.
+ * Whether the segment is one that this interface may answer; see README. The answer goes where the frame says
+ * that it came from, so that must be one station and one host, too: else one frame would be answered to a
+ * whole network.
  */
-static __always_inline bool may_answer(const struct packet *packet, const struct ethhdr *ethernet, __u32 index)
+static __always_inline bool may_answer(const struct packet *packet, const struct ethhdr *ethernet,
+                                       __u32 index)
 {
     const struct sekisho_interface *interface;
 
@@ -129,7 +131,8 @@ static __always_inline void fill_reset4(const struct packet *packet, struct rese
     reset->check = ~folded(sum_words(reset, 20, 0));
     fill_tcp(packet, &reset->tcp);
     sum = sum_words(&reset->source, 8, bpf_htons(IPPROTO_TCP) + bpf_htons(sizeof(reset->tcp)));
-    reset->tcp.check = partial ? folded(sum) : (__u16)~folded(sum_words(&reset->tcp, sizeof(reset->tcp), sum));
+    reset->tcp.check =
+        partial ? folded(sum) : (__u16)~folded(sum_words(&reset->tcp, sizeof(reset->tcp), sum));
 }
 
 static __always_inline void put_address(const struct address *address, __be32 words[4])
@@ -153,7 +156,8 @@ static __always_inline void fill_reset6(const struct packet *packet, struct rese
     put_address(&packet->source, reset->destination);
     fill_tcp(packet, &reset->tcp);
     sum = sum_words(reset->source, 32, bpf_htons(IPPROTO_TCP) + bpf_htons(sizeof(reset->tcp)));
-    reset->tcp.check = partial ? folded(sum) : (__u16)~folded(sum_words(&reset->tcp, sizeof(reset->tcp), sum));
+    reset->tcp.check =
+        partial ? folded(sum) : (__u16)~folded(sum_words(&reset->tcp, sizeof(reset->tcp), sum));
 }
 
 #endif

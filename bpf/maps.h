@@ -11,7 +11,8 @@ struct table_map {
     __uint(max_entries, 1);
     __uint(map_flags, BPF_F_MMAPABLE);
     __uint(key_size, sizeof(__u32));
-    __uint(value_size, sizeof(struct sekisho_table)); /* clang leaves only a forward declaration of the type here */
+    __uint(value_size,
+           sizeof(struct sekisho_table)); /* clang leaves only a forward declaration of the type here */
 };
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
@@ -31,7 +32,7 @@ struct {
 
 struct {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-    __uint(max_entries, SEKISHO_REASONS * SEKISHO_VERDICTS);
+    __uint(max_entries, SEKISHO_COUNTS);
     __type(key, __u32);
     __type(value, struct sekisho_count);
 } sekisho_counts SEC(".maps");

@@ -48,7 +48,7 @@ struct frame {
     program_context *context;
     void *data;
     void *data_end;
-    __u32 length; /* of the whole packet; of its linear part, as long as nobody has asked for more: see reaches() */
+    __u32 length; /* of the whole packet; of its linear part until somebody asks for more: see reaches() */
     bool gso;     /* IPv4's total length may be 0: BIG TCP */
 };
 
@@ -68,23 +68,23 @@ struct address {
 struct packet {
     struct address source;
     struct address destination;
-    __u32 l3;      /* offset of the IP header */
-    __u32 l4;      /* offset of the TCP header */
-    __u32 end;     /* offset of the first byte behind the IP packet */
-    __u32 seq;     /* host order */
+    __u32 l3;  /* offset of the IP header */
+    __u32 l4;  /* offset of the TCP header */
+    __u32 end; /* offset of the first byte behind the IP packet */
+    __u32 seq; /* host order */
     __u32 ack;
     __u32 payload; /* octets behind the TCP header */
     __be16 source_port;
     __be16 destination_port;
-    __u8 version;  /* 4 or 6 */
-    __u8 flags;    /* of TCP */
+    __u8 version; /* 4 or 6 */
+    __u8 flags;   /* of TCP */
     __u8 found;
 };
 
 /*
- * Copies `size` (a constant) bytes; what lies on the stack is ALIGNED. No header is aligned so well, but the CPUs that
- * this is for don't mind, and the verifier knows. Unless it is told so, the compiler copies octet by octet, which costs
- * more than all else that is done to a passing packet.
+ * Copies `size` (a constant) bytes; what lies on the stack is ALIGNED. No header is aligned so well, but the
+ * CPUs that this is for don't mind, and the verifier knows. Unless it is told so, the compiler copies octet
+ * by octet, which costs more than all else that is done to a passing packet.
  */
 #define ALIGNED __attribute__((aligned(8)))
 static __always_inline void copy_words(void *to, const void *from, const __u32 size)
@@ -106,7 +106,7 @@ static __always_inline int read_at(const struct frame *frame, __u32 offset, void
     return frame_load(frame->context, offset, to, size);
 }
 
-/* Whether the packet goes on to this offset. Only what isn't linear is asked for its length: that costs a call. */
+/* Whether the packet goes on to this offset. What is linear isn't asked for its length: that costs a call. */
 static __always_inline bool reaches(struct frame *frame, __u32 end)
 {
     if (end > frame->length)
@@ -120,9 +120,10 @@ static __always_inline bool is_tag(__u16 type)
 }
 
 /*
- * Walks over the tags that follow `offset`; `type` is the ethertype before it, `tags` of them have been taken off
- * already (those in metadata). Returns the offset and the ethertype behind them, and a reason or SEGMENT: see the
- * macros below. A global function: the verifier judges it once, instead of each depth with all that follows.
+ * Walks over the tags that follow `offset`; `type` is the ethertype before it, `tags` of them have been taken
+ * off already (those in metadata). Returns the offset and the ethertype behind them, and a reason or SEGMENT:
+ * see the macros below. A global function: the verifier judges it once, instead of each depth with all that
+ * follows.
  */
 #define WALKED(at, next, found) ((__u64)(at) | (__u64)(next) << 32 | (__u64)(found) << 48)
 #define WALKED_AT(walked) ((__u32)(walked))
@@ -229,7 +230,7 @@ static __always_inline bool is_extension(__u8 next)
 /* A walk over extension headers. */
 struct walk {
     program_context *context;
-    __u32 at;   /* offset of the next header */
+    __u32 at; /* offset of the next header */
     __u32 end;
     __u8 next;  /* its type */
     __u8 first; /* the packet is a first fragment */
@@ -279,9 +280,10 @@ static int walk_extension(__u32 index, struct walk *walk)
 }
 
 /*
- * Walks over the extension headers from `at`, the first being of type `next`, in a packet that ends at `end`. Returns
- * what skip_tags does; `found` with FIRST set says that it is a first fragment. A later fragment ends the walk: what
- * follows it is no header. By bpf_loop, so that the verifier sees one header instead of all their orders.
+ * Walks over the extension headers from `at`, the first being of type `next`, in a packet that ends at `end`.
+ * Returns what skip_tags does; `found` with FIRST set says that it is a first fragment. A later fragment ends
+ * the walk: what follows it is no header. By bpf_loop, so that the verifier sees one header instead of all
+ * their orders.
  */
 #define WALKED_FIRST (1ULL << 56)
 

@@ -21,12 +21,13 @@ struct decision {
 };
 
 /*
- * The searches have no branches: they cost the verifier one path instead of 2^steps, and the CPU no wrong guess. Source
- * and destination are looked for at the same time, because one step waits for the one before it, and not for the
- * other search's. The asm keeps the compiler from seeing a comparison, which it would make a branch.
+ * The searches have no branches: they cost the verifier one path instead of 2^steps, and the CPU no wrong
+ * guess. Source and destination are looked for at the same time, because one step waits for the one before
+ * it, and not for the other search's. The asm keeps the compiler from seeing a comparison, which it would
+ * make a branch.
  *
- * Few ranges are the rule: then the upper steps, which would all find unused places, are left out. (That place is also
- * the highest address where a range begins there; nobody sends TCP to or from 255.255.255.255.)
+ * Few ranges are the rule: then the upper steps, which would all find unused places, are left out. (That
+ * place is also the highest address where a range begins there; nobody sends TCP to or from 255.255.255.255.)
  */
 #define FEW_STEPS 6
 #define FEW_RANGES (1U << FEW_STEPS)
@@ -50,8 +51,8 @@ static __always_inline void step4(struct search4 *search, int order)
     search->place += forward;
 }
 
-static __always_inline void find_segments4(const struct sekisho_table *table, const struct packet *packet, __u32 *from,
-                                           __u32 *to)
+static __always_inline void find_segments4(const struct sekisho_table *table, const struct packet *packet,
+                                           __u32 *from, __u32 *to)
 {
     struct search4 source = {table->source4.start, 0, packet->source.low + 1};
     struct search4 destination = {table->destination4.start, 0, packet->destination.low + 1};
@@ -84,7 +85,7 @@ static __always_inline __u64 borrow_of(__u64 a, __u64 b, __u64 borrow)
 struct search6 {
     const __u64 *high; /* the two halves of the start of the range reached so far */
     const __u64 *low;
-    __u32 place;       /* of it */
+    __u32 place; /* of it */
     struct address address;
 };
 
@@ -102,14 +103,14 @@ static __always_inline void step6(struct search6 *search, int order)
 }
 
 /* The same for IPv6. */
-static __always_inline void find_segments6(const struct sekisho_table *table, const struct packet *packet, __u32 *from,
-                                           __u32 *to)
+static __always_inline void find_segments6(const struct sekisho_table *table, const struct packet *packet,
+                                           __u32 *from, __u32 *to)
 {
     struct search6 source = {table->source6.high, table->source6.low, 0, packet->source};
     struct search6 destination = {table->destination6.high, table->destination6.low, 0, packet->destination};
 
-    if (~(table->source6.high[FEW_RANGES] & table->source6.low[FEW_RANGES] & table->destination6.high[FEW_RANGES] &
-          table->destination6.low[FEW_RANGES])) {
+    if (~(table->source6.high[FEW_RANGES] & table->source6.low[FEW_RANGES] &
+          table->destination6.high[FEW_RANGES] & table->destination6.low[FEW_RANGES])) {
 #pragma unroll
         for (int order = SEKISHO_RANGE_STEPS - 1; order >= FEW_STEPS; order--) {
             step6(&source, order);
@@ -138,7 +139,8 @@ static __always_inline bool is_enforced(const struct sekisho_table *table, __be1
 }
 
 /* The subscriber's key as two numbers, see struct sekisho_key. */
-static __always_inline struct address key_of(const struct packet *packet, const struct sekisho_segment *segment)
+static __always_inline struct address key_of(const struct packet *packet,
+                                             const struct sekisho_segment *segment)
 {
     struct address key = packet->source;
     __u32 host;

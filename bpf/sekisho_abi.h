@@ -43,22 +43,22 @@ enum sekisho_verdict {
 
 /* Why. One for each row of the README; agent/dataplane/reasons.cpp has the names and the words. */
 enum sekisho_reason {
-    SEKISHO_REASON_NO_TABLE = 0,           /* pass: no policy loaded yet */
-    SEKISHO_REASON_FRAME_TRUNCATED = 1,    /* drop: a tag leaves the frame */
-    SEKISHO_REASON_NOT_IP = 2,             /* pass: another ethertype */
-    SEKISHO_REASON_TAGS_TOO_DEEP = 3,      /* pass: more than SEKISHO_TAGS tags */
-    SEKISHO_REASON_MPLS = 4,               /* pass for now: not looked inside yet */
-    SEKISHO_REASON_PPPOE = 5,              /* pass for now: not looked inside yet */
-    SEKISHO_REASON_IPV4_MALFORMED = 6,     /* drop: ihl < 5, lengths beyond the packet */
-    SEKISHO_REASON_IPV6_MALFORMED = 7,     /* drop: short, payload length beyond the packet */
-    SEKISHO_REASON_SOURCE_INVALID = 8,     /* reserved: source validation (BCP 38) */
-    SEKISHO_REASON_TUNNEL = 9,             /* pass for now: IP in IP is not looked inside yet */
-    SEKISHO_REASON_LATER_FRAGMENT = 10,    /* pass: no TCP header in it */
-    SEKISHO_REASON_FRAGMENT_AT_ONE = 11,   /* drop: TCP fragment at offset 1 (RFC 3128) */
-    SEKISHO_REASON_TINY_FRAGMENT = 12,     /* drop: first fragment without the header (RFC 1858, 7112) */
-    SEKISHO_REASON_TCP_MALFORMED = 13,     /* drop: under 20 bytes, bad data offset */
-    SEKISHO_REASON_HEADER_CHAIN = 14,      /* drop: too many extension headers, or the chain leaves the packet */
-    SEKISHO_REASON_NOT_TCP = 15,           /* pass */
+    SEKISHO_REASON_NO_TABLE = 0,         /* pass: no policy loaded yet */
+    SEKISHO_REASON_FRAME_TRUNCATED = 1,  /* drop: a tag leaves the frame */
+    SEKISHO_REASON_NOT_IP = 2,           /* pass: another ethertype */
+    SEKISHO_REASON_TAGS_TOO_DEEP = 3,    /* pass: more than SEKISHO_TAGS tags */
+    SEKISHO_REASON_MPLS = 4,             /* pass for now: not looked inside yet */
+    SEKISHO_REASON_PPPOE = 5,            /* pass for now: not looked inside yet */
+    SEKISHO_REASON_IPV4_MALFORMED = 6,   /* drop: ihl < 5, lengths beyond the packet */
+    SEKISHO_REASON_IPV6_MALFORMED = 7,   /* drop: short, payload length beyond the packet */
+    SEKISHO_REASON_SOURCE_INVALID = 8,   /* reserved: source validation (BCP 38) */
+    SEKISHO_REASON_TUNNEL = 9,           /* pass for now: IP in IP is not looked inside yet */
+    SEKISHO_REASON_LATER_FRAGMENT = 10,  /* pass: no TCP header in it */
+    SEKISHO_REASON_FRAGMENT_AT_ONE = 11, /* drop: TCP fragment at offset 1 (RFC 3128) */
+    SEKISHO_REASON_TINY_FRAGMENT = 12,   /* drop: first fragment without the header (RFC 1858, 7112) */
+    SEKISHO_REASON_TCP_MALFORMED = 13,   /* drop: under 20 bytes, bad data offset */
+    SEKISHO_REASON_HEADER_CHAIN = 14, /* drop: too many extension headers, or the chain leaves the packet */
+    SEKISHO_REASON_NOT_TCP = 15,      /* pass */
     SEKISHO_REASON_PORT_NOT_ENFORCED = 16, /* pass */
     SEKISHO_REASON_FOREIGN_DYNAMIC = 17,   /* reserved: IP25B */
     SEKISHO_REASON_QUARANTINED = 18,       /* block */
@@ -96,13 +96,13 @@ enum sekisho_entry_flag {
  */
 struct sekisho_entry {
     struct sekisho_key key;
-    __u64 expires_ns;    /* CLOCK_BOOTTIME at which the grant ends */
-    __u32 generation;    /* raised each time the key is handed to somebody */
-    __u32 budget_left;   /* new connections; reserved, not counted yet */
-    __u32 window_start;  /* reserved */
-    __u16 window_used;   /* reserved */
-    __u8 flags;          /* enum sekisho_entry_flag */
-    __u8 key_bits;       /* the key's length; for the agent, which may meet another one in its configuration */
+    __u64 expires_ns;   /* CLOCK_BOOTTIME at which the grant ends */
+    __u32 generation;   /* raised each time the key is handed to somebody */
+    __u32 budget_left;  /* new connections; reserved, not counted yet */
+    __u32 window_start; /* reserved */
+    __u16 window_used;  /* reserved */
+    __u8 flags;         /* enum sekisho_entry_flag */
+    __u8 key_bits;      /* the key's length; for the agent, which may meet another one in its configuration */
 };
 
 enum sekisho_segment_flag {
@@ -116,12 +116,12 @@ enum sekisho_segment_flag {
 struct sekisho_segment {
     __u64 first_high; /* the prefix's first address as two numbers; IPv4 in the lower 32 bits of low */
     __u64 first_low;
-    __u32 bit_base;  /* place of its first key in the bitmap, unless hashed */
-    __u8 flags;      /* enum sekisho_segment_flag */
-    __u8 action;     /* enum sekisho_verdict: what block means here */
-    __u8 key_bits;   /* length of a subscriber's key: 32 for IPv4, 48 to 128 for IPv6 */
+    __u32 bit_base; /* place of its first key in the bitmap, unless hashed */
+    __u8 flags;     /* enum sekisho_segment_flag */
+    __u8 action;    /* enum sekisho_verdict: what block means here */
+    __u8 key_bits;  /* length of a subscriber's key: 32 for IPv4, 48 to 128 for IPv6 */
     __u8 reserved;
-    __u32 pool;      /* place of the pool in the configuration */
+    __u32 pool; /* place of the pool in the configuration */
     __u32 reserved2;
 };
 
@@ -169,6 +169,8 @@ static inline __u32 sekisho_hashed_bit(__u64 high, __u64 low)
 }
 
 /* Counters, per CPU, at [reason * SEKISHO_VERDICTS + verdict]. */
+#define SEKISHO_COUNTS ((__u32)SEKISHO_REASONS * SEKISHO_VERDICTS)
+
 struct sekisho_count {
     __u64 packets;
     __u64 bytes;

@@ -21,12 +21,13 @@ static __always_inline int frame_load(program_context *context, __u32 offset, vo
 }
 
 /*
- * Leaves of the packet what comes before IP, and room for an IP header without options and a TCP header at `l4`.
- * Sets *partial if its checksum is one that the stack completes on the way out (CHECKSUM_PARTIAL); a program isn't
- * told, but the kernel refuses to cut such a packet before the end of its checksum (__bpf_skb_min_len), so it is
- * asked to. 0, or negative.
+ * Leaves of the packet what comes before IP, and room for an IP header without options and a TCP header at
+ * `l4`. Sets *partial if its checksum is one that the stack completes on the way out (CHECKSUM_PARTIAL); a
+ * program isn't told, but the kernel refuses to cut such a packet before the end of its checksum
+ * (__bpf_skb_min_len), so it is asked to. 0, or negative.
  */
-static __always_inline int make_room(struct __sk_buff *skb, const struct packet *packet, __u32 l4, bool *partial)
+static __always_inline int make_room(struct __sk_buff *skb, const struct packet *packet, __u32 l4,
+                                     bool *partial)
 {
     __u32 options = packet->l4 - l4;
 
@@ -36,8 +37,9 @@ static __always_inline int make_room(struct __sk_buff *skb, const struct packet 
     if (!options)
         return 0;
     /*
-     * The octets behind the IP header go, and the TCP header stays where the stack knows it: there it completes the
-     * checksum, and before it nothing may be cut. Refused behind a tag in the frame, and for over 4,095 octets.
+     * The octets behind the IP header go, and the TCP header stays where the stack knows it: there it
+     * completes the checksum, and before it nothing may be cut. Refused behind a tag in the frame, and for
+     * over 4,095 octets.
      */
     if (!bpf_skb_adjust_room(skb, -(__s32)options, BPF_ADJ_ROOM_NET, BPF_F_ADJ_ROOM_NO_CSUM_RESET))
         return 0;
@@ -61,7 +63,8 @@ static __always_inline int reset(struct __sk_buff *skb, const struct packet *pac
     __u32 header = packet->version == 4 ? sizeof(struct reset4) : sizeof(struct reset6);
     bool partial;
 
-    if (make_room(skb, packet, packet->l3 + header - sizeof(struct tcp_header), &partial) || exchange_macs(skb))
+    if (make_room(skb, packet, packet->l3 + header - sizeof(struct tcp_header), &partial) ||
+        exchange_macs(skb))
         return -1;
     if (packet->version == 4) {
         struct reset4 answer ALIGNED;

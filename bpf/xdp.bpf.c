@@ -26,7 +26,8 @@ static __always_inline void *data_end_of(struct xdp_md *context)
     return (void *)(long)context->data_end;
 }
 
-/* Cuts the frame to its Ethernet header and tags and `size` octets; the MACs are exchanged. NULL on failure. */
+/* Cuts the frame to its Ethernet header and tags and `size` octets; the MACs are exchanged. NULL on failure.
+ */
 static __always_inline void *make_room(struct xdp_md *context, const struct packet *packet, const __u32 size)
 {
     __u32 length = frame_length(context);
@@ -92,9 +93,8 @@ int subscriber_xdp(struct xdp_md *context)
     else
         dissect(&frame, sizeof(ethernet), bpf_ntohs(ethernet.h_proto), 0, &packet);
     decision = decide(&packet, table);
-    if (decision.verdict == SEKISHO_RESET &&
-        (!may_answer(&packet, &ethernet, context->ingress_ifindex) || !answer_allowed(table) ||
-         reset(context, &packet)))
+    if (decision.verdict == SEKISHO_RESET && (!may_answer(&packet, &ethernet, context->ingress_ifindex) ||
+                                              !answer_allowed(table) || reset(context, &packet)))
         decision.verdict = SEKISHO_DROP;
     count(decision, frame.length);
     if (decision.verdict == SEKISHO_PASS || decision.verdict == SEKISHO_MONITOR)

@@ -48,7 +48,7 @@ run() { # PRESET CTEST-OPTIONS
 
 tidy() {
     local sources
-    mapfile -t sources < <(find agent smtpd tests -name '*.cpp' -o -name '*.h')
+    mapfile -t sources < <(find bpf agent smtpd tests -name '*.cpp' -o -name '*.h' -o -name '*.c')
     clang-format-19 --dry-run -Werror "${sources[@]}"
     build release
     run-clang-tidy-19 -quiet -warnings-as-errors='*' -p build/release "$root/(agent|smtpd|tests)/.*\.cpp$"

@@ -38,25 +38,9 @@ int status_of(Failure kind) {
     std::unreachable();
 }
 
-std::string_view name_of(Failure kind) {
-    switch (kind) {
-        case Failure::invalid:
-            return "invalid";
-        case Failure::refused:
-            return "refused";
-        case Failure::not_found:
-            return "not_found";
-        case Failure::conflict:
-            return "conflict";
-        case Failure::unavailable:
-            return "unavailable";
-    }
-    std::unreachable();
-}
-
 Response error_response(const Error& error, int status) {
     const json::object body = {
-        {"error", {{"kind", name_of(error.kind)}, {"what", error.what}, {"remedy", error.remedy}}}};
+        {"error", {{"kind", failure_name(error.kind)}, {"what", error.what}, {"remedy", error.remedy}}}};
     return {.status = status, .body = json::serialize(body), .headers = {}};
 }
 

@@ -4,6 +4,7 @@
 
 #include <expected>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace sekisho {
@@ -16,6 +17,23 @@ enum class Failure {
     conflict,     // it is there already, or somebody else holds it
     unavailable,  // something outside is missing or broken; may work later
 };
+
+// The kind's name in JSON.
+constexpr std::string_view failure_name(Failure kind) {
+    switch (kind) {
+        case Failure::invalid:
+            return "invalid";
+        case Failure::refused:
+            return "refused";
+        case Failure::not_found:
+            return "not_found";
+        case Failure::conflict:
+            return "conflict";
+        case Failure::unavailable:
+            return "unavailable";
+    }
+    std::unreachable();
+}
 
 // What went wrong, in words for an operator, and what to do about it (may be empty).
 struct Error {

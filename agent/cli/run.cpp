@@ -33,22 +33,6 @@ struct Exchange {
     std::string words;
 };
 
-std::string_view name_of(Failure kind) {
-    switch (kind) {
-        case Failure::invalid:
-            return "invalid";
-        case Failure::refused:
-            return "refused";
-        case Failure::not_found:
-            return "not_found";
-        case Failure::conflict:
-            return "conflict";
-        case Failure::unavailable:
-            return "unavailable";
-    }
-    std::unreachable();
-}
-
 void report(const Error& error, bool as_json, std::ostream& out, std::ostream& err) {
     err << "sekisho: " << printable(error.what) << '\n';
     if (!error.remedy.empty()) {
@@ -56,7 +40,7 @@ void report(const Error& error, bool as_json, std::ostream& out, std::ostream& e
     }
     if (as_json) {
         const json::object body = {
-            {"error", {{"kind", name_of(error.kind)}, {"what", error.what}, {"remedy", error.remedy}}}};
+            {"error", {{"kind", failure_name(error.kind)}, {"what", error.what}, {"remedy", error.remedy}}}};
         out << json::serialize(body) << '\n';
     }
 }

@@ -294,7 +294,7 @@ Result<std::vector<Count>> Dataplane::counts() const {
     std::vector<sekisho_count> values(static_cast<std::size_t>(cpus));
     std::vector<Count> list;
     constexpr std::uint32_t verdicts = SEKISHO_VERDICTS;
-    for (std::uint32_t place = 0; place < SEKISHO_REASONS * verdicts; place++) {
+    for (std::uint32_t place = 0; place < SEKISHO_COUNTS; place++) {
         if (bpf_map_lookup_elem(state_->kernel.counts(), &place, values.data()) != 0) {
             return fail(Failure::unavailable, "can't read the counters: " + error_text(errno));
         }

@@ -23,7 +23,7 @@ namespace {
 
 constexpr std::uint32_t loopback = 1;
 // Counters, one for each reason and verdict.
-constexpr std::uint32_t places = std::uint32_t{SEKISHO_REASONS} * SEKISHO_VERDICTS;
+constexpr std::uint32_t places = SEKISHO_COUNTS;
 constexpr std::size_t largest_frame = 1U << 17;
 
 void require(bool good, const char* what) {

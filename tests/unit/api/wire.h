@@ -29,27 +29,11 @@
 #include <utility>
 
 #include "agent/api/http_server.h"
+#include "tests/unit/directory.h"
 
 namespace sekisho::api::tests {
 
-// A directory that goes with its contents.
-class Directory {
-public:
-    Directory() {
-        std::string name = (std::filesystem::temp_directory_path() / "sekisho-api-XXXXXX").string();
-        if (::mkdtemp(name.data()) == nullptr) {
-            throw std::runtime_error("no temporary directory");
-        }
-        path_ = name;
-    }
-    Directory(const Directory&) = delete;
-    Directory& operator=(const Directory&) = delete;
-    ~Directory() { std::filesystem::remove_all(path_); }
-    [[nodiscard]] std::filesystem::path operator/(const char* name) const { return path_ / name; }
-
-private:
-    std::filesystem::path path_;
-};
+using sekisho::tests::Directory;
 
 // An io_context that runs on a thread of its own.
 class Runner {

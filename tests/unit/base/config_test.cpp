@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/unit/directory.h"
+
 namespace sekisho {
 namespace {
 
@@ -310,18 +312,12 @@ ports = [0, 70000]
 
 class ConfigFile : public ::testing::Test {
 protected:
-    ConfigFile() {
-        std::string name = (std::filesystem::temp_directory_path() / "sekisho-config-XXXXXX").string();
-        directory_ = ::mkdtemp(name.data());
-    }
-    ~ConfigFile() override { std::filesystem::remove_all(directory_); }
-
     std::filesystem::path write(const std::string& content) {
         const auto path = directory_ / "sekisho.toml";
         std::ofstream(path, std::ios::binary) << content;
         return path;
     }
-    std::filesystem::path directory_;
+    tests::Directory directory_;
 };
 
 TEST_F(ConfigFile, IsReadFromTheDisk) {
@@ -334,7 +330,7 @@ TEST_F(ConfigFile, IsReadFromTheDisk) {
 
 TEST_F(ConfigFile, MissingDirectoryTooLarge) {
     EXPECT_FALSE(load_config(directory_ / "nothing.toml"));
-    EXPECT_FALSE(load_config(directory_));
+    EXPECT_FALSE(load_config(directory_.path()));
     const auto large = load_config(write(std::string((1U << 20U) + 1, '#')));
     ASSERT_FALSE(large);
     EXPECT_THAT(large.error().front().what, HasSubstr("1 MiB"));

@@ -10,6 +10,8 @@
 #include <fstream>
 #include <string>
 
+#include "tests/unit/directory.h"
+
 namespace sekisho {
 namespace {
 
@@ -17,20 +19,13 @@ using ::testing::HasSubstr;
 
 class Secret : public ::testing::Test {
 protected:
-    Secret() {
-        std::string name = (std::filesystem::temp_directory_path() / "sekisho-secret-XXXXXX").string();
-        directory_ = ::mkdtemp(name.data());
-        path_ = directory_ / "key";
-    }
-    ~Secret() override { std::filesystem::remove_all(directory_); }
-
     Result<std::string> read(const std::string& content, mode_t mode = 0600) {
         std::ofstream(path_, std::ios::binary | std::ios::trunc) << content;
         EXPECT_EQ(::chmod(path_.c_str(), mode), 0);
         return read_secret(path_);
     }
-    std::filesystem::path directory_;
-    std::filesystem::path path_;
+    tests::Directory directory_;
+    std::filesystem::path path_ = directory_ / "key";
 };
 
 TEST_F(Secret, OneLineEndIsCutOff) {
@@ -66,7 +61,7 @@ TEST_F(Secret, MissingAndStrangeFiles) {
     ASSERT_FALSE(missing);
     EXPECT_EQ(missing.error().kind, Failure::unavailable);
     EXPECT_THAT(missing.error().remedy, HasSubstr("create it"));
-    EXPECT_FALSE(read_secret(directory_));
+    EXPECT_FALSE(read_secret(directory_.path()));
     const auto fifo = directory_ / "fifo";
     ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
     EXPECT_FALSE(read_secret(fifo)) << "and doesn't hang";

@@ -13,14 +13,14 @@
 #include <filesystem>
 #include <string>
 
+#include "tests/unit/directory.h"
+
 namespace sekisho::systemd {
 namespace {
 
 class Notify : public ::testing::Test {
 protected:
     Notify() {
-        std::string name = (std::filesystem::temp_directory_path() / "sekisho-notify-XXXXXX").string();
-        directory_ = ::mkdtemp(name.data());
         const std::string path = directory_ / "notify";
         socket_ = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
         sockaddr_un address{};
@@ -34,14 +34,13 @@ protected:
             ::unsetenv(name);
         }
         ::close(socket_);
-        std::filesystem::remove_all(directory_);
     }
     std::string said() {
         std::array<char, 512> buffer{};
         const ssize_t got = ::recv(socket_, buffer.data(), buffer.size(), MSG_DONTWAIT);
         return {buffer.data(), static_cast<std::size_t>(std::max<ssize_t>(got, 0))};
     }
-    std::filesystem::path directory_;
+    tests::Directory directory_;
     int socket_ = -1;
 };
 

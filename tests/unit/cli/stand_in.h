@@ -20,26 +20,9 @@
 #include <utility>
 #include <vector>
 
+#include "tests/unit/directory.h"
+
 namespace sekisho::tests {
-
-// A directory that goes with its contents.
-class Directory {
-public:
-    Directory() {
-        std::string name = (std::filesystem::temp_directory_path() / "sekisho-cli-XXXXXX").string();
-        if (::mkdtemp(name.data()) == nullptr) {
-            throw std::runtime_error("no temporary directory");
-        }
-        path_ = name;
-    }
-    Directory(const Directory&) = delete;
-    Directory& operator=(const Directory&) = delete;
-    ~Directory() { std::filesystem::remove_all(path_); }
-    [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-
-private:
-    std::filesystem::path path_;
-};
 
 // What came in: "POST /v1/grants" and its body.
 struct Asked {

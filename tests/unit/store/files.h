@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// A directory for one test, and things to put into a store.
+// Things to put into a store.
 #pragma once
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -13,31 +12,13 @@
 
 #include "agent/grants/grants.h"
 #include "agent/store/store.h"
+#include "tests/unit/directory.h"
 
 namespace sekisho::store {
 
 using namespace std::chrono_literals;
 
-// Gone with its content at the end of the test.
-class Directory {
-public:
-    Directory() {
-        std::string pattern = (std::filesystem::temp_directory_path() / "sekisho-store-XXXXXX").string();
-        path_ = ::mkdtemp(pattern.data());
-    }
-    Directory(const Directory&) = delete;
-    Directory& operator=(const Directory&) = delete;
-    ~Directory() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
-    }
-
-    [[nodiscard]] std::filesystem::path operator/(std::string_view name) const { return path_ / name; }
-    [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-
-private:
-    std::filesystem::path path_;
-};
+using tests::Directory;
 
 inline grants::Grant grant(std::string_view key, std::string user = "alice") {
     return {.key = parse_prefix(key).value(),
