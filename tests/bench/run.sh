@@ -43,15 +43,9 @@ if [ "$(id -u)" != 0 ]; then
     echo "tests/bench/run.sh: needs root" >&2
     exit 1
 fi
-for tool in nft ethtool ip; do
-    command -v "$tool" >/dev/null || {
-        echo "tests/bench/run.sh: $tool is missing: apt-get install nftables ethtool iproute2" >&2
-        exit 1
-    }
-done
-
 cd "$top"
 {
+    sh images/packages.sh
     cmake --preset release
     cmake --build --preset release --target bench_dataplane
 } >&2
