@@ -7,114 +7,48 @@
 // list), not callers of its socket (SO_PEERCRED). It needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON. When it
 // ends, however it ends, what is in force stays in force; `sekishod --detach` takes it out.
 #include <CLI/CLI.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/signal_set.hpp>
-#include <csignal>
-#include <exception>
 #include <iostream>
 
-#include "agent/base/config.h"
-#include "agent/base/log.h"
-#include "agent/base/systemd.h"
+#include "agent/base/daemon_main.h"
 #include "agent/daemon.h"
 
 namespace sekisho {
 
 namespace {
 
-constexpr int done = 0;
-constexpr int failed = 1;
-constexpr int wrong_usage = 2;
-
-int complain(const Error& error) {
-    log::error("START_FAILED", error.what, {{"remedy", error.remedy}});
-    return failed;
-}
-
 int detach(const Config& config) {
     const auto freed = dataplane::detach_all(config.dataplane.pin_path);
     if (!freed) {
-        return complain(freed.error());
+        return complain("DETACH_FAILED", freed.error());
     }
     std::cout << "nothing is enforced any more; interfaces freed: " << *freed << '\n';
-    return done;
+    return 0;
 }
 
-// Tells systemd that the io_context still turns, as often as the unit asks for.
-class Watchdog {
-public:
-    explicit Watchdog(boost::asio::io_context& context) : timer_(context) {
-        if (const auto interval = systemd::watchdog_interval()) {
-            interval_ = *interval;
-            tick();
-        }
-    }
-
-private:
-    void tick() {
-        systemd::alive();
-        timer_.expires_after(interval_);
-        timer_.async_wait([this](const boost::system::error_code& error) {
-            if (!error) {
-                tick();
+DaemonProgram program(bool& take_out) {
+    return {
+        .name = "sekishod",
+        .about = "The agent of Sekisho: closes port 25 for subscribers, opens it for those who may.",
+        .examples = "  sekishod --detach",
+        .add_options =
+            [&take_out](CLI::App& app) {
+                app.add_flag("--detach", take_out,
+                             "Take programs and maps out of the kernel: nothing is enforced then")
+                    ->excludes("--check");
+            },
+        .instead =
+            [&take_out](const Config& config) {
+                return take_out ? std::optional<int>(detach(config)) : std::nullopt;
+            },
+        .start = [](boost::asio::io_context& context, const Config& config) -> Result<std::shared_ptr<void>> {
+            auto daemon = Daemon::start(context, config);
+            if (!daemon) {
+                return std::unexpected(daemon.error());
             }
-        });
-    }
-
-    boost::asio::steady_timer timer_;
-    std::chrono::microseconds interval_{};
-};
-
-int run(const Config& config) {
-    boost::asio::io_context context(1);
-    boost::asio::signal_set signals(context, SIGTERM, SIGINT);
-    signals.async_wait([&context](const boost::system::error_code& error, int signal) {
-        if (!error) {
-            log::info("STOPPING", "what is in force stays in force", {{"signal", std::to_string(signal)}});
-            systemd::stopping();
-            context.stop();
-        }
-    });
-    const auto daemon = Daemon::start(context, config);
-    if (!daemon) {
-        return complain(daemon.error());
-    }
-    const Watchdog watchdog(context);
-    log::info("READY", "the agent is up",
-              {{"version", SEKISHO_VERSION}, {"socket", config.api.socket.string()}});
-    systemd::ready();
-    systemd::status("enforcing");
-    context.run();
-    return done;
-}
-
-int main_with(int count, char** arguments) {
-    CLI::App app("The agent of Sekisho: closes port 25 for subscribers, opens it for those who may.",
-                 "sekishod");
-    std::string file = "/etc/sekisho/sekisho.toml";
-    bool check = false;
-    bool take_out = false;
-    app.add_option("--config", file, "The configuration file")->capture_default_str();
-    auto* check_flag = app.add_flag("--check", check, "Only check the configuration");
-    app.add_flag("--detach", take_out, "Take programs and maps out of the kernel: nothing is enforced then")
-        ->excludes(check_flag);
-    app.footer("Examples:\n  sekishod --check --config new.toml\n  sekishod --detach");
-    app.set_version_flag("--version", SEKISHO_VERSION);
-    try {
-        app.parse(count, arguments);
-    } catch (const CLI::ParseError& error) {
-        return app.exit(error) == 0 ? done : wrong_usage;
-    }
-    const auto config = load_config(file);
-    if (!config) {
-        std::cerr << text(file, config.error());
-        return wrong_usage;
-    }
-    if (check) {
-        std::cout << file << " is fine\n";
-        return done;
-    }
-    return take_out ? detach(*config) : run(*config);
+            return std::shared_ptr<Daemon>(std::move(*daemon));
+        },
+        .ready = "the agent is up",
+        .stopping = "what is in force stays in force"};
 }
 
 }  // namespace
@@ -122,10 +56,6 @@ int main_with(int count, char** arguments) {
 }  // namespace sekisho
 
 int main(int count, char** arguments) {
-    try {
-        return sekisho::main_with(count, arguments);
-    } catch (const std::exception& error) {
-        std::cerr << "sekishod: " << error.what() << '\n';
-        return 1;
-    }
+    bool take_out = false;
+    return sekisho::run_daemon(sekisho::program(take_out), count, arguments);
 }

@@ -23,6 +23,8 @@
 #include <system_error>
 #include <utility>
 
+#include "agent/base/descriptor.h"
+
 namespace sekisho::api {
 
 namespace {
@@ -32,25 +34,6 @@ using Clock = std::chrono::steady_clock;
 using Parser = http::response_parser<http::string_body>;
 
 constexpr std::uint64_t largest_answer = std::uint64_t{64} * 1024 * 1024;
-
-// A file descriptor that closes itself.
-class Descriptor {
-public:
-    explicit Descriptor(int number) : number_(number) {}
-    Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    Descriptor& operator=(Descriptor&&) = delete;
-    ~Descriptor() {
-        if (number_ >= 0) {
-            ::close(number_);
-        }
-    }
-    [[nodiscard]] int get() const { return number_; }
-
-private:
-    int number_;
-};
 
 std::string words(int error) {
     return std::error_code(error, std::generic_category()).message();

@@ -18,8 +18,9 @@
 #include <list>
 
 #include "agent/api/http_connection.h"
-#include "agent/api/http_listener.h"
+#include "agent/base/listener.h"
 #include "agent/base/log.h"
+#include "agent/base/socket_address.h"
 
 namespace sekisho::api {
 namespace {
@@ -52,12 +53,28 @@ bool same_name(std::string_view left, std::string_view right) {
     return std::ranges::equal(left, right, {}, lower, lower);
 }
 
+// Who is at the other end of an accepted connection.
+Peer peer_of(int connection) {
+    Peer peer;
+    if (const auto remote = remote_endpoint(connection)) {
+        peer.address = remote->address;
+        peer.port = remote->port;
+        return peer;
+    }
+    ucred credentials{};
+    socklen_t length = sizeof credentials;
+    if (::getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0 &&
+        credentials.pid != 0) {
+        peer.user = credentials.uid;
+    }
+    return peer;
+}
+
 }  // namespace
 
 std::string Peer::text() const {
     if (address) {
-        const bool six = address->family == Family::ipv6;
-        return (six ? "[" + address->text() + "]" : address->text()) + ":" + std::to_string(port);
+        return Endpoint{*address, port}.text();
     }
     return user ? "uid " + std::to_string(*user) : "unknown";
 }
@@ -71,11 +88,13 @@ std::optional<std::string_view> Request::header(std::string_view name) const {
 struct HttpServer::State : std::enable_shared_from_this<State> {
     using Connections = std::list<std::shared_ptr<HttpConnection>>;
 
-    State(const asio::any_io_executor& executor, int listener, Handler answering, const HttpLimits& how_much,
-          Admit admitting)
+    State(const asio::any_io_executor& executor, Descriptor listener, Handler answering,
+          const HttpLimits& how_much, Admit admitting)
         : acceptor(executor), handler(std::move(answering)), limits(how_much), admit(std::move(admitting)) {
-        acceptor.assign(Protocol(0, 0), listener);
-        port = port_of(listener);
+        if (const auto local = local_endpoint(listener.get())) {
+            port = local->port;
+        }
+        acceptor.assign(Protocol(0, 0), listener.release());
     }
 
     asio::awaitable<void> accept_all();
@@ -215,25 +234,30 @@ HttpServer::~HttpServer() {
 Result<HttpServer> HttpServer::listen_unix(const asio::any_io_executor& executor,
                                            const std::filesystem::path& path, mode_t mode, Handler handler,
                                            HttpLimits limits, Admit admit) {
-    const auto listener = open_unix_listener(path, mode);
+    auto listener = sekisho::listen_unix({.path = path, .mode = mode, .group = {}});
     if (!listener) {
         return std::unexpected(listener.error());
     }
-    auto state = std::make_shared<State>(executor, *listener, std::move(handler), limits, std::move(admit));
-    state->path = path;
-    state->file = file_id(path);
-    return HttpServer(std::move(state));
+    auto server = adopt(executor, std::move(*listener), std::move(handler), limits, std::move(admit));
+    server.state_->path = path;
+    server.state_->file = file_id(path);
+    return server;
 }
 
 Result<HttpServer> HttpServer::listen_tcp(const asio::any_io_executor& executor, const Address& address,
                                           std::uint16_t port, Handler handler, HttpLimits limits,
                                           Admit admit) {
-    const auto listener = open_tcp_listener(address, port);
+    auto listener = sekisho::listen_tcp({.address = address, .port = port});
     if (!listener) {
         return std::unexpected(listener.error());
     }
+    return adopt(executor, std::move(*listener), std::move(handler), limits, std::move(admit));
+}
+
+HttpServer HttpServer::adopt(const asio::any_io_executor& executor, Descriptor listener, Handler handler,
+                             HttpLimits limits, Admit admit) {
     return HttpServer(
-        std::make_shared<State>(executor, *listener, std::move(handler), limits, std::move(admit)));
+        std::make_shared<State>(executor, std::move(listener), std::move(handler), limits, std::move(admit)));
 }
 
 void HttpServer::stop() {

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "agent/base/address.h"
+#include "agent/base/descriptor.h"
 #include "agent/base/result.h"
 
 namespace sekisho::api {
@@ -97,6 +98,10 @@ public:
                                                        const Address& address, std::uint16_t port,
                                                        Handler handler, HttpLimits limits = {},
                                                        Admit admit = {});
+
+    // Takes over a socket that is listening already. Its file, if it has one, is left to whoever made it.
+    [[nodiscard]] static HttpServer adopt(const boost::asio::any_io_executor& executor, Descriptor listener,
+                                          Handler handler, HttpLimits limits = {}, Admit admit = {});
 
     HttpServer(HttpServer&&) noexcept;
     HttpServer& operator=(HttpServer&&) noexcept;

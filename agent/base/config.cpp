@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "agent/base/config_check.h"
+#include "agent/base/config_read.h"
 #include "agent/base/printable.h"
 #include "agent/base/toml_table.h"
 
@@ -21,32 +22,6 @@ namespace {
 constexpr std::array<std::string_view, 2> sides = {"subscriber", "uplink"};
 constexpr std::array<std::string_view, 5> attaches = {"auto", "xdp", "xdp-generic", "tc", "clsact"};
 constexpr std::array<std::string_view, 3> actions = {"monitor", "drop", "reset"};
-
-template <std::size_t Size>
-std::vector<std::string_view> words(const std::array<std::string_view, Size>& all) {
-    return {all.begin(), all.end()};
-}
-
-// Sets `to` if there is a value.
-template <class To, class From>
-void set(To& to, const std::optional<From>& from) {
-    if (from) {
-        to = static_cast<To>(*from);
-    }
-}
-
-// An absolute path, which must not be taken from where the daemon happens to be started.
-void set_path(TomlTable& table, std::string_view key, std::filesystem::path& to) {
-    const auto value = table.text(key);
-    if (!value) {
-        return;
-    }
-    if (!value->starts_with('/')) {
-        table.complain(key, "must be an absolute path", "begin it with /");
-        return;
-    }
-    to = *value;
-}
 
 void read_dataplane(TomlTable& table, DataplaneConfig& config) {
     set_path(table, "pin_path", config.pin_path);
@@ -157,13 +132,9 @@ void read_grants(TomlTable& table, GrantConfig& config) {
 }
 
 void read_api(TomlTable& table, ApiConfig& config) {
-    set_path(table, "socket", config.socket);
+    set_socket(table, "socket", config.socket);
     set(config.operators, table.texts("operators"));
     set(config.viewers, table.texts("viewers"));
-    constexpr std::size_t longest_socket_path = 107;  // sockaddr_un's room
-    if (config.socket.native().size() > longest_socket_path) {
-        table.complain("socket", "is longer than a socket's path can be (107 bytes)", "choose a shorter one");
-    }
 }
 
 void read_proof(TomlTable& table, DovecotConfig& config) {
@@ -192,15 +163,8 @@ DovecotConfig read_dovecot(TomlTable& table) {
     set(config.port, table.integer("port", 1, 65535));
     set_path(table, "key_file", config.key_file);
     set(config.reporters, table.prefixes("reporters"));
-    const auto listen = table.text("listen");
-    const auto address = listen ? parse_address(*listen) : Result<Address>(fail(Failure::invalid, {}));
-    if (address) {
-        config.listen = *address;
-    } else {
+    if (!set_address(table, "listen", config.listen)) {
         config.port = 0;  // no listener: check_sections has nothing to compare
-        if (listen) {
-            table.complain("listen", address.error().what, address.error().remedy);
-        }
     }
     read_proof(table, config);
     if (const auto lifetime = table.duration("lifetime")) {
@@ -234,9 +198,13 @@ void read_sections(TomlTable& root, Config& config, Complaints& complaints) {
     read_all(root, "interface", "", read_interface, sections.interfaces);
     read_all(root, "pool", "prefixes", read_pool, sections.pools);
     read_all(root, "designated", "prefixes", read_designated, sections.designated);
-    root.table("login", [&sections](TomlTable& table) {
+    root.table("login", [&sections, &config](TomlTable& table) {
         read_all(table, "dovecot", "reporters", read_dovecot, sections.dovecot);
+        table.table("submission", [&config](TomlTable& submission) {
+            config.submission_login = read_submission_login(submission, config.grants);
+        });
     });
+    read_mail_sections(root, config);
     check_sections(sections, config.grants, complaints);
     move_values(sections.interfaces, config.interfaces);
     move_values(sections.pools, config.pools);
@@ -250,6 +218,40 @@ std::unexpected<Complaints> one_complaint(int line, int column, std::string what
 }
 
 }  // namespace
+
+void set_path(TomlTable& table, std::string_view key, std::filesystem::path& to) {
+    const auto value = table.text(key);
+    if (!value) {
+        return;
+    }
+    if (!value->starts_with('/')) {
+        table.complain(key, "must be an absolute path", "begin it with /");
+        return;
+    }
+    to = *value;
+}
+
+void set_socket(TomlTable& table, std::string_view key, std::filesystem::path& to) {
+    constexpr std::size_t longest_socket_path = 107;  // sockaddr_un's room
+    set_path(table, key, to);
+    if (to.native().size() > longest_socket_path) {
+        table.complain(key, "is longer than a socket's path can be (107 bytes)", "choose a shorter one");
+    }
+}
+
+bool set_address(TomlTable& table, std::string_view key, Address& to) {
+    const auto text = table.text(key);
+    if (!text) {
+        return false;
+    }
+    const auto address = parse_address(*text);
+    if (!address) {
+        table.complain(key, address.error().what, address.error().remedy);
+        return false;
+    }
+    to = *address;
+    return true;
+}
 
 std::string_view to_string(Side side) {
     return sides.at(static_cast<std::size_t>(side));

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "agent/base/address.h"
+#include "agent/base/config_mail.h"
 #include "agent/base/result.h"
 
 namespace sekisho {
@@ -94,6 +95,11 @@ struct Config {
     ApiConfig api;
     StoreConfig store;
     std::vector<DovecotConfig> dovecot;
+    std::optional<SubmissionLoginConfig> submission_login;
+    SubmissionConfig submission;
+    AuthConfig auth;
+    RelayConfig relay;
+    DnsConfig dns;
 };
 
 // One complaint about a file: "FILE:LINE:COLUMN: what", and the remedy.

@@ -15,29 +15,12 @@
 #include <cstring>
 #include <stdexcept>
 
+#include "agent/base/descriptor.h"
+
 namespace sekisho {
 namespace {
 
 constexpr std::size_t largest = 4096;
-
-class Descriptor {
-public:
-    explicit Descriptor(int fd) : fd_(fd) {}
-    ~Descriptor() {
-        if (fd_ >= 0) {
-            ::close(fd_);
-        }
-    }
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    Descriptor(Descriptor&&) = delete;
-    Descriptor& operator=(Descriptor&&) = delete;
-
-    [[nodiscard]] int get() const { return fd_; }
-
-private:
-    int fd_;
-};
 
 Result<std::string> read_up_to(int fd, std::size_t limit, const std::string& name) {
     std::string content(limit, '\0');

@@ -49,7 +49,7 @@ std::uint32_t program_id(int program) {
 
 // Replaces the program behind a pinned link. False if there is no such link, or its interface is gone.
 bool update_link(const std::filesystem::path& pin, int program) {
-    const Fd link(bpf_obj_get(pin.c_str()));
+    const Descriptor link(bpf_obj_get(pin.c_str()));
     if (!link) {
         return false;
     }
@@ -79,7 +79,7 @@ int make_link(const std::filesystem::path& pin, unsigned index, int program, con
     if (number < 0) {
         return -number;
     }
-    const Fd link(number);
+    const Descriptor link(number);
     // Without a pin the link would end with the agent, and the subscribers' port 25 would open.
     return bpf_obj_pin(link.get(), pin.c_str()) == 0 ? 0 : errno;
 }
@@ -140,15 +140,24 @@ std::string why_this(const std::string& mode, Attach attach, const std::string& 
     return attach == Attach::automatic ? "native XDP: the driver has it" : "the configuration says " + mode;
 }
 
+// Takes a link's program off its interface and forgets the link. Removing the pin alone would do, but later:
+// the kernel puts off the end of a link that nobody holds any more.
+bool remove_link(const std::filesystem::path& pin) {
+    if (const Descriptor link(bpf_obj_get(pin.c_str())); link) {
+        static_cast<void>(bpf_link_detach(link.get()));  // fails where the interface has gone already
+    }
+    std::error_code ignored;
+    return std::filesystem::remove(pin, ignored);
+}
+
 int attach_as(const Kernel& kernel, const Interface& interface, Side side, const std::string& mode) {
     if (mode == "clsact") {
         return make_clsact(interface.index, kernel.tc_program(side));
     }
     // One XDP program has room on a device: ours of the other XDP mode has to make way first.
     if (mode.starts_with("xdp")) {
-        std::error_code ignored;
-        std::filesystem::remove(
-            pin_of(kernel.links(), interface.index, mode == "xdp" ? "xdp-generic" : "xdp"), ignored);
+        static_cast<void>(
+            remove_link(pin_of(kernel.links(), interface.index, mode == "xdp" ? "xdp-generic" : "xdp")));
     }
     return make_link(pin_of(kernel.links(), interface.index, mode), interface.index,
                      mode == "tcx" ? kernel.tc_program(side) : kernel.xdp_program(side), mode);
@@ -182,8 +191,7 @@ Result<Attachment> attach_program(const Kernel& kernel, const Interface& interfa
 bool detach_programs(const std::filesystem::path& links, unsigned index, const std::string& kept_mode) {
     bool found = false;
     for (const char* mode : link_modes) {
-        std::error_code ignored;
-        if (kept_mode != mode && std::filesystem::remove(pin_of(links, index, mode), ignored)) {
+        if (kept_mode != mode && remove_link(pin_of(links, index, mode))) {
             found = true;
         }
     }

@@ -68,7 +68,7 @@ Check jit() {
 
 // The ethtool flags of a device: -1 if it can't be told.
 int device_flags(const std::string& interface) {
-    const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    const Descriptor socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     ethtool_value value{};
     value.cmd = ETHTOOL_GFLAGS;
     ifreq request{};

@@ -61,8 +61,8 @@ Result<ActiveTable> ActiveTable::make(const sekisho_table& contents) {
     bpf_map_create_opts options{};
     options.sz = sizeof(options);
     options.map_flags = BPF_F_MMAPABLE;
-    Fd map(bpf_map_create(BPF_MAP_TYPE_ARRAY, "sekisho_table", sizeof(std::uint32_t), sizeof(sekisho_table),
-                          1, &options));
+    Descriptor map(bpf_map_create(BPF_MAP_TYPE_ARRAY, "sekisho_table", sizeof(std::uint32_t),
+                                  sizeof(sekisho_table), 1, &options));
     if (!map) {
         return fail(Failure::unavailable, "can't make a table: " + error_text(errno), "free memory");
     }
@@ -318,7 +318,7 @@ Result<int> detach_all(const std::filesystem::path& pin_path) {
     }
     int count = 0;
     {
-        const Fd interfaces(bpf_obj_get((layout_path(pin_path) / "sekisho_interfaces").c_str()));
+        const Descriptor interfaces(bpf_obj_get((layout_path(pin_path) / "sekisho_interfaces").c_str()));
         for (const unsigned index : known_interfaces(links_path(pin_path), interfaces.get())) {
             count += detach_programs(links_path(pin_path), index) ? 1 : 0;
         }

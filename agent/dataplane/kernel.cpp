@@ -115,7 +115,7 @@ Result<void> check_btf() {
 
 // The size of a map that is pinned already, 0 if none is.
 std::uint32_t pinned_size(const std::filesystem::path& path) {
-    const Fd map(bpf_obj_get(path.c_str()));
+    const Descriptor map(bpf_obj_get(path.c_str()));
     bpf_map_info info{};
     std::uint32_t length = sizeof(info);
     if (!map || bpf_obj_get_info_by_fd(map.get(), &info, &length) != 0) {
@@ -149,7 +149,7 @@ std::filesystem::path links_path(const std::filesystem::path& pin_path) {
     return layout_path(pin_path) / "links";
 }
 
-Result<Fd> lock_pins(const std::filesystem::path& pin_path) {
+Result<Descriptor> lock_pins(const std::filesystem::path& pin_path) {
     const LibbpfLog quiet;
     if (auto fits = check_file_system(pin_path); !fits) {
         return std::unexpected(fits.error());
@@ -157,7 +157,7 @@ Result<Fd> lock_pins(const std::filesystem::path& pin_path) {
     if (auto made = make_directory(pin_path); !made) {
         return std::unexpected(made.error());
     }
-    Fd lock(::open(pin_path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    Descriptor lock(::open(pin_path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!lock) {
         return fail(Failure::unavailable, "can't open " + pin_path.string() + ": " + error_text(errno));
     }
@@ -171,7 +171,7 @@ Result<Fd> lock_pins(const std::filesystem::path& pin_path) {
     return lock;
 }
 
-Kernel::Kernel(Fd lock) : lock_(std::move(lock)) {}
+Kernel::Kernel(Descriptor lock) : lock_(std::move(lock)) {}
 
 Kernel::Kernel(Kernel&& other) noexcept
     : lock_(std::move(other.lock_)),

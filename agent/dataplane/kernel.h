@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "agent/base/config.h"
+#include "agent/base/descriptor.h"
 #include "agent/base/result.h"
 
 struct sekisho_xdp;
@@ -18,35 +19,11 @@ struct sekisho_tc;
 
 namespace sekisho::dataplane {
 
-// An owned file descriptor.
-class Fd {
-public:
-    Fd() = default;
-    explicit Fd(int number) : number_(number) {}
-    Fd(Fd&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
-    Fd& operator=(Fd&& other) noexcept {
-        std::swap(number_, other.number_);
-        return *this;
-    }
-    Fd(const Fd&) = delete;
-    Fd& operator=(const Fd&) = delete;
-    ~Fd() {
-        if (number_ >= 0) {
-            ::close(number_);
-        }
-    }
-    [[nodiscard]] int get() const { return number_; }
-    explicit operator bool() const { return number_ >= 0; }
-
-private:
-    int number_ = -1;
-};
-
 // "Operation not permitted" for an errno.
 [[nodiscard]] std::string error_text(int error);
 
 // Holds the pin path for one process. Failure::conflict if another one does.
-[[nodiscard]] Result<Fd> lock_pins(const std::filesystem::path& pin_path);
+[[nodiscard]] Result<Descriptor> lock_pins(const std::filesystem::path& pin_path);
 
 // Below the pin path stand the maps and links of this layout version.
 [[nodiscard]] std::filesystem::path layout_path(const std::filesystem::path& pin_path);
@@ -76,9 +53,9 @@ public:
     [[nodiscard]] const std::vector<std::string>& notices() const { return notices_; }
 
 private:
-    explicit Kernel(Fd lock);
+    explicit Kernel(Descriptor lock);
 
-    Fd lock_;
+    Descriptor lock_;
     sekisho_xdp* xdp_ = nullptr;
     sekisho_tc* tc_ = nullptr;
     std::filesystem::path links_;

@@ -30,7 +30,7 @@ public:
     void set_bit(std::uint32_t bit, bool value);
 
 private:
-    Fd map_;
+    Descriptor map_;
     sekisho_table* memory_ = nullptr;
 };
 

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// The sections of sekisho.toml that concern the submission server's three processes. Part of config.h.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/base/address.h"
+
+namespace sekisho {
+
+// How a connection to a listener becomes a TLS connection.
+enum class TlsMode : std::uint8_t {
+    starttls,  // when the client asks for it (RFC 3207); AUTH and mail only afterwards
+    implicit,  // from the first byte (RFC 8314)
+    none,      // never: for networks of trust, see ListenerConfig::relay
+};
+
+[[nodiscard]] std::string_view to_string(TlsMode mode);  // "starttls", "implicit", "none"
+
+// [[submission.listener]]
+struct ListenerConfig {
+    Address address;  // "::" is IPv6 only
+    std::uint16_t port = 587;
+    TlsMode tls = TlsMode::starttls;
+    std::vector<Prefix> relay;  // clients from here may send without AUTH, with or without TLS
+};
+
+// [submission]: sekisho-smtpd. Without a listener there is no submission server.
+struct SubmissionConfig {
+    std::string hostname;  // in banner and trace; empty: the machine's own name
+    std::string user = "sekisho-smtpd";
+    std::filesystem::path certificate;  // PEM, with its chain
+    std::filesystem::path key;          // PEM, not readable by others
+    std::filesystem::path auth_socket =
+        "/run/sekisho/auth-client.sock";  // Dovecot's protocol: ours or Dovecot's
+    bool report_logins = true;            // to the agent, which opens port 25 if [login.submission] says so
+    std::uint64_t largest_message = 50ULL << 20;  // octets; also what SIZE announces (RFC 1870)
+    std::size_t recipients = 100;                 // a message
+    std::size_t connections = 1000;               // at once
+    std::size_t errors = 10;                      // a connection, then it is ended
+    std::chrono::seconds command_timeout{300};    // RFC 5321, 4.5.3.2.7
+    std::vector<ListenerConfig> listeners;
+};
+
+// [auth]: sekisho-auth.
+struct AuthConfig {
+    std::string user = "sekisho-auth";
+    std::filesystem::path users = "/var/lib/sekisho/auth/users";  // names and salted hashes
+    std::filesystem::path socket = "/run/sekisho/auth-client.sock";
+    std::string clients = "sekisho-smtpd";                          // the group that may connect to it
+    std::filesystem::path admin_socket = "/run/sekisho/auth.sock";  // for `sekisho user`
+};
+
+// A host to hand all mail to, instead of the recipients' own. "mail.example.net", "[192.0.2.1]:2525".
+struct SmarthostConfig {
+    std::string host;  // a name, or an address without brackets
+    std::uint16_t port = 25;
+};
+
+// [relay]: sekisho-relay.
+struct RelayConfig {
+    std::string user = "sekisho-relay";
+    std::filesystem::path spool = "/var/lib/sekisho/spool/mail.db";
+    std::filesystem::path socket = "/run/sekisho/relay.sock";       // where sekisho-smtpd hands mail over
+    std::string clients = "sekisho-smtpd";                          // the group that may connect to it
+    std::filesystem::path admin_socket = "/run/sekisho/mail.sock";  // for `sekisho queue`
+    std::optional<SmarthostConfig> smarthost;
+    std::uint16_t port = 25;                // of the recipients' hosts
+    std::chrono::seconds retry_first{300};  // until the second attempt; each wait is 1.5 times the last
+    std::chrono::seconds retry_longest{4 * 3600};
+    std::chrono::seconds give_up{5 *
+                                 86'400};  // after this long a temporary failure is final (RFC 5321, 4.5.4.1)
+    std::chrono::seconds host_timeout{30};  // to connect to a host
+    std::size_t deliveries = 50;            // at once
+    std::size_t deliveries_per_host = 5;
+};
+
+// [dns]
+struct DnsConfig {
+    std::vector<Address> servers;  // resolvers to ask; empty: those of /etc/resolv.conf
+};
+
+// [login.submission]: SMTP AUTH at sekisho-smtpd opens port 25, as a POP or IMAP login does.
+struct SubmissionLoginConfig {
+    std::string reporter = "sekisho-smtpd";  // the user whose reports on the agent's socket are believed
+    std::optional<std::chrono::seconds> lifetime;
+};
+
+}  // namespace sekisho

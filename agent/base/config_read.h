@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// Small steps of reading sections. Internal to this room.
+#pragma once
+
+#include <array>
+#include <filesystem>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "agent/base/config.h"
+#include "agent/base/toml_table.h"
+
+namespace sekisho {
+
+template <std::size_t Size>
+std::vector<std::string_view> words(const std::array<std::string_view, Size>& all) {
+    return {all.begin(), all.end()};
+}
+
+// Sets `to` if there is a value.
+template <class To, class From>
+void set(To& to, const std::optional<From>& from) {
+    if (from) {
+        to = static_cast<To>(*from);
+    }
+}
+
+// An absolute path, which must not be taken from where the daemon happens to be started.
+void set_path(TomlTable& table, std::string_view key, std::filesystem::path& to);
+
+// The path of a Unix socket.
+void set_socket(TomlTable& table, std::string_view key, std::filesystem::path& to);
+
+// An address; false if it is missing or wrong.
+bool set_address(TomlTable& table, std::string_view key, Address& to);
+
+// [submission], [auth], [relay], [dns]: see config_mail.h.
+void read_mail_sections(TomlTable& root, Config& config);
+// [login.submission].
+SubmissionLoginConfig read_submission_login(TomlTable& table, const GrantConfig& grants);
+
+}  // namespace sekisho

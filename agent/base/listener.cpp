@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sockets to listen on, by plain system calls: Asio hides what is needed here.
+#include "agent/base/listener.h"
+
+#include <grp.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <string>
+
+namespace sekisho {
+
+namespace {
+
+constexpr int backlog = 512;
+
+std::unexpected<Error> cannot_listen(const std::string& where, int code) {
+    const std::string what = "can't listen on " + where + ": " + std::strerror(code);
+    switch (code) {
+        case EADDRINUSE:
+            return fail(Failure::conflict, what, "another program has it: see ss -lntp, or choose another");
+        case EADDRNOTAVAIL:
+            return fail(Failure::unavailable, what,
+                        "no interface of this host has that address: see ip address");
+        case EACCES:
+        case EPERM:
+            return fail(Failure::unavailable, what, "start it as root, or by its systemd unit");
+        case ENOENT:
+        case ENOTDIR:
+            return fail(Failure::unavailable, what, "create its directory");
+        default:
+            return fail(Failure::unavailable, what);
+    }
+}
+
+sockaddr_un unix_address(const std::string& path) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::copy_n(path.begin(), path.size(), std::begin(address.sun_path));
+    return address;
+}
+
+const sockaddr* generic(const void* address) {
+    return static_cast<const sockaddr*>(address);
+}
+
+// Makes room for a new socket file: removes one that nobody answers on any more.
+Result<void> remove_stale(const std::string& path, int type) {
+    struct stat status{};
+    if (::lstat(path.c_str(), &status) != 0) {
+        return errno == ENOENT ? Result<void>() : cannot_listen(path, errno);
+    }
+    if (!S_ISSOCK(status.st_mode)) {
+        return fail(Failure::conflict, path + " is there and is no socket",
+                    "move it away, or name another path");
+    }
+    const Descriptor probe(::socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    const sockaddr_un address = unix_address(path);
+    // Anything but "refused" means that somebody holds it: a full backlog, for instance, is EAGAIN.
+    if (!probe || ::connect(probe.get(), generic(&address), sizeof address) == 0 || errno != ECONNREFUSED) {
+        return fail(Failure::conflict, "another process answers on " + path,
+                    "stop it first: see ss -lxp, or systemctl list-units 'sekisho-*'");
+    }
+    return ::unlink(path.c_str()) == 0 || errno == ENOENT ? Result<void>() : cannot_listen(path, errno);
+}
+
+// Gives the socket file to a group, so that the group's members may connect.
+Result<void> give_to_group(const std::string& path, const std::string& group) {
+    std::array<char, 4096> buffer{};
+    ::group entry{};
+    ::group* found = nullptr;
+    if (::getgrnam_r(group.c_str(), &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr) {
+        return fail(Failure::invalid, "there is no group " + group, "create it: groupadd --system " + group);
+    }
+    if (::chown(path.c_str(), static_cast<uid_t>(-1), found->gr_gid) != 0) {
+        return cannot_listen(path, errno);
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<Descriptor> listen_unix(const UnixListener& wanted) {
+    const std::string name = wanted.path.string();
+    if (name.empty() || name.size() >= sizeof(sockaddr_un::sun_path)) {
+        return fail(Failure::invalid,
+                    "the path of the socket, " + name + ", is empty or longer than 107 bytes",
+                    "name a shorter one, such as /run/sekisho/agent.sock");
+    }
+    if (auto room = remove_stale(name, wanted.type); !room) {
+        return std::unexpected(room.error());
+    }
+    Descriptor listener(::socket(AF_UNIX, wanted.type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    const sockaddr_un address = unix_address(name);
+    // The file takes the socket's mode less the umask, and what is missing afterwards: it is never wider than
+    // asked.
+    if (!listener || ::fchmod(listener.get(), wanted.mode) != 0 ||
+        ::bind(listener.get(), generic(&address), sizeof address) != 0) {
+        return cannot_listen(name, errno);
+    }
+    if (!wanted.group.empty()) {
+        if (auto given = give_to_group(name, wanted.group); !given) {
+            ::unlink(name.c_str());
+            return std::unexpected(given.error());
+        }
+    }
+    if (::chmod(name.c_str(), wanted.mode) != 0 || ::listen(listener.get(), backlog) != 0) {
+        const int code = errno;
+        ::unlink(name.c_str());
+        return cannot_listen(name, code);
+    }
+    return listener;
+}
+
+Result<Descriptor> listen_tcp(const Endpoint& endpoint) {
+    const bool six = endpoint.address.family == Family::ipv6;
+    const std::string name = endpoint.text() + " (TCP)";
+    Descriptor listener(::socket(six ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    const int on = 1;
+    const SocketAddress at = socket_address(endpoint);
+    // Without IPV6_V6ONLY "::" would take the IPv4 port, too, which nobody has asked for.
+    if (!listener || ::setsockopt(listener.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+        (six && ::setsockopt(listener.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) != 0) ||
+        ::bind(listener.get(), at.get(), at.size) != 0 || ::listen(listener.get(), backlog) != 0) {
+        return cannot_listen(name, errno);
+    }
+    return listener;
+}
+
+}  // namespace sekisho

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sockets to listen on, ready for accept(2): handed over by systemd, or made here.
+#pragma once
+
+#include <sys/types.h>
+
+#include <filesystem>
+#include <string>
+
+#include "agent/base/descriptor.h"
+#include "agent/base/result.h"
+#include "agent/base/socket_address.h"
+
+namespace sekisho {
+
+// How a Unix socket is made.
+struct UnixListener {
+    std::filesystem::path path;
+    mode_t mode = 0600;
+    int type = 1;       // SOCK_STREAM, or 5 for SOCK_SEQPACKET
+    std::string group;  // that the file is given to; empty: the process's own
+};
+
+// Listens on a Unix socket. A socket file that nobody answers on is replaced. Failure::conflict if somebody
+// does, or if the path is something else than a socket; Failure::invalid for a path over 107 bytes or an
+// unknown group.
+[[nodiscard]] Result<Descriptor> listen_unix(const UnixListener& wanted);
+
+// Listens on a TCP address; port 0 takes a free one. Failure::conflict if the port is taken.
+[[nodiscard]] Result<Descriptor> listen_tcp(const Endpoint& endpoint);
+
+}  // namespace sekisho

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// The words between sekisho-smtpd and sekisho-relay: a Unix SOCK_SEQPACKET socket, one JSON object a packet.
+//
+// A request {"n":7,"size":4096,"envelope":{...}} carries the message as a descriptor (SCM_RIGHTS) of a file
+// that holds `size` octets from offset 0. The answer {"n":7} means that the message is on the disk;
+// {"n":7,"refused":"452 4.3.1 ..."} that it is not and what to tell the client. Many requests may be under
+// way; answers come in any order.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "agent/base/result.h"
+#include "smtpd/message/envelope.h"
+
+namespace sekisho::handoff {
+
+// No packet is longer; an envelope that would be is refused by sekisho-smtpd (452 4.5.3).
+constexpr std::size_t longest_packet = std::size_t{128} * 1024;
+
+struct Request {
+    std::uint64_t number = 0;
+    std::uint64_t size = 0;
+    message::Envelope envelope;
+};
+
+struct Answer {
+    std::uint64_t number = 0;
+    std::string refused;  // an SMTP reply without its line end; empty: kept
+};
+
+[[nodiscard]] std::string encode(const Request& request);
+[[nodiscard]] std::string encode(const Answer& answer);
+// Failure::invalid for anything but what encode() makes.
+[[nodiscard]] Result<Request> decode_request(std::string_view packet);
+[[nodiscard]] Result<Answer> decode_answer(std::string_view packet);
+
+}  // namespace sekisho::handoff

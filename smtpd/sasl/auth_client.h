@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// The client of Dovecot's authentication protocol (1.x, doc/wiki/Design.AuthProtocol): sekisho-auth and
+// Dovecot speak it.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace sekisho::sasl {
+
+// Who wants to log in, from where.
+struct AuthRequest {
+    std::string mechanism;               // "PLAIN"
+    std::optional<std::string> initial;  // the initial response in base64
+    std::string local;                   // our address, text ("lip")
+    std::string remote;                  // the client's ("rip")
+    std::uint16_t remote_port = 0;
+    bool secured = true;  // inside TLS
+    std::string session;  // the connection's name in both logs; may be empty
+};
+
+// A challenge, in base64.
+struct AuthContinue {
+    std::uint32_t id = 0;  // for AuthClient::respond
+    std::string challenge;
+};
+struct AuthOk {
+    std::string user;
+};
+struct AuthFail {
+    bool temporary = false;  // the server said so, or it could not be asked
+    std::string reason;      // for the log
+};
+using AuthStep = std::variant<AuthContinue, AuthOk, AuthFail>;
+
+// One connection to the server, for all logins; made when it is needed, made again when the server has been
+// away (after that, requests fail as temporary at once and cost no wait). Runs on one thread's executor.
+class AuthClient {
+public:
+    AuthClient(const boost::asio::any_io_executor& executor, std::filesystem::path socket);
+    AuthClient(const AuthClient&) = delete;
+    AuthClient& operator=(const AuthClient&) = delete;
+    ~AuthClient();
+
+    // Asks, and awaits the answer: temporary failure after 30 s, or when the connection ends.
+    [[nodiscard]] boost::asio::awaitable<AuthStep> begin(AuthRequest request);
+    // Answers a challenge.
+    [[nodiscard]] boost::asio::awaitable<AuthStep> respond(std::uint32_t id, std::string response);
+    // Forgets a request that was being challenged.
+    void cancel(std::uint32_t id);
+
+private:
+    struct Connection;
+    std::shared_ptr<Connection> connection_;
+};
+
+}  // namespace sekisho::sasl

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+// SMTP as a state machine: bytes in, actions out. No sockets, no clock, no threads.
+//
+// RFC 5321 (SMTP), 6409 (submission), 3207 (STARTTLS), 4954 (AUTH), 2920 (PIPELINING), 1870 (SIZE), 6152
+// (8BITMIME), 2034 and 3463 (enhanced status codes). The table of commands stands in commands.cpp.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace sekisho::session {
+
+// What is known of a connection before its first byte.
+struct Settings {
+    std::string hostname;                                      // ours
+    std::string client;                                        // its address, for the greeting after EHLO
+    bool tls_offered = false;                                  // STARTTLS
+    bool tls_active = false;                                   // from the first byte
+    bool login_required = true;                                // false: a network of trust
+    std::vector<std::string> mechanisms = {"PLAIN", "LOGIN"};  // offered inside TLS only
+    std::uint64_t largest_message = 50ULL << 20;               // octets
+    std::size_t recipients = 100;                              // a message
+    std::size_t errors = 10;                                   // then 421 and the end
+};
+
+// To the client: one or more whole reply lines, each with its CRLF.
+struct Reply {
+    std::string text;
+};
+// The TLS handshake comes next; then call tls_started(). Everything received before is forgotten already.
+struct StartTls {};
+// AUTH has begun: ask the authentication server; then call auth_continued() or auth_ended(). `initial` is
+// still in base64; an empty initial response ("=") is "".
+struct Authenticate {
+    std::string mechanism;
+    std::optional<std::string> initial;
+};
+// The client's answer to a challenge, in base64.
+struct AuthResponse {
+    std::string response;
+};
+// The client has given up ("*"): the server's pending request is void. No call is awaited.
+struct AuthCancelled {};
+// A message begins: its envelope is complete. Octets follow as Body.
+struct MessageBegun {
+    std::string sender;
+    std::vector<std::string> recipients;
+    bool eight_bit = false;
+    std::uint64_t announced_size = 0;  // SIZE=, 0 if not given
+};
+// Octets of the message, dots unstuffed, line ends CRLF. In one action or in many, cut anywhere.
+struct Body {
+    std::string octets;
+};
+// The message is complete and well-formed: keep it; then call message_kept() or message_refused().
+struct MessageEnded {};
+// It will not be: too large, malformed, or the client has gone. Throw away what has come.
+struct MessageAborted {};
+// End the connection when all replies are written.
+struct Close {};
+
+using Action = std::variant<Reply, StartTls, Authenticate, AuthResponse, AuthCancelled, MessageBegun, Body,
+                            MessageEnded, MessageAborted, Close>;
+using Actions = std::vector<Action>;
+
+// Why AUTH did not succeed.
+enum class AuthFailure : std::uint8_t { wrong, temporary };
+
+// What a session has come to know; stable between calls.
+struct State {
+    std::string helo;  // the client's word for itself, as printable ASCII
+    bool esmtp = false;
+    bool tls = false;
+    std::string user;  // empty: not logged in
+    std::size_t failed_logins = 0;
+    std::size_t errors = 0;
+    std::size_t messages = 0;  // accepted
+};
+
+class Session {
+public:
+    explicit Session(Settings settings);
+    Session(Session&&) noexcept;
+    Session& operator=(Session&&) noexcept;
+    ~Session();
+
+    // The banner.
+    [[nodiscard]] Actions begin();
+
+    // Bytes from the client, cut anywhere. While an answer is awaited (after StartTls, Authenticate,
+    // AuthResponse, MessageEnded) they are kept, and looked at when it comes; the caller had better not read
+    // meanwhile: what is kept has no limit of its own.
+    [[nodiscard]] Actions receive(std::string_view bytes);
+
+    // The answers. Each must be called exactly when it is awaited (std::logic_error else).
+    [[nodiscard]] Actions tls_started();
+    // A challenge for the client, in base64.
+    [[nodiscard]] Actions auth_continued(std::string_view challenge);
+    [[nodiscard]] Actions auth_succeeded(std::string user);
+    [[nodiscard]] Actions auth_failed(AuthFailure failure);
+    // 250, with the id.
+    [[nodiscard]] Actions message_kept(std::string_view id);
+    // A reply without its line end: "452 4.3.1 Insufficient system storage". A message may be refused so
+    // before MessageEnded, too, in the middle of its body: the rest of it is read and thrown away,
+    // MessageAborted comes now, and the reply after the true end.
+    [[nodiscard]] Actions message_refused(std::string_view reply);
+
+    // Whether an answer is awaited: nothing should be read then.
+    [[nodiscard]] bool waiting() const;
+    // 421 with this text, and Close; for time-outs and shutdown.
+    [[nodiscard]] Actions give_up(std::string_view text);
+
+    [[nodiscard]] const State& state() const;
+
+private:
+    struct Machine;
+    std::unique_ptr<Machine> machine_;
+};
+
+}  // namespace sekisho::session
