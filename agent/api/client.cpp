@@ -39,36 +39,44 @@ std::string words(int error) {
     return std::error_code(error, std::generic_category()).message();
 }
 
-// Why the agent can't be reached, and what an operator does about it.
-std::unexpected<Error> unreachable(const std::string& path, int error) {
-    const std::string what = "can't reach the agent at " + path + ": ";
+// Who was to answer, and where.
+struct Target {
+    std::string path;
+    Service service;
+};
+
+// Why nobody can be reached, and what an operator does about it.
+std::unexpected<Error> unreachable(const Target& target, int error) {
+    const std::string what = "can't reach " + target.service.what + " at " + target.path + ": ";
+    const std::string& unit = target.service.unit;
     switch (error) {
         case ENOENT:
         case ENOTDIR:
-            return fail(
-                Failure::unavailable, what + "no such file",
-                "is sekishod running? systemctl status sekisho-agent, or name the socket by --socket");
+            return fail(Failure::unavailable, what + "no such file",
+                        "is " + target.service.program + " running? systemctl status " + unit +
+                            ", or name the socket by --socket");
         case EACCES:
         case EPERM:
             return fail(Failure::unavailable, what + "permission denied",
                         "run as root or as one of api.operators/api.viewers");
         case ECONNREFUSED:
             return fail(Failure::unavailable, what + "nobody listens there",
-                        "sekishod has ended; see journalctl -u sekisho-agent, start it by systemctl start "
-                        "sekisho-agent");
+                        target.service.program + " has ended; see journalctl -u " + unit +
+                            ", start it by systemctl start " + unit);
         case EAGAIN:
         case ETIMEDOUT:
-            return fail(
-                Failure::unavailable, "the agent at " + path + " doesn't answer in time",
-                "see journalctl -u sekisho-agent; systemctl restart sekisho-agent interrupts no traffic");
+            return fail(Failure::unavailable,
+                        target.service.what + " at " + target.path + " doesn't answer in time",
+                        "see journalctl -u " + unit + "; systemctl restart " + unit + " loses nothing");
         default:
-            return fail(Failure::unavailable, what + words(error), "see journalctl -u sekisho-agent");
+            return fail(Failure::unavailable, what + words(error), "see journalctl -u " + unit);
     }
 }
 
-std::unexpected<Error> broken_answer(const std::string& path, const std::string& how) {
-    return fail(Failure::unavailable, "the answer of " + path + " can't be used: " + how,
-                "is that the agent's socket? see journalctl -u sekisho-agent");
+std::unexpected<Error> broken_answer(const Target& target, const std::string& how) {
+    return fail(
+        Failure::unavailable, "the answer of " + target.path + " can't be used: " + how,
+        "is that the socket of " + target.service.program + "? see journalctl -u " + target.service.unit);
 }
 
 // Waits until the socket is ready for `events`; 0, or the errno.
@@ -90,7 +98,8 @@ int wait_for(int socket, short events, Clock::time_point deadline) {
     }
 }
 
-Result<Descriptor> connect_to(const std::string& path, std::chrono::seconds limit) {
+Result<Descriptor> connect_to(const Target& target, std::chrono::seconds limit) {
+    const std::string& path = target.path;
     sockaddr_un name{};
     name.sun_family = AF_UNIX;
     if (path.empty() || path.size() >= sizeof name.sun_path) {
@@ -99,14 +108,14 @@ Result<Descriptor> connect_to(const std::string& path, std::chrono::seconds limi
     path.copy(name.sun_path, sizeof name.sun_path - 1);
     Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     if (socket.get() < 0) {
-        return unreachable(path, errno);
+        return unreachable(target, errno);
     }
     // Bounds connect(), which waits where the listener's queue is full.
     const timeval patience{.tv_sec = limit.count(), .tv_usec = 0};
     ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
     while (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) != 0) {
         if (errno != EINTR) {
-            return unreachable(path, errno);
+            return unreachable(target, errno);
         }
     }
     return socket;
@@ -146,19 +155,19 @@ boost::system::error_code feed(Parser& parser, std::string& pending) {
     return error;
 }
 
-Result<void> read_answer(int socket, Parser& parser, const std::string& path, Clock::time_point deadline) {
+Result<void> read_answer(int socket, Parser& parser, const Target& target, Clock::time_point deadline) {
     std::array<char, 16384> piece{};
     std::string pending;
     while (!parser.is_done()) {
         if (const int error = wait_for(socket, POLLIN, deadline); error != 0) {
-            return unreachable(path, error);
+            return unreachable(target, error);
         }
         const ssize_t got = ::recv(socket, piece.data(), piece.size(), MSG_DONTWAIT);
         if (got < 0 && (errno == EINTR || errno == EAGAIN)) {
             continue;
         }
         if (got < 0 && errno != ECONNRESET) {
-            return unreachable(path, errno);
+            return unreachable(target, errno);
         }
         boost::system::error_code error;
         if (got > 0) {
@@ -166,15 +175,15 @@ Result<void> read_answer(int socket, Parser& parser, const std::string& path, Cl
             error = feed(parser, pending);
         } else {
             if (!parser.got_some()) {
-                return broken_answer(path, "closed without an answer");
+                return broken_answer(target, "closed without an answer");
             }
             parser.put_eof(error);
         }
         if (error == http::error::body_limit) {
-            return broken_answer(path, "over 64 MiB");
+            return broken_answer(target, "over 64 MiB");
         }
         if (error || (got <= 0 && !parser.is_done())) {
-            return broken_answer(path, error ? error.message() : "cut off");
+            return broken_answer(target, error ? error.message() : "cut off");
         }
     }
     return {};
@@ -216,36 +225,36 @@ std::string member(const boost::json::object& object, std::string_view key) {
 
 }  // namespace
 
-Client::Client(std::filesystem::path socket, std::chrono::seconds limit)
-    : socket_(std::move(socket)), limit_(limit) {}
+Client::Client(std::filesystem::path socket, std::chrono::seconds limit, Service service)
+    : socket_(std::move(socket)), limit_(limit), service_(std::move(service)) {}
 
 Result<Answer> Client::request(std::string_view method, std::string_view target,
                                std::string_view body) const {
     const auto deadline = Clock::now() + limit_;
-    const std::string path = socket_.string();
+    const Target to{.path = socket_.string(), .service = service_};
     const auto text = request_text(method, target, body);
     if (!text) {
         return std::unexpected(text.error());
     }
-    const auto socket = connect_to(path, limit_);
+    const auto socket = connect_to(to, limit_);
     if (!socket) {
         return std::unexpected(socket.error());
     }
     if (const int error = send_all(socket->get(), *text, deadline); error != 0) {
-        return unreachable(path, error);
+        return unreachable(to, error);
     }
     Parser parser;
     parser.eager(true);
     parser.body_limit(largest_answer);
     parser.skip(method == "HEAD");
-    if (const auto read = read_answer(socket->get(), parser, path, deadline); !read) {
+    if (const auto read = read_answer(socket->get(), parser, to, deadline); !read) {
         return std::unexpected(read.error());
     }
     auto message = parser.release();
     return Answer{.status = static_cast<int>(message.result_int()), .body = std::move(message.body())};
 }
 
-Result<std::string> check(const Answer& answer) {
+Result<std::string> check(const Answer& answer, const Service& service) {
     if (answer.status >= 200 && answer.status < 300) {
         return answer.body;
     }
@@ -258,8 +267,8 @@ Result<std::string> check(const Answer& answer) {
             return fail(failure_named(member(said, "kind")), member(said, "what"), member(said, "remedy"));
         }
     }
-    return fail(Failure::unavailable, "the agent answered with status " + std::to_string(answer.status),
-                "see journalctl -u sekisho-agent");
+    return fail(Failure::unavailable, service.what + " answered with status " + std::to_string(answer.status),
+                "see journalctl -u " + service.unit);
 }
 
 }  // namespace sekisho::api

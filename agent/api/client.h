@@ -17,10 +17,20 @@ struct Answer {
     std::string body;
 };
 
+// Whose socket it is, for the words of errors.
+struct Service {
+    std::string what = "the agent";
+    std::string program = "sekishod";
+    std::string unit = "sekisho-agent";
+};
+
 // One request a connection. Not thread-safe.
 class Client {
 public:
-    explicit Client(std::filesystem::path socket, std::chrono::seconds limit = std::chrono::seconds{10});
+    explicit Client(std::filesystem::path socket, std::chrono::seconds limit = std::chrono::seconds{10},
+                    Service service = {});
+
+    [[nodiscard]] const Service& service() const { return service_; }
 
     // Sends a request and waits for the answer. Failure::unavailable, with a remedy, where the socket is
     // missing, nobody listens, the permission is lacking, the time is over, or the answer is no HTTP or over
@@ -31,9 +41,10 @@ public:
 private:
     std::filesystem::path socket_;
     std::chrono::seconds limit_;
+    Service service_;
 };
 
 // The answer's JSON text where its status is 2xx, else the Error that its body describes.
-[[nodiscard]] Result<std::string> check(const Answer& answer);
+[[nodiscard]] Result<std::string> check(const Answer& answer, const Service& service = {});
 
 }  // namespace sekisho::api

@@ -5,11 +5,10 @@
 #include <array>
 #include <boost/json.hpp>
 #include <boost/url/parse_query.hpp>
-#include <boost/url/pct_string_view.hpp>
 #include <limits>
 #include <string_view>
 
-#include "agent/base/printable.h"
+#include "agent/api/json_answer.h"
 #include "agent/base/time_text.h"
 
 namespace sekisho::api {
@@ -20,46 +19,10 @@ namespace {
 
 constexpr int ok = 200;
 constexpr int created = 201;
-constexpr int no_content = 204;
-
-int status_of(Failure kind) {
-    switch (kind) {
-        case Failure::invalid:
-            return 400;
-        case Failure::refused:
-            return 403;
-        case Failure::not_found:
-            return 404;
-        case Failure::conflict:
-            return 409;
-        case Failure::unavailable:
-            return 503;
-    }
-    std::unreachable();
-}
-
-Response error_response(const Error& error, int status) {
-    const json::object body = {
-        {"error", {{"kind", failure_name(error.kind)}, {"what", error.what}, {"remedy", error.remedy}}}};
-    return {.status = status, .body = json::serialize(body), .headers = {}};
-}
-
-Response error_response(const Error& error) {
-    return error_response(error, status_of(error.kind));
-}
-
-Response json_response(const json::value& body, int status = ok) {
-    return {.status = status, .body = json::serialize(body), .headers = {}};
-}
 
 template <class T>
 Response respond(const Result<T>& result, int status = ok) {
     return result ? json_response(json::value_from(*result), status) : error_response(result.error());
-}
-
-Response respond(const Result<void>& result) {
-    return result ? Response{.status = no_content, .body = {}, .headers = {}}
-                  : error_response(result.error());
 }
 
 }  // namespace
@@ -141,17 +104,6 @@ static void tag_invoke(const json::value_from_tag&, json::value& to, const Why& 
 
 namespace {
 
-// A request's path and query, decoded.
-std::optional<std::string> decoded(std::string_view text) {
-    const auto view = boost::urls::make_pct_string_view(text);
-    if (!view) {
-        return std::nullopt;
-    }
-    std::string result;
-    view->decode({}, boost::urls::string_token::assign_to(result));
-    return result;
-}
-
 std::optional<std::string> parameter(const Request& request, std::string_view name) {
     const auto query = boost::urls::parse_query(request.query);
     if (!query) {
@@ -178,41 +130,6 @@ Result<Address> address_in_path(const Request& request, std::string_view prefix)
         return fail(Failure::invalid, "the path is not percent-encoded correctly");
     }
     return parse_address(*text);
-}
-
-// A request's body: an object with known members only.
-Result<json::object> body_of(const Request& request, std::initializer_list<std::string_view> known) {
-    boost::system::error_code error;
-    json::parse_options options;
-    options.max_depth = 4;
-    const json::value value = json::parse(request.body, error, {}, options);
-    if (error || !value.is_object()) {
-        return fail(Failure::invalid,
-                    "the body is not a JSON object" + (error ? ": " + error.message() : std::string()));
-    }
-    for (const auto& member : value.get_object()) {
-        if (std::ranges::find(known, std::string_view(member.key())) == known.end()) {
-            return fail(Failure::invalid, "unknown member \"" + std::string(member.key()) + "\"");
-        }
-    }
-    return value.get_object();
-}
-
-// Longest note or reason that is kept.
-constexpr std::size_t longest_text = 500;
-
-Result<std::string> text_of(const json::object& body, std::string_view name, bool needed) {
-    const json::value* value = body.if_contains(name);
-    if (value == nullptr) {
-        return needed
-                   ? Result<std::string>(fail(Failure::invalid, "\"" + std::string(name) + "\" is missing"))
-                   : Result<std::string>(std::string());
-    }
-    if (!value->is_string() || value->get_string().size() > longest_text) {
-        return fail(Failure::invalid, "\"" + std::string(name) + "\" is not a string of at most " +
-                                          std::to_string(longest_text) + " bytes");
-    }
-    return std::string(value->get_string());
 }
 
 Result<std::optional<std::chrono::seconds>> seconds_of(const json::object& body) {
@@ -264,7 +181,7 @@ Response remove_exemption(Agent& agent, const Request& request) {
         return error_response(text.error());
     }
     const auto prefix = parse_prefix(*text);
-    return prefix ? respond(agent.remove_exemption(*prefix)) : error_response(prefix.error());
+    return prefix ? done_response(agent.remove_exemption(*prefix)) : error_response(prefix.error());
 }
 
 Response why(Agent& agent, const Request& request) {
@@ -296,7 +213,7 @@ Response show_grant(Agent& agent, const Request& request) {
 
 Response revoke_grant(Agent& agent, const Request& request) {
     const auto address = address_in_path(request, grant_prefix);
-    return address ? respond(agent.revoke_grant(*address)) : error_response(address.error());
+    return address ? done_response(agent.revoke_grant(*address)) : error_response(address.error());
 }
 
 template <class List>
@@ -364,16 +281,9 @@ Response answer(Agent& agent, const Request& request, Role role) {
         allowed += (allowed.empty() ? "" : ", ") + std::string(route.method);
     }
     if (allowed.empty()) {
-        return error_response({.kind = Failure::not_found,
-                               .what = "there is nothing at " + printable(request.path),
-                               .remedy = {}});
+        return unknown_path(request);
     }
-    Response response = error_response({.kind = Failure::invalid,
-                                        .what = request.method + " is not possible here",
-                                        .remedy = "use " + allowed},
-                                       405);
-    response.headers.emplace_back("Allow", allowed);
-    return response;
+    return unknown_method(request, allowed);
 }
 
 }  // namespace sekisho::api

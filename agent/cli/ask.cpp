@@ -14,7 +14,7 @@ Result<Reply> ask(const api::Client& client, const Question& question) {
     if (!answer) {
         return std::unexpected(answer.error());
     }
-    auto text = api::check(*answer);
+    auto text = api::check(*answer, client.service());
     if (!text) {
         return std::unexpected(text.error());
     }
@@ -24,8 +24,9 @@ Result<Reply> ask(const api::Client& client, const Question& question) {
     boost::system::error_code error;
     boost::json::value value = boost::json::parse(*text, error);
     if (error || !value.is_object()) {
-        return fail(Failure::unavailable, "the agent's answer is no JSON object",
-                    "is that the agent's socket? see journalctl -u sekisho-agent");
+        return fail(Failure::unavailable, client.service().what + "'s answer is no JSON object",
+                    "is that the socket of " + client.service().program + "? see journalctl -u " +
+                        client.service().unit);
     }
     if (text->find_first_of("\r\n") != std::string::npos) {
         *text = boost::json::serialize(value);
