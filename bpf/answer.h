@@ -46,17 +46,21 @@ static __always_inline bool is_group(const struct address *address, __u8 version
 }
 
 /*
- * Whether the segment is one that this interface may answer; see README. The answer goes where the frame says
- * that it came from, so that must be one station and one host, too: else one frame would be answered to a
- * whole network.
+ * Whether the segment is one that may be answered at all; see README. The answer goes where the packet says
+ * that it came from, so that must be one host: else one packet would be answered to a whole network.
  */
-static __always_inline bool may_answer(const struct packet *packet, const struct ethhdr *ethernet,
-                                       __u32 index)
+static __always_inline bool may_answer(const struct packet *packet)
+{
+    return !(packet->flags & TCP_RST) && !is_group(&packet->destination, packet->version) &&
+           !is_group(&packet->source, packet->version);
+}
+
+/* Whether the frame came from one station, and to this interface. */
+static __always_inline bool is_for_us(const struct ethhdr *ethernet, __u32 index)
 {
     const struct sekisho_interface *interface;
 
-    if (packet->flags & TCP_RST || ethernet->h_dest[0] & 1 || ethernet->h_source[0] & 1 ||
-        is_group(&packet->destination, packet->version) || is_group(&packet->source, packet->version))
+    if (ethernet->h_dest[0] & 1 || ethernet->h_source[0] & 1)
         return false;
     interface = bpf_map_lookup_elem(&sekisho_interfaces, &index);
     if (!interface)

@@ -58,13 +58,13 @@ static __always_inline int exchange_macs(struct __sk_buff *skb)
 }
 
 /* Turns the packet into a reset: 0, or negative, and then it is good for nothing any more. */
-static __always_inline int reset(struct __sk_buff *skb, const struct packet *packet)
+static __always_inline int reset(struct __sk_buff *skb, const struct packet *packet, bool bare)
 {
     __u32 header = packet->version == 4 ? sizeof(struct reset4) : sizeof(struct reset6);
     bool partial;
 
     if (make_room(skb, packet, packet->l3 + header - sizeof(struct tcp_header), &partial) ||
-        exchange_macs(skb))
+        (!bare && exchange_macs(skb)))
         return -1;
     if (packet->version == 4) {
         struct reset4 answer ALIGNED;
@@ -81,9 +81,9 @@ static __always_inline int reset(struct __sk_buff *skb, const struct packet *pac
     }
 }
 
-/* What comes from subscribers, on a device with an Ethernet header. */
-SEC("tc")
-int subscriber_tc(struct __sk_buff *skb)
+/* Judges what comes from subscribers; `bare` is a constant: the device has no Ethernet header, IP comes
+ * first. */
+static __always_inline int judge(struct __sk_buff *skb, const bool bare)
 {
     struct frame frame = {
         .context = skb,
@@ -95,24 +95,40 @@ int subscriber_tc(struct __sk_buff *skb)
     const struct sekisho_table *table = current_table();
     struct packet packet = {};
     struct decision decision;
-    struct ethhdr ethernet ALIGNED;
+    struct ethhdr ethernet ALIGNED = {};
 
     if (!table) {
         count((struct decision){SEKISHO_REASON_NO_TABLE, SEKISHO_PASS}, frame.length);
         return TC_ACT_UNSPEC;
     }
-    if (read_at(&frame, 0, &ethernet, sizeof(ethernet)))
+    if (bare)
+        dissect(&frame, 0, bpf_ntohs((__be16)skb->protocol), 0, &packet);
+    else if (read_at(&frame, 0, &ethernet, sizeof(ethernet)))
         packet.found = SEKISHO_REASON_FRAME_TRUNCATED;
     else
         dissect(&frame, sizeof(ethernet), bpf_ntohs(ethernet.h_proto), skb->vlan_present ? 1 : 0, &packet);
     decision = decide(&packet, table);
     if (decision.verdict == SEKISHO_RESET &&
-        (!may_answer(&packet, &ethernet, skb->ifindex) || !answer_allowed(table) || reset(skb, &packet)))
+        (!may_answer(&packet) || (!bare && !is_for_us(&ethernet, skb->ifindex)) || !answer_allowed(table) ||
+         reset(skb, &packet, bare)))
         decision.verdict = SEKISHO_DROP;
     count(decision, frame.length);
     if (decision.verdict == SEKISHO_PASS || decision.verdict == SEKISHO_MONITOR)
         return TC_ACT_UNSPEC;
     return decision.verdict == SEKISHO_RESET ? (int)bpf_redirect(skb->ifindex, 0) : TC_ACT_SHOT;
+}
+
+SEC("tc")
+int subscriber_tc(struct __sk_buff *skb)
+{
+    return judge(skb, false);
+}
+
+/* For ppp*, TUN and others that carry IP without an Ethernet header. */
+SEC("tc")
+int subscriber_tc_bare(struct __sk_buff *skb)
+{
+    return judge(skb, true);
 }
 
 /* What comes from elsewhere: counted, not judged yet. */

@@ -93,8 +93,9 @@ int subscriber_xdp(struct xdp_md *context)
     else
         dissect(&frame, sizeof(ethernet), bpf_ntohs(ethernet.h_proto), 0, &packet);
     decision = decide(&packet, table);
-    if (decision.verdict == SEKISHO_RESET && (!may_answer(&packet, &ethernet, context->ingress_ifindex) ||
-                                              !answer_allowed(table) || reset(context, &packet)))
+    if (decision.verdict == SEKISHO_RESET &&
+        (!may_answer(&packet) || !is_for_us(&ethernet, context->ingress_ifindex) || !answer_allowed(table) ||
+         reset(context, &packet)))
         decision.verdict = SEKISHO_DROP;
     count(decision, frame.length);
     if (decision.verdict == SEKISHO_PASS || decision.verdict == SEKISHO_MONITOR)

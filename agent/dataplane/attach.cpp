@@ -4,11 +4,14 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <linux/if_arp.h>
 #include <linux/if_link.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <expected>
 #include <system_error>
 
 namespace sekisho::dataplane {
@@ -117,7 +120,18 @@ bool remove_clsact(unsigned index) {
     return bpf_tc_detach(&hook, &options) == 0;
 }
 
-std::vector<std::string> modes_of(Attach attach) {
+// Whether packets of this kind of device begin with IP: ppp*, TUN, tunnels.
+bool is_bare(std::uint16_t hardware) {
+    return hardware == ARPHRD_PPP || hardware == ARPHRD_NONE || hardware == ARPHRD_RAWIP ||
+           hardware == ARPHRD_TUNNEL || hardware == ARPHRD_TUNNEL6 || hardware == ARPHRD_SIT ||
+           hardware == ARPHRD_IPGRE || hardware == ARPHRD_IP6GRE;
+}
+
+// The ways in, best first. XDP sees an Ethernet header or nothing that it understands.
+std::vector<std::string> modes_of(Attach attach, bool bare) {
+    if (bare && attach == Attach::automatic) {
+        attach = Attach::tc;
+    }
     switch (attach) {
         case Attach::automatic:
             return {"xdp", "tcx", "clsact"};
@@ -133,11 +147,14 @@ std::vector<std::string> modes_of(Attach attach) {
     std::unreachable();
 }
 
-std::string why_this(const std::string& mode, Attach attach, const std::string& failures) {
+std::string why_this(Attach attach, bool bare, const std::string& failures) {
     if (!failures.empty()) {
         return failures;
     }
-    return attach == Attach::automatic ? "native XDP: the driver has it" : "the configuration says " + mode;
+    if (attach != Attach::automatic) {
+        return "the configuration says " + std::string(to_string(attach));
+    }
+    return bare ? "no Ethernet header, which XDP needs" : "native XDP: the driver has it";
 }
 
 // Takes a link's program off its interface and forgets the link. Removing the pin alone would do, but later:
@@ -150,41 +167,129 @@ bool remove_link(const std::filesystem::path& pin) {
     return std::filesystem::remove(pin, ignored);
 }
 
+int program_of(const Kernel& kernel, const Interface& interface, Side side, const std::string& mode) {
+    return mode.starts_with("xdp") ? kernel.xdp_program(side)
+                                   : kernel.tc_program(side, is_bare(interface.hardware));
+}
+
 int attach_as(const Kernel& kernel, const Interface& interface, Side side, const std::string& mode) {
+    const int program = program_of(kernel, interface, side, mode);
     if (mode == "clsact") {
-        return make_clsact(interface.index, kernel.tc_program(side));
+        return make_clsact(interface.index, program);
     }
-    // One XDP program has room on a device: ours of the other XDP mode has to make way first.
-    if (mode.starts_with("xdp")) {
-        static_cast<void>(
-            remove_link(pin_of(kernel.links(), interface.index, mode == "xdp" ? "xdp-generic" : "xdp")));
+    const auto pin = pin_of(kernel.links(), interface.index, mode);
+    if (!mode.starts_with("xdp")) {
+        return make_link(pin, interface.index, program, mode);
     }
-    return make_link(pin_of(kernel.links(), interface.index, mode), interface.index,
-                     mode == "tcx" ? kernel.tc_program(side) : kernel.xdp_program(side), mode);
+    // One XDP program has room on a device: ours of the other XDP mode has to make way first, and comes back
+    // if this one can't go there.
+    const std::string other = mode == "xdp" ? "xdp-generic" : "xdp";
+    const auto other_pin = pin_of(kernel.links(), interface.index, other);
+    const bool made_way = remove_link(other_pin);
+    const int error = make_link(pin, interface.index, program, mode);
+    if (error != 0 && made_way) {
+        static_cast<void>(make_link(other_pin, interface.index, program, other));
+    }
+    return error;
+}
+
+// The ids of the programs on a device's TCX ingress; none where the kernel has no TCX.
+std::vector<std::uint32_t> tcx_programs(unsigned index) {
+    constexpr std::size_t most = 64;  // BPF_MPROG_MAX of the kernel
+    std::vector<std::uint32_t> ids(most);
+    struct bpf_prog_query_opts options{};  // there is a function of that name, too
+    options.sz = sizeof(options);
+    options.prog_ids = ids.data();
+    options.prog_cnt = most;
+    if (bpf_prog_query_opts(static_cast<int>(index), tcx_ingress, &options) != 0) {
+        return {};
+    }
+    ids.resize(options.prog_cnt);
+    return ids;
+}
+
+std::uint32_t xdp_program_on(unsigned index, bool generic) {
+    bpf_xdp_query_opts options{};
+    options.sz = sizeof(options);
+    if (bpf_xdp_query(static_cast<int>(index), 0, &options) != 0) {
+        return 0;
+    }
+    return generic ? options.skb_prog_id : options.drv_prog_id;
+}
+
+std::uint32_t clsact_program_on(unsigned index) {
+    const bpf_tc_hook hook = clsact_hook(index);
+    bpf_tc_opts options = clsact_place();
+    return bpf_tc_query(&hook, &options) == 0 ? options.prog_id : 0;
+}
+
+}  // namespace
+
+bool is_attached(const Attachment& attachment) {
+    if (attachment.mode == "tcx") {
+        const auto programs = tcx_programs(attachment.index);
+        return std::ranges::find(programs, attachment.program) != programs.end();
+    }
+    return attachment.program == (attachment.mode == "clsact"
+                                      ? clsact_program_on(attachment.index)
+                                      : xdp_program_on(attachment.index, attachment.mode == "xdp-generic"));
+}
+
+namespace {
+
+// One way in: the attachment, or why not.
+std::expected<Attachment, std::string> try_mode(const Kernel& kernel, const Interface& interface, Side side,
+                                                const std::string& mode) {
+    Attachment attachment{.interface = interface.name,
+                          .index = interface.index,
+                          .side = side,
+                          .mode = mode,
+                          .why = {},
+                          .program = program_id(program_of(kernel, interface, side, mode))};
+    int error = attach_as(kernel, interface, side, mode);
+    // A pin can be that of a device which has moved away and left its number to this one.
+    if (error == 0 && !is_attached(attachment)) {
+        static_cast<void>(remove_link(pin_of(kernel.links(), interface.index, mode)));
+        error = attach_as(kernel, interface, side, mode);
+        if (error == 0 && !is_attached(attachment)) {
+            return std::unexpected("the kernel took the program, but does not run it");
+        }
+    }
+    if (error != 0) {
+        return std::unexpected(why_not(mode, error));
+    }
+    return attachment;
 }
 
 }  // namespace
 
 Result<Attachment> attach_program(const Kernel& kernel, const Interface& interface, Side side,
                                   Attach attach) {
+    const bool bare = is_bare(interface.hardware);
+    if (!bare && interface.hardware != ARPHRD_ETHER) {
+        return fail(Failure::unavailable,
+                    "can't attach to " + interface.name + ": neither Ethernet nor IP alone (hardware type " +
+                        std::to_string(interface.hardware) + ")",
+                    "name only interfaces that subscribers' packets come in by");
+    }
+    if (bare && (attach == Attach::xdp || attach == Attach::xdp_generic)) {
+        return fail(Failure::unavailable,
+                    "can't attach to " + interface.name + " by XDP: it has no Ethernet header",
+                    "set attach = \"tc\" or \"auto\" for it");
+    }
     std::string failures;
-    for (const std::string& mode : modes_of(attach)) {
-        const int error = attach_as(kernel, interface, side, mode);
-        if (error != 0) {
-            failures += (failures.empty() ? "not " : "; not ") + mode + ": " + why_not(mode, error);
+    for (const std::string& mode : modes_of(attach, bare)) {
+        auto attachment = try_mode(kernel, interface, side, mode);
+        if (!attachment) {
+            failures += (failures.empty() ? "not " : "; not ") + mode + ": " + attachment.error();
             continue;
         }
         detach_programs(kernel.links(), interface.index, mode);
-        const bool xdp = mode.starts_with("xdp");
-        return Attachment{.interface = interface.name,
-                          .index = interface.index,
-                          .side = side,
-                          .mode = mode,
-                          .why = why_this(mode, attach, failures),
-                          .program = program_id(xdp ? kernel.xdp_program(side) : kernel.tc_program(side))};
+        attachment->why = why_this(attach, bare, failures);
+        return *attachment;
     }
     return fail(Failure::unavailable, "can't attach to " + interface.name + ": " + failures,
-                attach == Attach::automatic ? "see `sekisho doctor`"
+                attach == Attach::automatic ? "take away what is in the way (`ip link show`, `bpftool net`)"
                                             : "set attach = \"auto\" for it, or remove what is in the way");
 }
 

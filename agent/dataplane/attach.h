@@ -11,6 +11,9 @@ namespace sekisho::dataplane {
 [[nodiscard]] Result<Attachment> attach_program(const Kernel& kernel, const Interface& interface, Side side,
                                                 Attach attach);
 
+// See Dataplane::in_place.
+[[nodiscard]] bool is_attached(const Attachment& attachment);
+
 // Takes our programs off an interface, all of them or all but those of `kept_mode`. Returns whether there was
 // one.
 bool detach_programs(const std::filesystem::path& links, unsigned index, const std::string& kept_mode = {});

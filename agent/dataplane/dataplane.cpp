@@ -239,8 +239,15 @@ Result<Attachment> Dataplane::attach(const Interface& interface, Side side, Atta
     auto attachment = attach_program(state_->kernel, interface, side, attach);
     if (attachment) {
         state_->attachments[interface.index] = *attachment;
+    } else {
+        state_->attachments.erase(interface.index);
     }
     return attachment;
+}
+
+bool Dataplane::in_place(unsigned index) const {
+    const auto known = state_->attachments.find(index);
+    return known != state_->attachments.end() && is_attached(known->second);
 }
 
 void Dataplane::forget(unsigned index) {

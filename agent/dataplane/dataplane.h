@@ -44,6 +44,7 @@ struct Explanation {
 struct Interface {
     unsigned index = 0;
     std::string name;
+    std::uint16_t hardware = 1;  // ARPHRD_...: what stands before IP, if anything
     std::array<std::uint8_t, 6> mac{};
     bool bridge = false;  // answers frames to any MAC
 };
@@ -87,6 +88,9 @@ public:
 
     // Puts a program on an interface, or a newer one in the place of the one that is there, without a gap.
     [[nodiscard]] Result<Attachment> attach(const Interface& interface, Side side, Attach attach);
+    // Whether the program that attach() put there is still on the interface, asked of the kernel. Others can
+    // take it off; an interface's number can become another's.
+    [[nodiscard]] bool in_place(unsigned index) const;
     // The interface is gone, and its link with it.
     void forget(unsigned index);
     // Takes the programs off all interfaces that were not attached by this object; returns how many.

@@ -259,8 +259,11 @@ int Kernel::xdp_program(Side side) const {
     return bpf_program__fd(side == Side::subscriber ? xdp_->progs.subscriber_xdp : xdp_->progs.uplink_xdp);
 }
 
-int Kernel::tc_program(Side side) const {
-    return bpf_program__fd(side == Side::subscriber ? tc_->progs.subscriber_tc : tc_->progs.uplink_tc);
+int Kernel::tc_program(Side side, bool bare) const {
+    if (side == Side::uplink) {
+        return bpf_program__fd(tc_->progs.uplink_tc);
+    }
+    return bpf_program__fd(bare ? tc_->progs.subscriber_tc_bare : tc_->progs.subscriber_tc);
 }
 
 }  // namespace sekisho::dataplane

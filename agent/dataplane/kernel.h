@@ -46,7 +46,8 @@ public:
     [[nodiscard]] int counts() const;
     [[nodiscard]] int interfaces() const;
     [[nodiscard]] int xdp_program(Side side) const;
-    [[nodiscard]] int tc_program(Side side) const;
+    // `bare`: for devices that carry IP without an Ethernet header.
+    [[nodiscard]] int tc_program(Side side, bool bare) const;
 
     [[nodiscard]] const std::filesystem::path& links() const { return links_; }
     [[nodiscard]] std::uint32_t max_entries() const { return max_entries_; }

@@ -37,6 +37,7 @@ Link describe(rtnl_link* link) {
     result.name = name != nullptr ? name : "";
     const char* kind = rtnl_link_get_type(link);
     result.kind = kind != nullptr ? kind : "";
+    result.hardware = static_cast<std::uint16_t>(rtnl_link_get_arptype(link));
     const nl_addr* address = rtnl_link_get_addr(link);
     if (address != nullptr && nl_addr_get_len(address) == result.mac.size()) {
         std::memcpy(result.mac.data(), nl_addr_get_binary_addr(address), result.mac.size());

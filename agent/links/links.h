@@ -19,6 +19,7 @@ struct Link {
     unsigned index = 0;
     std::string name;
     std::string kind;                   // "veth", "bridge", ...; empty for hardware
+    std::uint16_t hardware = 0;         // ARPHRD_..., see linux/if_arp.h
     std::array<std::uint8_t, 6> mac{};  // zero without an Ethernet address
 
     bool operator==(const Link&) const = default;

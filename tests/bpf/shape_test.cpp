@@ -61,7 +61,7 @@ std::vector<Case> tags() {
             const auto name = (deep ? "TagsTooDeep" : "TagsTooDeepNear") + std::to_string(depth) + "Of" +
                               std::to_string(ethertype) + "In";
             const auto reason = deep ? SEKISHO_REASON_TAGS_TOO_DEEP : blocked;
-            const auto verdict = deep ? SEKISHO_PASS : SEKISHO_RESET;
+            const auto verdict = deep ? SEKISHO_DROP : SEKISHO_RESET;
             cases.push_back({name + "4", four.IPv4(reset4, mx4).Tcp(1024, 25).Syn(), reason, verdict});
             cases.push_back({name + "6", six.IPv6(reset6, mx6).Tcp(1024, 25).Syn(), reason, verdict});
         }

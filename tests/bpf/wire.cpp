@@ -190,6 +190,18 @@ void Wire::send(const Bytes& frame) const {
             "sending a frame");
 }
 
+namespace {
+
+// What IPv6 says of its own accord: neighbour discovery, and multicast reports behind a hop-by-hop header.
+bool is_chatter(const Bytes& frame) {
+    constexpr std::size_t next_header = 20;
+    constexpr std::uint8_t hop_by_hop = 0;
+    return frame.size() > next_header && frame[12] == 0x86 && frame[13] == 0xdd &&
+           (frame[next_header] == IPPROTO_ICMPV6 || frame[next_header] == hop_by_hop);
+}
+
+}  // namespace
+
 std::optional<Bytes> Wire::arrived(std::chrono::milliseconds within) const {
     const auto end = std::chrono::steady_clock::now() + within;
     for (;;) {
@@ -216,6 +228,9 @@ std::optional<Bytes> Wire::arrived(std::chrono::milliseconds within) const {
             continue;
         }
         frame.resize(static_cast<std::size_t>(size));
+        if (is_chatter(frame)) {
+            continue;
+        }
         put_tag_back(message, frame);
         return frame;
     }

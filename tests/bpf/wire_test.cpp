@@ -107,7 +107,7 @@ TEST_F(TagsInMetadata, TheFifthIsTooDeep) {
     const auto frame =
         Eth().Vlan(6).Vlan(7).Vlan(8).Vlan(9).Vlan(10).IPv4(reset4, mx4).Tcp(9, 25).Syn().bytes();
     wire.send(frame);
-    EXPECT_EQ(Programs::get().counts(), once(SEKISHO_REASON_TAGS_TOO_DEEP, SEKISHO_PASS, frame.size() - 4));
+    EXPECT_EQ(Programs::get().counts(), once(SEKISHO_REASON_TAGS_TOO_DEEP, SEKISHO_DROP, frame.size() - 4));
 }
 
 // Options that make the IP header longer than the answer's, as a sender may set them.
