@@ -15,6 +15,7 @@ namespace sekisho {
 namespace {
 
 constexpr std::chrono::seconds sweep_interval{1};
+constexpr std::chrono::seconds verify_interval{5};
 
 const InterfaceConfig* config_of(const Config& config, const std::string& name) {
     for (const InterfaceConfig& interface : config.interfaces) {
@@ -105,8 +106,10 @@ Result<void> Daemon::take_over() {
     }
     // One entry that the kernel refuses must not keep the box from starting: the others' port 25 depends on
     // it.
-    if (auto applied = apply(actions); !applied) {
+    std::vector<Prefix> refused;
+    if (auto applied = apply(actions, &refused); !applied) {
         log::error("TAKE_OVER_INCOMPLETE", applied.error().what, {{"remedy", applied.error().remedy}});
+        give_up(refused);
     }
     log::info("TAKEN_OVER", "state of the store and of the kernel joined",
               {{"grants", std::to_string(grants_.list(read_clocks()).size())},
@@ -130,7 +133,7 @@ Result<void> Daemon::watch_links() {
     }
     for (const InterfaceConfig& interface : config_.interfaces) {
         const bool matched = std::ranges::any_of(seen_, [&interface](const auto& seen) {
-            return ::fnmatch(interface.name.c_str(), seen.second.name.c_str(), 0) == 0;
+            return ::fnmatch(interface.name.c_str(), seen.second.link.name.c_str(), 0) == 0;
         });
         if (!matched) {
             log::warning("INTERFACE_MISSING",
@@ -151,21 +154,47 @@ void Daemon::link_appeared(const links::Link& link) {
         }
         return;
     }
-    const dataplane::Interface facts{
-        .index = link.index, .name = link.name, .mac = link.mac, .bridge = link.kind == "bridge"};
-    const auto attached = dataplane_.attach(facts, interface->side, interface->attach);
-    seen_[link.index] = {.name = link.name,
-                         .side = interface->side,
-                         .trouble = attached ? std::string() : attached.error().what};
+    attach(link, *interface);
+}
+
+void Daemon::attach(const links::Link& link, const InterfaceConfig& interface) {
+    const dataplane::Interface facts{.index = link.index,
+                                     .name = link.name,
+                                     .hardware = link.hardware,
+                                     .mac = link.mac,
+                                     .bridge = link.kind == "bridge"};
+    const auto attached = dataplane_.attach(facts, interface.side, interface.attach);
+    Seen& seen = seen_[link.index];
     if (!attached) {
-        log::error("INTERFACE_NOT_ATTACHED", attached.error().what, {{"remedy", attached.error().remedy}});
+        // Tried again and again: said once.
+        if (!seen.trouble || seen.trouble->what != attached.error().what) {
+            log::error("INTERFACE_NOT_ATTACHED", attached.error().what,
+                       {{"remedy", attached.error().remedy}});
+        }
+        seen = {.link = link, .side = interface.side, .trouble = attached.error()};
         return;
     }
+    seen = {.link = link, .side = interface.side, .trouble = std::nullopt};
     log::info("INTERFACE_ATTACHED", attached->why,
               {{"interface", link.name},
-               {"index", std::to_string(link.index)},
-               {"side", std::string(to_string(interface->side))},
+               {"index", link.index},
+               {"side", to_string(interface.side)},
                {"mode", attached->mode}});
+}
+
+void Daemon::verify_interfaces() {
+    for (const auto& [index, seen] : std::map(seen_)) {
+        const InterfaceConfig* interface = config_of(config_, seen.link.name);
+        const bool in_place = !seen.trouble && dataplane_.in_place(index);
+        if (interface == nullptr || in_place) {
+            continue;
+        }
+        if (!seen.trouble) {
+            log::warning("INTERFACE_LOST", "somebody took the program off the interface; attaching it again",
+                         {{"interface", seen.link.name}});
+        }
+        attach(seen.link, *interface);
+    }
 }
 
 void Daemon::link_gone(const links::Link& link) {
@@ -232,10 +261,18 @@ Result<void> Daemon::apply_to_kernel(const grants::Action& action) {
     return {};
 }
 
-Result<void> Daemon::apply(const grants::Actions& actions) {
+Result<void> Daemon::apply(const grants::Actions& actions, std::vector<Prefix>* failed) {
     Result<void> result;
     for (const grants::Action& action : actions) {
-        if (auto applied = apply_to_kernel(action); !applied && result) {
+        auto applied = apply_to_kernel(action);
+        if (applied) {
+            continue;
+        }
+        kernel_errors_++;
+        if (const auto* put = std::get_if<grants::PutEntry>(&action); put && failed) {
+            failed->push_back(put->entry.key);
+        }
+        if (result) {
             result = applied;
         }
     }
@@ -245,14 +282,48 @@ Result<void> Daemon::apply(const grants::Actions& actions) {
     // A full disk must not close anybody's port: the kernel has it, the next start adopts it from there.
     if (auto saved = store_.apply(actions); !saved) {
         store_errors_++;
+        store_trouble_ = saved.error();
         log::error("STORE_FAILED", saved.error().what, {{"remedy", saved.error().remedy}});
     }
     return {};
 }
 
+Result<void> Daemon::on_disk() const {
+    if (store_.owed() == 0) {
+        return {};
+    }
+    return fail(Failure::unavailable,
+                "in force now, but not on the disk, so a restart would undo it: " + store_trouble_.what,
+                "mend that; it is written by itself then, see `sekisho doctor`");
+}
+
+void Daemon::give_up(const std::vector<Prefix>& refused) {
+    for (const Prefix& key : refused) {
+        const auto undone = grants_.revoke(key.address, read_clocks());
+        if (!undone) {
+            continue;  // an exemption: it stays in the books, and `doctor` tells
+        }
+        log::error("GRANT_LOST", "the kernel had no room for it", {{"key", key.text()}});
+        if (auto removed = apply(*undone); !removed) {
+            log::error("KERNEL_FAILED", removed.error().what, {{"remedy", removed.error().remedy}});
+        }
+    }
+}
+
+Daemon::~Daemon() {
+    if (auto written = store_.flush(); !written) {
+        log::error("STORE_FAILED", "what is owed to the disk at the end is lost: " + written.error().what,
+                   {{"remedy", written.error().remedy}});
+    }
+}
+
 void Daemon::sweep() {
     if (auto swept = apply(grants_.sweep(read_clocks())); !swept) {
         log::error("KERNEL_FAILED", swept.error().what, {{"remedy", swept.error().remedy}});
+    }
+    if (const auto now = std::chrono::steady_clock::now(); now >= verify_at_) {
+        verify_interfaces();
+        verify_at_ = now + verify_interval;
     }
     sweep_timer_.expires_after(sweep_interval);
     sweep_timer_.async_wait([this](const boost::system::error_code& error) {

@@ -5,11 +5,13 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "agent/api/routes.h"
@@ -32,6 +34,11 @@ public:
     [[nodiscard]] static Result<std::unique_ptr<Daemon>> start(boost::asio::io_context& context,
                                                                const Config& config);
 
+    // Writes down what is still owed to the disk.
+    ~Daemon() override;
+    Daemon(const Daemon&) = delete;
+    Daemon& operator=(const Daemon&) = delete;
+
     [[nodiscard]] api::Version version() const override;
     [[nodiscard]] Result<api::Status> status() const override;
     [[nodiscard]] std::vector<api::Check> doctor() const override;
@@ -53,13 +60,19 @@ public:
 private:
     // What became of an interface that the configuration names.
     struct Seen {
-        std::string name;
+        links::Link link;
         Side side = Side::subscriber;
-        std::string trouble;  // why it could not be attached
+        std::optional<Error> trouble;  // why it could not be attached
     };
 
     Daemon(boost::asio::io_context& context, const Config& config, dataplane::Dataplane dataplane,
            store::Store store);
+
+    // How many subscriber interfaces have a program, and the names of those that should and have none.
+    [[nodiscard]] std::pair<std::size_t, std::string> subscriber_interfaces() const;
+    // For `status`: "enforcing", "monitoring" (no pool blocks), "incomplete" (interfaces without a program),
+    // "idle" (none has one).
+    [[nodiscard]] std::string state() const;
 
     Result<void> listen();
     Result<void> take_over();
@@ -67,13 +80,21 @@ private:
 
     void link_appeared(const links::Link& link);
     void link_gone(const links::Link& link);
+    void attach(const links::Link& link, const InterfaceConfig& interface);
+    // Attaches anew what others have taken off, and tries again what could not be attached.
+    void verify_interfaces();
 
     // Grants or refuses what a login asks for.
     Result<void> login(const grants::LoginEvent& event);
     Result<grants::Grant> open(const grants::GrantRequest& request);
 
-    // Does what the grants decided: the kernel first, because somebody waits for it. Fails if the kernel did.
-    Result<void> apply(const grants::Actions& actions);
+    // Does what the grants decided: the kernel first, because somebody waits for it. Fails if the kernel did;
+    // `failed` then has the keys that it refused.
+    Result<void> apply(const grants::Actions& actions, std::vector<Prefix>* failed = nullptr);
+    // Fails while something is in force that a restart would forget.
+    [[nodiscard]] Result<void> on_disk() const;
+    // Takes out of the books what the kernel refused at take-over.
+    void give_up(const std::vector<Prefix>& refused);
     Result<void> apply_to_kernel(const grants::Action& action);
     void sweep();
 
@@ -89,7 +110,10 @@ private:
     std::optional<api::HttpServer> api_;
     boost::asio::steady_timer sweep_timer_;
     api::WallTime since_;
+    std::chrono::steady_clock::time_point verify_at_;
     std::uint64_t store_errors_ = 0;
+    std::uint64_t kernel_errors_ = 0;  // entries that the kernel refused
+    Error store_trouble_;              // the last one
 };
 
 }  // namespace sekisho

@@ -48,6 +48,35 @@ api::Version Daemon::version() const {
     return {.version = SEKISHO_VERSION, .abi = SEKISHO_ABI_VERSION};
 }
 
+std::pair<std::size_t, std::string> Daemon::subscriber_interfaces() const {
+    std::size_t attached = 0;
+    std::string missing;
+    for (const auto& [index, seen] : seen_) {
+        if (seen.side != Side::subscriber) {
+            continue;
+        }
+        if (!seen.trouble) {
+            attached++;
+        } else {
+            missing += (missing.empty() ? "" : ", ") + seen.link.name;
+        }
+    }
+    return {attached, missing};
+}
+
+std::string Daemon::state() const {
+    const auto [attached, missing] = subscriber_interfaces();
+    if (attached == 0) {
+        return "idle";
+    }
+    if (!missing.empty()) {
+        return "incomplete";
+    }
+    const bool blocks = std::ranges::any_of(
+        config_.pools, [](const PoolConfig& pool) { return pool.action != Action::monitor; });
+    return blocks ? "enforcing" : "monitoring";
+}
+
 Result<api::Status> Daemon::status() const {
     const auto counts = dataplane_.counts();
     if (!counts) {
@@ -59,7 +88,7 @@ Result<api::Status> Daemon::status() const {
     status.uptime = std::chrono::duration_cast<std::chrono::seconds>(now.wall - since_);
     status.pid = ::getpid();
     status.interfaces = dataplane_.attachments().size();
-    status.state = status.interfaces != 0 ? "enforcing" : "idle";
+    status.state = state();
     status.grants = grants_.list(now).size();
     status.exemptions = grants_.exemptions().size();
     status.pools = pools_of(config_);
@@ -87,11 +116,11 @@ std::vector<api::Check> Daemon::doctor() const {
         std::ranges::transform(dataplane::check_interface(attachment), std::back_inserter(checks), check_of);
     }
     for (const auto& [index, seen] : seen_) {
-        if (!seen.trouble.empty()) {
-            checks.push_back({.name = "attached-" + seen.name,
+        if (seen.trouble) {
+            checks.push_back({.name = "attached-" + seen.link.name,
                               .ok = false,
-                              .detail = seen.trouble,
-                              .remedy = "see the log line INTERFACE_NOT_ATTACHED"});
+                              .detail = seen.trouble->what,
+                              .remedy = seen.trouble->remedy});
         }
     }
     if (seen_.empty()) {
@@ -100,12 +129,20 @@ std::vector<api::Check> Daemon::doctor() const {
                           .detail = "no interface fits the configuration's names: nothing is enforced",
                           .remedy = "compare the [[interface]] sections with `ip link`"});
     }
+    const auto written = on_disk();
+    checks.push_back({.name = "store",
+                      .ok = written.has_value(),
+                      .detail = written ? config_.store.path.string() : written.error().what,
+                      .remedy = written ? "" : written.error().remedy});
     checks.push_back(
-        {.name = "store",
-         .ok = store_errors_ == 0,
-         .detail = store_errors_ == 0 ? config_.store.path.string()
-                                      : std::to_string(store_errors_) + " writes failed since the start",
-         .remedy = store_errors_ == 0 ? "" : "look for STORE_FAILED in the log; is the disk full?"});
+        {.name = "kernel-map",
+         .ok = kernel_errors_ == 0,
+         .detail = kernel_errors_ == 0
+                       ? "has taken every entry"
+                       : "has refused entries since the start: " + std::to_string(kernel_errors_),
+         .remedy = kernel_errors_ == 0
+                       ? ""
+                       : "raise dataplane.max_entries, stop the agent, `sekishod --detach`, start it again"});
     for (const grants::Exemption& exemption : grants_.dormant_exemptions()) {
         checks.push_back(
             {.name = "exemption-" + exemption.prefix.text(),
@@ -128,12 +165,12 @@ std::vector<api::InterfaceStatus> Daemon::interfaces() const {
                         .attached = true});
     }
     for (const auto& [index, seen] : seen_) {
-        if (!seen.trouble.empty()) {
-            list.push_back({.name = seen.name,
+        if (seen.trouble) {
+            list.push_back({.name = seen.link.name,
                             .index = index,
                             .side = std::string(to_string(seen.side)),
                             .mode = {},
-                            .why = seen.trouble,
+                            .why = seen.trouble->what,
                             .program = 0,
                             .attached = false});
         }
@@ -179,7 +216,8 @@ Result<void> Daemon::revoke_grant(const Address& address) {
         return std::unexpected(actions.error());
     }
     log::info("GRANT_REVOKED", "an operator closed the port", {{"address", address.text()}});
-    return apply(*actions);
+    const auto applied = apply(*actions);
+    return applied ? on_disk() : applied;
 }
 
 std::vector<api::ExemptionStatus> Daemon::exemptions() const {
@@ -196,7 +234,12 @@ Result<api::ExemptionStatus> Daemon::add_exemption(const Prefix& prefix, const s
     if (!actions) {
         return std::unexpected(actions.error());
     }
-    if (auto applied = apply(*actions); !applied) {
+    auto applied = apply(*actions);
+    if (applied && !on_disk()) {  // a contract that works has been written down
+        applied = fail(Failure::unavailable, "it can't be written to the disk: " + store_trouble_.what,
+                       store_trouble_.remedy);
+    }
+    if (!applied) {
         if (const auto undone = grants_.remove_exemption(prefix)) {
             if (auto removed = apply(*undone); !removed) {
                 log::error("KERNEL_FAILED", removed.error().what, {{"remedy", removed.error().remedy}});
@@ -215,7 +258,8 @@ Result<void> Daemon::remove_exemption(const Prefix& prefix) {
         return std::unexpected(actions.error());
     }
     log::info("EXEMPTION_REMOVED", "an operator ended an exemption", {{"prefix", prefix.text()}});
-    return apply(*actions);
+    const auto applied = apply(*actions);
+    return applied ? on_disk() : applied;
 }
 
 Result<api::Why> Daemon::why(const Address& address, const std::optional<Address>& destination) const {
@@ -228,14 +272,16 @@ Result<api::Why> Daemon::why(const Address& address, const std::optional<Address
                  .verdict = explanation->verdict,
                  .reason = explanation->reason,
                  .steps = {}};
-    const bool attached = std::ranges::any_of(
-        dataplane_.attachments(),
-        [](const dataplane::Attachment& attachment) { return attachment.side == Side::subscriber; });
-    why.steps.push_back({.rule = "attached",
-                         .matched = !attached,
-                         .detail = attached ? "subscriber interfaces have the program"
-                                            : "no subscriber interface has the program: everything passes"});
-    if (!attached) {
+    const auto [attached, missing] = subscriber_interfaces();
+    why.steps.push_back(
+        {.rule = "attached",
+         .matched = attached == 0,
+         .detail = attached == 0     ? "no subscriber interface has the program: everything passes"
+                   : missing.empty() ? "subscriber interfaces have the program"
+                                     : "NOT ALL subscriber interfaces have the program; what comes in by "
+                                       "these passes: " +
+                                           missing});
+    if (attached == 0) {
         why.verdict = "pass";
         why.reason = "attached";
         return why;

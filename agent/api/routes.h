@@ -43,7 +43,7 @@ struct LoginCounts {
 };
 
 struct Status {
-    std::string state;  // "enforcing", or "idle" while no interface has a program
+    std::string state;  // "enforcing", "monitoring", "incomplete" or "idle", see Daemon::state()
     WallTime since{};   // start of the daemon
     std::chrono::seconds uptime{};
     int pid = 0;

@@ -90,6 +90,9 @@ void Grants::resume(const Grant& grant, const KernelEntries& held, const Now& no
     if (placement && !placement->pool->shared && !replaced) {
         end = in_kernel ? entry->second.expires : remembered_end(grant, now, rules_.get().longest);
     }
+    if (end) {  // the longest may have been lowered
+        end = std::min<BootTime>(*end, now.boottime + rules_.get().longest);
+    }
     if (!end || *end <= now.boottime) {
         on_disk.emplace_back(ForgetGrant{grant.key});
         return;
@@ -123,11 +126,12 @@ void Grants::adopt(const KernelEntry& entry, const Now& now, Actions& on_disk) {
     if (holding.granted) {
         return;
     }
-    set_end(entry.key, holding, entry.expires);
+    const BootTime end = std::min<BootTime>(entry.expires, now.boottime + rules_.get().longest);
+    set_end(entry.key, holding, end);
     holding.generation = entry.generation;
     holding.since = now.wall;
     holding.renewed = now.wall;
-    holding.expires_wall = wall_end(entry.expires, now, rules_.get().longest);
+    holding.expires_wall = wall_end(end, now, rules_.get().longest);
     holding.source = "kernel";
     holding.reason = "found in the kernel at start";
     on_disk.emplace_back(SaveGrant{grant_of(entry.key, holding)});
@@ -139,7 +143,10 @@ Actions Grants::reconcile(const KernelEntries& held) {
     Actions actions;
     Actions last;
     for (const auto& [key, entry] : held) {
-        if (!holdings_.contains(key)) {
+        // The kernel's key is the address alone: one of another length may have taken its place.
+        const auto successor = holdings_.lower_bound(Prefix{key.address, 0});
+        const bool replaced = successor != holdings_.end() && successor->first.address == key.address;
+        if (!replaced) {
             (entry.exempt ? last : actions).emplace_back(RemoveEntry{key});
         }
     }

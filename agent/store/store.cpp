@@ -142,6 +142,13 @@ Result<void> Store::apply(const grants::Actions& actions) {
     if (owed() == 0 || (!news && std::chrono::steady_clock::now() < retry_at_)) {
         return {};
     }
+    return flush();
+}
+
+Result<void> Store::flush() {
+    if (owed() == 0) {
+        return {};
+    }
     auto written = write();
     if (!written) {
         retry_at_ = std::chrono::steady_clock::now() + retry_interval;

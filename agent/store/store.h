@@ -29,6 +29,9 @@ public:
     // `retry_interval`.
     [[nodiscard]] Result<void> apply(const grants::Actions& actions);
 
+    // Writes what is owed now, whenever it was last tried.
+    [[nodiscard]] Result<void> flush();
+
     // How many keys and prefixes are owed to the disk.
     [[nodiscard]] std::size_t owed() const { return owed_grants_.size() + owed_exemptions_.size(); }
 

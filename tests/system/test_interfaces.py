@@ -45,6 +45,23 @@ class Interfaces(LabTest):
         self.assertTrue(self.attached(A.interface))
         self.assert_port_25("a", INTERNET4, "refused")
 
+    def test_another_way_in(self) -> None:
+        """Whatever the configuration changes to, the port stays closed and the kernel runs what is said."""
+        for attach in ("xdp-generic", "xdp", "xdp-generic", "tc", "clsact", "xdp", "auto"):
+            with self.subTest(attach=attach):
+                self.isp.restart_agent(('name = "sub-*"\nside = "subscriber"\nattach = "xdp"',
+                                        f'name = "sub-*"\nside = "subscriber"\nattach = "{attach}"'))
+                self.assertTrue(self.attached(A.interface), self.log())
+                self.assert_port_25("a", INTERNET4, "refused")
+
+    def test_taken_off_by_others(self) -> None:
+        self.isp.restart_agent(('attach = "tc"', 'attach = "clsact"'))
+        self.assert_port_25("b", INTERNET4, "refused")
+        self.edge.run("tc", "qdisc", "del", "dev", "sub-b", "clsact")
+        await_true(lambda: "INTERFACE_LOST" in self.log(), "the agent notices", 15)
+        await_true(lambda: self.attached("sub-b"), "it is attached again")
+        self.assert_port_25("b", INTERNET4, "refused")
+
     def test_comes_late(self) -> None:
         self.isp.restart_agent(("[[pool]]", '[[interface]]\nname = "late-*"\nside = "subscriber"\nattach = "tc"\n[[pool]]'))
         self.assertIn("INTERFACE_MISSING", self.log())

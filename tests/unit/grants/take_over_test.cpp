@@ -230,6 +230,30 @@ TEST_F(TakeOverTest, WhatLiesInNoPoolAnyMoreIsRemovedButContractsAreKept) {
     EXPECT_THAT(outside_.wide, ElementsAre(prefix("192.0.2.128/25")));
 }
 
+TEST_F(TakeOverTest, ALowerLongestShortensWhatLives) {
+    config_.grants.longest = 20s;
+    start(now_);
+    EXPECT_LE(outside_.kernel.at(four_).expires, now_.boottime + 20s);
+    EXPECT_LE(outside_.grants.at(four_).expires_wall, now_.wall + 20s);
+}
+
+TEST_F(TakeOverTest, AKeyOfAnotherLengthAtTheSameAddressIsNotTakenAwayWithTheOld) {
+    // The kernel's key is the address alone, so the removal of the old entry would hit the new one.
+    const Prefix wide = prefix("2001:db8:100:7700::/56");
+    outside_.apply(before_.exempt(contract("2001:db8:100:7700::/56")).value());
+    for (PoolConfig& pool : config_.pools) {
+        pool.key_length_ipv6 = 64;
+    }
+    after_ = Grants(config_);
+    const auto actions =
+        after_.take_over({}, {contract("2001:db8:100:7700::/64")}, {{.key = wide, .exempt = true}}, then_);
+    for (const Action& action : actions) {
+        if (const auto* removed = std::get_if<RemoveEntry>(&action)) {
+            EXPECT_NE(removed->key.address, wide.address);
+        }
+    }
+}
+
 TEST_F(TakeOverTest, ADormantContractCanBeRemoved) {
     config_.pools.at(0).prefixes = {prefix("2001:db8:100::/40")};
     start(then_);
