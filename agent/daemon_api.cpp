@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "agent/base/listener.h"
 #include "agent/base/log.h"
 #include "agent/clocks.h"
 #include "agent/daemon.h"
@@ -143,6 +144,14 @@ std::vector<api::Check> Daemon::doctor() const {
          .remedy = kernel_errors_ == 0
                        ? ""
                        : "raise dataplane.max_entries, stop the agent, `sekishod --detach`, start it again"});
+    for (const DovecotConfig& reporter : config_.dovecot) {
+        const bool local = is_local(reporter.listen);
+        checks.push_back({.name = "listener-" + reporter.name,
+                          .ok = local,
+                          .detail = reporter.listen.text() + " port " + std::to_string(reporter.port) +
+                                    (local ? "" : ": no interface of this host has the address, nobody can log in"),
+                          .remedy = local ? "" : "compare `ip address` with listen of [[login.dovecot]]"});
+    }
     for (const grants::Exemption& exemption : grants_.dormant_exemptions()) {
         checks.push_back(
             {.name = "exemption-" + exemption.prefix.text(),

@@ -26,9 +26,6 @@ std::unexpected<Error> cannot_listen(const std::string& where, int code) {
     switch (code) {
         case EADDRINUSE:
             return fail(Failure::conflict, what, "another program has it: see ss -lntp, or choose another");
-        case EADDRNOTAVAIL:
-            return fail(Failure::unavailable, what,
-                        "no interface of this host has that address: see ip address");
         case EACCES:
         case EPERM:
             return fail(Failure::unavailable, what, "start it as root, or by its systemd unit");
@@ -128,10 +125,19 @@ Result<Descriptor> listen_tcp(const Endpoint& endpoint) {
     // Without IPV6_V6ONLY "::" would take the IPv4 port, too, which nobody has asked for.
     if (!listener || ::setsockopt(listener.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
         (six && ::setsockopt(listener.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) != 0) ||
+        ::setsockopt(listener.get(), six ? IPPROTO_IPV6 : IPPROTO_IP, six ? IPV6_FREEBIND : IP_FREEBIND, &on,
+                     sizeof on) != 0 ||
         ::bind(listener.get(), at.get(), at.size) != 0 || ::listen(listener.get(), backlog) != 0) {
         return cannot_listen(name, errno);
     }
     return listener;
+}
+
+bool is_local(const Address& address) {
+    const SocketAddress at = socket_address({.address = address, .port = 0});
+    const Descriptor probe(
+        ::socket(address.family == Family::ipv6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    return probe && ::bind(probe.get(), at.get(), at.size) == 0;
 }
 
 }  // namespace sekisho

@@ -26,7 +26,11 @@ struct UnixListener {
 // unknown group.
 [[nodiscard]] Result<Descriptor> listen_unix(const UnixListener& wanted);
 
-// Listens on a TCP address; port 0 takes a free one. Failure::conflict if the port is taken.
+// Listens on a TCP address, even if no interface has it yet (IP_FREEBIND: daemons start before the network is
+// up); port 0 takes a free one. Failure::conflict if the port is taken.
 [[nodiscard]] Result<Descriptor> listen_tcp(const Endpoint& endpoint);
+
+// Whether an interface of this host has the address, or it is that of all of them.
+[[nodiscard]] bool is_local(const Address& address);
 
 }  // namespace sekisho

@@ -47,6 +47,27 @@ class FullDisk(LabTest):
         self.agent.revoke_all()
         self.assert_port_25("a", INTERNET4, "refused")
 
+    def test_contracts_are_written_down_or_refused(self) -> None:
+        self.agent.ask("exempt", "add", "192.0.2.200", "--note", "y" * 400)
+        self.agent.ask("grant", "add", "192.0.2.201", "--reason", "z" * 200)
+        self.fill()
+        for number in range(256):
+            done = self.agent.command("exempt", "add", f"192.0.2.{number}", "--note", "x" * 400)
+            if done.returncode != 0:
+                break
+        self.assertIn("disk", done.stderr)
+        self.assertNotIn(f"192.0.2.{number}/32", self.agent.command("exempt", "list").stdout)
+        # What closes is closed at once, and it is said that the disk doesn't know yet. Removing needs room, too.
+        ended = self.agent.command("grant", "revoke", "192.0.2.201")
+        self.assertEqual((ended.returncode, "restart would undo" in ended.stderr), (1, True), ended.stderr)
+        self.assertIsNone(self.agent.granted("192.0.2.201"))
+        self.edge.run("rm", f"{SMALL}/ballast")
+        self.agent.stop()  # writes what is owed
+        self.agent.start()
+        self.assertIsNone(self.agent.granted("192.0.2.201"))
+        self.assertIn("192.0.2.200/32", self.agent.command("exempt", "list").stdout)
+        self.assertEqual(self.agent.command("doctor").returncode, 0)
+
     def test_start_on_a_full_disk_keeps_the_port_closed(self) -> None:
         """No store can be made: said clearly. What an earlier agent put in force stays."""
         self.agent.kill()

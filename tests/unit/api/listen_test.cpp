@@ -7,6 +7,7 @@
 #include <fstream>
 #include <utility>
 
+#include "agent/base/listener.h"
 #include "tests/unit/api/wire.h"
 
 namespace sekisho::api {
@@ -169,10 +170,12 @@ TEST_F(Listen, APortThatIsTakenIsAConflict) {
 }
 
 TEST_F(Listen, AnAddressOfNobodyHere) {
+    const Address nobody = parse_address("192.0.2.1").value();
     const auto server = tcp_server("192.0.2.1", 0);
-    ASSERT_FALSE(server);
-    EXPECT_EQ(server.error().kind, Failure::unavailable);
-    EXPECT_THAT(server.error().remedy, HasSubstr("ip address"));
+    EXPECT_TRUE(server) << "it may come later";
+    EXPECT_FALSE(is_local(nobody));
+    EXPECT_TRUE(is_local(parse_address("127.0.0.1").value()));
+    EXPECT_TRUE(is_local(parse_address("::").value()));
 }
 
 TEST(PeerText, NamesEachKind) {
