@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+// Requests by number, and one coroutine that reads the answers.
+#include "smtpd/handoff/client.h"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <algorithm>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <cerrno>
+#include <cstring>
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "agent/base/log.h"
+#include "smtpd/handoff/packet.h"
+
+namespace sekisho::handoff {
+
+namespace {
+
+namespace asio = boost::asio;
+using Stream = asio::posix::stream_descriptor;
+constexpr auto quietly = asio::as_tuple(asio::use_awaitable);
+
+constexpr const char* unreachable_now = "451 4.3.0 Mail can't be taken now, try again later";
+
+Descriptor connect_to(const std::filesystem::path& path) {
+    Descriptor socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    const std::string& name = path.native();
+    if (!socket || name.size() >= sizeof address.sun_path) {
+        return {};
+    }
+    std::ranges::copy(name, std::begin(address.sun_path));
+    // A Unix socket is connected at once or not at all.
+    if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+        return {};
+    }
+    return socket;
+}
+
+// Somebody who waits for an answer; the timer is cancelled when it has come.
+struct Waiter {
+    explicit Waiter(const asio::any_io_executor& executor) : timer(executor) {}
+    asio::steady_timer timer;
+    std::optional<Answer> answer;
+};
+
+}  // namespace
+
+struct HandoffClient::State : std::enable_shared_from_this<State> {
+    State(asio::any_io_executor where, std::filesystem::path path, std::chrono::seconds patience)
+        : executor(std::move(where)), socket(std::move(path)), limit(patience) {}
+
+    bool connect();
+    void disconnect();
+    asio::awaitable<void> read(std::shared_ptr<Stream> from);
+    asio::awaitable<bool> write(std::string packet, int file);
+    asio::awaitable<Answer> send(message::Envelope envelope, std::uint64_t size, int file);
+
+    asio::any_io_executor executor;
+    std::filesystem::path socket;
+    std::chrono::seconds limit;
+    std::shared_ptr<Stream> stream;
+    std::map<std::uint64_t, std::shared_ptr<Waiter>> waiters;
+    std::uint64_t last_number = 0;
+    bool complained = false;  // that it can't be reached: said once
+};
+
+bool HandoffClient::State::connect() {
+    if (stream) {
+        return true;
+    }
+    Descriptor made = connect_to(socket);
+    if (!made) {
+        if (!std::exchange(complained, true)) {
+            log::error("RELAY_UNREACHABLE",
+                       "sekisho-relay can't be reached: mail is refused until it is back",
+                       {{"socket", socket.string()}, {"error", std::string(std::strerror(errno))}});
+        }
+        return false;
+    }
+    complained = false;
+    stream = std::make_shared<Stream>(executor, made.release());
+    asio::co_spawn(
+        executor,
+        [](std::shared_ptr<State> self, std::shared_ptr<Stream> from) -> asio::awaitable<void> {
+            co_await self->read(std::move(from));
+        }(shared_from_this(), stream),
+        asio::detached);
+    return true;
+}
+
+void HandoffClient::State::disconnect() {
+    if (!stream) {
+        return;
+    }
+    boost::system::error_code ignored;
+    stream->close(ignored);
+    stream.reset();
+    for (const auto& [number, waiter] : std::exchange(waiters, {})) {
+        waiter->answer = Answer{.number = number, .refused = unreachable_now};
+        waiter->timer.cancel();
+    }
+}
+
+asio::awaitable<void> HandoffClient::State::read(std::shared_ptr<Stream> from) {
+    Packet packet;
+    while (from->is_open()) {
+        const Moved moved = receive_packet(from->native_handle(), packet);
+        if (moved == Moved::would_block) {
+            const auto [error] = co_await from->async_wait(Stream::wait_read, quietly);
+            if (error) {
+                break;
+            }
+            continue;
+        }
+        const auto answer = moved == Moved::done ? decode_answer(packet.text)
+                                                 : Result<Answer>(fail(Failure::unavailable, "closed"));
+        if (!answer) {
+            break;
+        }
+        if (const auto waiting = waiters.find(answer->number); waiting != waiters.end()) {
+            waiting->second->answer = *answer;
+            waiting->second->timer.cancel();
+            waiters.erase(waiting);
+        }
+    }
+    if (stream == from) {
+        log::warning("RELAY_GONE", "sekisho-relay has closed the connection",
+                     {{"unanswered", waiters.size()}});
+        disconnect();
+    }
+}
+
+asio::awaitable<bool> HandoffClient::State::write(std::string packet, int file) {
+    const auto to = stream;
+    while (to->is_open()) {
+        const Moved moved = send_packet(to->native_handle(), packet, file);
+        if (moved == Moved::done) {
+            co_return true;
+        }
+        if (moved == Moved::closed) {
+            break;
+        }
+        const auto [error] = co_await to->async_wait(Stream::wait_write, quietly);
+        if (error) {
+            break;
+        }
+    }
+    if (stream == to) {
+        disconnect();
+    }
+    co_return false;
+}
+
+asio::awaitable<Answer> HandoffClient::State::send(message::Envelope envelope, std::uint64_t size, int file) {
+    const auto self = shared_from_this();
+    Request request{.number = ++last_number, .size = size, .envelope = std::move(envelope)};
+    const std::uint64_t number = request.number;
+    std::string packet = encode(request);
+    if (packet.size() > longest_packet) {
+        co_return Answer{.number = number, .refused = "452 4.5.3 Too many recipients"};
+    }
+    const auto waiter = std::make_shared<Waiter>(executor);
+    // Twice: a relay that was started anew is noticed by the first attempt.
+    for (int attempt = 0; attempt < 2; attempt++) {
+        if (!connect()) {
+            break;
+        }
+        waiters[number] = waiter;
+        waiter->answer.reset();
+        if (co_await write(packet, file)) {
+            if (!waiter->answer) {
+                waiter->timer.expires_after(limit);
+                static_cast<void>(co_await waiter->timer.async_wait(quietly));
+            }
+            break;
+        }
+    }
+    waiters.erase(number);
+    co_return waiter->answer.value_or(Answer{.number = number, .refused = unreachable_now});
+}
+
+HandoffClient::HandoffClient(const asio::any_io_executor& executor, std::filesystem::path socket,
+                             std::chrono::seconds limit)
+    : state_(std::make_shared<State>(executor, std::move(socket), limit)) {}
+
+HandoffClient::~HandoffClient() {
+    state_->disconnect();
+}
+
+asio::awaitable<Answer> HandoffClient::send(message::Envelope envelope, std::uint64_t size,
+                                            const Descriptor& file) {
+    return state_->send(std::move(envelope), size, file.get());
+}
+
+}  // namespace sekisho::handoff

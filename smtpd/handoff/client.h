@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// sekisho-smtpd's end: hands messages over, and waits until they are kept.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <chrono>
+#include <filesystem>
+#include <memory>
+
+#include "agent/base/descriptor.h"
+#include "smtpd/handoff/handoff.h"
+
+namespace sekisho::handoff {
+
+// One connection for all messages; made when it is needed, made again when the relay has been away. Runs on
+// one thread's executor.
+class HandoffClient {
+public:
+    // A message that is not answered for within `limit` counts as refused; it may be kept all the same, and
+    // then arrives twice.
+    HandoffClient(const boost::asio::any_io_executor& executor, std::filesystem::path socket,
+                  std::chrono::seconds limit = std::chrono::seconds{60});
+    HandoffClient(const HandoffClient&) = delete;
+    HandoffClient& operator=(const HandoffClient&) = delete;
+    ~HandoffClient();
+
+    // Hands over the first `size` octets of a file. The answer is "451 4.3.0 ..." where the relay can't be
+    // reached or doesn't answer, "452 4.5.3 ..." where the envelope is too large for a packet.
+    [[nodiscard]] boost::asio::awaitable<Answer> send(message::Envelope envelope, std::uint64_t size,
+                                                      const Descriptor& file);
+
+private:
+    struct State;
+    std::shared_ptr<State> state_;
+};
+
+}  // namespace sekisho::handoff

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+// The words as JSON, and strictly back.
+#include "smtpd/handoff/handoff.h"
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <boost/json/value_to.hpp>
+#include <chrono>
+#include <optional>
+#include <utility>
+
+namespace sekisho::handoff {
+
+namespace json = boost::json;
+
+namespace {
+
+constexpr std::size_t deepest = 4;
+
+std::optional<json::object> object_of(std::string_view packet) {
+    boost::system::error_code error;
+    json::parse_options options;
+    options.max_depth = deepest;
+    json::value value = json::parse(packet, error, {}, options);
+    if (error || !value.is_object()) {
+        return std::nullopt;
+    }
+    return std::move(value.get_object());
+}
+
+// Reads members of an object; once one is missing or of another type, all further ones are not read.
+class Members {
+public:
+    explicit Members(const json::object& object) : object_(object) {}
+
+    void read(std::string_view key, std::string& to) {
+        const json::value* value = find(key);
+        if (value != nullptr && value->is_string()) {
+            to = std::string(value->get_string());
+        } else {
+            good_ = false;
+        }
+    }
+    void read(std::string_view key, std::uint64_t& to) {
+        const json::value* value = find(key);
+        boost::system::error_code error;
+        const auto number = value != nullptr ? value->to_number<std::uint64_t>(error) : 0;
+        if (value != nullptr && !error) {
+            to = number;
+        } else {
+            good_ = false;
+        }
+    }
+    void read(std::string_view key, bool& to) {
+        const json::value* value = find(key);
+        if (value != nullptr && value->is_bool()) {
+            to = value->get_bool();
+        } else {
+            good_ = false;
+        }
+    }
+    void read(std::string_view key, std::vector<std::string>& to) {
+        const json::value* value = find(key);
+        good_ = value != nullptr && value->is_array();
+        if (!good_) {
+            return;
+        }
+        for (const json::value& each : value->get_array()) {
+            if (!each.is_string()) {
+                good_ = false;
+                return;
+            }
+            to.emplace_back(each.get_string());
+        }
+    }
+    [[nodiscard]] bool good() const { return good_; }
+
+private:
+    [[nodiscard]] const json::value* find(std::string_view key) const {
+        return good_ ? object_.if_contains(key) : nullptr;
+    }
+
+    const json::object& object_;
+    bool good_ = true;
+};
+
+bool is_id(std::string_view text) {
+    constexpr std::size_t length = 16;
+    return text.size() == length &&
+           text.find_first_not_of("0123456789abcdefghijklmnopqrstuvwxyz") == text.npos;
+}
+
+bool read_envelope(const json::object& object, message::Envelope& envelope) {
+    Members members(object);
+    std::uint64_t received = 0;
+    members.read("id", envelope.id);
+    members.read("sender", envelope.sender);
+    members.read("recipients", envelope.recipients);
+    members.read("user", envelope.user);
+    members.read("client", envelope.client);
+    members.read("eight_bit", envelope.eight_bit);
+    members.read("received", received);
+    envelope.received = message::WallTime(std::chrono::seconds(received));
+    constexpr std::uint64_t year_9999 = 253'402'300'799;
+    return members.good() && is_id(envelope.id) && !envelope.recipients.empty() && received <= year_9999;
+}
+
+std::unexpected<Error> malformed() {
+    return fail(Failure::invalid, "a packet is not of the form that was agreed upon");
+}
+
+}  // namespace
+
+std::string encode(const Request& request) {
+    const message::Envelope& envelope = request.envelope;
+    json::array recipients(envelope.recipients.begin(), envelope.recipients.end());
+    return json::serialize(json::object{{"n", request.number},
+                                        {"size", request.size},
+                                        {"envelope",
+                                         {{"id", envelope.id},
+                                          {"sender", envelope.sender},
+                                          {"recipients", std::move(recipients)},
+                                          {"user", envelope.user},
+                                          {"client", envelope.client},
+                                          {"eight_bit", envelope.eight_bit},
+                                          {"received", envelope.received.time_since_epoch().count()}}}});
+}
+
+std::string encode(const Answer& answer) {
+    json::object object = {{"n", answer.number}};
+    if (!answer.refused.empty()) {
+        object["refused"] = answer.refused;
+    }
+    return json::serialize(object);
+}
+
+Result<Request> decode_request(std::string_view packet) {
+    const auto object = object_of(packet);
+    if (!object) {
+        return malformed();
+    }
+    Request request;
+    Members members(*object);
+    members.read("n", request.number);
+    members.read("size", request.size);
+    const json::value* envelope = object->if_contains("envelope");
+    if (!members.good() || envelope == nullptr || !envelope->is_object() ||
+        !read_envelope(envelope->get_object(), request.envelope)) {
+        return malformed();
+    }
+    return request;
+}
+
+Result<Answer> decode_answer(std::string_view packet) {
+    const auto object = object_of(packet);
+    if (!object) {
+        return malformed();
+    }
+    Answer answer;
+    Members members(*object);
+    members.read("n", answer.number);
+    if (object->contains("refused")) {
+        members.read("refused", answer.refused);
+    }
+    if (!members.good()) {
+        return malformed();
+    }
+    return answer;
+}
+
+}  // namespace sekisho::handoff

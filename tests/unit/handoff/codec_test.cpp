@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// The packets' words: back as they went, and nothing else accepted.
+#include <gtest/gtest.h>
+
+#include <array>
+#include <chrono>
+#include <string>
+#include <string_view>
+
+#include "smtpd/handoff/handoff.h"
+
+namespace sekisho::handoff {
+namespace {
+
+using namespace std::chrono_literals;
+
+Request example() {
+    return {.number = 7,
+            .size = 4096,
+            .envelope = {.id = "0123456789abcdef",
+                         .sender = "alice@example.net",
+                         .recipients = {"bob@example.com", "\"a \\\"b\\\" \xc3\xa9\"@example.com"},
+                         .user = "alice",
+                         .client = "2001:db8:100::1",
+                         .eight_bit = true,
+                         .received = message::WallTime(1'800'000'000s)}};
+}
+
+TEST(HandoffCodec, ARequestComesBackAsItWent) {
+    const Request sent = example();
+    const auto read = decode_request(encode(sent));
+    ASSERT_TRUE(read);
+    EXPECT_EQ(read->number, sent.number);
+    EXPECT_EQ(read->size, sent.size);
+    EXPECT_EQ(read->envelope.id, sent.envelope.id);
+    EXPECT_EQ(read->envelope.sender, sent.envelope.sender);
+    EXPECT_EQ(read->envelope.recipients, sent.envelope.recipients);
+    EXPECT_EQ(read->envelope.user, sent.envelope.user);
+    EXPECT_EQ(read->envelope.client, sent.envelope.client);
+    EXPECT_EQ(read->envelope.eight_bit, sent.envelope.eight_bit);
+    EXPECT_EQ(read->envelope.received, sent.envelope.received);
+}
+
+TEST(HandoffCodec, TheNullSenderIsOne) {
+    Request sent = example();
+    sent.envelope.sender.clear();
+    EXPECT_EQ(decode_request(encode(sent)).value().envelope.sender, "");
+}
+
+TEST(HandoffCodec, AnswersComeBackAsTheyWent) {
+    const auto kept = decode_answer(encode(Answer{.number = 1, .refused = {}}));
+    EXPECT_EQ(kept.value().number, 1U);
+    EXPECT_EQ(kept.value().refused, "");
+    const auto refused = decode_answer(encode(Answer{.number = 2, .refused = "452 4.3.1 Full"}));
+    EXPECT_EQ(refused.value().refused, "452 4.3.1 Full");
+}
+
+TEST(HandoffCodec, ACutPacketIsMalformed) {
+    const std::string packet = encode(example());
+    for (std::size_t size = 0; size < packet.size(); size++) {
+        EXPECT_FALSE(decode_request(std::string_view(packet).substr(0, size))) << size;
+    }
+}
+
+TEST(HandoffCodec, EachMissingOrWrongMemberIsMalformed) {
+    constexpr std::array<std::array<std::string_view, 2>, 9> changes = {{
+        {R"("n":7)", R"("n":-7)"},
+        {R"("n":7)", R"("m":7)"},
+        {R"("size":4096)", R"("size":"4096")"},
+        {R"("id":"0123456789abcdef")", R"("id":"../3456789abcdef")"},
+        {R"("id":"0123456789abcdef")", R"("id":"0123")"},
+        {R"("recipients":["bob@example.com",)", R"("recipients":[7,)"},
+        {R"("eight_bit":true)", R"("eight_bit":1)"},
+        {R"("received":1800000000)", R"("received":999999999999999)"},
+        {R"("sender":"alice@example.net")", R"("sender":null)"},
+    }};
+    for (const auto& [old, now] : changes) {
+        std::string packet = encode(example());
+        const std::size_t at = packet.find(old);
+        ASSERT_NE(at, std::string::npos) << old;
+        packet.replace(at, old.size(), now);
+        EXPECT_FALSE(decode_request(packet)) << packet;
+    }
+    Request nobody = example();
+    nobody.envelope.recipients.clear();
+    EXPECT_FALSE(decode_request(encode(nobody)));
+    for (const std::string_view text : {"", "null", "[]", "{}", R"({"n":1,"refused":5})", "{\"n\":1"}) {
+        EXPECT_FALSE(decode_answer(text)) << text;
+    }
+}
+
+}  // namespace
+}  // namespace sekisho::handoff
