@@ -61,10 +61,14 @@ Peer peer_of(int connection) {
         peer.port = remote->port;
         return peer;
     }
+    int domain = 0;
+    socklen_t length = sizeof domain;
+    if (::getsockopt(connection, SOL_SOCKET, SO_DOMAIN, &domain, &length) != 0 || domain != AF_UNIX) {
+        return peer;
+    }
     ucred credentials{};
-    socklen_t length = sizeof credentials;
-    if (::getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0 &&
-        credentials.pid != 0) {
+    length = sizeof credentials;
+    if (::getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0) {
         peer.user = credentials.uid;
     }
     return peer;
