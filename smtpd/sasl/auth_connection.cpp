@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: Apache-2.0
+// Requests of one client: each goes its own way, answers come in any order.
+#include "smtpd/sasl/auth_connection.h"
+
+#include <openssl/rand.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+#include <utility>
+#include <variant>
+
+#include "agent/base/log.h"
+
+namespace sekisho::sasl {
+
+namespace {
+
+namespace asio = boost::asio;
+constexpr auto quietly = asio::as_tuple(asio::use_awaitable);
+
+// Dovecot's clients want one and hand it to a master process, of which there is none here.
+std::string new_cookie() {
+    constexpr std::string_view digits = "0123456789abcdef";
+    std::array<unsigned char, 16> octets{};
+    static_cast<void>(RAND_bytes(octets.data(), static_cast<int>(octets.size())));
+    std::string hex;
+    for (const unsigned char octet : octets) {
+        hex += {digits[octet >> 4U], digits[octet & 15U]};
+    }
+    return hex;
+}
+
+std::unexpected<Error> broken(std::string what) {
+    return fail(Failure::invalid, std::move(what));
+}
+
+}  // namespace
+
+AuthConnection::AuthConnection(Socket socket, std::uint32_t number,
+                               std::shared_ptr<AuthEnvironment> environment)
+    : socket_(std::move(socket)), number_(number), environment_(std::move(environment)) {}
+
+void AuthConnection::close() {
+    closed_ = true;
+    boost::system::error_code ignored;
+    socket_.close(ignored);
+}
+
+void AuthConnection::greet() {
+    send(Version());
+    for (const std::string_view name : mechanisms) {
+        send(Offer{.mechanism = std::string(name), .properties = {"plaintext"}});
+    }
+    send(ServerProcess{.pid = static_cast<std::uint32_t>(::getpid())});
+    send(ConnectionNumber{.number = number_});
+    send(Cookie{.hex = new_cookie()});
+    send(Done());
+}
+
+asio::awaitable<void> AuthConnection::run() {
+    const auto self = shared_from_this();
+    greet();
+    while (!closed_) {
+        const std::span<char> space = input_.space();
+        if (space.empty()) {
+            environment_->counts.broken++;
+            log::warning("AUTH_CLIENT_BROKEN", "a client was cut off: a line of over 16 KiB",
+                         {{"connection", number_}});
+            break;
+        }
+        const auto [error, size] =
+            co_await socket_.async_read_some(asio::buffer(space.data(), space.size()), quietly);
+        if (error || closed_) {
+            break;
+        }
+        input_.filled(size);
+        for (auto line = input_.next(); line && !closed_; line = input_.next()) {
+            if (const auto taken = take(*line); !taken) {
+                environment_->counts.broken++;
+                log::warning("AUTH_CLIENT_BROKEN", "a client was cut off: " + taken.error().what,
+                             {{"connection", number_}});
+                close();
+                co_return;
+            }
+        }
+    }
+    close();
+}
+
+Result<void> AuthConnection::take(std::string_view line) {
+    auto message = parse_client_line(line);
+    if (!message) {
+        return std::unexpected(std::move(message.error()));
+    }
+    if (const auto* const version = std::get_if<Version>(&*message)) {
+        return take(*version);
+    }
+    if (!versioned_) {
+        return broken("its first line is no VERSION");
+    }
+    if (std::holds_alternative<ClientProcess>(*message)) {
+        greeted_ = true;
+        return {};
+    }
+    if (std::holds_alternative<Unknown>(*message)) {
+        return {};
+    }
+    if (!greeted_) {
+        return broken("it asks before it has sent CPID");
+    }
+    if (auto* const auth = std::get_if<Auth>(&*message)) {
+        return take(*auth);
+    }
+    if (auto* const response = std::get_if<Continue>(&*message)) {
+        return take(*response);
+    }
+    if (const auto* const taken_back = std::get_if<Cancel>(&*message)) {
+        requests_.erase(taken_back->id);
+    }
+    return {};
+}
+
+Result<void> AuthConnection::take(const Version& version) {
+    if (version.major != protocol_major) {
+        return broken("it speaks version " + std::to_string(version.major) + " of the protocol, not 1");
+    }
+    versioned_ = true;
+    return {};
+}
+
+Result<void> AuthConnection::take(Auth& auth) {
+    if (requests_.contains(auth.id)) {
+        return broken("it uses an id twice");
+    }
+    auto mechanism = Mechanism::named(auth.mechanism);
+    if (!mechanism) {
+        turn_down(auth, "auth_mech_invalid", "this mechanism is not offered");
+        return {};
+    }
+    if (!make_room()) {
+        environment_->counts.unavailable++;
+        turn_down(auth, "temp_fail", "too many logins at once");
+        return {};
+    }
+    Request request{.serial = ++last_serial_,
+                    .mechanism = std::move(*mechanism),
+                    .mechanism_name = std::move(auth.mechanism),
+                    .remote = {},
+                    .remote_text = std::move(auth.remote),
+                    .session = std::move(auth.session),
+                    .challenged = false,
+                    .since = Clock::now()};
+    if (const auto address = parse_address(request.remote_text)) {
+        request.remote = *address;
+    }
+    requests_.emplace(auth.id, std::move(request));
+    if (auth.response) {
+        step_base64(auth.id, *auth.response);
+    } else {
+        step(auth.id, std::nullopt);
+    }
+    return {};
+}
+
+Result<void> AuthConnection::take(Continue& answered) {
+    const auto found = requests_.find(answered.id);
+    if (found == requests_.end()) {
+        wipe(answered.data);
+        send(Fail{.id = answered.id,
+                  .user = {},
+                  .reason = "no such request",
+                  .code = "temp_fail",
+                  .temporary = true});
+        return {};
+    }
+    if (!found->second.challenged) {
+        wipe(answered.data);
+        return broken("it answers a challenge that was not made");
+    }
+    found->second.challenged = false;
+    step_base64(answered.id, answered.data);
+    return {};
+}
+
+void AuthConnection::turn_down(const Auth& auth, std::string_view code, std::string_view reason) {
+    send(Fail{.id = auth.id,
+              .user = {},
+              .reason = std::string(reason),
+              .code = std::string(code),
+              .temporary = code == "temp_fail"});
+}
+
+// Whether one more request has a place: those whose client has forgotten them give theirs up.
+bool AuthConnection::make_room() {
+    if (requests_.size() < environment_->limits.requests) {
+        return true;
+    }
+    const auto oldest = Clock::now() - environment_->limits.challenge;
+    return std::erase_if(requests_, [oldest](const auto& each) {
+               return each.second.challenged && each.second.since < oldest;
+           }) > 0;
+}
+
+void AuthConnection::step_base64(std::uint32_t id, std::string& response) {
+    auto plain = from_base64(response);
+    wipe(response);
+    if (plain) {
+        step(id, std::move(*plain));
+        return;
+    }
+    environment_->counts.malformed++;
+    asio::co_spawn(socket_.get_executor(), refuse(id, requests_.at(id), {}, "no base64"), asio::detached);
+}
+
+void AuthConnection::step(std::uint32_t id, const std::optional<SecretText>& response) {
+    Request& request = requests_.at(id);
+    auto next = request.mechanism.step(response);
+    if (const auto* const prompt = std::get_if<Prompt>(&next)) {
+        request.challenged = true;
+        request.since = Clock::now();
+        send(Continue{.id = id, .data = to_base64(prompt->text)});
+    } else if (auto* const credentials = std::get_if<Credentials>(&next)) {
+        asio::co_spawn(socket_.get_executor(), judge(id, request, std::move(*credentials)), asio::detached);
+    } else {
+        environment_->counts.malformed++;
+        asio::co_spawn(socket_.get_executor(),
+                       refuse(id, request, {}, std::move(std::get<Malformed>(next).why)), asio::detached);
+    }
+}
+
+asio::awaitable<void> AuthConnection::judge(std::uint32_t id, Request request, Credentials credentials) {
+    const auto self = shared_from_this();
+    const auto environment = environment_;
+    if (environment->judge == nullptr) {
+        co_return;
+    }
+    const std::string user = credentials.user;
+    const Verdict verdict = co_await environment->judge->judge(std::move(credentials), request.remote);
+    switch (verdict) {
+        case Verdict::right:
+            environment->counts.right++;
+            log::info("LOGIN_RIGHT", "a user has logged in",
+                      {{"user", user},
+                       {"address", request.remote_text},
+                       {"mechanism", request.mechanism_name},
+                       {"session", request.session}});
+            answer(id, request, Ok{.id = id, .user = user});
+            break;
+        case Verdict::wrong:
+        case Verdict::unknown:
+            environment->counts.wrong++;
+            co_await refuse(id, std::move(request), user,
+                            verdict == Verdict::unknown ? "no such user" : "wrong password");
+            break;
+        case Verdict::unavailable:
+            environment->counts.unavailable++;
+            answer(id, request,
+                   Fail{.id = id,
+                        .user = user,
+                        .reason = "try again later",
+                        .code = "temp_fail",
+                        .temporary = true});
+            break;
+    }
+}
+
+// Says no: the same to all, later each time.
+asio::awaitable<void> AuthConnection::refuse(std::uint32_t id, Request request, std::string user,
+                                             std::string why) {
+    const auto self = shared_from_this();
+    if (environment_->judge == nullptr) {
+        co_return;
+    }
+    const auto delay = environment_->judge->delay_after_failure(request.remote);
+    log::info("LOGIN_WRONG", why,
+              {{"user", user},
+               {"address", request.remote_text},
+               {"mechanism", request.mechanism_name},
+               {"session", request.session},
+               {"answered_after_ms", delay.count()}});
+    asio::steady_timer timer(socket_.get_executor(), delay);
+    co_await timer.async_wait(quietly);
+    answer(id, request, Fail{.id = id, .user = std::move(user), .reason = {}, .code = {}});
+}
+
+// Ends a request by its answer, unless the client has taken it back.
+void AuthConnection::answer(std::uint32_t id, const Request& request, const ServerMessage& message) {
+    const auto found = requests_.find(id);
+    if (closed_ || found == requests_.end() || found->second.serial != request.serial) {
+        return;
+    }
+    requests_.erase(found);
+    send(message);
+}
+
+void AuthConnection::send(const ServerMessage& message) {
+    if (closed_) {
+        return;
+    }
+    output_ += print(message);
+    if (output_.size() > environment_->limits.unsent) {
+        log::warning("AUTH_CLIENT_BROKEN", "a client was cut off: it doesn't read its answers",
+                     {{"connection", number_}});
+        environment_->counts.broken++;
+        close();
+        return;
+    }
+    if (!writing_) {
+        writing_ = true;
+        asio::co_spawn(socket_.get_executor(), write_all(), asio::detached);
+    }
+}
+
+asio::awaitable<void> AuthConnection::write_all() {
+    const auto self = shared_from_this();
+    while (!output_.empty() && !closed_) {
+        const std::string sending = std::exchange(output_, {});
+        const auto [error, size] = co_await asio::async_write(socket_, asio::buffer(sending), quietly);
+        if (error) {
+            close();
+        }
+    }
+    writing_ = false;
+}
+
+}  // namespace sekisho::sasl

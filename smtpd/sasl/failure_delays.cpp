@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// A table of limited size. A right password changes nothing in it: who has one account could else guess at
+// the others' without waiting.
+#include "smtpd/sasl/failure_delays.h"
+
+#include <algorithm>
+
+namespace sekisho::sasl {
+
+namespace {
+
+constexpr int subscriber_bits = 64;  // of an IPv6 address: the rest is the client's own choice
+
+}  // namespace
+
+void FailureDelays::forget(Order::iterator place) {
+    places_.erase(place->key);
+    order_.erase(place);
+}
+
+std::chrono::milliseconds FailureDelays::failed(const std::optional<Address>& address, Moment now) {
+    while (!order_.empty() && now - order_.front().last > memory) {
+        forget(order_.begin());
+    }
+    Key key = address;
+    if (key && key->family == Family::ipv6) {
+        key = key->masked(subscriber_bits);
+    }
+    const auto found = places_.find(key);
+    if (found == places_.end()) {
+        if (order_.size() >= most_) {
+            forget(order_.begin());
+        }
+        places_[key] = order_.insert(order_.end(), {.key = key, .delay = shortest, .last = now});
+        return shortest;
+    }
+    Entry& entry = *found->second;
+    entry.delay = std::min(entry.delay * 2, longest);
+    entry.last = now;
+    order_.splice(order_.end(), order_, found->second);
+    return entry.delay;
+}
+
+}  // namespace sekisho::sasl

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// Judging logins.
+#include "smtpd/sasl/login_judge.h"
+
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+
+#include <array>
+#include <cstring>
+#include <utility>
+
+#include "agent/base/log.h"
+#include "smtpd/sasl/password_hash.h"
+
+namespace sekisho::sasl {
+
+namespace {
+
+constexpr std::size_t key_octets = 32;
+
+}  // namespace
+
+Result<LoginJudge> LoginJudge::make(UserFile& users, PasswordChecker& checker) {
+    LoginJudge judge(users, checker);
+    judge.stand_in_key_.resize(key_octets);
+    if (RAND_bytes(reinterpret_cast<unsigned char*>(judge.stand_in_key_.data()), key_octets) != 1) {
+        return fail(Failure::unavailable, "OpenSSL has no randomness");
+    }
+    auto hash = hash_password(SecretText(judge.stand_in_key_.c_str()));
+    if (!hash) {
+        return std::unexpected(hash.error());
+    }
+    judge.stand_in_hash_ = std::move(*hash);
+    return judge;
+}
+
+// A user who isn't there is checked against the hash of one who is, always the same one for the same name:
+// so it takes the time that somebody's check takes, whatever kinds of hashes the file holds.
+const std::string& LoginJudge::stand_in(const std::string& name) {
+    const std::string keyed = stand_in_key_ + name;
+    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+    std::uint64_t choice = 0;
+    if (EVP_Digest(keyed.data(), keyed.size(), digest.data(), nullptr, EVP_sha256(), nullptr) == 1) {
+        std::memcpy(&choice, digest.data(), sizeof choice);
+    }
+    const std::string* const hash = users_->users().any_hash(choice);
+    return hash != nullptr ? *hash : stand_in_hash_;
+}
+
+boost::asio::awaitable<Verdict> LoginJudge::judge(Credentials credentials, std::optional<Address> remote) {
+    const auto under_way = under_way_;
+    if (remote && (*under_way)[*remote] >= most_of_one_address) {
+        co_return Verdict::unavailable;
+    }
+    const std::string* const found = users_->users().hash_of(credentials.user);
+    const bool known = found != nullptr;
+    std::string hash = known ? *found : stand_in(credentials.user);
+    if (remote) {
+        (*under_way)[*remote]++;
+    }
+    const auto matched = co_await checker_->check(std::move(credentials.password), std::move(hash));
+    if (remote && --(*under_way)[*remote] == 0) {
+        under_way->erase(*remote);
+    }
+    if (!matched) {
+        log::warning("LOGIN_NOT_CHECKED", matched.error().what, {{"remedy", matched.error().remedy}});
+        co_return Verdict::unavailable;
+    }
+    if (!known) {
+        co_return Verdict::unknown;
+    }
+    co_return *matched ? Verdict::right : Verdict::wrong;
+}
+
+std::chrono::milliseconds LoginJudge::delay_after_failure(const std::optional<Address>& remote) {
+    return delays_.failed(remote, std::chrono::steady_clock::now());
+}
+
+}  // namespace sekisho::sasl
