@@ -36,6 +36,7 @@ api::Check check_of(const dataplane::Check& check) {
 
 std::vector<api::PoolStatus> pools_of(const Config& config) {
     std::vector<api::PoolStatus> pools;
+    pools.reserve(config.pools.size());
     for (const PoolConfig& pool : config.pools) {
         pools.push_back(
             {.name = pool.name, .action = std::string(to_string(pool.action)), .prefixes = pool.prefixes});
@@ -146,11 +147,12 @@ std::vector<api::Check> Daemon::doctor() const {
                        : "raise dataplane.max_entries, stop the agent, `sekishod --detach`, start it again"});
     for (const DovecotConfig& reporter : config_.dovecot) {
         const bool local = is_local(reporter.listen);
-        checks.push_back({.name = "listener-" + reporter.name,
-                          .ok = local,
-                          .detail = reporter.listen.text() + " port " + std::to_string(reporter.port) +
-                                    (local ? "" : ": no interface of this host has the address, nobody can log in"),
-                          .remedy = local ? "" : "compare `ip address` with listen of [[login.dovecot]]"});
+        checks.push_back(
+            {.name = "listener-" + reporter.name,
+             .ok = local,
+             .detail = reporter.listen.text() + " port " + std::to_string(reporter.port) +
+                       (local ? "" : ": no interface of this host has the address, nobody can log in"),
+             .remedy = local ? "" : "compare `ip address` with listen of [[login.dovecot]]"});
     }
     for (const grants::Exemption& exemption : grants_.dormant_exemptions()) {
         checks.push_back(

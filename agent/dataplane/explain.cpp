@@ -69,7 +69,7 @@ Step exempt(const Subject& subject) {
 }
 
 Step granted(const Subject& subject) {
-    if (!subject.flagged(SEKISHO_ENTRY_GRANT)) {
+    if (!subject.entry || !subject.flagged(SEKISHO_ENTRY_GRANT)) {
         return {.rule = "granted", .matched = false, .detail = "no grant for " + subject.key};
     }
     const auto left = std::chrono::nanoseconds(subject.entry->expires_ns) - subject.boottime;
@@ -128,9 +128,10 @@ Result<Explanation> Dataplane::explain(const Address& source, const std::optiona
                     source.text() + " and " + destination->text() + " are of different families",
                     "give two addresses of one family");
     }
+    const Table& table = *state_->table;
     Subject subject;
-    subject.source = &state_->table->source(source);
-    subject.destination = destination ? &state_->table->destination(*destination) : nullptr;
+    subject.source = &table.source(source);
+    subject.destination = destination ? &table.destination(*destination) : nullptr;
     subject.from = source.text();
     subject.boottime = boottime;
     if (destination) {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Exemptions: those of a key share its entry with a grant, wider ones live in the table.
+#include <ranges>
+
 #include "agent/grants/grants.h"
 
 namespace sekisho::grants {
@@ -125,11 +127,12 @@ std::vector<Exemption> Grants::dormant_exemptions() const {
 
 std::optional<Exemption> Grants::exemption_of(const Address& address) const {
     // Only the lengths in use are tried, the longest first; they are few.
-    for (auto length = exempt_lengths_.rbegin(); length != exempt_lengths_.rend(); ++length) {
-        if (length->first.first != address.family) {
+    for (const auto& [used, count] : std::views::reverse(exempt_lengths_)) {
+        const auto [family, length] = used;
+        if (family != address.family) {
             continue;
         }
-        const Prefix around{.address = address.masked(length->first.second), .length = length->first.second};
+        const Prefix around{.address = address.masked(length), .length = length};
         if (const auto found = exemptions_.find(around); found != exemptions_.end() && in_force(around)) {
             return found->second;
         }

@@ -28,7 +28,7 @@ public:
 
     [[nodiscard]] const std::string& name() const { return config_.name; }
     [[nodiscard]] Counts counts() const;
-    [[nodiscard]] std::uint16_t port() const { return server_->port(); }
+    [[nodiscard]] std::uint16_t port() const { return server_ ? server_->port() : 0; }
 
 private:
     DovecotPolicy(const DovecotConfig& config, std::string key, OnLogin on_login);

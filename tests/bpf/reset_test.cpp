@@ -276,6 +276,7 @@ TEST_P(NoAnswer, BeyondTheLimitOfThisCpu) {
     const auto frame = Eth().IPv4(reset4, mx4).Tcp(1, 25).Syn().bytes();
     for (int second = 0; second < 2; second++) {
         std::vector<Fate> fates;
+        fates.reserve(5);
         programs.renew_limiters();
         for (int i = 0; i < 5; i++) {
             fates.push_back(programs.run(GetParam(), frame).fate);

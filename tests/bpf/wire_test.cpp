@@ -15,7 +15,7 @@
 namespace sekisho::bpftest {
 namespace {
 
-using std::chrono_literals::operator""ms;
+using namespace std::chrono_literals;
 
 constexpr std::uint8_t reset_and_ack = 0x14;
 
@@ -30,7 +30,7 @@ bool sums_up(const Bytes& frame) {
     const bool six = frame.at(12) == 0x86;
     const std::size_t l4 = six ? 54 : 34;
     const std::span all(frame);
-    const auto end = six ? frame.size() : std::size_t{14} + frame.at(16) * 256U + frame.at(17);
+    const auto end = six ? frame.size() : std::size_t{14} + std::size_t{frame.at(16)} * 256 + frame.at(17);
     const auto segment = all.subspan(l4, end - l4);
     const auto addresses = six ? all.subspan(22, 32) : all.subspan(26, 8);
     const auto pseudo = sum_octets(addresses, static_cast<std::uint32_t>(segment.size() + IPPROTO_TCP));
@@ -146,10 +146,11 @@ TEST_P(Refused, AtOnce) {
     });
     const auto arrived = wire.arrived(0ms);
     ASSERT_TRUE(arrived.has_value());
-    EXPECT_EQ(arrived->size(), six ? 74 : 54) << "the answer has no options";
+    const Bytes answer = arrived.value_or(Bytes{});
+    EXPECT_EQ(answer.size(), six ? 74 : 54) << "the answer has no options";
     // A partial checksum stays partial as long as no device has to complete it.
     if (kind == Kind::xdp || !subscriber_offload || !box_offload) {
-        EXPECT_TRUE(sums_up(*arrived));
+        EXPECT_TRUE(sums_up(answer));
     }
     const auto counts = Programs::get().counts();
     ASSERT_TRUE(counts.contains({SEKISHO_REASON_NOT_GRANTED, SEKISHO_RESET}));
