@@ -51,6 +51,7 @@ tidy() {
     mapfile -t sources < <(find bpf agent smtpd tests -name '*.cpp' -o -name '*.h' -o -name '*.c')
     clang-format-19 --dry-run -Werror "${sources[@]}"
     build release
+    cmake --build --preset release --target bench_dataplane
     run-clang-tidy-19 -quiet -warnings-as-errors='*' -p build/release "$root/(agent|smtpd|tests)/.*\.cpp$"
 }
 

@@ -28,6 +28,7 @@ TEST(Printable, EveryControlCharacterIsWrittenOut) {
 }
 
 TEST(Printable, WhatTurnsOrHidesTextIsWrittenOut) {
+    // NOLINTNEXTLINE(misc-misleading-bidirectional): that is what is tested
     EXPECT_EQ(printable("\xe2\x80\xae"), "\\u{202e}");
     EXPECT_EQ(printable("\xe2\x80\xa8"), "\\u{2028}");
     EXPECT_EQ(printable("\xe2\x80\x8b"), "\\u{200b}");
