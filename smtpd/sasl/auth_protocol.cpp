@@ -60,7 +60,7 @@ private:
 
 std::unexpected<Error> malformed(const Words& words) {
     // The parameters stay unsaid: they may be a password.
-    return fail(Failure::invalid, "the command " + unescaped(words.command()) + " is malformed");
+    return fail(Failure::invalid, "the command " + std::string(words.command()) + " is malformed");
 }
 
 Result<void> check(std::string_view line) {
@@ -232,7 +232,7 @@ struct Printer {
         return Writer("VERSION").number(m.major).number(m.minor).end();
     }
     std::string operator()(const Continue& m) const { return Writer("CONT").number(m.id).raw(m.data).end(); }
-    std::string operator()(const Unknown& m) const { return Writer(escaped(m.command)).end(); }
+    std::string operator()(const Unknown& m) const { return Writer(m.command).end(); }
     std::string operator()(const ClientProcess& m) const { return Writer("CPID").number(m.pid).end(); }
     std::string operator()(const Auth& m) const {
         Writer line("AUTH");
@@ -300,7 +300,7 @@ Result<ClientMessage> parse_client_line(std::string_view line) {
     if (command == "CANCEL") {
         return as<ClientMessage>(parse_number<Cancel>(words));
     }
-    return Unknown{.command = unescaped(command)};
+    return Unknown{.command = std::string(command)};
 }
 
 Result<ServerMessage> parse_server_line(std::string_view line) {
@@ -336,7 +336,7 @@ Result<ServerMessage> parse_server_line(std::string_view line) {
     if (command == "DONE") {
         return Done{};
     }
-    return Unknown{.command = unescaped(command)};
+    return Unknown{.command = std::string(command)};
 }
 
 std::string print(const ClientMessage& message) {

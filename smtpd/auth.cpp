@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+// Wiring sekisho-auth.
+#include "smtpd/auth.h"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstddef>
+#include <thread>
+#include <utility>
+
+#include "agent/base/listener.h"
+#include "agent/base/log.h"
+#include "agent/base/metrics.h"
+#include "agent/base/privilege.h"
+#include "agent/base/systemd.h"
+
+namespace sekisho {
+
+namespace {
+
+// Checks that wait or are under way. The last one waits about three seconds on two processors.
+constexpr std::size_t most_waiting = 256;
+constexpr mode_t for_group = 0660;
+constexpr mode_t for_everybody = 0666;  // role_of decides who may do what
+
+std::size_t processors() {
+    return std::max<std::size_t>(1, std::thread::hardware_concurrency());
+}
+
+// The sockets that systemd has opened under this name, or else one of our own.
+Result<std::vector<Descriptor>> listeners(std::string_view name, const UnixListener& own) {
+    auto passed = systemd::passed_sockets(name);
+    if (passed.empty()) {
+        auto made = listen_unix(own);
+        if (!made) {
+            return std::unexpected(made.error());
+        }
+        passed.push_back(std::move(*made));
+    }
+    return passed;
+}
+
+}  // namespace
+
+AuthDaemon::AuthDaemon(boost::asio::io_context& context, const Config& config, sasl::UserFile users)
+    : context_(context),
+      users_(std::move(users)),
+      checker_(processors(), most_waiting),
+      api_(config.api, users_, checker_, [this] { return metrics(); }),
+      reload_(context, SIGHUP) {}
+
+Result<std::shared_ptr<AuthDaemon>> AuthDaemon::start(boost::asio::io_context& context,
+                                                      const Config& config) {
+    auto clients = listeners(
+        "auth-client",
+        {.path = config.auth.socket, .mode = for_group, .type = SOCK_STREAM, .group = config.auth.clients});
+    if (!clients) {
+        return std::unexpected(clients.error());
+    }
+    auto admins = listeners(
+        "auth", {.path = config.auth.admin_socket, .mode = for_everybody, .type = SOCK_STREAM, .group = {}});
+    if (!admins) {
+        return std::unexpected(admins.error());
+    }
+    if (auto dropped = drop_privileges(config.auth.user); !dropped) {
+        return std::unexpected(dropped.error());
+    }
+    auto users = sasl::UserFile::open(config.auth.users);
+    if (!users) {
+        return std::unexpected(users.error());
+    }
+    std::shared_ptr<AuthDaemon> daemon(new AuthDaemon(context, config, std::move(*users)));
+    if (auto serving = daemon->serve(std::move(*clients), std::move(*admins)); !serving) {
+        return std::unexpected(serving.error());
+    }
+    daemon->await_reload();
+    return daemon;
+}
+
+Result<void> AuthDaemon::serve(std::vector<Descriptor> clients, std::vector<Descriptor> admins) {
+    auto judge = sasl::LoginJudge::make(users_, checker_);
+    if (!judge) {
+        return std::unexpected(judge.error());
+    }
+    judge_.emplace(std::move(*judge));
+    const auto executor = context_.get_executor();
+    for (Descriptor& listener : clients) {
+        servers_.push_back(std::make_unique<sasl::AuthServer>(executor, std::move(listener), *judge_));
+    }
+    for (Descriptor& listener : admins) {
+        admin_.push_back(
+            api::HttpServer::adopt(executor, std::move(listener),
+                                   [this](const api::Request& request) { return api_.answer(request); }));
+    }
+    return {};
+}
+
+void AuthDaemon::await_reload() {
+    reload_.async_wait([this](const boost::system::error_code& error, int) {
+        if (error) {
+            return;
+        }
+        users_.forget_time();
+        static_cast<void>(users_.users());
+        await_reload();
+    });
+}
+
+std::string AuthDaemon::metrics() {
+    constexpr auto counter = Metrics::Kind::counter;
+    constexpr auto gauge = Metrics::Kind::gauge;
+    Metrics metrics;
+    metrics.declare("sekisho_auth_logins_total", counter, "Logins asked about, by result");
+    metrics.declare("sekisho_auth_connections_total", counter, "Connections of clients accepted");
+    metrics.declare("sekisho_auth_broken_total", counter, "Connections ended because of what came over them");
+    metrics.declare("sekisho_auth_connections", gauge, "Connections of clients now");
+    metrics.declare("sekisho_auth_checks_waiting", gauge, "Passwords being checked or waiting for it");
+    metrics.declare("sekisho_auth_users", gauge, "Users in the user file");
+    metrics.declare("sekisho_auth_bad_lines", gauge, "Lines of the user file that name nobody");
+    for (const auto& server : servers_) {
+        const sasl::AuthCounts counts = server->counts();
+        for (const auto& [result, value] :
+             {std::pair{"right", counts.right}, std::pair{"wrong", counts.wrong},
+              std::pair{"malformed", counts.malformed}, std::pair{"unavailable", counts.unavailable}}) {
+            metrics.add("sekisho_auth_logins_total", {{"result", result}}, static_cast<double>(value));
+        }
+        metrics.add("sekisho_auth_connections_total", {}, static_cast<double>(counts.connections));
+        metrics.add("sekisho_auth_broken_total", {}, static_cast<double>(counts.broken));
+        metrics.add("sekisho_auth_connections", {}, static_cast<double>(server->connections()));
+    }
+    metrics.set("sekisho_auth_checks_waiting", {}, static_cast<double>(checker_.waiting()));
+    metrics.set("sekisho_auth_users", {}, static_cast<double>(users_.users().size()));
+    metrics.set("sekisho_auth_bad_lines", {}, static_cast<double>(users_.users().bad_lines().size()));
+    return metrics.text();
+}
+
+}  // namespace sekisho

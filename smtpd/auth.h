@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// sekisho-auth's middle: the user file, the threads that hash, and the two sockets.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/api/http_server.h"
+#include "agent/base/config.h"
+#include "agent/base/descriptor.h"
+#include "agent/base/result.h"
+#include "smtpd/sasl/auth_server.h"
+#include "smtpd/sasl/login_judge.h"
+#include "smtpd/sasl/password_checker.h"
+#include "smtpd/sasl/user_file.h"
+#include "smtpd/user_api.h"
+
+namespace sekisho {
+
+class AuthDaemon {
+public:
+    // Takes the sockets that systemd has opened ("auth-client", "auth") or opens them, becomes auth.user, and
+    // reads the user file. `config` must outlive it.
+    [[nodiscard]] static Result<std::shared_ptr<AuthDaemon>> start(boost::asio::io_context& context,
+                                                                   const Config& config);
+
+private:
+    AuthDaemon(boost::asio::io_context& context, const Config& config, sasl::UserFile users);
+
+    [[nodiscard]] Result<void> serve(std::vector<Descriptor> clients, std::vector<Descriptor> admins);
+    void await_reload();
+    [[nodiscard]] std::string metrics();
+
+    boost::asio::io_context& context_;
+    sasl::UserFile users_;
+    sasl::PasswordChecker checker_;
+    UserApi api_;
+    boost::asio::signal_set reload_;
+    std::optional<sasl::LoginJudge> judge_;
+    std::vector<std::unique_ptr<sasl::AuthServer>> servers_;
+    std::vector<api::HttpServer> admin_;
+};
+
+}  // namespace sekisho

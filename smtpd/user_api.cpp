@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+// Users over HTTP.
+#include "smtpd/user_api.h"
+
+#include <openssl/crypto.h>
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <string_view>
+#include <utility>
+
+#include "agent/api/json_answer.h"
+#include "agent/api/server.h"
+#include "agent/base/log.h"
+#include "smtpd/sasl/mechanism.h"
+#include "smtpd/sasl/password_hash.h"
+
+namespace sekisho {
+
+namespace {
+
+namespace json = boost::json;
+using boost::asio::awaitable;
+
+constexpr int created = 201;
+constexpr std::string_view users_path = "/v1/users";
+constexpr std::string_view user_prefix = "/v1/users/";
+
+// The password in a body, fit to be one; what the body held of it is wiped.
+Result<sasl::SecretText> password_in(json::object& body) {
+    json::value* const value = body.if_contains("password");
+    if (value == nullptr || !value->is_string()) {
+        return fail(Failure::invalid, "\"password\" is missing or no string");
+    }
+    json::string& text = value->get_string();
+    sasl::SecretText password{std::string_view(text)};
+    OPENSSL_cleanse(text.data(), text.size());
+    if (const auto why = sasl::unfit_password(password.view())) {
+        return fail(Failure::invalid, *why, "take at least 8 characters, without control characters");
+    }
+    return password;
+}
+
+Result<std::string> name_in_path(const api::Request& request) {
+    const auto name = api::decoded(std::string_view(request.path).substr(user_prefix.size()));
+    if (!name) {
+        return fail(Failure::invalid, "the path is not percent-encoded correctly");
+    }
+    return sasl::user_key(*name);
+}
+
+void log_change(const api::Request& request, std::string_view name, std::string_view text,
+                std::string_view user) {
+    log::info(name, text, {{"user", user}, {"by", request.peer.text()}});
+}
+
+}  // namespace
+
+UserApi::UserApi(const ApiConfig& config, sasl::UserFile& users, sasl::PasswordChecker& checker,
+                 std::function<std::string()> metrics)
+    : config_(config), users_(users), checker_(checker), metrics_(std::move(metrics)) {}
+
+awaitable<api::Response> UserApi::answer(const api::Request& request) {
+    const api::Role role = api::role_of(config_, request.peer);
+    const bool looks = request.method == "GET";
+    if (role != api::Role::operator_ && !(role == api::Role::viewer && looks)) {
+        co_return api::error_response(
+            {.kind = Failure::refused,
+             .what = request.peer.text() + " may not " + (looks ? "use this socket" : "change anything"),
+             .remedy = "run as root, or name the user in api.operators"});
+    }
+    if (request.path == users_path) {
+        if (looks) {
+            co_return list();
+        }
+        if (request.method == "POST") {
+            auto response = co_await add(request);
+            co_return response;
+        }
+        co_return api::unknown_method(request, "GET, POST");
+    }
+    if (request.path.starts_with(user_prefix) && request.path.size() > user_prefix.size()) {
+        auto response = co_await at_one_user(request);
+        co_return response;
+    }
+    if (request.path == "/metrics") {
+        co_return looks ? api::Response{.status = 200,
+                                        .body = metrics_(),
+                                        .content_type = "text/plain; version=0.0.4",
+                                        .headers = {}}
+                        : api::unknown_method(request, "GET");
+    }
+    co_return api::unknown_path(request);
+}
+
+api::Response UserApi::list() {
+    const sasl::UserList& users = users_.users();
+    json::array names;
+    for (const std::string& name : users.names()) {
+        names.push_back(json::object{
+            {"name", name}, {"scheme", sasl::scheme_of(*users.hash_of(name)).value_or(std::string_view())}});
+    }
+    json::array bad;
+    for (const sasl::BadLine& line : users.bad_lines()) {
+        bad.push_back(json::object{{"line", line.number}, {"what", line.what}});
+    }
+    return api::json_response(json::object{{"users", std::move(names)}, {"bad_lines", std::move(bad)}});
+}
+
+awaitable<api::Response> UserApi::add(const api::Request& request) {
+    auto body = api::body_of(request, {"name", "password"});
+    if (!body) {
+        co_return api::error_response(body.error());
+    }
+    auto password = password_in(*body);
+    const auto name = api::text_of(*body, "name", true);
+    if (!password || !name) {
+        co_return api::error_response(!name ? name.error() : password.error());
+    }
+    const std::string key = sasl::user_key(*name);
+    auto hash = co_await checker_.hash(std::move(*password));
+    if (!hash) {
+        co_return api::error_response(hash.error());
+    }
+    const auto added =
+        users_.change([&key, &hash](sasl::UserList& users) { return users.add(key, std::move(*hash)); });
+    if (!added) {
+        co_return api::error_response(added.error());
+    }
+    log_change(request, "USER_ADDED", "a user may log in", key);
+    co_return api::json_response(json::object{{"name", key}}, created);
+}
+
+awaitable<api::Response> UserApi::at_one_user(const api::Request& request) {
+    if (request.method == "DELETE") {
+        co_return remove(request);
+    }
+    if (request.method == "PUT") {
+        auto response = co_await change(request);
+        co_return response;
+    }
+    co_return api::unknown_method(request, "PUT, DELETE");
+}
+
+awaitable<api::Response> UserApi::change(const api::Request& request) {
+    const auto name = name_in_path(request);
+    auto body = api::body_of(request, {"password"});
+    if (!name || !body) {
+        co_return api::error_response(!name ? name.error() : body.error());
+    }
+    auto password = password_in(*body);
+    if (!password) {
+        co_return api::error_response(password.error());
+    }
+    auto hash = co_await checker_.hash(std::move(*password));
+    if (!hash) {
+        co_return api::error_response(hash.error());
+    }
+    const auto changed = users_.change(
+        [&name, &hash](sasl::UserList& users) { return users.change(*name, std::move(*hash)); });
+    if (changed) {
+        log_change(request, "USER_CHANGED", "a user has another password", *name);
+    }
+    co_return api::done_response(changed);
+}
+
+api::Response UserApi::remove(const api::Request& request) {
+    const auto name = name_in_path(request);
+    if (!name) {
+        return api::error_response(name.error());
+    }
+    const auto removed = users_.change([&name](sasl::UserList& users) { return users.remove(*name); });
+    if (removed) {
+        log_change(request, "USER_REMOVED", "a user may no longer log in", *name);
+    }
+    return api::done_response(removed);
+}
+
+}  // namespace sekisho

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// The administration of users over HTTP, for `sekisho user`.
+//
+//   GET /v1/users                               {"users":[{"name","scheme"}],"bad_lines":[{"line","what"}]}
+//   POST /v1/users {"name","password"}          201 {"name"}
+//   PUT /v1/users/NAME {"password"}             204
+//   DELETE /v1/users/NAME                       204
+//   GET /metrics                                Prometheus text
+//
+// Errors are those of agent/api/README.md.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <functional>
+#include <string>
+
+#include "agent/api/http_server.h"
+#include "agent/base/config.h"
+#include "smtpd/sasl/password_checker.h"
+#include "smtpd/sasl/user_file.h"
+
+namespace sekisho {
+
+class UserApi {
+public:
+    // All three must outlive it. `metrics` makes the text of /metrics.
+    UserApi(const ApiConfig& config, sasl::UserFile& users, sasl::PasswordChecker& checker,
+            std::function<std::string()> metrics);
+
+    // Answers one request: [api]'s operators may do all, its viewers may look.
+    [[nodiscard]] boost::asio::awaitable<api::Response> answer(const api::Request& request);
+
+private:
+    [[nodiscard]] api::Response list();
+    [[nodiscard]] boost::asio::awaitable<api::Response> add(const api::Request& request);
+    [[nodiscard]] boost::asio::awaitable<api::Response> change(const api::Request& request);
+    [[nodiscard]] api::Response remove(const api::Request& request);
+    [[nodiscard]] boost::asio::awaitable<api::Response> at_one_user(const api::Request& request);
+
+    const ApiConfig& config_;
+    sasl::UserFile& users_;
+    sasl::PasswordChecker& checker_;
+    std::function<std::string()> metrics_;
+};
+
+}  // namespace sekisho
