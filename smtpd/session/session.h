@@ -54,7 +54,8 @@ struct MessageBegun {
     bool eight_bit = false;
     std::uint64_t announced_size = 0;  // SIZE=, 0 if not given
 };
-// Octets of the message, dots unstuffed, line ends CRLF. In one action or in many, cut anywhere.
+// Octets of the message, dots unstuffed, line ends CRLF. In one action or in many, cut anywhere. Up to
+// MessageEnded nothing promises that they are well-formed.
 struct Body {
     std::string octets;
 };
@@ -79,7 +80,7 @@ struct State {
     bool tls = false;
     std::string user;  // empty: not logged in
     std::size_t failed_logins = 0;
-    std::size_t errors = 0;
+    std::size_t errors = 0;  // answers with 5xx, a failed login twice; and commands to no end (commands.cpp)
     std::size_t messages = 0;  // accepted
 };
 
@@ -98,7 +99,8 @@ public:
     // meanwhile: what is kept has no limit of its own.
     [[nodiscard]] Actions receive(std::string_view bytes);
 
-    // The answers. Each must be called exactly when it is awaited (std::logic_error else).
+    // The answers. Each must be called exactly when it is awaited (std::logic_error else); after Close they
+    // do nothing.
     [[nodiscard]] Actions tls_started();
     // A challenge for the client, in base64.
     [[nodiscard]] Actions auth_continued(std::string_view challenge);
@@ -108,12 +110,15 @@ public:
     [[nodiscard]] Actions message_kept(std::string_view id);
     // A reply without its line end: "452 4.3.1 Insufficient system storage". A message may be refused so
     // before MessageEnded, too, in the middle of its body: the rest of it is read and thrown away,
-    // MessageAborted comes now, and the reply after the true end.
+    // MessageAborted comes now, and the reply after the true end. Look first at all actions of the last call:
+    // behind MessageAborted there is nothing left to refuse, and behind MessageEnded this is the answer to
+    // it. A text that is no refusal with an enhanced code becomes 451 4.3.0.
     [[nodiscard]] Actions message_refused(std::string_view reply);
 
     // Whether an answer is awaited: nothing should be read then.
     [[nodiscard]] bool waiting() const;
-    // 421 with this text, and Close; for time-outs and shutdown.
+    // 421 with this text, which begins with its enhanced code ("4.4.2 Time-out"; 4.3.2 if it doesn't), and
+    // Close; for time-outs and shutdown.
     [[nodiscard]] Actions give_up(std::string_view text);
 
     [[nodiscard]] const State& state() const;

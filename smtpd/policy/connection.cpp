@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// The rules of [[submission.listener]], applied to one client.
+#include "smtpd/policy/connection.h"
+
+#include <algorithm>
+
+namespace sekisho::policy {
+
+bool is_trusted(const ListenerConfig& listener, const Address& client) {
+    return std::ranges::any_of(listener.relay,
+                               [&client](const Prefix& network) { return network.contains(client); });
+}
+
+session::Settings settings_of(const ListenerConfig& listener, const SubmissionConfig& submission,
+                              const Address& client) {
+    session::Settings settings;
+    settings.hostname = submission.hostname;
+    settings.client = client.text();
+    settings.tls_offered = listener.tls == TlsMode::starttls;
+    settings.tls_active = listener.tls == TlsMode::implicit;
+    settings.login_required = !is_trusted(listener, client);
+    settings.largest_message = submission.largest_message;
+    settings.recipients = submission.recipients;
+    settings.errors = submission.errors;
+    return settings;
+}
+
+}  // namespace sekisho::policy

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is asked of a connection before it may send mail. Pure.
+#pragma once
+
+#include "agent/base/config_mail.h"
+#include "smtpd/session/session.h"
+
+namespace sekisho::policy {
+
+// Whether this client may send without a login: its address is in one of the listener's networks of trust.
+[[nodiscard]] bool is_trusted(const ListenerConfig& listener, const Address& client);
+
+// The settings of a session. `submission.hostname` must have been filled in by the caller, where the
+// configuration leaves it to the machine. A client of trust may still log in, inside TLS.
+[[nodiscard]] session::Settings settings_of(const ListenerConfig& listener,
+                                            const SubmissionConfig& submission, const Address& client);
+
+}  // namespace sekisho::policy

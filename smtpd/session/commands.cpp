@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+// The table of commands: what each wants before it is carried out; and the short ones.
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <string>
+
+#include "smtpd/session/dialogue.h"
+#include "smtpd/session/word.h"
+
+namespace sekisho::session {
+
+namespace {
+
+// What every command line may be long, and what extensions add to MAIL: SIZE=, BODY= and AUTH= (RFC 1870, 3;
+// RFC 6152, 2; RFC 4954, 3), and to AUTH: its initial response.
+constexpr std::size_t ordinary = LineReader::always;
+constexpr std::size_t with_parameters = ordinary + 26 + 17 + 500;
+constexpr std::size_t with_response = ordinary + longest_base64;
+
+constexpr std::size_t longest_name = 255;
+// As many commands that move nothing (NOOP, RSET, ...) are free between two messages; each further one counts
+// as an error, for a connection is not a place to live in.
+constexpr std::size_t free_commands = 100;
+
+enum class Argument : std::uint8_t { none, possible, needed };
+
+std::string_view verb_of(std::string_view line) {
+    return line.substr(0, line.find(' '));
+}
+
+// Browsers and header fields: who sends those doesn't read our answers, so what follows is no SMTP, but may
+// hold some (ALPACA; a message sent although DATA was refused).
+bool is_foreign(std::string_view verb) {
+    static constexpr std::array<std::string_view, 6> methods = {"GET",  "POST",    "PUT",
+                                                                "HEAD", "OPTIONS", "CONNECT"};
+    return verb.find(':') != std::string_view::npos ||
+           std::ranges::any_of(methods, [verb](std::string_view each) { return same_word(each, verb); });
+}
+
+}  // namespace
+
+struct Dialogue::Command {
+    std::string_view verb;
+    unsigned phases;  // where it is allowed
+    Argument argument;
+    bool login;  // wants one, where the connection does
+    bool idle;   // moves nothing
+    std::size_t longest_line;
+    std::string_view syntax;
+    void (Dialogue::*handle)(std::string_view argument);
+
+    [[nodiscard]] bool allowed(Phase phase) const { return (phases & static_cast<unsigned>(phase)) != 0; }
+};
+
+std::span<const Dialogue::Command> Dialogue::table() {
+    static constexpr auto start = static_cast<unsigned>(Phase::start);
+    static constexpr auto ready = static_cast<unsigned>(Phase::ready);
+    static constexpr auto mail = static_cast<unsigned>(Phase::mail);
+    static constexpr auto any = start | ready | mail;
+    using enum Argument;
+    // clang-format off
+    static constexpr std::array commands = {
+        // verb       where          argument  login  idle   longest          syntax                          what
+        Command{"EHLO", any,           needed,   false, true,  ordinary,        "EHLO name",                    &Dialogue::ehlo},
+        Command{"HELO", any,           needed,   false, true,  ordinary,        "HELO name",                    &Dialogue::helo},
+        Command{"STARTTLS", ready,     none,     false, false, ordinary,        "STARTTLS",                     &Dialogue::starttls},
+        Command{"AUTH", ready,         needed,   false, true,  with_response,   "AUTH mechanism [response]",    &Dialogue::auth},
+        Command{"MAIL", ready,         needed,   true,  false, with_parameters, "MAIL FROM:<address>",          &Dialogue::mail},
+        Command{"RCPT", mail,          needed,   true,  false, ordinary,        "RCPT TO:<address>",            &Dialogue::rcpt},
+        Command{"DATA", mail,          none,     true,  false, ordinary,        "DATA",                         &Dialogue::data},
+        Command{"RSET", any,           none,     false, true,  ordinary,        "RSET",                         &Dialogue::rset},
+        Command{"NOOP", any,           possible, false, true,  ordinary,        "NOOP",                         &Dialogue::noop},
+        Command{"VRFY", any,           needed,   false, true,  ordinary,        "VRFY address",                 &Dialogue::vrfy},
+        Command{"HELP", any,           possible, false, true,  ordinary,        "HELP",                         &Dialogue::help},
+        Command{"QUIT", any,           none,     false, false, ordinary,        "QUIT",                         &Dialogue::quit},
+    };
+    // clang-format on
+    return commands;
+}
+
+const Dialogue::Command* Dialogue::find(std::string_view verb) {
+    const auto commands = table();
+    const auto place =
+        std::ranges::find_if(commands, [verb](const Command& each) { return same_word(each.verb, verb); });
+    return place == commands.end() ? nullptr : &*place;
+}
+
+std::size_t Dialogue::longest_command(std::string_view start) {
+    const Command* command = find(verb_of(start));
+    return command == nullptr ? ordinary : command->longest_line;
+}
+
+void Dialogue::command(std::string_view line) {
+    line = line.substr(0, line.find_last_not_of(" \t") + 1);
+    const std::string_view verb = verb_of(line);
+    const Command* command = find(verb);
+    if (command == nullptr) {
+        is_foreign(verb) ? close("421 4.7.0 This is an SMTP server, closing the connection")
+                         : refuse("500 5.5.1 Unknown command");
+        return;
+    }
+    std::string_view argument = line.substr(verb.size());
+    argument.remove_prefix(std::min(argument.find_first_not_of(' '), argument.size()));
+    if (command->idle) {
+        count_idle();
+    }
+    if (phase_ != Phase::closed && admit(*command, argument)) {
+        (this->*command->handle)(argument);
+    }
+}
+
+// What the table says about a command; the refusal is said.
+bool Dialogue::admit(const Command& command, std::string_view argument) {
+    if (!command.allowed(phase_)) {
+        refuse_phase(command);
+        return false;
+    }
+    if (command.login && settings_.login_required && state_.user.empty()) {
+        const bool tls_first = !state_.tls && settings_.tls_offered;
+        refuse(tls_first ? "530 5.7.0 Must issue a STARTTLS command first"
+                         : "530 5.7.0 Authentication required");
+        return false;
+    }
+    if (command.argument != Argument::possible && argument.empty() != (command.argument == Argument::none)) {
+        refuse("501 5.5.4 Syntax: " + std::string(command.syntax));
+        return false;
+    }
+    return true;
+}
+
+void Dialogue::refuse_phase(const Command& command) {
+    if (phase_ == Phase::start) {
+        refuse("503 5.5.1 Say EHLO first");
+    } else if (command.allowed(Phase::mail)) {
+        refuse("503 5.5.1 Say MAIL first");
+    } else {
+        refuse("503 5.5.1 Not within a mail transaction");
+    }
+}
+
+void Dialogue::count_idle() {
+    if (++idle_ > free_commands) {
+        count_error();
+    }
+}
+
+// The short commands
+
+// Whether the client's name for itself will do. It only ever stands in the trace, so that it need not be a
+// host's name: many a machine calls itself by what its owner has typed.
+bool Dialogue::greet(std::string_view name) {
+    if (name.size() > longest_name || name.find(' ') != std::string_view::npos) {
+        refuse("501 5.5.4 One name, please, of up to 255 octets");
+        return false;
+    }
+    state_.helo = name;
+    std::ranges::replace_if(state_.helo, [](char octet) { return octet <= ' ' || octet > '~'; }, '?');
+    forget_message();
+    phase_ = Phase::ready;
+    return true;
+}
+
+void Dialogue::helo(std::string_view argument) {
+    if (greet(argument)) {
+        state_.esmtp = false;
+        say("250 " + settings_.hostname);
+    }
+}
+
+void Dialogue::ehlo(std::string_view argument) {
+    if (!greet(argument)) {
+        return;
+    }
+    state_.esmtp = true;
+    say("250-" + settings_.hostname + " greets " + settings_.client);
+    say("250-SIZE " + std::to_string(settings_.largest_message));
+    say("250-PIPELINING");
+    say("250-8BITMIME");
+    if (settings_.tls_offered && !state_.tls) {
+        say("250-STARTTLS");
+    }
+    if (state_.tls && auth_offered()) {
+        std::string line = "250-AUTH";
+        for (const std::string& mechanism : settings_.mechanisms) {
+            line += ' ' + mechanism;
+        }
+        say(line);
+    }
+    say("250 ENHANCEDSTATUSCODES");
+}
+
+void Dialogue::starttls(std::string_view /*argument*/) {
+    if (state_.tls) {
+        refuse("503 5.5.1 TLS is active already");
+        return;
+    }
+    if (!settings_.tls_offered) {
+        refuse("502 5.5.1 STARTTLS is not offered");
+        return;
+    }
+    say("220 2.0.0 Ready to start TLS");
+    actions_.emplace_back(StartTls{});
+    awaited_ = Awaited::handshake;
+    phase_ = Phase::start;
+    state_.helo.clear();
+    state_.esmtp = false;
+}
+
+void Dialogue::rset(std::string_view /*argument*/) {
+    forget_message();
+    say("250 2.0.0 Ok");
+}
+
+void Dialogue::noop(std::string_view /*argument*/) {
+    say("250 2.0.0 Ok");
+}
+
+// RFC 5321, 7.3: nobody learns from us who has a mailbox.
+void Dialogue::vrfy(std::string_view /*argument*/) {
+    say("252 2.0.0 Send some mail, and we'll try");
+}
+
+void Dialogue::help(std::string_view /*argument*/) {
+    std::string line = "214 2.0.0";
+    for (const Command& command : table()) {
+        line += ' ';
+        line += command.verb;
+    }
+    say(line);
+}
+
+void Dialogue::quit(std::string_view /*argument*/) {
+    close("221 2.0.0 " + settings_.hostname + " closes the connection");
+}
+
+}  // namespace sekisho::session

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// What may stand behind the path of MAIL (RFC 5321, 4.1.2): SIZE, BODY and AUTH.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <string_view>
+
+namespace sekisho::session {
+
+enum class ParameterFault : std::uint8_t {
+    syntax,   // no parameter, a value that doesn't fit its name, or a name twice
+    unknown,  // a parameter of an extension that isn't offered
+};
+
+struct MailParameters {
+    std::uint64_t size = 0;  // RFC 1870; the largest number for one that doesn't fit
+    bool eight_bit = false;  // RFC 6152
+};
+
+// Reads all of `text`: blanks and parameters. AUTH= (RFC 4954, 5) must be well-formed; what it says isn't
+// believed.
+[[nodiscard]] std::expected<MailParameters, ParameterFault> read_mail_parameters(std::string_view text);
+
+}  // namespace sekisho::session

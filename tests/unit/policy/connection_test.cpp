@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is asked of a connection, by listener and client.
+#include "smtpd/policy/connection.h"
+
+#include <gtest/gtest.h>
+
+namespace sekisho::policy {
+namespace {
+
+Address address(std::string_view text) {
+    return parse_address(text).value();
+}
+
+ListenerConfig listener(TlsMode tls, const std::vector<std::string_view>& networks = {}) {
+    ListenerConfig config;
+    config.tls = tls;
+    for (const std::string_view network : networks) {
+        config.relay.push_back(parse_prefix(network).value());
+    }
+    return config;
+}
+
+SubmissionConfig submission() {
+    SubmissionConfig config;
+    config.hostname = "mail.example.net";
+    config.largest_message = 1234;
+    config.recipients = 5;
+    config.errors = 6;
+    return config;
+}
+
+TEST(Trust, IsForTheNetworksOfTheListener) {
+    const auto config = listener(TlsMode::none, {"192.0.2.0/25", "2001:db8:1::/48"});
+    EXPECT_TRUE(is_trusted(config, address("192.0.2.127")));
+    EXPECT_FALSE(is_trusted(config, address("192.0.2.128")));
+    EXPECT_TRUE(is_trusted(config, address("2001:db8:1:ffff::1")));
+    EXPECT_FALSE(is_trusted(config, address("2001:db8:2::1")));
+    EXPECT_TRUE(is_trusted(config, address("::ffff:192.0.2.1")));
+    EXPECT_FALSE(is_trusted(listener(TlsMode::none), address("192.0.2.1")));
+}
+
+TEST(Trust, OfOneFamilyIsNotThatOfTheOther) {
+    EXPECT_FALSE(is_trusted(listener(TlsMode::none, {"0.0.0.0/0"}), address("2001:db8::1")));
+    EXPECT_FALSE(is_trusted(listener(TlsMode::none, {"::/0"}), address("192.0.2.1")));
+}
+
+TEST(Settings, ComeFromTheConfiguration) {
+    const auto settings = settings_of(listener(TlsMode::starttls), submission(), address("2001:db8::1"));
+    EXPECT_EQ(settings.hostname, "mail.example.net");
+    EXPECT_EQ(settings.client, "2001:db8::1");
+    EXPECT_TRUE(settings.tls_offered);
+    EXPECT_FALSE(settings.tls_active);
+    EXPECT_TRUE(settings.login_required);
+    EXPECT_EQ(settings.mechanisms, (std::vector<std::string>{"PLAIN", "LOGIN"}));
+    EXPECT_EQ(settings.largest_message, 1234U);
+    EXPECT_EQ(settings.recipients, 5U);
+    EXPECT_EQ(settings.errors, 6U);
+}
+
+TEST(Settings, KnowTheKindsOfTls) {
+    const auto implicit = settings_of(listener(TlsMode::implicit), submission(), address("192.0.2.1"));
+    EXPECT_FALSE(implicit.tls_offered);
+    EXPECT_TRUE(implicit.tls_active);
+    const auto none = settings_of(listener(TlsMode::none), submission(), address("192.0.2.1"));
+    EXPECT_FALSE(none.tls_offered);
+    EXPECT_FALSE(none.tls_active);
+    EXPECT_TRUE(none.login_required);
+}
+
+TEST(Settings, ANetworkOfTrustNeedsNoLogin) {
+    const auto config = listener(TlsMode::starttls, {"192.0.2.0/24"});
+    EXPECT_FALSE(settings_of(config, submission(), address("192.0.2.1")).login_required);
+    EXPECT_TRUE(settings_of(config, submission(), address("198.51.100.1")).login_required);
+}
+
+}  // namespace
+}  // namespace sekisho::policy

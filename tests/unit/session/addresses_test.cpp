@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+// Paths and parameters.
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "smtpd/session/parameters.h"
+#include "smtpd/session/path.h"
+
+namespace sekisho::session {
+namespace {
+
+// The mailbox, and what stands behind the path; or the fault's name.
+std::string read(std::string_view text) {
+    const auto path = take_path(text);
+    if (path) {
+        return path->mailbox + '|' + std::string(text);
+    }
+    switch (path.error()) {
+        case PathFault::syntax:
+            return "syntax";
+        case PathFault::too_long:
+            return "too long";
+        case PathFault::not_ascii:
+            return "not ascii";
+    }
+    return "?";
+}
+
+TEST(Path, AsItIsWritten) {
+    EXPECT_EQ(read("<alice@example.com> SIZE=1"), "alice@example.com| SIZE=1");
+    EXPECT_EQ(read("<>"), "|");
+    EXPECT_EQ(read("<postmaster>"), "postmaster|");
+    EXPECT_EQ(read("<Alice.B@Example.COM>"), "Alice.B@Example.COM|");
+    EXPECT_EQ(read("<a!#$%&'*+-/=?^_`{|}~z@example.com>"), "a!#$%&'*+-/=?^_`{|}~z@example.com|");
+    EXPECT_EQ(read("<a@localhost>"), "a@localhost|");
+    EXPECT_EQ(read("<a@my_host.example>"), "a@my_host.example|");
+    EXPECT_EQ(read("<a@xn--bcher-kva.example>"), "a@xn--bcher-kva.example|");
+}
+
+TEST(Path, QuotedLocalParts) {
+    EXPECT_EQ(read(R"(<"a b>"@example.com>x)"), R"("a b>"@example.com|x)");
+    EXPECT_EQ(read(R"(<"a\"\\b"@example.com>)"), R"("a\"\\b"@example.com|)");
+    EXPECT_EQ(read(R"(<""@example.com>)"), R"(""@example.com|)");
+    EXPECT_EQ(read(R"(<"a@example.com>)"), "syntax");
+    EXPECT_EQ(read(R"(<"a"b@example.com>)"), "syntax");
+    EXPECT_EQ(read(R"(<"a\)"), "syntax");
+    EXPECT_EQ(read("<\"a\tb\"@example.com>"), "syntax");
+    EXPECT_EQ(read("<\"a\\\x7f\"@example.com>"), "syntax");
+    EXPECT_EQ(read("<\"a\\\xc3\xa9\"@example.com>"), "not ascii");
+}
+
+TEST(Path, DomainLiterals) {
+    EXPECT_EQ(read("<a@[192.0.2.1]>"), "a@[192.0.2.1]|");
+    EXPECT_EQ(read("<a@[IPv6:2001:db8::1]>"), "a@[IPv6:2001:db8::1]|");
+    EXPECT_EQ(read("<a@[ipv6:2001:db8::1]>"), "a@[ipv6:2001:db8::1]|");
+    for (const char* literal : {"[192.0.2.256]", "[2001:db8::1]", "[IPv6:192.0.2.1]", "[]", "[192.0.2.1",
+                                "[x:y]", "[192.0.2.1]x", "[IPv6:2001:db8::1%eth0]"}) {
+        EXPECT_EQ(read("<a@" + std::string(literal) + ">"), "syntax") << literal;
+    }
+}
+
+TEST(Path, SourceRoutesAreIgnored) {
+    EXPECT_EQ(read("<@one.example:a@example.com>"), "a@example.com|");
+    EXPECT_EQ(read("<@one.example,@two.example:a@example.com>"), "a@example.com|");
+    EXPECT_EQ(read("<@one.example,two.example:a@example.com>"), "syntax");
+    EXPECT_EQ(read("<@one.example>"), "syntax");
+    EXPECT_EQ(read("<@one.example:>"), "syntax");
+}
+
+TEST(Path, ThatIsNone) {
+    for (const char* text : {"",
+                             "<",
+                             ">",
+                             "a@example.com",
+                             "<a@example.com",
+                             "< a@example.com>",
+                             "<a@example.com >",
+                             "<a b@example.com>",
+                             "<.a@example.com>",
+                             "<a.@example.com>",
+                             "<a..b@example.com>",
+                             "<@>",
+                             "<a@>",
+                             "<a@.example>",
+                             "<a@example.>",
+                             "<a@-a.example>",
+                             "<a@a-.example>",
+                             "<a@b@example.com>",
+                             "<a(c)@example.com>",
+                             "<a@exa mple.com>",
+                             "<a\x01@example.com>",
+                             "<a@example.com\x7f>"}) {
+        EXPECT_EQ(read(text), "syntax") << text;
+    }
+    EXPECT_EQ(read("<\xc3\xa9@example.com>"), "not ascii");
+    EXPECT_EQ(read("<a@\xc3\xa9.example>"), "not ascii");
+}
+
+std::string domain_of(std::size_t size) {
+    std::string domain = "e.example";
+    while (domain.size() + 64 <= size) {
+        domain.insert(0, std::string(63, 'd') + '.');
+    }
+    return domain.size() == size ? domain : std::string(size - domain.size() - 1, 'd') + '.' + domain;
+}
+
+TEST(Path, HasLimits) {
+    EXPECT_EQ(read("<" + std::string(64, 'a') + "@example.com>"), std::string(64, 'a') + "@example.com|");
+    EXPECT_EQ(read("<" + std::string(65, 'a') + "@example.com>"), "too long");
+    EXPECT_EQ(read("<a@" + std::string(63, 'a') + ".example>"), "a@" + std::string(63, 'a') + ".example|");
+    EXPECT_EQ(read("<a@" + std::string(64, 'a') + ".example>"), "syntax");
+    EXPECT_EQ(read("<a@" + domain_of(252) + ">"), "a@" + domain_of(252) + "|");
+    EXPECT_EQ(read("<a@" + domain_of(253) + ">"), "too long");
+    EXPECT_EQ(read("<a@" + domain_of(256) + ">"), "too long");
+}
+
+TEST(Parameters, AreRead) {
+    const auto all = read_mail_parameters(" SIZE=123 body=8bitmime AUTH=e+3Dmc2@example.com");
+    ASSERT_TRUE(all);
+    EXPECT_EQ(all->size, 123U);
+    EXPECT_TRUE(all->eight_bit);
+    EXPECT_FALSE(read_mail_parameters(" BODY=7BIT")->eight_bit);
+    EXPECT_TRUE(read_mail_parameters(""));
+    EXPECT_TRUE(read_mail_parameters(" AUTH=<>"));
+    EXPECT_EQ(read_mail_parameters(" SIZE=18446744073709551616")->size,
+              std::numeric_limits<std::uint64_t>::max());
+}
+
+TEST(Parameters, MustBeWellFormed) {
+    for (const char* text : {"x",
+                             "SIZE=1",
+                             " SIZE",
+                             " SIZE=",
+                             " SIZE=-1",
+                             " SIZE=1x",
+                             " SIZE=123456789012345678901",
+                             " SIZE=1 SIZE=1",
+                             " BODY",
+                             " BODY=8BIT",
+                             " AUTH",
+                             " AUTH=",
+                             " AUTH=a+b",
+                             " AUTH=a+3d",
+                             " AUTH=a=b",
+                             " =1",
+                             " -X=1",
+                             " X_Y=1",
+                             " SIZE=1\t",
+                             " X=\xc3\xa9"}) {
+        const auto parameters = read_mail_parameters(text);
+        ASSERT_FALSE(parameters) << text;
+        EXPECT_EQ(parameters.error(), ParameterFault::syntax) << text;
+    }
+}
+
+TEST(Parameters, MustBeKnown) {
+    for (const char* text : {" SMTPUTF8", " RET=HDRS", " SIZE=1 ENVID=x", " X-Y"}) {
+        const auto parameters = read_mail_parameters(text);
+        ASSERT_FALSE(parameters) << text;
+        EXPECT_EQ(parameters.error(), ParameterFault::unknown) << text;
+    }
+}
+
+}  // namespace
+}  // namespace sekisho::session

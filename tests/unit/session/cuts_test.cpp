@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whole conversations: cut anywhere they are the same, and a second reading agrees with them.
+#include <gtest/gtest.h>
+
+#include <array>
+#include <random>
+
+#include "tests/unit/session/client.h"
+#include "tests/unit/session/conversation.h"
+
+namespace sekisho::session {
+namespace {
+
+void expect_sound(const Settings& settings, const Flights& flights, const Outcome& outcome) {
+    ASSERT_EQ(second_reading(settings, flights, outcome), "") << outcome.replies;
+}
+
+std::string story() {
+    std::string text =
+        "EHLO client.example.com\r\nMAIL FROM:<a@example.com> SIZE=10\r\nRCPT TO:<b@example.org>\r\n"
+        "RCPT TO:<\"c d\"@example.org>\r\nDATA\r\nSubject: x\r\n\r\n..\r\n.a\r\nQUIT\r\n.\r\nNO\nOP\r\nMAIL "
+        "FROM:<>\r\n"
+        "RCPT TO:<b@example.org>\r\nDATA\r\na\n.\nQUIT\r\n.\nQUIT\r\n.\r\n" +
+        std::string(600, 'x') +
+        "\r\nAUTH LOGIN\r\nYQ==\r\nYg==\r\nMAIL FROM:<>\r\nRCPT TO:<b@example.org>\r\nDATA\r\n";
+    text += "refuse\r\n.\r\nRSET\r\nNOOP\r\nQUIT\r\nNOOP\r\n";
+    return text;
+}
+
+TEST(Cuts, OfOneStoryDontMatter) {
+    Settings settings = inside_tls();
+    settings.login_required = false;
+    const Flights flights = {story()};
+    const Outcome expected = converse(settings, flights);
+    EXPECT_EQ(codes_of(expected.replies),
+              (std::vector{220, 250, 250, 250, 250, 354, 250, 500, 250, 250, 354, 554,
+                           500, 334, 334, 235, 250, 250, 354, 452, 250, 250, 221}));
+    expect_sound(settings, flights, expected);
+    for (std::size_t cut = 1; cut < flights.front().size(); cut++) {
+        bool first = true;
+        const Outcome outcome = converse(settings, flights, [&first, cut](std::size_t left) {
+            return std::exchange(first, false) ? cut : left;
+        });
+        ASSERT_EQ(difference(outcome, expected), "") << "cut at " << cut;
+    }
+    ASSERT_EQ(difference(converse(settings, flights, octet_by_octet), expected), "");
+}
+
+TEST(Cuts, OfTheFlightBeforeTheHandshakeDontMatter) {
+    const Flights flights = {"EHLO x\r\nSTARTTLS\r\nEHLO evil.example\r\nAUTH PLAIN AGEAYg==\r\n",
+                             "MAIL FROM:<>\r\nEHLO y\r\nAUTH PLAIN AGEAYg==\r\n",
+                             "MAIL FROM:<>\r\nRCPT TO:<b@example.org>\r\nDATA\r\n.\r\nQUIT\r\n"};
+    const Outcome expected = converse(before_tls(), flights);
+    EXPECT_EQ(codes_of(expected.replies),
+              (std::vector{220, 250, 220, 503, 250, 235, 250, 250, 354, 250, 221}));
+    expect_sound(before_tls(), flights, expected);
+    EXPECT_EQ(difference(converse(before_tls(), flights, octet_by_octet), expected), "");
+}
+
+// Conversations of pieces that mean something, and of some that don't.
+class Chatter {
+public:
+    explicit Chatter(unsigned seed) : random_(seed) {}
+
+    std::size_t below(std::size_t end) {
+        return std::uniform_int_distribution<std::size_t>(0, end - 1)(random_);
+    }
+
+    Flights flights() {
+        Flights all(1 + below(4));
+        for (std::string& flight : all) {
+            for (std::size_t i = below(20); i > 0; i--) {
+                flight += piece();
+            }
+        }
+        return all;
+    }
+
+    Settings settings() {
+        Settings settings = example_settings();
+        settings.tls_active = below(2) == 0;
+        settings.tls_offered = below(2) == 0;
+        settings.login_required = below(3) == 0;
+        settings.largest_message = below(2) == 0 ? 30 : 100'000;
+        settings.recipients = 1 + below(3);
+        settings.errors = 1 + below(12);
+        return settings;
+    }
+
+private:
+    std::string piece() {
+        static constexpr std::array<std::string_view, 47> pieces = {
+            "EHLO x\r\n",
+            "EHLO x\r\n",
+            "HELO x\r\n",
+            "MAIL FROM:<a@example.com>\r\n",
+            "MAIL FROM:<> SIZE=29\r\n",
+            "MAIL FROM:<a@example.com> BODY=8BITMIME\r\n",
+            "MAIL FROM:<a@\xff>\r\n",
+            "RCPT TO:<b@example.org>\r\n",
+            "RCPT TO:<b@example.org>\r\n",
+            "RCPT TO:<c>\r\n",
+            "DATA\r\n",
+            "DATA\r\n",
+            "DATA\r\n",
+            "DATA x\r\n",
+            "RSET\r\n",
+            "NOOP\r\n",
+            "VRFY a\r\n",
+            "HELP\r\n",
+            "QUIT\r\n",
+            "STARTTLS\r\n",
+            "AUTH PLAIN\r\n",
+            "AUTH LOGIN\r\n",
+            "AUTH PLAIN AGEAYg==\r\n",
+            "AUTH PLAIN AGEAdA==\r\n",
+            "AUTH LOGIN =\r\n",
+            "YQ==\r\n",
+            "Yg==\r\n",
+            "*\r\n",
+            "refuse\r\n",
+            "Subject: x\r\n",
+            ".\r\n",
+            ".\r\n",
+            ".\r\n",
+            "\r\n",
+            "\r\n.\r\n",
+            "..\r\n",
+            ".a\r\n",
+            "\n",
+            "\r",
+            "\n.\n",
+            "\r.\r",
+            "\n.\r\n",
+            ".\n",
+            "\r\n.\r",
+            "x",
+            "FOO\r\n",
+            ""};
+        switch (below(60)) {
+            case 0:
+                return std::string(1, '\0');
+            case 1:
+                return std::string(990 + below(20), 'x') + "\r\n";
+            case 2:
+                return "MAIL FROM:<a@example.com> AUTH=" + std::string(1015 + below(15), 'x') + "\r\n";
+            case 3:
+                return "EHLO x\r\nAUTH LOGIN\r\nYQ==\r\nYg==\r\n";
+            case 4:
+                return "EHLO x\r\nAUTH PLAIN AGEAYg==\r\n";
+            case 5:
+            case 6:
+            case 7:
+                return "EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<b@example.org>\r\nDATA\r\n";
+            default:
+                return std::string(pieces.at(below(pieces.size())));
+        }
+    }
+
+    std::mt19937 random_;
+};
+
+TEST(Cuts, OfChatterDontMatter) {
+    std::size_t kept = 0;
+    std::size_t aborted = 0;
+    std::size_t logins = 0;
+    for (unsigned seed = 0; seed < 20'000; seed++) {
+        Chatter chatter(seed);
+        const Settings settings = chatter.settings();
+        const Flights flights = chatter.flights();
+        const Outcome expected = converse(settings, flights);
+        expect_sound(settings, flights, expected);
+        if (HasFatalFailure()) {
+            FAIL() << "seed " << seed;
+        }
+        ASSERT_EQ(difference(converse(settings, flights, octet_by_octet), expected), "") << "seed " << seed;
+        const auto random_cut = [&chatter](std::size_t left) { return 1 + chatter.below(left); };
+        ASSERT_EQ(difference(converse(settings, flights, random_cut), expected), "") << "seed " << seed;
+        kept += expected.state.messages;
+        logins += expected.state.user.empty() ? 0 : 1;
+        for (const Message& message : expected.messages) {
+            aborted += message.end == Message::End::aborted ? 1 : 0;
+        }
+    }
+    // The chatter reaches what it is for.
+    EXPECT_GT(kept, 500U);
+    EXPECT_GT(aborted, 500U);
+    EXPECT_GT(logins, 500U);
+}
+
+}  // namespace
+}  // namespace sekisho::session

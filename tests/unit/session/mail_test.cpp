@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: Apache-2.0
+// A mail transaction, and what ends it.
+#include <gmock/gmock.h>
+
+#include "tests/unit/session/client.h"
+
+namespace sekisho::session {
+namespace {
+
+using testing::EndsWith;
+using testing::StartsWith;
+
+class MailTest : public testing::Test {
+protected:
+    explicit MailTest(Settings settings = trusted()) : client_(std::move(settings)) {
+        static_cast<void>(client_.say("EHLO client.example.com"));
+    }
+
+    Session& session() { return client_.session; }
+
+    Client client_;
+};
+
+TEST_F(MailTest, Whole) {
+    EXPECT_EQ(client_.say("MAIL FROM:<alice@example.com> SIZE=20 BODY=8BITMIME"), "250 2.1.0 Sender ok\r\n");
+    EXPECT_EQ(client_.say("RCPT TO:<bob@example.org>"), "250 2.1.5 Recipient ok\r\n");
+    EXPECT_EQ(client_.say("RCPT TO:<carol@example.org>"), "250 2.1.5 Recipient ok\r\n");
+    EXPECT_EQ(client_.say("DATA"),
+              "[MessageBegun <alice@example.com> <bob@example.org> <carol@example.org> 8BITMIME SIZE=20]"
+              "354 End data with <CR><LF>.<CR><LF>\r\n");
+    EXPECT_EQ(client_.send("Subject: x\r\n\r\n..\r\n...a\r\n.b\r\n"),
+              "[Body Subject: x\r\n\r\n.\r\n..a\r\nb\r\n]");
+    EXPECT_EQ(client_.send(".\r\nNOOP\r\n"), "[MessageEnded]");
+    EXPECT_TRUE(session().waiting());
+    EXPECT_EQ(text_of(session().message_kept("0123456789abcdef")),
+              "250 2.0.0 Accepted as 0123456789abcdef\r\n250 2.0.0 Ok\r\n");
+    EXPECT_EQ(session().state().messages, 1U);
+    EXPECT_EQ(client_.say("DATA"), "503 5.5.1 Say MAIL first\r\n");
+}
+
+TEST_F(MailTest, OfNoOctets) {
+    client_.begin_message();
+    EXPECT_EQ(client_.say("."), "[MessageEnded]");
+}
+
+TEST_F(MailTest, OneAfterAnother) {
+    for (int i = 0; i < 3; i++) {
+        static_cast<void>(client_.say("MAIL FROM:<>"));
+        static_cast<void>(client_.say("RCPT TO:<bob@example.org>"));
+        EXPECT_THAT(client_.send("DATA\r\nx\r\n.\r\n"), EndsWith("[Body x\r\n][MessageEnded]"));
+        static_cast<void>(session().message_kept("1"));
+    }
+    EXPECT_EQ(session().state().messages, 3U);
+}
+
+TEST_F(MailTest, FromNobody) {
+    static_cast<void>(client_.say("MAIL FROM:<>"));
+    static_cast<void>(client_.say("RCPT TO:<bob@example.org>"));
+    EXPECT_THAT(client_.say("DATA"), StartsWith("[MessageBegun <> <bob@example.org>]"));
+}
+
+TEST_F(MailTest, ToThePostmaster) {
+    static_cast<void>(client_.say("MAIL FROM:<alice@example.com>"));
+    EXPECT_EQ(client_.say("RCPT TO:<PostMaster>"), "250 2.1.5 Recipient ok\r\n");
+    EXPECT_EQ(client_.say("RCPT TO:<webmaster>"), "501 5.1.3 Bad recipient address syntax\r\n");
+    EXPECT_THAT(client_.say("DATA"),
+                StartsWith("[MessageBegun <alice@example.com> <PostMaster@mail.example.net>]"));
+}
+
+TEST_F(MailTest, SendersThatCantBe) {
+    for (const char* path :
+         {"alice@example.com", "<alice>", "<alice@>", "<@example.com>", "<a b@example.com>", "<a@example.com",
+          "<a@example..com>", "<\x01@example.com>", "<a@example.com\x7f>", "<postmaster>"}) {
+        Client client(trusted());
+        static_cast<void>(client.say("EHLO x"));
+        EXPECT_EQ(client.say("MAIL FROM:" + std::string(path)), "501 5.1.7 Bad sender address syntax\r\n")
+            << path;
+    }
+    EXPECT_EQ(client_.say("MAIL FROM:<j\xc3\xb8rn@example.com>"),
+              "553 5.6.7 Addresses outside of ASCII are not supported\r\n");
+    EXPECT_EQ(client_.say("MAIL FROM:<" + std::string(65, 'a') + "@example.com>"),
+              "501 5.1.7 Sender address too long\r\n");
+    EXPECT_EQ(client_.say("MAIL TO:<alice@example.com>"), "501 5.5.4 Syntax: MAIL FROM:<address>\r\n");
+    EXPECT_THAT(client_.say("MAIL FROM: <alice@example.com>"), StartsWith("250 2.1.0 "));
+}
+
+TEST_F(MailTest, RecipientsThatCantBe) {
+    static_cast<void>(client_.say("MAIL FROM:<alice@example.com>"));
+    EXPECT_EQ(client_.say("RCPT TO:<>"), "501 5.1.3 Bad recipient address syntax\r\n");
+    EXPECT_EQ(client_.say("RCPT TO:<bob@example.org>x"), "501 5.1.3 Bad recipient address syntax\r\n");
+    EXPECT_EQ(client_.say("RCPT TO:<bob@b\xc3\xbc"
+                          "cher.example>"),
+              "553 5.6.7 Addresses outside of ASCII are not supported\r\n");
+    EXPECT_EQ(client_.say("RCPT TO:<" + std::string(65, 'a') + "@example.com>"),
+              "501 5.1.3 Recipient address too long\r\n");
+    EXPECT_EQ(client_.say("RCPT TO:<bob@example.org> NOTIFY=NEVER"), "555 5.5.4 Unknown parameter\r\n");
+    EXPECT_EQ(client_.say("RCPT FROM:<bob@example.org>"), "501 5.5.4 Syntax: RCPT TO:<address>\r\n");
+    EXPECT_EQ(client_.say("DATA"), "554 5.5.1 No valid recipients\r\n");
+    EXPECT_THAT(client_.say("RCPT TO:<@relay.example,@two.example:bob@example.org>"),
+                StartsWith("250 2.1.5 "));
+    EXPECT_THAT(client_.say("DATA"), StartsWith("[MessageBegun <alice@example.com> <bob@example.org>]354 "));
+}
+
+TEST_F(MailTest, DataNeedsARecipient) {
+    static_cast<void>(client_.say("MAIL FROM:<alice@example.com>"));
+    EXPECT_EQ(client_.say("DATA"), "503 5.5.1 Say RCPT first\r\n");
+    EXPECT_EQ(client_.say("DATA x"), "501 5.5.4 Syntax: DATA\r\n");
+}
+
+TEST_F(MailTest, Parameters) {
+    EXPECT_EQ(client_.say("MAIL FROM:<a@example.com> FOO=1"), "555 5.5.4 Unknown parameter\r\n");
+    EXPECT_EQ(client_.say("MAIL FROM:<a@example.com> SMTPUTF8"), "555 5.5.4 Unknown parameter\r\n");
+    EXPECT_EQ(client_.say("MAIL FROM:<a@example.com> SIZE=x"), "501 5.5.4 Bad parameter\r\n");
+    EXPECT_EQ(client_.say("MAIL FROM:<a@example.com>SIZE=1"), "501 5.5.4 Bad parameter\r\n");
+    EXPECT_EQ(client_.say("MAIL FROM:<a@example.com> BODY=BINARYMIME"), "501 5.5.4 Bad parameter\r\n");
+    EXPECT_THAT(client_.say("MAIL FROM:<a@example.com>  size=1 auth=<> body=7bit"), StartsWith("250 2.1.0 "));
+}
+
+TEST_F(MailTest, ParametersAreForThoseWhoSayEhlo) {
+    static_cast<void>(client_.say("HELO x"));
+    EXPECT_THAT(client_.say("MAIL FROM:<a@example.com> SIZE=1"), StartsWith("555 5.5.4 "));
+    EXPECT_THAT(client_.say("MAIL FROM:<a@example.com>"), StartsWith("250 2.1.0 "));
+}
+
+class SmallMailTest : public MailTest {
+protected:
+    static Settings small() {
+        Settings settings = trusted();
+        settings.largest_message = 10;
+        settings.recipients = 2;
+        return settings;
+    }
+    SmallMailTest() : MailTest(small()) {}
+};
+
+TEST_F(SmallMailTest, SizeIsKnownBefore) {
+    EXPECT_EQ(client_.say("MAIL FROM:<a@example.com> SIZE=11"),
+              "552 5.3.4 Message exceeds the maximum size\r\n");
+    EXPECT_EQ(client_.say("MAIL FROM:<a@example.com> SIZE=99999999999999999999"),
+              "552 5.3.4 Message exceeds the maximum size\r\n");
+    EXPECT_THAT(client_.say("MAIL FROM:<a@example.com> SIZE=10"), StartsWith("250 2.1.0 "));
+}
+
+TEST_F(SmallMailTest, SizeIsSeenInTheBody) {
+    client_.begin_message();
+    EXPECT_EQ(client_.send("12345678\r\n"), "[Body 12345678\r\n]");
+    EXPECT_EQ(client_.send("9"), "[MessageAborted]");
+    EXPECT_EQ(client_.send("more\r\nQUIT\r\n"), "");
+    EXPECT_EQ(client_.send(".\r\nNOOP\r\n"),
+              "552 5.3.4 Message exceeds the maximum size\r\n250 2.0.0 Ok\r\n");
+}
+
+TEST_F(SmallMailTest, SizeDoesNotCountAddedDots) {
+    client_.begin_message();
+    EXPECT_EQ(client_.send("..\r\n..\r\n....\r\n.\r\n"),
+              "[MessageAborted]552 5.3.4 Message exceeds the maximum size\r\n");
+    client_.begin_message();
+    EXPECT_EQ(client_.send("..\r\n..\r\n...\r\n.\r\n"), "[Body .\r\n.\r\n..\r\n][MessageEnded]");
+}
+
+TEST_F(SmallMailTest, RecipientsHaveALimit) {
+    static_cast<void>(client_.say("MAIL FROM:<a@example.com>"));
+    static_cast<void>(client_.say("RCPT TO:<1@example.com>"));
+    static_cast<void>(client_.say("RCPT TO:<2@example.com>"));
+    EXPECT_EQ(client_.say("RCPT TO:<3@example.com>"), "452 4.5.3 Too many recipients\r\n");
+    EXPECT_EQ(session().state().errors, 0U);
+    EXPECT_THAT(client_.say("DATA"),
+                StartsWith("[MessageBegun <a@example.com> <1@example.com> <2@example.com>]"));
+}
+
+TEST_F(SmallMailTest, ThousandsOfRecipientsAreTooMany) {
+    static_cast<void>(client_.say("MAIL FROM:<a@example.com>"));
+    std::string last;
+    for (int i = 0; i < 1000 && !last.ends_with("[Close]"); i++) {
+        last = client_.say("RCPT TO:<b@example.com>");
+    }
+    EXPECT_THAT(last, EndsWith("421 4.7.0 Too many errors, closing the connection\r\n[Close]"));
+}
+
+struct BadBody {
+    std::string_view octets;
+    std::string_view reply;
+};
+
+constexpr std::string_view bare = "554 5.5.2 ";
+constexpr std::string_view damaged = "554 5.6.0 ";
+
+class BadBodyTest : public MailTest, public testing::WithParamInterface<BadBody> {};
+
+TEST_P(BadBodyTest, IsRefusedAfterItsTrueEnd) {
+    client_.begin_message();
+    const std::string body =
+        "Subject: x\r\n\r\n" + std::string(GetParam().octets) + "\r\nMAIL FROM:<evil@example.com>\r\n";
+    EXPECT_EQ(client_.send(body), "[MessageAborted]");
+    EXPECT_FALSE(session().waiting());
+    EXPECT_THAT(client_.send("QUIT\r\n"), "");
+    EXPECT_THAT(client_.send(".\r\n"), StartsWith(GetParam().reply));
+    EXPECT_EQ(session().state().errors, 1U);
+    EXPECT_EQ(client_.say("NOOP"), "250 2.0.0 Ok\r\n");
+    EXPECT_EQ(client_.say("DATA"), "503 5.5.1 Say MAIL first\r\n");
+}
+
+INSTANTIATE_TEST_SUITE_P(Smuggling, BadBodyTest,
+                         testing::Values(BadBody{"a\n.\nQUIT", bare}, BadBody{"a\n.\r\nQUIT", bare},
+                                         BadBody{"a\r\n.\nQUIT", bare}, BadBody{"a\r.\r\nQUIT", bare},
+                                         BadBody{"a\r\n.\rQUIT", bare}, BadBody{"a\r.\rQUIT", bare},
+                                         BadBody{"a\r\n.\r\r\nQUIT", bare}, BadBody{"a\r\r\nb", bare},
+                                         BadBody{"a\n\r.\n\rQUIT", bare}, BadBody{"a\r\n\n.\r\nQUIT", bare},
+                                         BadBody{"a\nb", bare}, BadBody{"\n", bare}, BadBody{"\r", bare},
+                                         BadBody{std::string_view("a\r\n\0.\r\nQUIT", 12), damaged},
+                                         BadBody{std::string_view("a\r\n.\0\r\nQUIT", 12), damaged},
+                                         BadBody{std::string_view("a\0b", 3), damaged},
+                                         BadBody{std::string_view("\0\n", 2), damaged},
+                                         BadBody{std::string_view("\n\0", 2), bare}));
+
+TEST_F(MailTest, LinesOfATextHaveALimit) {
+    client_.begin_message();
+    const std::string longest(998, 'x');
+    EXPECT_EQ(client_.send(longest + "\r\n." + longest + "\r\n"),
+              "[Body " + longest + "\r\n" + longest + "\r\n]");
+    EXPECT_EQ(client_.send(longest), "[Body " + longest + "]");
+    EXPECT_EQ(client_.send("x"), "[MessageAborted]");
+    EXPECT_THAT(client_.send("\r\n.\r\n"), StartsWith("554 5.6.0 "));
+}
+
+TEST_F(MailTest, RefusedByOthersAtItsEnd) {
+    client_.begin_message();
+    static_cast<void>(client_.send("x\r\n.\r\n"));
+    EXPECT_EQ(text_of(session().message_refused("452 4.3.1 Insufficient system storage")),
+              "452 4.3.1 Insufficient system storage\r\n");
+    EXPECT_EQ(session().state().errors, 0U);
+    EXPECT_EQ(session().state().messages, 0U);
+    EXPECT_EQ(client_.say("NOOP"), "250 2.0.0 Ok\r\n");
+}
+
+TEST_F(MailTest, RefusedByOthersInItsMiddle) {
+    client_.begin_message();
+    EXPECT_EQ(client_.send("x\r\n"), "[Body x\r\n]");
+    EXPECT_EQ(text_of(session().message_refused("452 4.3.1 No room")), "[MessageAborted]");
+    EXPECT_EQ(text_of(session().message_refused("451 4.3.0 Another reason")), "");
+    EXPECT_EQ(client_.send("y\r\nQUIT\r\n\n.\n\r\n."), "");
+    EXPECT_EQ(client_.send("\r\nNOOP\r\n"), "452 4.3.1 No room\r\n250 2.0.0 Ok\r\n");
+    EXPECT_EQ(session().state().errors, 0U);
+}
+
+TEST_F(MailTest, RefusalsOfOthersMustBeReplies) {
+    for (const char* text : {"", "No", "250 2.0.0 Ok", "452 No room", "452 5.3.1 No room", "452-4.3.1 x"}) {
+        client_.begin_message();
+        static_cast<void>(client_.say("."));
+        EXPECT_EQ(text_of(session().message_refused(text)),
+                  "451 4.3.0 Temporary failure, try again later\r\n")
+            << text;
+    }
+    client_.begin_message();
+    static_cast<void>(client_.say("."));
+    EXPECT_EQ(text_of(session().message_refused("452 4.3.1 No\r\n250 room")), "452 4.3.1 No??250 room\r\n");
+}
+
+TEST_F(MailTest, GivingUpInItsMiddleAborts) {
+    client_.begin_message();
+    static_cast<void>(client_.send("x\r\n"));
+    EXPECT_EQ(text_of(session().give_up("4.4.2 Time-out")), "[MessageAborted]421 4.4.2 Time-out\r\n[Close]");
+}
+
+TEST_F(MailTest, GivingUpAfterABadOctetAbortsOnce) {
+    client_.begin_message();
+    EXPECT_EQ(client_.send("x\n"), "[MessageAborted]");
+    EXPECT_EQ(text_of(session().give_up("4.4.2 Time-out")), "421 4.4.2 Time-out\r\n[Close]");
+}
+
+TEST_F(MailTest, GivingUpWhileItIsBeingKeptDoesNotAbort) {
+    client_.begin_message();
+    static_cast<void>(client_.say("."));
+    EXPECT_EQ(text_of(session().give_up("4.3.2 Shutting down")), "421 4.3.2 Shutting down\r\n[Close]");
+    EXPECT_FALSE(session().waiting());
+}
+
+TEST_F(MailTest, AClientThatDoesNotWaitIsReadAsItWouldBeElse) {
+    EXPECT_THAT(client_.send("MAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.org>\r\nDATA\r\nQUIT\r\n.\r\n"),
+                EndsWith("354 End data with <CR><LF>.<CR><LF>\r\n[Body QUIT\r\n][MessageEnded]"));
+    static_cast<void>(session().message_kept("1"));
+    // Its message isn't read as commands beyond the first field.
+    EXPECT_EQ(
+        client_.send(
+            "MAIL FROM:<a@example.com>\r\nRCPT TO:<b>\r\nDATA\r\nFrom: <a@example.com>\r\n\r\nQUIT\r\n"),
+        "250 2.1.0 Sender ok\r\n501 5.1.3 Bad recipient address syntax\r\n554 5.5.1 No valid recipients\r\n"
+        "421 4.7.0 This is an SMTP server, closing the connection\r\n[Close]");
+}
+
+}  // namespace
+}  // namespace sekisho::session
