@@ -233,7 +233,10 @@ asio::awaitable<void> HttpConnection::run() {
             enter(Phase::working);
             timer_.cancel();
             Response response = co_await answer(request);
-            more = !closed_ && co_await write(exchange, std::move(response));
+            more = !closed_;
+            if (more) {
+                more = co_await write(exchange, std::move(response));
+            }
         }
     }
     close();

@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: Apache-2.0
+// The session says what, this says how: sockets, TLS, the other two processes, time.
+//
+// No co_await stands in a condition with && or ||, in a ?: or in an argument: GCC 12 makes wrong code of
+// that.
+#include "smtpd/connection.h"
+
+#include <sys/random.h>
+
+#include <array>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+#include <stdexcept>
+#include <tuple>
+#include <utility>
+
+#include "agent/base/log.h"
+#include "smtpd/policy/connection.h"
+#include "smtpd/tls.h"
+
+namespace sekisho {
+
+namespace {
+
+namespace asio = boost::asio;
+constexpr auto quietly = asio::as_tuple(asio::use_awaitable);
+
+// A handshake needs a few packets; who is slower has other intentions.
+constexpr std::chrono::seconds handshake_timeout{30};
+constexpr std::size_t most_unsent = std::size_t{64} * 1024;
+
+// 16 of 36 signs, 82 bits: nobody meets another's, and nobody guesses one.
+std::string random_name() {
+    constexpr std::string_view signs = "0123456789abcdefghijklmnopqrstuvwxyz";
+    constexpr std::size_t length = 16;
+    // The largest multiple of 36 in an octet: beyond it some signs would be likelier.
+    constexpr unsigned fair = 252;
+    std::string name;
+    std::array<std::uint8_t, 64> octets{};
+    while (name.size() < length) {
+        if (::getrandom(octets.data(), octets.size(), 0) != static_cast<ssize_t>(octets.size())) {
+            throw std::runtime_error("the kernel gives no random numbers");
+        }
+        for (const std::uint8_t octet : octets) {
+            if (octet < fair && name.size() < length) {
+                name += signs[octet % signs.size()];
+            }
+        }
+    }
+    return name;
+}
+
+message::WallTime now() {
+    return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+}
+
+}  // namespace
+
+SmtpdConnection::SmtpdConnection(Socket socket, const SmtpdServices& services, const ListenerConfig& listener)
+    : socket_(std::move(socket)),
+      services_(services),
+      implicit_(listener.tls == TlsMode::implicit),
+      local_(local_endpoint(socket_.native_handle()).value_or(Endpoint{})),
+      remote_(remote_endpoint(socket_.native_handle()).value_or(Endpoint{})),
+      name_(random_name()),
+      session_(policy::settings_of(listener, services.config, remote_.address)),
+      timer_(socket_.get_executor()) {}
+
+void SmtpdConnection::limit_to(std::chrono::seconds time) {
+    late_ = false;
+    timer_.expires_after(time);
+    timer_.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
+        const auto self = weak.lock();
+        // A timer that was set anew may already have sent its old word on the way.
+        if (error || !self || self->closed_ ||
+            self->timer_.expiry() > asio::steady_timer::clock_type::now()) {
+            return;
+        }
+        self->late_ = true;
+        boost::system::error_code ignored;
+        self->socket_.cancel(ignored);
+    });
+}
+
+void SmtpdConnection::close() {
+    closed_ = true;
+    timer_.cancel();
+    boost::system::error_code ignored;
+    socket_.close(ignored);
+}
+
+void SmtpdConnection::ask_to_leave() {
+    closing_ = true;
+    if (reading_) {
+        boost::system::error_code ignored;
+        socket_.cancel(ignored);
+    }
+}
+
+asio::awaitable<bool> SmtpdConnection::handshake() {
+    limit_to(handshake_timeout);
+    tls_.emplace(socket_, *services_.tls);
+    const auto [error] = co_await tls_->async_handshake(asio::ssl::stream_base::server, quietly);
+    timer_.cancel();
+    if (error) {
+        log::info("TLS_FAILED", error.message(), {{"client", remote_.text()}});
+        closed_ = true;
+    }
+    co_return !error;
+}
+
+// How much has come; 0 at the end, or when the time is over.
+asio::awaitable<std::size_t> SmtpdConnection::read() {
+    limit_to(services_.config.command_timeout);
+    reading_ = true;
+    const auto buffer = asio::buffer(input_);
+    boost::system::error_code error;
+    std::size_t size = 0;
+    if (tls_) {
+        std::tie(error, size) = co_await tls_->async_read_some(buffer, quietly);
+    } else {
+        std::tie(error, size) = co_await socket_.async_read_some(buffer, quietly);
+    }
+    reading_ = false;
+    co_return error ? 0 : size;
+}
+
+asio::awaitable<void> SmtpdConnection::flush() {
+    if (unsent_.empty() || closed_) {
+        co_return;
+    }
+    limit_to(services_.config.command_timeout);
+    const std::string text = std::exchange(unsent_, {});
+    boost::system::error_code error;
+    std::size_t size = 0;
+    if (tls_) {
+        std::tie(error, size) = co_await asio::async_write(*tls_, asio::buffer(text), quietly);
+    } else {
+        std::tie(error, size) = co_await asio::async_write(socket_, asio::buffer(text), quietly);
+    }
+    if (error) {
+        closed_ = true;
+    }
+}
+
+asio::awaitable<void> SmtpdConnection::run() {
+    const auto self = shared_from_this();
+    boost::system::error_code ignored;
+    socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
+    if (implicit_) {
+        co_await handshake();
+    }
+    if (!closed_) {
+        co_await perform(session_.begin());
+    }
+    while (!closed_) {
+        std::size_t size = 0;
+        if (!closing_) {
+            size = co_await read();
+        }
+        if (size == 0) {
+            if (late_ || closing_) {
+                co_await perform(session_.give_up(late_ ? "Idle for too long" : "Shutting down"));
+            }
+            break;
+        }
+        co_await perform(session_.receive({input_.data(), size}));
+    }
+    if (challenge_) {
+        services_.auth.cancel(*challenge_);
+    }
+    close();
+}
+
+void SmtpdConnection::add(session::Actions actions) {
+    todo_.insert(todo_.end(), std::make_move_iterator(actions.begin()),
+                 std::make_move_iterator(actions.end()));
+}
+
+asio::awaitable<void> SmtpdConnection::perform(session::Actions actions) {
+    add(std::move(actions));
+    while (!todo_.empty() && !closed_) {
+        session::Action action = std::move(todo_.front());
+        todo_.pop_front();
+        co_await perform_one(std::move(action));
+    }
+    co_await flush();
+}
+
+asio::awaitable<void> SmtpdConnection::perform_one(session::Action action) {
+    if (auto* reply = std::get_if<session::Reply>(&action)) {
+        unsent_ += reply->text;
+        if (unsent_.size() > most_unsent) {
+            co_await flush();
+        }
+    } else if (auto* body = std::get_if<session::Body>(&action)) {
+        take_body(body->octets);
+    } else if (auto* begun = std::get_if<session::MessageBegun>(&action)) {
+        begin_message(std::move(*begun));
+    } else if (std::holds_alternative<session::MessageEnded>(action)) {
+        co_await end_message();
+    } else if (std::holds_alternative<session::MessageAborted>(action)) {
+        fixups_.reset();
+        body_.reset();
+    } else if (auto* wanted = std::get_if<session::Authenticate>(&action)) {
+        co_await authenticate(std::move(*wanted));
+    } else if (auto* response = std::get_if<session::AuthResponse>(&action)) {
+        co_await respond(std::move(response->response));
+    } else if (std::holds_alternative<session::AuthCancelled>(action)) {
+        if (challenge_) {
+            services_.auth.cancel(*std::exchange(challenge_, std::nullopt));
+        }
+    } else if (std::holds_alternative<session::StartTls>(action)) {
+        co_await start_tls();
+    } else {
+        co_await flush();
+        closed_ = true;
+    }
+}
+
+asio::awaitable<void> SmtpdConnection::start_tls() {
+    co_await flush();
+    if (closed_) {
+        co_return;
+    }
+    const bool done = co_await handshake();
+    if (done) {
+        add(session_.tls_started());
+    }
+}
+
+asio::awaitable<void> SmtpdConnection::authenticate(session::Authenticate wanted) {
+    co_await flush();
+    sasl::AuthRequest request{.mechanism = std::move(wanted.mechanism),
+                              .initial = std::move(wanted.initial),
+                              .local = local_.address.text(),
+                              .remote = remote_.address.text(),
+                              .remote_port = remote_.port,
+                              .secured = tls_.has_value(),
+                              .session = name_};
+    sasl::AuthStep step = co_await services_.auth.begin(std::move(request));
+    co_await take(std::move(step));
+}
+
+asio::awaitable<void> SmtpdConnection::respond(std::string response) {
+    if (!challenge_) {
+        throw std::logic_error("an answer without a challenge");
+    }
+    const std::uint32_t id = *std::exchange(challenge_, std::nullopt);
+    sasl::AuthStep step = co_await services_.auth.respond(id, std::move(response));
+    co_await take(std::move(step));
+}
+
+asio::awaitable<void> SmtpdConnection::take(sasl::AuthStep step) {
+    if (auto* challenge = std::get_if<sasl::AuthContinue>(&step)) {
+        challenge_ = challenge->id;
+        add(session_.auth_continued(challenge->challenge));
+        co_return;
+    }
+    const std::string client = remote_.address.text();
+    if (auto* ok = std::get_if<sasl::AuthOk>(&step)) {
+        log::info("LOGIN", "a user has logged in",
+                  {{"user", ok->user}, {"client", client}, {"session", name_}});
+        if (services_.report != nullptr) {
+            co_await services_.report->tell(client, ok->user, true);
+        }
+        add(session_.auth_succeeded(std::move(ok->user)));
+        co_return;
+    }
+    const auto& failed = std::get<sasl::AuthFail>(step);
+    log::info(failed.temporary ? "LOGIN_UNAVAILABLE" : "LOGIN_FAILED",
+              failed.reason.empty() ? "wrong name or password" : failed.reason,
+              {{"client", client}, {"session", name_}});
+    if (services_.report != nullptr && !failed.temporary) {
+        co_await services_.report->tell(client, "", false);
+    }
+    add(session_.auth_failed(failed.temporary ? session::AuthFailure::temporary
+                                              : session::AuthFailure::wrong));
+}
+
+void SmtpdConnection::begin_message(session::MessageBegun begun) {
+    const session::State& state = session_.state();
+    envelope_ = {.id = random_name(),
+                 .sender = std::move(begun.sender),
+                 .recipients = std::move(begun.recipients),
+                 .user = state.user,
+                 .client = remote_.address.text(),
+                 .eight_bit = begun.eight_bit,
+                 .received = now()};
+    fixups_.emplace(message::Trace{
+        .hostname = services_.config.hostname,
+        .helo = state.helo,
+        .client = envelope_.client,
+        .protocol = !state.esmtp
+                        ? "SMTP"
+                        : std::string("ESMTP") + (state.tls ? "S" : "") + (state.user.empty() ? "" : "A"),
+        .tls = tls_ ? tls_text(tls_->native_handle()) : std::string(),
+        .id = envelope_.id,
+        .recipient = envelope_.recipients.size() == 1 ? envelope_.recipients.front() : std::string(),
+        .received = envelope_.received});
+    body_.emplace(services_.temporary);
+}
+
+void SmtpdConnection::refuse(std::string_view reply) {
+    log::info("MESSAGE_REFUSED", reply, {{"id", envelope_.id}, {"client", envelope_.client}});
+    fixups_.reset();
+    body_.reset();
+    add(session_.message_refused(reply));
+}
+
+void SmtpdConnection::take_body(std::string_view octets) {
+    if (!fixups_) {
+        return;
+    }
+    const auto fixed = fixups_->feed(octets);
+    if (!fixed) {
+        refuse(fixed.error().what);
+        return;
+    }
+    if (auto appended = body_->append(*fixed); !appended) {
+        log::error("NO_ROOM", appended.error().what, {{"remedy", appended.error().remedy}});
+        refuse("452 4.3.1 Insufficient system storage");
+    }
+}
+
+asio::awaitable<void> SmtpdConnection::end_message() {
+    const auto rest = fixups_->finish();
+    if (!rest) {
+        refuse(rest.error().what);
+        co_return;
+    }
+    Result<void> complete = body_->append(*rest);
+    if (complete) {
+        complete = body_->finish();
+    }
+    if (!complete) {
+        log::error("NO_ROOM", complete.error().what, {{"remedy", complete.error().remedy}});
+        refuse("452 4.3.1 Insufficient system storage");
+        co_return;
+    }
+    const auto answer = co_await services_.relay.send(envelope_, body_->size(), body_->file());
+    if (!answer.refused.empty()) {
+        refuse(answer.refused);
+        co_return;
+    }
+    log::info("MESSAGE_ACCEPTED", "a message was handed over",
+              {{"id", envelope_.id},
+               {"sender", envelope_.sender},
+               {"recipients", envelope_.recipients.size()},
+               {"size", body_->size()},
+               {"user", envelope_.user},
+               {"client", envelope_.client},
+               {"session", name_}});
+    fixups_.reset();
+    body_.reset();
+    add(session_.message_kept(envelope_.id));
+}
+
+}  // namespace sekisho

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// One client of sekisho-smtpd: carries out what its session decides. Internal to sekisho-smtpd.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/ssl/stream.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <deque>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "agent/base/config.h"
+#include "agent/base/socket_address.h"
+#include "smtpd/body_file.h"
+#include "smtpd/handoff/client.h"
+#include "smtpd/login_report.h"
+#include "smtpd/message/fixups.h"
+#include "smtpd/sasl/auth_client.h"
+#include "smtpd/session/session.h"
+
+namespace sekisho {
+
+// What all connections share. Outlives them.
+struct SmtpdServices {
+    const SubmissionConfig& config;   // its hostname is filled in
+    std::filesystem::path temporary;  // directory for large messages
+    boost::asio::ssl::context* tls;   // null where no listener has TLS
+    sasl::AuthClient& auth;
+    handoff::HandoffClient& relay;
+    LoginReport* report;  // null: logins are nobody's business
+};
+
+class SmtpdConnection : public std::enable_shared_from_this<SmtpdConnection> {
+public:
+    using Socket = boost::asio::ip::tcp::socket;
+
+    SmtpdConnection(Socket socket, const SmtpdServices& services, const ListenerConfig& listener);
+
+    // Serves the client to the end.
+    [[nodiscard]] boost::asio::awaitable<void> run();
+    // Ends it now.
+    void close();
+    // 421, and the end, as soon as it isn't in the middle of something.
+    void ask_to_leave();
+
+private:
+    using Tls = boost::asio::ssl::stream<Socket&>;
+
+    // Whether it went well; the connection is closed otherwise.
+    boost::asio::awaitable<bool> handshake();
+    boost::asio::awaitable<std::size_t> read();
+    boost::asio::awaitable<void> flush();
+    boost::asio::awaitable<void> perform(session::Actions actions);
+    boost::asio::awaitable<void> perform_one(session::Action action);
+    void add(session::Actions actions);
+
+    boost::asio::awaitable<void> start_tls();
+    boost::asio::awaitable<void> authenticate(session::Authenticate wanted);
+    boost::asio::awaitable<void> respond(std::string response);
+    boost::asio::awaitable<void> take(sasl::AuthStep step);
+    void begin_message(session::MessageBegun begun);
+    void take_body(std::string_view octets);
+    void refuse(std::string_view reply);
+    boost::asio::awaitable<void> end_message();
+    void limit_to(std::chrono::seconds time);
+
+    Socket socket_;
+    std::optional<Tls> tls_;
+    const SmtpdServices& services_;
+    bool implicit_;
+    Endpoint local_;
+    Endpoint remote_;
+    std::string name_;  // of the connection, in both logs
+    session::Session session_;
+    boost::asio::steady_timer timer_;
+    std::deque<session::Action> todo_;
+    std::string unsent_;
+    std::array<char, 16384> input_{};
+
+    std::optional<std::uint32_t> challenge_;  // the login that is being answered
+    message::Envelope envelope_;
+    std::optional<message::Fixups> fixups_;
+    std::optional<BodyFile> body_;
+
+    bool reading_ = false;
+    bool late_ = false;
+    bool closing_ = false;
+    bool closed_ = false;
+};
+
+}  // namespace sekisho

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+// Accepting, and the limits that hold before a client has said a word.
+#include "smtpd/server.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <exception>
+#include <utility>
+
+#include "agent/base/listener.h"
+#include "agent/base/log.h"
+#include "agent/base/privilege.h"
+#include "agent/base/systemd.h"
+#include "smtpd/tls.h"
+
+namespace sekisho {
+
+namespace {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+constexpr auto quietly = asio::as_tuple(asio::use_awaitable);
+constexpr std::chrono::milliseconds pause_without_descriptors{100};
+constexpr const char* crowded = "421 4.3.2 Too many connections, try again later\r\n";
+
+std::string machine_name() {
+    std::array<char, 256> name{};
+    return ::gethostname(name.data(), name.size() - 1) == 0 && name[0] != '\0' ? name.data() : "localhost";
+}
+
+// Each listener's socket: systemd's where it has opened one for this address, else our own.
+Result<std::vector<Descriptor>> open_ports(const SubmissionConfig& config) {
+    std::vector<Descriptor> passed = systemd::passed_sockets("submission");
+    std::vector<Descriptor> sockets;
+    for (const ListenerConfig& listener : config.listeners) {
+        const Endpoint wanted{.address = listener.address, .port = listener.port};
+        const auto found = std::ranges::find_if(
+            passed, [&](const Descriptor& each) { return each && local_endpoint(each.get()) == wanted; });
+        if (found != passed.end()) {
+            sockets.push_back(std::move(*found));
+            continue;
+        }
+        auto made = listen_tcp(wanted);
+        if (!made) {
+            return std::unexpected(made.error());
+        }
+        sockets.push_back(std::move(*made));
+    }
+    for (const Descriptor& left : passed) {
+        if (left) {
+            const auto end = local_endpoint(left.get());
+            log::warning("SOCKET_UNUSED", "systemd has opened a port that no [[submission.listener]] names",
+                         {{"port", end ? end->text() : "unknown"}});
+        }
+    }
+    return sockets;
+}
+
+}  // namespace
+
+struct SmtpdServer::Port {
+    Port(asio::io_context& context, const ListenerConfig& which, int socket)
+        : listener(which),
+          acceptor(context, which.address.family == Family::ipv6 ? tcp::v6() : tcp::v4(), socket) {}
+
+    const ListenerConfig& listener;
+    tcp::acceptor acceptor;
+};
+
+SmtpdServer::SmtpdServer(asio::io_context& context, const Config& config,
+                         std::optional<asio::ssl::context> tls)
+    : context_(context),
+      config_(config.submission),
+      tls_(std::move(tls)),
+      auth_(context.get_executor(), config.submission.auth_socket),
+      relay_(context.get_executor(), config.relay.socket),
+      services_{.config = config_,
+                .temporary = "/var/tmp",
+                .tls = tls_ ? &*tls_ : nullptr,
+                .auth = auth_,
+                .relay = relay_,
+                .report = nullptr} {
+    if (config_.hostname.empty()) {
+        config_.hostname = machine_name();
+    }
+    if (config.submission.report_logins && config.submission_login) {
+        report_.emplace(config.api.socket);
+        services_.report = &*report_;
+    }
+}
+
+Result<std::shared_ptr<SmtpdServer>> SmtpdServer::start(asio::io_context& context, const Config& config) {
+    const SubmissionConfig& submission = config.submission;
+    if (submission.listeners.empty()) {
+        return fail(Failure::invalid,
+                    "the configuration names no [[submission.listener]]: there is nothing to do",
+                    "add one: address = \"::\", port = 587");
+    }
+    auto sockets = open_ports(submission);
+    if (!sockets) {
+        return std::unexpected(sockets.error());
+    }
+    std::optional<asio::ssl::context> tls;
+    if (!submission.certificate.empty()) {
+        auto made = server_tls(submission.certificate, submission.key);
+        if (!made) {
+            return std::unexpected(made.error());
+        }
+        tls.emplace(std::move(*made));
+    }
+    if (auto dropped = drop_privileges(submission.user); !dropped) {
+        return std::unexpected(dropped.error());
+    }
+    std::shared_ptr<SmtpdServer> server(new SmtpdServer(context, config, std::move(tls)));
+    for (std::size_t i = 0; i < sockets->size(); i++) {
+        server->serve(submission.listeners[i], std::move((*sockets)[i]));
+    }
+    return server;
+}
+
+SmtpdServer::~SmtpdServer() {
+    for (const auto& port : ports_) {
+        boost::system::error_code ignored;
+        port->acceptor.close(ignored);
+    }
+    for (const auto& each : connections_) {
+        if (const auto connection = each.lock()) {
+            connection->close();
+        }
+    }
+}
+
+void SmtpdServer::serve(const ListenerConfig& listener, Descriptor socket) {
+    ports_.push_back(std::make_shared<Port>(context_, listener, socket.release()));
+    log::info(
+        "LISTENING", "mail is taken here",
+        {{"address", Endpoint{listener.address, listener.port}.text()}, {"tls", to_string(listener.tls)}});
+    asio::co_spawn(context_, accept_all(ports_.back()), asio::detached);
+}
+
+asio::awaitable<void> SmtpdServer::accept_all(std::shared_ptr<Port> port) {
+    asio::steady_timer pause(context_);
+    while (port->acceptor.is_open()) {
+        auto [error, socket] = co_await port->acceptor.async_accept(quietly);
+        if (error == asio::error::operation_aborted) {
+            break;
+        }
+        if (!error) {
+            take(std::move(socket), port->listener);
+        } else if (error != asio::error::connection_aborted) {
+            log::warning("ACCEPT_FAILED", "a client could not be accepted; trying again",
+                         {{"error", error.message()}});
+            pause.expires_after(pause_without_descriptors);
+            static_cast<void>(co_await pause.async_wait(quietly));
+        }
+    }
+}
+
+bool SmtpdServer::has_room(const tcp::socket& socket) {
+    if (open_ < config_.connections) {
+        return true;
+    }
+    // Without waiting: who doesn't take one line at once isn't told.
+    static_cast<void>(::send(const_cast<tcp::socket&>(socket).native_handle(), crowded,
+                             std::char_traits<char>::length(crowded), MSG_DONTWAIT | MSG_NOSIGNAL));
+    log::warning("CROWDED", "a client was turned away: submission.connections is reached",
+                 {{"connections", open_}});
+    return false;
+}
+
+void SmtpdServer::take(tcp::socket socket, const ListenerConfig& listener) {
+    if (!has_room(socket)) {
+        return;
+    }
+    const auto connection = std::make_shared<SmtpdConnection>(std::move(socket), services_, listener);
+    if (connections_.size() > 2 * open_ + 64) {
+        std::erase_if(connections_, [](const auto& each) { return each.expired(); });
+    }
+    connections_.push_back(connection);
+    open_++;
+    asio::co_spawn(context_, connection->run(), [this, connection](const std::exception_ptr& bug) {
+        open_--;
+        try {
+            if (bug) {
+                std::rethrow_exception(bug);
+            }
+        } catch (const std::exception& error) {
+            log::error("CONNECTION_FAILED", "a client's connection ended by a bug, please report it",
+                       {{"error", error.what()}});
+            connection->close();
+        }
+    });
+}
+
+}  // namespace sekisho

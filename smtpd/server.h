@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// sekisho-smtpd: the listeners and their connections. Internal to sekisho-smtpd.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/base/config.h"
+#include "agent/base/descriptor.h"
+#include "agent/base/result.h"
+#include "smtpd/connection.h"
+
+namespace sekisho {
+
+class SmtpdServer {
+public:
+    // Opens ports and reads the key, as long as it is somebody who may; becomes config.submission.user; and
+    // serves. `config` outlives the object. Errors are those of listen_tcp, server_tls and drop_privileges.
+    [[nodiscard]] static Result<std::shared_ptr<SmtpdServer>> start(boost::asio::io_context& context,
+                                                                    const Config& config);
+    SmtpdServer(const SmtpdServer&) = delete;
+    SmtpdServer& operator=(const SmtpdServer&) = delete;
+    ~SmtpdServer();
+
+private:
+    struct Port;
+
+    SmtpdServer(boost::asio::io_context& context, const Config& config,
+                std::optional<boost::asio::ssl::context> tls);
+    void serve(const ListenerConfig& listener, Descriptor socket);
+    boost::asio::awaitable<void> accept_all(std::shared_ptr<Port> port);
+    void take(boost::asio::ip::tcp::socket socket, const ListenerConfig& listener);
+    [[nodiscard]] bool has_room(const boost::asio::ip::tcp::socket& socket);
+
+    boost::asio::io_context& context_;
+    SubmissionConfig config_;  // with the host's name
+    std::optional<boost::asio::ssl::context> tls_;
+    sasl::AuthClient auth_;
+    handoff::HandoffClient relay_;
+    std::optional<LoginReport> report_;
+    SmtpdServices services_;
+    std::vector<std::shared_ptr<Port>> ports_;
+    std::vector<std::weak_ptr<SmtpdConnection>> connections_;
+    std::size_t open_ = 0;
+};
+
+}  // namespace sekisho
