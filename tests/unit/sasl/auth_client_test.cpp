@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+// The client against our own server, and against servers that break.
+#include "smtpd/sasl/auth_client.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <future>
+#include <string>
+#include <vector>
+
+#include "tests/unit/sasl/harness.h"
+
+namespace sekisho::sasl {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::HasSubstr;
+using tests::LineSocket;
+using tests::text;
+using Clock = std::chrono::steady_clock;
+
+class AuthClientTest : public ::testing::Test {
+protected:
+    [[nodiscard]] std::filesystem::path socket() const { return directory_ / "auth.sock"; }
+    tests::Directory directory_;
+    tests::Runner runner_;
+};
+
+TEST_F(AuthClientTest, PlainAndLogin) {
+    tests::TestServer server(runner_, directory_.path());
+    tests::TestClient client(runner_, socket());
+    EXPECT_EQ(text(client.plain("Anna", "correct horse")), "ok anna");
+    EXPECT_EQ(text(client.plain("anna", "wrong")), "fail");
+    const AuthStep user = client.begin_login(std::nullopt).get();
+    ASSERT_EQ(text(user), "continue VXNlcm5hbWU6");
+    const std::uint32_t id = std::get<AuthContinue>(user).id;
+    ASSERT_EQ(text(client.respond(id, to_base64("bert"))), "continue UGFzc3dvcmQ6");
+    EXPECT_EQ(text(client.respond(id, to_base64("correct horse"))), "ok bert");
+    EXPECT_EQ(text(client.respond(id, "eA==")), "temporary") << "that request has ended";
+    EXPECT_EQ(server.connections(), 1U) << "one connection for all";
+}
+
+TEST_F(AuthClientTest, ManyAtOnce) {
+    tests::TestServer server(runner_, directory_.path());
+    tests::TestClient client(runner_, socket());
+    std::vector<std::future<AuthStep>> steps;
+    for (int i = 0; i < 60; i++) {
+        steps.push_back(client.begin_plain(i % 2 != 0 ? "anna" : "bert",
+                                           i % 3 != 0 ? "correct horse" : "wrong",
+                                           "192.0.2." + std::to_string(i)));
+    }
+    for (std::size_t i = 0; i < steps.size(); i++) {
+        EXPECT_EQ(text(steps[i].get()), i % 3 == 0 ? "fail" : i % 2 != 0 ? "ok anna" : "ok bert");
+    }
+}
+
+TEST_F(AuthClientTest, WhatIsNoBase64IsNotSent) {
+    tests::TestServer server(runner_, directory_.path());
+    tests::TestClient client(runner_, socket());
+    for (const std::string& initial :
+         {std::string("x\ty"), std::string("x\nCPID\t1"), std::string(20'000, 'A')}) {
+        EXPECT_EQ(text(client.begin_login(initial).get()), "fail");
+    }
+    const AuthStep step = client.begin_login(std::nullopt).get();
+    const std::uint32_t id = std::get<AuthContinue>(step).id;
+    EXPECT_EQ(text(client.respond(id, "a\nb")), "fail");
+    EXPECT_EQ(text(client.respond(id, "eA==")), "temporary");
+    EXPECT_EQ(text(client.plain("anna", "correct horse")), "ok anna");
+    EXPECT_EQ(server.counts().broken, 0U);
+}
+
+TEST_F(AuthClientTest, CancelledRequestsAreForgotten) {
+    tests::TestServer server(runner_, directory_.path(), AuthLimits{.requests = 1});
+    tests::TestClient client(runner_, socket());
+    for (int i = 0; i < 3; i++) {
+        const AuthStep step = client.begin_login(std::nullopt).get();
+        ASSERT_EQ(text(step), "continue VXNlcm5hbWU6");
+        client.cancel(std::get<AuthContinue>(step).id);
+    }
+}
+
+TEST_F(AuthClientTest, MechanismsThatAreNotOfferedFailForNow) {
+    tests::TestServer server(runner_, directory_.path());
+    tests::TestClient client(runner_, socket());
+    AuthRequest request;
+    request.mechanism = "SCRAM-SHA-256";
+    const AuthStep step = client.begin(request).get();
+    EXPECT_EQ(text(step), "temporary");
+    EXPECT_THAT(std::get<AuthFail>(step).reason, HasSubstr("SCRAM-SHA-256"));
+}
+
+TEST_F(AuthClientTest, AServerThatIsAwayFailsAtOnceAndIsFoundAgain) {
+    tests::TestClient client(runner_, socket());
+    for (int round = 0; round < 3; round++) {
+        const auto begin = Clock::now();
+        const AuthStep step = client.plain("anna", "correct horse");
+        EXPECT_EQ(text(step), "temporary");
+        EXPECT_THAT(std::get<AuthFail>(step).reason, HasSubstr(socket().string()));
+        EXPECT_LT(Clock::now() - begin, 2s);
+        tests::TestServer server(runner_, directory_.path());
+        EXPECT_EQ(text(client.plain("anna", "correct horse")), "ok anna");
+    }
+}
+
+TEST_F(AuthClientTest, ManyWaitForOneHandshake) {
+    tests::TestServer server(runner_, directory_.path());
+    tests::TestClient client(runner_, socket());
+    std::vector<std::future<AuthStep>> steps;
+    for (int i = 0; i < 10; i++) {
+        steps.push_back(client.begin_plain("bert", "correct horse"));
+    }
+    for (auto& step : steps) {
+        EXPECT_EQ(text(step.get()), "ok bert");
+    }
+    EXPECT_EQ(server.counts().connections, 1U);
+}
+
+// A server that is a script: what it says to each connection is up to the test.
+class Script {
+public:
+    explicit Script(const std::filesystem::path& path)
+        : listener_(listen_unix({.path = path, .mode = 0600, .type = SOCK_STREAM, .group = {}}).value()) {}
+    LineSocket accept() {
+        pollfd one{listener_.get(), POLLIN, 0};
+        if (::poll(&one, 1, 10'000) != 1) {
+            throw std::runtime_error("nobody connects");
+        }
+        return LineSocket(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    }
+
+private:
+    Descriptor listener_;
+};
+
+constexpr const char* handshake =
+    "VERSION\t1\t2\nMECH\tPLAIN\tplaintext\nSPID\t1\nCUID\t1\nCOOKIE\t00\nDONE\n";
+
+TEST_F(AuthClientTest, SaysAllThatTheServerMayWantToKnow) {
+    Script script(socket());
+    tests::TestClient client(runner_, socket());
+    auto step = client.begin_plain("anna", "secret00");
+    auto server = script.accept();
+    server.send(handshake);
+    EXPECT_EQ(server.line(), "VERSION\t1\t1");
+    EXPECT_EQ(server.line(), "CPID\t" + std::to_string(::getpid()));
+    EXPECT_EQ(
+        server.line(),
+        "AUTH\t1\tPLAIN\tservice=smtp\tsecured\tnologin\tlip=198.51.100.25\trip=192.0.2.1\trport=40000\t"
+        "session=test\tresp=AGFubmEAc2VjcmV0MDA=");
+    // Answers to others, unknown words, and only then the answer.
+    server.send("OK\t2\tuser=eve\nNEWS\t1\nFAIL\t3\nOK\t1\tuser=anna\nOK\t1\tuser=eve\n");
+    EXPECT_EQ(text(step.get()), "ok anna");
+}
+
+TEST_F(AuthClientTest, PendingRequestsFailForNowWhenTheConnectionEnds) {
+    Script script(socket());
+    tests::TestClient client(runner_, socket());
+    auto one = client.begin_plain("anna", "secret00");
+    auto two = client.begin_plain("bert", "secret00");
+    auto server = script.accept();
+    server.send(handshake);
+    for (int i = 0; i < 4; i++) {
+        server.line();
+    }
+    server.close();
+    EXPECT_EQ(text(one.get()), "temporary");
+    EXPECT_EQ(text(two.get()), "temporary");
+    auto three = client.begin_plain("anna", "secret00");
+    auto again = script.accept();
+    again.send(handshake);
+    for (int i = 0; i < 2; i++) {
+        again.line();
+    }
+    EXPECT_THAT(again.line(), testing::StartsWith("AUTH\t3\t")) << "ids don't come again";
+    again.send("FAIL\t3\tuser=anna\tcode=authz_fail\n");
+    const AuthStep step = three.get();
+    EXPECT_EQ(text(step), "fail");
+    EXPECT_EQ(std::get<AuthFail>(step).reason, "authz_fail");
+}
+
+TEST_F(AuthClientTest, ServersOfAnotherKindAreLeft) {
+    const std::vector<std::string> others = {"VERSION\t2\t0\n",
+                                             "HTTP/1.1 400 Bad Request\r\n\r\n",
+                                             "MECH\tPLAIN\n",
+                                             "VERSION\tx\n",
+                                             "VERSION\t1\t1\n" + std::string(20'000, 'x'),
+                                             std::string(handshake) + "OK\tnobody\n"};
+    Script script(socket());
+    tests::TestClient client(runner_, socket());
+    for (const std::string& said : others) {
+        auto step = client.begin_plain("anna", "secret00");
+        auto server = script.accept();
+        server.send(said);
+        EXPECT_EQ(text(step.get()), "temporary") << said.substr(0, 40);
+    }
+}
+
+TEST_F(AuthClientTest, AServerThatSaysNothingIsWaitedForOnce) {
+    Script script(socket());
+    tests::TestClient client(runner_, socket());
+    const auto begin = Clock::now();
+    EXPECT_EQ(text(client.plain("anna", "secret00")), "temporary");
+    EXPECT_GE(Clock::now() - begin, 4s);
+    EXPECT_LT(Clock::now() - begin, 9s);
+    const auto second = Clock::now();
+    EXPECT_EQ(text(client.plain("anna", "secret00")), "temporary");
+    EXPECT_LT(Clock::now() - second, 1s);
+}
+
+TEST_F(AuthClientTest, AClientThatEndsTakesItsRequestsWithIt) {
+    Script script(socket());
+    tests::TestClient client(runner_, socket());
+    auto step = client.begin_plain("anna", "secret00");
+    auto server = script.accept();
+    server.send(handshake);
+    for (int i = 0; i < 3; i++) {
+        server.line();
+    }
+    client.end();
+    EXPECT_EQ(text(step.get()), "temporary");
+    EXPECT_EQ(server.line(), "(end)");
+}
+
+}  // namespace
+}  // namespace sekisho::sasl

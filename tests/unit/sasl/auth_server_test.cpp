@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: Apache-2.0
+// The server by raw lines: what it answers, when, and what it ends a connection for.
+#include "smtpd/sasl/auth_server.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "tests/unit/sasl/harness.h"
+
+namespace sekisho::sasl {
+namespace {
+
+using namespace std::chrono_literals;
+using namespace std::string_literals;
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+using tests::LineSocket;
+using Clock = std::chrono::steady_clock;
+
+std::string response(std::string_view user, std::string_view password) {
+    return to_base64("\0"s + std::string(user) + "\0"s + std::string(password));
+}
+
+std::string plain(int id, std::string_view user, std::string_view password,
+                  std::string_view remote = "192.0.2.1") {
+    return "AUTH\t" + std::to_string(id) + "\tPLAIN\tservice=smtp\tnologin\trip=" + std::string(remote) +
+           "\tresp=" + response(user, password) + "\n";
+}
+
+class AuthServerTest : public ::testing::Test {
+protected:
+    LineSocket client() {
+        LineSocket socket(server_.socket());
+        socket.shake_hands();
+        return socket;
+    }
+    tests::Directory directory_;
+    tests::Runner runner_;
+    tests::TestServer server_{runner_, directory_.path(), AuthLimits{.connections = 3, .requests = 40}};
+};
+
+TEST_F(AuthServerTest, ShakesHandsAsDovecotDoes) {
+    LineSocket socket(server_.socket());
+    std::vector<std::string> lines;
+    for (std::string line = socket.line(); line != "DONE" && line != "(end)"; line = socket.line()) {
+        lines.push_back(line);
+    }
+    ASSERT_EQ(lines.size(), 6U);
+    EXPECT_THAT(lines[0], StartsWith("VERSION\t1\t"));
+    EXPECT_THAT(lines, Contains("MECH\tPLAIN\tplaintext"));
+    EXPECT_THAT(lines, Contains("MECH\tLOGIN\tplaintext"));
+    EXPECT_THAT(lines, Contains("SPID\t" + std::to_string(::getpid())));
+    EXPECT_THAT(lines, Contains("CUID\t1"));
+    EXPECT_THAT(lines, Contains(testing::MatchesRegex("COOKIE\t[0-9a-f]+")));
+}
+
+TEST_F(AuthServerTest, JudgesPlain) {
+    auto socket = client();
+    socket.send(plain(1, "anna", "correct horse"));
+    EXPECT_EQ(socket.line(), "OK\t1\tuser=anna");
+    socket.send(plain(2, "BERT", "correct horse"));
+    EXPECT_EQ(socket.line(), "OK\t2\tuser=bert");
+    socket.send(plain(3, "anna", "correct horsf"));
+    EXPECT_EQ(socket.line(), "FAIL\t3\tuser=anna");
+    socket.send(plain(4, "carol", "correct horse"));
+    EXPECT_EQ(socket.line(), "FAIL\t4\tuser=carol") << "as for a wrong password";
+    EXPECT_EQ(server_.counts().right, 2U);
+    EXPECT_EQ(server_.counts().wrong, 2U);
+}
+
+TEST_F(AuthServerTest, JudgesLoginByPrompts) {
+    auto socket = client();
+    socket.send("AUTH\t1\tLOGIN\tservice=smtp\n");
+    EXPECT_EQ(socket.line(), "CONT\t1\tVXNlcm5hbWU6");
+    socket.send("CONT\t1\t" + to_base64("anna") + "\n");
+    EXPECT_EQ(socket.line(), "CONT\t1\tUGFzc3dvcmQ6");
+    socket.send("CONT\t1\t" + to_base64("correct horse") + "\n");
+    EXPECT_EQ(socket.line(), "OK\t1\tuser=anna");
+    socket.send("AUTH\t1\tPLAIN\tservice=smtp\n");
+    EXPECT_EQ(socket.line(), "CONT\t1\t") << "an id is free again";
+    socket.send("CONT\t1\t" + response("bert", "correct horse") + "\n");
+    EXPECT_EQ(socket.line(), "OK\t1\tuser=bert");
+}
+
+TEST_F(AuthServerTest, WhatIsNoLoginFailsAndTheConnectionGoesOn) {
+    auto socket = client();
+    socket.send(
+        "AUTH\t1\tPLAIN\tresp=%%%\nAUTH\t2\tPLAIN\tresp=\nAUTH\t3\tPLAIN\tresp=eA==\nAUTH\t4\tCRAM-MD5\n"
+        "WHATEVER\t1\nCONT\t77\teA==\n");
+    std::vector<std::string> lines;
+    for (int i = 0; i < 5; i++) {
+        lines.push_back(socket.line());
+    }
+    EXPECT_THAT(lines, testing::UnorderedElementsAre(
+                           "FAIL\t1", "FAIL\t2", "FAIL\t3",
+                           "FAIL\t4\tcode=auth_mech_invalid\treason=this mechanism is not offered",
+                           "FAIL\t77\ttemp\tcode=temp_fail\treason=no such request"));
+    socket.send(plain(9, "anna", "correct horse"));
+    EXPECT_EQ(socket.line(), "OK\t9\tuser=anna");
+    EXPECT_EQ(server_.counts().malformed, 3U);
+}
+
+TEST_F(AuthServerTest, FailuresComeLaterEachTimeAndHoldUpNobodyElse) {
+    auto socket = client();
+    const auto begin = Clock::now();
+    for (int id = 1; id <= 4; id++) {
+        socket.send(plain(id, "anna", "wrong", "192.0.2.7"));
+        EXPECT_THAT(socket.line(), StartsWith("FAIL\t" + std::to_string(id)));
+    }
+    EXPECT_GE(Clock::now() - begin, 200ms + 400ms + 800ms + 1600ms);
+    socket.send(plain(5, "anna", "wrong", "192.0.2.7"));  // answered in 3.2 s
+    socket.send(plain(6, "anna", "correct horse", "192.0.2.8"));
+    EXPECT_EQ(socket.line(), "OK\t6\tuser=anna");
+}
+
+TEST_F(AuthServerTest, AnUnknownUserTakesAsLongAsAKnownOne) {
+    auto socket = client();
+    const auto time_of = [&socket](int id, const std::string& user) {
+        const auto begin = Clock::now();
+        socket.send(plain(id, user, "wrong", "192.0.2." + std::to_string(id)));
+        EXPECT_THAT(socket.line(), StartsWith("FAIL"));
+        return Clock::now() - begin - 200ms;
+    };
+    // Names of both kinds of hashes: some strangers must take as long as anna (yescrypt).
+    const auto anna = std::min({time_of(1, "anna"), time_of(2, "anna"), time_of(3, "anna")});
+    int slow = 0;
+    for (int id = 10; id < 26; id++) {
+        slow += time_of(id, "stranger" + std::to_string(id)) >= anna / 2 ? 1 : 0;
+    }
+    EXPECT_GE(slow, 2);
+}
+
+TEST_F(AuthServerTest, ManyAtOnceAreAllAnswered) {
+    auto socket = client();
+    std::string lines;
+    for (int id = 1; id <= 40; id++) {
+        lines += plain(id, id % 2 != 0 ? "anna" : "bert", "correct horse", "192.0.2." + std::to_string(id));
+    }
+    socket.send(lines);
+    int ok = 0;
+    for (int i = 0; i < 40; i++) {
+        ok += socket.line().starts_with("OK") ? 1 : 0;
+    }
+    EXPECT_EQ(ok, 40);
+}
+
+TEST_F(AuthServerTest, TooManyAtOnceAreToldToComeBack) {
+    auto socket = client();
+    std::string lines;
+    for (int id = 1; id <= 40; id++) {
+        lines += "AUTH\t" + std::to_string(id) + "\tLOGIN\n";
+    }
+    socket.send(lines + plain(41, "anna", "correct horse"));
+    std::vector<std::string> answers;
+    for (int i = 0; i < 41; i++) {
+        answers.push_back(socket.line());
+    }
+    EXPECT_THAT(answers, Contains("FAIL\t41\ttemp\tcode=temp_fail\treason=too many logins at once"));
+    socket.send("CANCEL\t7\n" + plain(42, "anna", "correct horse"));
+    EXPECT_EQ(socket.line(), "OK\t42\tuser=anna");
+}
+
+TEST_F(AuthServerTest, OneAddressCannotTakeAllPlaces) {
+    auto socket = client();
+    std::string lines;
+    for (int id = 1; id <= 36; id++) {
+        lines += plain(id, "anna", "correct horse", "192.0.2.66");
+    }
+    socket.send(lines + plain(37, "bert", "correct horse", "192.0.2.1"));
+    std::vector<std::string> answers;
+    for (int i = 0; i < 37; i++) {
+        answers.push_back(socket.line());
+    }
+    EXPECT_EQ(
+        std::ranges::count_if(answers, [](const auto& line) { return line.find("temp_fail") != line.npos; }),
+        4);
+    EXPECT_THAT(answers, Contains("OK\t37\tuser=bert"));
+}
+
+TEST_F(AuthServerTest, WhatIsTakenBackIsNotAnswered) {
+    auto socket = client();
+    socket.send(plain(1, "anna", "wrong", "192.0.2.9") + "CANCEL\t1\n");
+    EXPECT_TRUE(socket.silent(600));
+    // The id may be used again at once; only the new request is answered.
+    socket.send(plain(1, "anna", "wrong", "192.0.2.9") + "CANCEL\t1\n" + plain(1, "anna", "correct horse"));
+    EXPECT_EQ(socket.line(), "OK\t1\tuser=anna");
+    EXPECT_TRUE(socket.silent(600));
+}
+
+TEST_F(AuthServerTest, BrokenClientsAreCutOff) {
+    const std::vector<std::string> broken = {
+        "AUTH\t1\tPLAIN\n",
+        "VERSION\t2\t0\nCPID\t1\n",
+        "VERSION\t1\t1\n" + plain(1, "anna", "correct horse"),
+        "GET / HTTP/1.1\r\n\r\n",
+        "VERSION\t1\t1\nCPID\t1\nAUTH\t1\tLOGIN\nAUTH\t1\tLOGIN\n",
+        "VERSION\t1\t1\nCPID\t1\nAUTH\tx\n",
+        "VERSION\t1\t1\nCPID\t1\n" + plain(1, "anna", "wrong") + "CONT\t1\teA==\n",
+        "VERSION\t1\t1\nCPID\t1\n" + std::string(20'000, 'x'),
+        "VERSION\t1\t1\nCPID\t1\nAUTH\t1\tPLAIN\0\n"s,
+    };
+    for (const std::string& bytes : broken) {
+        LineSocket socket(server_.socket());
+        while (socket.line() != "DONE") {
+        }
+        socket.send(bytes);
+        std::string last;
+        for (last = socket.line(); last.starts_with("CONT"); last = socket.line()) {
+        }
+        EXPECT_EQ(last, "(end)") << bytes.substr(0, 60);
+    }
+    EXPECT_EQ(server_.counts().broken, broken.size());
+    auto socket = client();
+    socket.send(plain(1, "anna", "correct horse"));
+    EXPECT_EQ(socket.line(), "OK\t1\tuser=anna");
+}
+
+TEST_F(AuthServerTest, AClientThatDoesNotReadIsCutOff) {
+    auto socket = client();
+    std::string lines;
+    for (int i = 0; i < 500; i++) {
+        lines += "CONT\t77\teA==\n";
+    }
+    bool open = true;
+    for (int i = 0; i < 400 && open; i++) {
+        open = socket.send(lines);
+    }
+    EXPECT_FALSE(open);
+    EXPECT_EQ(server_.counts().broken, 1U);
+}
+
+TEST_F(AuthServerTest, OneConnectionTooManyIsClosed) {
+    auto one = client();
+    auto two = client();
+    {
+        auto three = client();
+        LineSocket four(server_.socket());
+        EXPECT_EQ(four.line(), "(end)");
+    }
+    const auto end = Clock::now() + 10s;
+    while (server_.connections() != 2 && Clock::now() < end) {
+        std::this_thread::yield();
+    }
+    auto three = client();
+    three.send(plain(1, "anna", "correct horse"));
+    EXPECT_EQ(three.line(), "OK\t1\tuser=anna");
+}
+
+TEST_F(AuthServerTest, ClientsThatLeaveInTheMiddleHurtNobody) {
+    for (int i = 0; i < 20; i++) {
+        auto socket = client();
+        socket.send(plain(1, "anna", i % 2 != 0 ? "correct horse" : "wrong") + "AUTH\t2\tLOGIN\nAUTH\t3\tPL");
+        socket.close();
+        const auto end = Clock::now() + 10s;
+        while (server_.connections() != 0 && Clock::now() < end) {
+            std::this_thread::yield();
+        }
+    }
+    auto socket = client();
+    socket.send(plain(1, "anna", "correct horse"));
+    EXPECT_EQ(socket.line(), "OK\t1\tuser=anna");
+}
+
+}  // namespace
+}  // namespace sekisho::sasl
