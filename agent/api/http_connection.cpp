@@ -15,6 +15,7 @@
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
 #include <exception>
+#include <iterator>
 #include <utility>
 
 #include "agent/base/log.h"
@@ -33,6 +34,8 @@ constexpr auto quietly = asio::as_tuple(asio::use_awaitable);
 constexpr std::chrono::milliseconds linger_time{1000};
 constexpr std::size_t linger_bytes = std::size_t{1024} * 1024;
 
+// Of a request whose header section has been read: what comes behind a chunked body (a trailer, RFC 9112,
+// 7.1.2) is no header, or it could add an API key that a proxy in front has never seen.
 Request request_of(const Parser& parser, const Peer& peer) {
     const auto& message = parser.get();
     Request request;
@@ -41,7 +44,6 @@ Request request_of(const Parser& parser, const Peer& peer) {
     const auto question = target.find('?');
     request.path = target.substr(0, question);
     request.query = question == std::string::npos ? std::string() : target.substr(question + 1);
-    request.body = message.body();
     for (const auto& field : message) {
         request.headers.emplace_back(field.name_string(), field.value());
     }
@@ -80,6 +82,19 @@ std::string plain_answer(int status, const char* kind, const char* what) {
            std::to_string(body.size()) + "\r\n\r\n" + body;
 }
 
+// Whether it is certain where the body ends (RFC 9112, 6.3): two readings of one request are how requests are
+// smuggled past a proxy.
+bool is_framed_clearly(const Parser& parser) {
+    const auto& message = parser.get();
+    const auto [first, last] = message.equal_range(http::field::transfer_encoding);
+    if (first == last) {
+        return true;
+    }
+    constexpr unsigned http_1_1 = 11;
+    return std::next(first) == last && boost::beast::iequals(first->value(), "chunked") &&
+           message.version() >= http_1_1 && message.count(http::field::content_length) == 0;
+}
+
 bool is_too_large_header(const boost::system::error_code& error) {
     return error == http::error::header_limit || error == http::error::buffer_overflow;
 }
@@ -94,6 +109,7 @@ bool is_malformed(const boost::system::error_code& error) {
 struct HttpConnection::Exchange {
     boost::beast::flat_buffer& buffer;  // may hold the beginning of the next request
     Parser parser;
+    Request request;
 };
 
 HttpConnection::HttpConnection(Socket socket, const Peer& peer, Environment environment)
@@ -145,6 +161,14 @@ asio::awaitable<bool> HttpConnection::read(Exchange& exchange) {
     parser.header_limit(static_cast<std::uint32_t>(environment_.limits.header));
     parser.body_limit(environment_.limits.body);
     auto [error, size] = co_await http::async_read_header(socket_, exchange.buffer, parser, quietly);
+    if (!error && !is_framed_clearly(parser)) {
+        ++environment_.counts.malformed;
+        co_await turn_down(400, "invalid", "Transfer-Encoding must be chunked, without Content-Length");
+        co_return false;
+    }
+    if (!error) {
+        exchange.request = request_of(parser, peer_);
+    }
     if (!error && boost::beast::iequals(parser.get()[http::field::expect], "100-continue") &&
         !parser.is_done()) {
         constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -154,10 +178,16 @@ asio::awaitable<bool> HttpConnection::read(Exchange& exchange) {
         std::tie(error, size) = co_await http::async_read(socket_, exchange.buffer, parser, quietly);
     }
     if (!error) {
+        exchange.request.body = std::move(parser.get().body());
         co_return true;
     }
+    co_await explain(error);
+    co_return false;
+}
+
+asio::awaitable<void> HttpConnection::explain(boost::system::error_code error) {
     if (closed_) {
-        co_return false;
+        co_return;
     }
     if (late_) {
         ++environment_.counts.slow;
@@ -172,7 +202,6 @@ asio::awaitable<bool> HttpConnection::read(Exchange& exchange) {
         ++environment_.counts.malformed;
         co_await turn_down(400, "invalid", "this is not HTTP/1.1");
     }
-    co_return false;
 }
 
 asio::awaitable<void> HttpConnection::turn_down(int status, const char* kind, const char* what) {
@@ -223,16 +252,15 @@ asio::awaitable<void> HttpConnection::run() {
     boost::beast::flat_buffer buffer(environment_.limits.header + environment_.limits.body);
     bool more = true;
     while (more && !closed_) {
-        Exchange exchange{buffer, {}};
+        Exchange exchange{buffer, {}, {}};
         more = co_await wait_for_request(exchange);
         if (more) {
             more = co_await read(exchange);
         }
         if (more) {
-            const Request request = request_of(exchange.parser, peer_);
             enter(Phase::working);
             timer_.cancel();
-            Response response = co_await answer(request);
+            Response response = co_await answer(exchange.request);
             more = !closed_;
             if (more) {
                 more = co_await write(exchange, std::move(response));

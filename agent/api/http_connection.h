@@ -5,6 +5,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/system/error_code.hpp>
 #include <chrono>
 #include <memory>
 
@@ -50,6 +51,8 @@ private:
     void limit_to(std::chrono::milliseconds time);
     [[nodiscard]] boost::asio::awaitable<bool> wait_for_request(Exchange& exchange);
     [[nodiscard]] boost::asio::awaitable<bool> read(Exchange& exchange);
+    // Tells the client why its request could not be read.
+    [[nodiscard]] boost::asio::awaitable<void> explain(boost::system::error_code error);
     [[nodiscard]] boost::asio::awaitable<Response> answer(const Request& request);
     [[nodiscard]] boost::asio::awaitable<bool> write(const Exchange& exchange, Response response);
     [[nodiscard]] boost::asio::awaitable<void> turn_down(int status, const char* kind, const char* what);

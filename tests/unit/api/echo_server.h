@@ -96,6 +96,10 @@ private:
         } else if (request.path == "/close") {
             response.close = true;
         }
+        if (request.path == "/key") {
+            response.body = "key " + std::string(request.header("X-API-Key").value_or("missing"));
+            co_return response;
+        }
         response.body = request.method + " " + request.path + "?" + request.query + " " + request.body;
         co_return response;
     }

@@ -70,6 +70,17 @@ TEST(HttpServer, TakesChunkedBodies) {
     EXPECT_EQ(reply.value().body, "POST /c? abcde");
 }
 
+// What stands behind the body was not there when a proxy in front looked at the headers.
+TEST(HttpServer, ATrailerIsNoHeader) {
+    EchoServer server;
+    Wire client = server.client();
+    const std::string chunked = "POST /key HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n";
+    EXPECT_EQ(
+        client.ask(chunked + "Trailer: X-API-Key\r\n\r\n1\r\nx\r\n0\r\nX-API-Key: 1\r\n\r\n").value().body,
+        "key missing");
+    EXPECT_EQ(client.ask(chunked + "X-API-Key: 2\r\n\r\n0\r\nX-API-Key: 3\r\n\r\n").value().body, "key 2");
+}
+
 TEST(HttpServer, SaysContinueToThoseWhoWait) {
     EchoServer server;
     Wire client = server.client();
@@ -215,6 +226,35 @@ TEST(HttpLimits, WhatIsNotHttp) {
         EXPECT_TRUE(client.closes());
     }
     EXPECT_EQ(server.counts().requests, 0U);
+}
+
+// Two readings of where a body ends are how requests are smuggled past a proxy.
+TEST(HttpLimits, BodiesWhoseEndIsUnclear) {
+    EchoServer server;
+    for (const std::string_view fields :
+         {"Transfer-Encoding: gzip\r\n", "Transfer-Encoding: gzip, chunked\r\n",
+          "Transfer-Encoding: identity\r\n", "Transfer-Encoding: chunked, chunked\r\n",
+          "Transfer-Encoding: xchunked\r\n", "Transfer-Encoding: \r\n",
+          "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n",
+          "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n",
+          "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+          "Content-Length: 5\r\nTransfer-Encoding: gzip\r\n"}) {
+        Wire client = server.client();
+        const auto reply = client.ask("POST / HTTP/1.1\r\nHost: x\r\n" + std::string(fields) +
+                                      "\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n");
+        EXPECT_EQ(reply.value_or(tests::Reply{}).status(), 400) << fields;
+        EXPECT_TRUE(client.closes()) << fields;
+    }
+    Wire old = server.client();
+    EXPECT_EQ(old.ask("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n").value().status(),
+              400);
+    EXPECT_EQ(server.counts().requests, 0U);
+    EXPECT_EQ(server.counts().malformed, 11U);
+    EXPECT_EQ(server.client()
+                  .ask("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: Chunked\r\n\r\n0\r\n\r\n")
+                  .value()
+                  .status(),
+              200);
 }
 
 TEST(HttpLimits, NoiseHurtsNobody) {
