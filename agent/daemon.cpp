@@ -66,15 +66,20 @@ Result<std::unique_ptr<Daemon>> Daemon::start(boost::asio::io_context& context, 
 
 Result<void> Daemon::listen() {
     for (const DovecotConfig& dovecot : config_.dovecot) {
-        auto policy =
-            logins::DovecotPolicy::listen(context_.get_executor(), dovecot,
-                                          [this](const grants::LoginEvent& event) { return login(event); });
+        auto policy = logins::DovecotPolicy::listen(context_.get_executor(), dovecot,
+                                                    [this](const grants::LoginEvent& event) -> Result<void> {
+                                                        if (auto granted = login(event); !granted) {
+                                                            return std::unexpected(granted.error());
+                                                        }
+                                                        return {};
+                                                    });
         if (!policy) {
             return std::unexpected(policy.error());
         }
         policies_.push_back(std::move(*policy));
     }
-    auto server = api::serve(context_.get_executor(), config_.api, *this);
+    auto server = api::serve(context_.get_executor(), config_.api, *this,
+                             config_.submission_login ? config_.submission_login->reporter : std::string());
     if (!server) {
         return std::unexpected(server.error());
     }
@@ -205,7 +210,7 @@ void Daemon::link_gone(const links::Link& link) {
     log::warning("INTERFACE_GONE", "it is attached again when it comes back", {{"interface", link.name}});
 }
 
-Result<void> Daemon::login(const grants::LoginEvent& event) {
+Result<grants::Grant> Daemon::login(const grants::LoginEvent& event) {
     const auto granted = open(grants::request_of(event));
     if (!granted) {
         log::info("LOGIN_REFUSED", granted.error().what,
@@ -222,7 +227,7 @@ Result<void> Daemon::login(const grants::LoginEvent& event) {
                {"protocol", event.protocol},
                {"reporter", event.reporter},
                {"seconds", seconds_text(granted->expires - read_clocks().boottime)}});
-    return {};
+    return granted;
 }
 
 Result<grants::Grant> Daemon::open(const grants::GrantRequest& request) {

@@ -55,6 +55,7 @@ public:
     [[nodiscard]] Result<void> remove_exemption(const Prefix& prefix) override;
     [[nodiscard]] Result<api::Why> why(const Address& address,
                                        const std::optional<Address>& destination) const override;
+    [[nodiscard]] Result<api::LoginOutcome> report_login(const api::LoginReport& report) override;
     [[nodiscard]] std::string metrics() const override;
 
 private:
@@ -85,7 +86,7 @@ private:
     void verify_interfaces();
 
     // Grants or refuses what a login asks for.
-    Result<void> login(const grants::LoginEvent& event);
+    Result<grants::Grant> login(const grants::LoginEvent& event);
     Result<grants::Grant> open(const grants::GrantRequest& request);
 
     // Does what the grants decided: the kernel first, because somebody waits for it. Fails if the kernel did;
@@ -107,6 +108,7 @@ private:
     std::map<unsigned, Seen> seen_;
     std::unique_ptr<links::Watcher> watcher_;
     std::vector<std::unique_ptr<logins::DovecotPolicy>> policies_;
+    logins::Counts submission_;  // logins that sekisho-smtpd reported
     std::optional<api::HttpServer> api_;
     boost::asio::steady_timer sweep_timer_;
     api::WallTime since_;

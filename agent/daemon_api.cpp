@@ -15,6 +15,9 @@ namespace sekisho {
 
 namespace {
 
+// What grants, counters and logs call sekisho-smtpd.
+constexpr const char* submission_reporter = "submission";
+
 api::GrantStatus status_of(const grants::Grant& grant, const grants::Now& now) {
     return {.key = grant.key,
             .pool = grant.pool,
@@ -106,6 +109,12 @@ Result<api::Status> Daemon::status() const {
                                  .granted = logins.granted,
                                  .refused = logins.refused,
                                  .rejected = logins.rejected});
+    }
+    if (config_.submission_login) {
+        status.logins.push_back({.name = submission_reporter,
+                                 .granted = submission_.granted,
+                                 .refused = submission_.refused,
+                                 .rejected = submission_.rejected});
     }
     return status;
 }
@@ -301,6 +310,32 @@ Result<api::Why> Daemon::why(const Address& address, const std::optional<Address
         why.steps.push_back({.rule = step.rule, .matched = step.matched, .detail = step.detail});
     }
     return why;
+}
+
+Result<api::LoginOutcome> Daemon::report_login(const api::LoginReport& report) {
+    if (!config_.submission_login) {
+        return fail(Failure::refused, "logins at the submission server open nothing here",
+                    "add the section [login.submission] to " + config_.file.string());
+    }
+    if (!report.success) {
+        submission_.rejected++;
+        return api::LoginOutcome{.granted = false, .key = {}, .expires = {}, .reason = "the login failed"};
+    }
+    const auto granted = login({.when = std::chrono::system_clock::now(),
+                                .user = report.user,
+                                .address = report.address,
+                                .protocol = report.protocol,
+                                .mechanism = {},
+                                .tls = true,
+                                .reporter = submission_reporter,
+                                .lifetime = config_.submission_login->lifetime});
+    if (!granted) {
+        submission_.refused++;
+        return api::LoginOutcome{.granted = false, .key = {}, .expires = {}, .reason = granted.error().what};
+    }
+    submission_.granted++;
+    return api::LoginOutcome{
+        .granted = true, .key = granted->key, .expires = granted->expires_wall, .reason = {}};
 }
 
 std::string Daemon::metrics() const {

@@ -90,6 +90,14 @@ static void tag_invoke(const json::value_from_tag&, json::value& to, const Exemp
     to = {{"prefix", from.prefix.text()}, {"note", from.note}, {"since", rfc3339(from.since)}};
 }
 
+static void tag_invoke(const json::value_from_tag&, json::value& to, const LoginOutcome& from) {
+    if (from.granted) {
+        to = {{"granted", true}, {"key", from.key.text()}, {"expires", rfc3339(from.expires)}};
+    } else {
+        to = {{"granted", false}, {"reason", from.reason}};
+    }
+}
+
 static void tag_invoke(const json::value_from_tag&, json::value& to, const Step& from) {
     to = {{"rule", from.rule}, {"matched", from.matched}, {"detail", from.detail}};
 }
@@ -204,6 +212,40 @@ Response why(Agent& agent, const Request& request) {
     return respond(agent.why(*address, destination));
 }
 
+constexpr std::string_view logins_path = "/v1/logins";
+constexpr std::size_t longest_protocol = 32;
+
+Result<LoginReport> report_in(const Request& request) {
+    const auto body = body_of(request, {"address", "user", "protocol", "success"});
+    if (!body) {
+        return std::unexpected(body.error());
+    }
+    const auto text = text_of(*body, "address", true);
+    const auto user = text_of(*body, "user", true);
+    const auto protocol = text_of(*body, "protocol", true);
+    if (!text || !user || !protocol) {
+        return std::unexpected(!text ? text.error() : !user ? user.error() : protocol.error());
+    }
+    const auto address = parse_address(*text);
+    if (!address) {
+        return std::unexpected(address.error());
+    }
+    const json::value* const success = body->if_contains("success");
+    if (success == nullptr || !success->is_bool()) {
+        return fail(Failure::invalid, "\"success\" is missing or neither true nor false");
+    }
+    if (protocol->empty() || protocol->size() > longest_protocol) {
+        return fail(Failure::invalid, "\"protocol\" is not a word like smtp");
+    }
+    return LoginReport{
+        .address = *address, .user = *user, .protocol = *protocol, .success = success->get_bool()};
+}
+
+Response report_login(Agent& agent, const Request& request) {
+    const auto report = report_in(request);
+    return report ? respond(agent.report_login(*report)) : error_response(report.error());
+}
+
 constexpr std::string_view grant_prefix = "/v1/grants/";
 
 Response show_grant(Agent& agent, const Request& request) {
@@ -229,7 +271,7 @@ struct Route {
     Response (*answer)(Agent& agent, const Request& request);
 };
 
-constexpr std::array<Route, 13> routes = {{
+constexpr std::array<Route, 14> routes = {{
     {"GET", "/v1/version",
      [](Agent& agent, const Request&) { return json_response(json::value_from(agent.version())); }},
     {"GET", "/v1/status", [](Agent& agent, const Request&) { return respond(agent.status()); }},
@@ -247,6 +289,7 @@ constexpr std::array<Route, 13> routes = {{
     {"POST", "/v1/exemptions", add_exemption},
     {"DELETE", "/v1/exemptions", remove_exemption},
     {"GET", "/v1/why", why},
+    {"POST", logins_path, report_login},
     {"GET", "/metrics",
      [](Agent& agent, const Request&) {
          return Response{.status = ok,
@@ -261,14 +304,36 @@ bool fits(const Route& route, std::string_view path) {
                                      : path == route.path;
 }
 
+// Why a caller may not even ask; nothing if it may.
+std::optional<Error> refused(const Request& request, Role role) {
+    const auto refusal = [&request](const char* what, const char* remedy) {
+        return Error{.kind = Failure::refused, .what = request.peer.text() + what, .remedy = remedy};
+    };
+    constexpr const char* become_operator = "run as root, or name the user in api.operators";
+    if (request.path == logins_path) {
+        // An operator's word for a login is none: he has `grant add`.
+        return role == Role::reporter || request.peer.user == 0
+                   ? std::nullopt
+                   : std::optional(refusal(" may not report logins",
+                                           "name the user as reporter in [login.submission]"));
+    }
+    if (role == Role::reporter) {
+        return refusal(" may only report logins", become_operator);
+    }
+    if (role == Role::none) {
+        return refusal(" may not use this socket", become_operator);
+    }
+    if (role == Role::viewer && request.method != "GET") {
+        return refusal(" may not change anything", become_operator);
+    }
+    return std::nullopt;
+}
+
 }  // namespace
 
 Response answer(Agent& agent, const Request& request, Role role) {
-    if (role == Role::none || (role == Role::viewer && request.method != "GET")) {
-        return error_response({.kind = Failure::refused,
-                               .what = request.peer.text() + " may not " +
-                                       (role == Role::none ? "use this socket" : "change anything"),
-                               .remedy = "run as root, or name the user in api.operators"});
+    if (const auto refusal = refused(request, role)) {
+        return error_response(*refusal);
     }
     std::string allowed;
     for (const Route& route : routes) {

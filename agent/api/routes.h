@@ -39,7 +39,7 @@ struct LoginCounts {
     std::string name;
     std::uint64_t granted = 0;
     std::uint64_t refused = 0;   // a login, but the rules said no
-    std::uint64_t rejected = 0;  // no login: malformed, a stranger, a wrong key
+    std::uint64_t rejected = 0;  // no login: malformed, a stranger, a wrong key, a wrong password
 };
 
 struct Status {
@@ -103,6 +103,22 @@ struct Why {
     std::vector<Step> steps;
 };
 
+// What the submission server saw.
+struct LoginReport {
+    Address address;
+    std::string user;
+    std::string protocol;  // "smtp"
+    bool success = false;
+};
+
+// What became of it.
+struct LoginOutcome {
+    bool granted = false;
+    Prefix key;          // if it was
+    WallTime expires{};  //
+    std::string reason;  // if it wasn't
+};
+
 // What the daemon can do; the daemon implements it. Each call is complete when it returns.
 class Agent {
 public:
@@ -127,12 +143,15 @@ public:
     [[nodiscard]] virtual Result<void> remove_exemption(const Prefix& prefix) = 0;
     [[nodiscard]] virtual Result<Why> why(const Address& address,
                                           const std::optional<Address>& destination) const = 0;
+    // Failure::refused where the configuration knows no such reporter. A login that opens nothing is no
+    // error.
+    [[nodiscard]] virtual Result<LoginOutcome> report_login(const LoginReport& report) = 0;
     // Prometheus text.
     [[nodiscard]] virtual std::string metrics() const = 0;
 };
 
-// May look, may change, or may do nothing.
-enum class Role : std::uint8_t { none, viewer, operator_ };
+// May do nothing, report logins and nothing else, look, or change.
+enum class Role : std::uint8_t { none, reporter, viewer, operator_ };
 
 // Answers one request by calling the agent. `role` is the caller's, see server.h.
 [[nodiscard]] Response answer(Agent& agent, const Request& request, Role role);

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <string>
+#include <utility>
 
 namespace sekisho::api {
 
@@ -29,7 +30,7 @@ std::string user_name(uid_t user) {
 
 }  // namespace
 
-Role role_of(const ApiConfig& config, const Peer& peer) {
+Role role_of(const ApiConfig& config, const Peer& peer, std::string_view reporter) {
     if (!peer.user) {
         return Role::none;
     }
@@ -40,18 +41,23 @@ Role role_of(const ApiConfig& config, const Peer& peer) {
     if (name.empty()) {
         return Role::none;
     }
+    // First: it meets strangers, and is to have no more than it needs, whatever else names it.
+    if (name == reporter) {
+        return Role::reporter;
+    }
     if (std::ranges::find(config.operators, name) != config.operators.end()) {
         return Role::operator_;
     }
     return std::ranges::find(config.viewers, name) != config.viewers.end() ? Role::viewer : Role::none;
 }
 
-Result<HttpServer> serve(const boost::asio::any_io_executor& executor, const ApiConfig& config,
-                         Agent& agent) {
+Result<HttpServer> serve(const boost::asio::any_io_executor& executor, const ApiConfig& config, Agent& agent,
+                         std::string reporter) {
     return HttpServer::listen_unix(
         executor, config.socket, for_everybody,
-        [&config, &agent](const Request& request) -> boost::asio::awaitable<Response> {
-            co_return answer(agent, request, role_of(config, request.peer));
+        [&config, &agent,
+         reporter = std::move(reporter)](const Request& request) -> boost::asio::awaitable<Response> {
+            co_return answer(agent, request, role_of(config, request.peer, reporter));
         });
 }
 

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
+#include <string>
+#include <string_view>
 
 #include "agent/api/http_server.h"
 #include "agent/api/routes.h"
@@ -11,12 +13,13 @@
 
 namespace sekisho::api {
 
-// The role of a peer: root, the daemon's own user and config.operators may change, config.viewers may look.
-[[nodiscard]] Role role_of(const ApiConfig& config, const Peer& peer);
+// The role of a peer: root, the daemon's own user and config.operators may change, config.viewers may look;
+// the user `reporter` (empty: nobody) may report logins and nothing else.
+[[nodiscard]] Role role_of(const ApiConfig& config, const Peer& peer, std::string_view reporter = {});
 
 // Serves the API until the returned server goes. `agent` and `config` must outlive it. The socket's mode is
-// 0666: the role decides, not the file's mode.
+// 0666: the role decides, not the file's mode. `reporter` as above.
 [[nodiscard]] Result<HttpServer> serve(const boost::asio::any_io_executor& executor, const ApiConfig& config,
-                                       Agent& agent);
+                                       Agent& agent, std::string reporter = {});
 
 }  // namespace sekisho::api

@@ -156,8 +156,11 @@ DovecotConfig read_dovecot(TomlTable& table) {
         table.require(key);
     }
     set(config.name, table.name("name"));
-    if (config.name == "operator") {
-        table.complain("name", "\"operator\" is what grants by the command line are known by",
+    if (config.name == "operator" || config.name == "submission") {
+        table.complain("name",
+                       "\"" + config.name + "\" is what grants by " +
+                           (config.name == "operator" ? "the command line" : "the submission server") +
+                           " are known by",
                        "choose another name");
     }
     set(config.port, table.integer("port", 1, 65535));

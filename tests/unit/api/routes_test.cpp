@@ -100,6 +100,18 @@ public:
                    .reason = "not_granted",
                    .steps = {{"designated", false, "no"}, {"not_granted", true, "everything else"}}};
     }
+    [[nodiscard]] Result<LoginOutcome> report_login(const LoginReport& report) override {
+        calls.push_back("login " + report.address.text() + " " + report.user + " " + report.protocol + " " +
+                        (report.success ? "yes" : "no"));
+        if (broken) {
+            return fail(Failure::refused, "no such section", "add [login.submission]");
+        }
+        if (report.address.family == Family::ipv6) {
+            return LoginOutcome{.granted = false, .key = {}, .expires = {}, .reason = "in no pool"};
+        }
+        return LoginOutcome{
+            .granted = true, .key = {report.address, 32}, .expires = noon + 600s, .reason = {}};
+    }
     [[nodiscard]] std::string metrics() const override { return "sekisho_grants 3\n"; }
 
     bool broken = false;
@@ -116,7 +128,7 @@ protected:
         request.path = target.substr(0, question);
         request.query = question == std::string::npos ? "" : target.substr(question + 1);
         request.body = body;
-        request.peer.user = 1000;
+        request.peer.user = user_;
         return answer(agent_, request, role);
     }
     static json::value parsed(const Response& response) { return json::parse(response.body); }
@@ -128,6 +140,7 @@ protected:
         return std::string(body.at("error").at("kind").as_string());
     }
     FakeAgent agent_;
+    uid_t user_ = 1000;
 };
 
 TEST_F(Routes, Reports) {
@@ -265,6 +278,79 @@ TEST_F(Routes, ViewersMayLookOnly) {
     EXPECT_EQ(ask("DELETE", "/v1/exemptions?prefix=192.0.2.1", "", Role::viewer).status, 403);
     EXPECT_EQ(ask("GET", "/nothing", "", Role::none).status, 403) << "strangers learn nothing";
     EXPECT_TRUE(agent_.calls.empty());
+}
+
+constexpr const char* login = R"({"address":"192.0.2.7","user":"anna","protocol":"smtp","success":true})";
+
+TEST_F(Routes, LoginsAreReported) {
+    const Response granted = ask("POST", "/v1/logins", login, Role::reporter);
+    EXPECT_EQ(granted.status, 200);
+    EXPECT_EQ(parsed(granted),
+              json::parse(R"({"granted":true,"key":"192.0.2.7/32","expires":"2026-01-31T12:10:00Z"})"));
+    const Response refused =
+        ask("POST", "/v1/logins",
+            R"({"address":"2001:db8::1","user":"bert","protocol":"smtp","success":false})", Role::reporter);
+    EXPECT_EQ(refused.status, 200);
+    EXPECT_EQ(parsed(refused), json::parse(R"({"granted":false,"reason":"in no pool"})"));
+    EXPECT_THAT(agent_.calls,
+                ::testing::ElementsAre("login 192.0.2.7 anna smtp yes", "login 2001:db8::1 bert smtp no"));
+    agent_.broken = true;
+    EXPECT_EQ(ask("POST", "/v1/logins", login, Role::reporter).status, 403);
+}
+
+TEST_F(Routes, OnlyRootAndTheReporterReport) {
+    for (const Role role : {Role::none, Role::viewer, Role::operator_}) {
+        const Response response = ask("POST", "/v1/logins", login, role);
+        EXPECT_EQ(response.status, 403);
+        EXPECT_THAT(response.body, HasSubstr("[login.submission]"));
+    }
+    EXPECT_TRUE(agent_.calls.empty());
+    user_ = 0;
+    EXPECT_EQ(ask("POST", "/v1/logins", login).status, 200);
+    EXPECT_EQ(agent_.calls.size(), 1U);
+}
+
+TEST_F(Routes, TheReporterMayDoNothingElse) {
+    for (const auto& [method, target] : {std::pair("GET", "/v1/version"),
+                                         {"GET", "/v1/status"},
+                                         {"GET", "/v1/grants"},
+                                         {"GET", "/metrics"},
+                                         {"GET", "/nothing"},
+                                         {"DELETE", "/v1/grants/192.0.2.1"},
+                                         {"POST", "/v1/grants"}}) {
+        EXPECT_EQ(ask(method, target, R"({"address":"192.0.2.1"})", Role::reporter).status, 403) << target;
+    }
+    EXPECT_EQ(ask("GET", "/v1/logins", "", Role::reporter).status, 405);
+    EXPECT_TRUE(agent_.calls.empty());
+}
+
+TEST_F(Routes, ReportsThatAreNotUnderstoodAreNone) {
+    for (
+        const char* body :
+        {"", "{}", R"({"address":"192.0.2.7","user":"a","protocol":"smtp"})",
+         R"({"address":"192.0.2.7","user":"a","protocol":"smtp","success":"yes"})",
+         R"({"address":"192.0.2.7","user":"a","protocol":"smtp","success":1})",
+         R"({"address":"192.0.2.7","user":"a","protocol":"","success":true})",
+         R"({"address":"192.0.2.7","user":"a","protocol":"smtp-smtp-smtp-smtp-smtp-smtp-smtp","success":true})",
+         R"({"address":"192.0.2.7/32","user":"a","protocol":"smtp","success":true})",
+         R"({"address":"","user":"a","protocol":"smtp","success":true})",
+         R"({"address":"192.0.2.7","user":7,"protocol":"smtp","success":true})",
+         R"({"address":"192.0.2.7","protocol":"smtp","success":true})",
+         R"({"address":"192.0.2.7","user":"a","protocol":"smtp","success":true,"lifetime":9})"}) {
+        const Response response = ask("POST", "/v1/logins", body, Role::reporter);
+        EXPECT_EQ(response.status, 400) << body;
+        EXPECT_EQ(error_kind(response), "invalid") << body;
+    }
+    EXPECT_TRUE(agent_.calls.empty());
+}
+
+TEST(Roles, TheReporterIsNothingElse) {
+    const ApiConfig config{.socket = "/x", .operators = {"daemon"}, .viewers = {"nobody"}};
+    EXPECT_EQ(role_of(config, Peer{{}, 0, 1}, "daemon"), Role::reporter);
+    EXPECT_EQ(role_of(config, Peer{{}, 0, 65534}, "nobody"), Role::reporter);
+    EXPECT_EQ(role_of(config, Peer{{}, 0, 65534}, "daemon"), Role::viewer);
+    EXPECT_EQ(role_of(config, Peer{{}, 0, 0}, "root"), Role::operator_);
+    EXPECT_EQ(role_of(config, Peer{{}, 0, 4'000'000'000U}, ""), Role::none);
 }
 
 TEST(Roles, ComeFromTheUser) {
