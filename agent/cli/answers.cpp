@@ -119,6 +119,18 @@ std::string verdict_words(const std::string& verdict) {
 
 }  // namespace
 
+void print_error(const Error& error, bool as_json, std::ostream& out, std::ostream& err) {
+    err << "sekisho: " << printable(error.what) << '\n';
+    if (!error.remedy.empty()) {
+        err << "  " << printable(error.remedy) << '\n';
+    }
+    if (as_json) {
+        const json::object body = {
+            {"error", {{"kind", failure_name(error.kind)}, {"what", error.what}, {"remedy", error.remedy}}}};
+        out << json::serialize(body) << '\n';
+    }
+}
+
 void print_status(const json::object& answer, std::ostream& out) {
     out << "sekishod (pid " << text_of(answer, "pid") << ") is " << text_of(answer, "state")
         << ", running since " << moment_of(answer, "since") << " (" << duration_of(answer, "uptime_seconds")
@@ -195,6 +207,21 @@ void print_exemptions(const json::object& answer, std::ostream& out) {
         table.add({text_of(exemption, "prefix"), moment_of(exemption, "since"), text_of(exemption, "note")});
     });
     print_list(table, "no exemptions", out);
+}
+
+void print_users(const json::object& answer, std::ostream& out) {
+    Table table({"NAME", "HASH"});
+    each(answer, "users",
+         [&table](const json::object& user) { table.add({text_of(user, "name"), text_of(user, "scheme")}); });
+    if (table.empty()) {
+        out << "no users\n";
+    } else {
+        table.print(out);
+    }
+    each(answer, "bad_lines", [&out](const json::object& line) {
+        out << "line " << text_of(line, "line") << " of the user file names nobody: " << text_of(line, "what")
+            << '\n';
+    });
 }
 
 void print_why(const json::object& answer, std::ostream& out) {

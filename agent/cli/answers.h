@@ -6,13 +6,19 @@
 #include <boost/json/object.hpp>
 #include <iosfwd>
 
+#include "agent/base/result.h"
+
 namespace sekisho::cli {
+
+// An error and its remedy, to `err`; as JSON to `out`, too.
+void print_error(const Error& error, bool as_json, std::ostream& out, std::ostream& err);
 
 void print_status(const boost::json::object& answer, std::ostream& out);
 void print_interfaces(const boost::json::object& answer, std::ostream& out);
 void print_grants(const boost::json::object& answer, std::ostream& out);
 void print_grant(const boost::json::object& answer, std::ostream& out);
 void print_exemptions(const boost::json::object& answer, std::ostream& out);
+void print_users(const boost::json::object& answer, std::ostream& out);
 void print_why(const boost::json::object& answer, std::ostream& out);
 // Of `doctor`: {"ok","checks":[{"name","ok","detail","remedy"}]}.
 void print_checks(const boost::json::object& answer, std::ostream& out);

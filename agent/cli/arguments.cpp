@@ -25,6 +25,7 @@ struct Words {
     std::string prefix;
     std::string lifetime;
     std::string text;
+    std::string name;
 };
 
 // The command that was being typed, as deep as it was understood.
@@ -137,6 +138,29 @@ void add_exempt(CLI::App& app, Words& words) {
     remove.add_option("PREFIX", words.prefix, "As it stands in the list")->required()->type_name("");
 }
 
+void add_user(CLI::App& app, Words& words) {
+    CLI::App& user = group(app, "user", "Who may log in at the submission server",
+                           "  sekisho user add anna@example.net\n  sekisho user list\n");
+    const auto named = [&user, &words](Command command, const std::string& name, const std::string& about,
+                                       const std::string& examples) {
+        leaf(user, words, command, name, about, examples)
+            .add_option("NAME", words.name, "The user's name, as mail programs send it")
+            ->required()
+            ->type_name("");
+    };
+    named(Command::user_add, "add",
+          "Let a user log in; the password is asked for twice, or read from standard input",
+          "  sekisho user add anna@example.net\n"
+          "  sekisho user add anna@example.net < password.txt\n");
+    leaf(user, words, Command::user_list, "list", "All users, and how their passwords are kept",
+         "  sekisho user list\n  sekisho user list --json | jq -r '.users[].name'\n");
+    named(Command::user_passwd, "passwd",
+          "Give a user another password; it is asked for twice, or read from standard input",
+          "  sekisho user passwd anna@example.net\n");
+    named(Command::user_remove, "remove", "Let a user log in no longer",
+          "  sekisho user remove anna@example.net\n");
+}
+
 void set_up(CLI::App& app, Words& words) {
     // Inherited by the subcommands: what they don't know is looked up here, so the options may stand behind
     // them.
@@ -146,7 +170,8 @@ void set_up(CLI::App& app, Words& words) {
     app.set_version_flag("--version", "sekisho " SEKISHO_VERSION,
                          "Print the version of this command and exit");
     app.add_flag("--json", words.json, "Print JSON, one line");
-    app.add_option("--socket", words.socket, "The agent's socket (default /run/sekisho/agent.sock)")
+    app.add_option("--socket", words.socket,
+                   "The socket to ask at (default: agent.sock in /run/sekisho; auth.sock for `user`)")
         ->type_name("PATH");
     app.footer(
         "--json and --socket may stand behind the command, too.\n"
@@ -159,6 +184,7 @@ void set_up(CLI::App& app, Words& words) {
     add_plain(app, words);
     add_grant(app, words);
     add_exempt(app, words);
+    add_user(app, words);
 }
 
 // Reads an address where one subscriber is meant.
@@ -200,6 +226,7 @@ Result<Arguments> values_of(const Words& words) {
     arguments.command = words.command;
     arguments.json = words.json;
     arguments.words = words.text;
+    arguments.name = words.name;
     if (!words.socket.empty()) {
         arguments.socket = words.socket;
     }
@@ -219,6 +246,9 @@ Result<Arguments> values_of(const Words& words) {
     }
     if (ok && !words.lifetime.empty()) {
         ok = read(words.lifetime, lifetime, arguments.lifetime);
+    }
+    if (ok && is(Command::user_add, Command::user_passwd, Command::user_remove) && words.name.empty()) {
+        ok = fail(Failure::invalid, "an empty name is none", "write it like anna or anna@example.net");
     }
     if (!ok) {
         return std::unexpected(std::move(ok.error()));

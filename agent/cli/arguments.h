@@ -29,6 +29,10 @@ enum class Command : std::uint8_t {
     exempt_remove,
     why,
     config_check,
+    user_add,
+    user_list,
+    user_passwd,
+    user_remove,
 };
 
 struct Arguments {
@@ -41,6 +45,7 @@ struct Arguments {
     Prefix prefix;                                 // of exempt add and remove
     std::optional<std::chrono::seconds> lifetime;  // of grant add
     std::string words;                             // a grant's reason, an exemption's note
+    std::string name;                              // of user add, passwd and remove
 };
 
 // Help was asked for.

@@ -15,6 +15,7 @@
 #include "agent/cli/ask.h"
 #include "agent/cli/cli.h"
 #include "agent/cli/doctor.h"
+#include "agent/cli/user_command.h"
 
 namespace sekisho::cli {
 
@@ -32,18 +33,6 @@ struct Exchange {
     void (*print)(const json::object& answer, std::ostream& out);
     std::string words;
 };
-
-void report(const Error& error, bool as_json, std::ostream& out, std::ostream& err) {
-    err << "sekisho: " << printable(error.what) << '\n';
-    if (!error.remedy.empty()) {
-        err << "  " << printable(error.remedy) << '\n';
-    }
-    if (as_json) {
-        const json::object body = {
-            {"error", {{"kind", failure_name(error.kind)}, {"what", error.what}, {"remedy", error.remedy}}}};
-        out << json::serialize(body) << '\n';
-    }
-}
 
 Exchange grant_add(const Arguments& arguments) {
     json::object body = {{"address", arguments.address.text()}};
@@ -113,7 +102,11 @@ Exchange exchange_of(const Arguments& arguments) {
         case Command::doctor:
         case Command::version:
         case Command::config_check:
-            break;  // more than one question; run() does them
+        case Command::user_add:
+        case Command::user_list:
+        case Command::user_passwd:
+        case Command::user_remove:
+            break;  // more than one question, or another daemon's; perform() does them
     }
     std::unreachable();
 }
@@ -126,7 +119,7 @@ int exchange(const Arguments& arguments, std::ostream& out, std::ostream& err) {
     const Exchange exchange = exchange_of(arguments);
     const auto reply = ask(client_of(arguments), exchange.question);
     if (!reply) {
-        report(reply.error(), arguments.json, out, err);
+        print_error(reply.error(), arguments.json, out, err);
         return failed;
     }
     if (arguments.json) {
@@ -205,6 +198,11 @@ int perform(const Arguments& arguments, std::ostream& out, std::ostream& err) {
             return version(arguments, out);
         case Command::config_check:
             return config_check(arguments, out, err);
+        case Command::user_add:
+        case Command::user_list:
+        case Command::user_passwd:
+        case Command::user_remove:
+            return user_command(arguments, out, err);
         default:
             return exchange(arguments, out, err);
     }
@@ -221,7 +219,7 @@ int run(std::span<const std::string> arguments, std::ostream& out, std::ostream&
     if (const auto* const error = std::get_if<Error>(&read)) {
         // The arguments could not be read, so neither is it known for sure how the answer is wanted.
         const bool as_json = std::ranges::find(arguments, "--json") != arguments.end();
-        report(*error, as_json, out, err);
+        print_error(*error, as_json, out, err);
         return wrong_usage;
     }
     return perform(std::get<Arguments>(read), out, err);

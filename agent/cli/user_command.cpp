@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// Questions to sekisho-auth.
+#include "agent/cli/user_command.h"
+
+#include <unistd.h>
+
+#include <boost/json/serialize.hpp>
+#include <boost/json/value.hpp>
+#include <cstring>
+#include <ostream>
+#include <string>
+#include <utility>
+
+#include "agent/base/config_mail.h"
+#include "agent/base/printable.h"
+#include "agent/cli/answers.h"
+#include "agent/cli/ask.h"
+#include "agent/cli/user_password.h"
+
+namespace sekisho::cli {
+
+namespace json = boost::json;
+
+namespace {
+
+constexpr int done = 0;
+constexpr int failed = 1;
+
+void wipe(std::string& text) {
+    ::explicit_bzero(text.data(), text.size());
+    text.clear();
+}
+
+api::Client client_of(const Arguments& arguments) {
+    return api::Client(
+        arguments.socket.value_or(AuthConfig{}.admin_socket), std::chrono::seconds{10},
+        {.what = "the authentication server", .program = "sekisho-auth", .unit = "sekisho-auth"});
+}
+
+std::string target_of(const Arguments& arguments) {
+    return "/v1/users/" + encoded(arguments.name);
+}
+
+// Asks for a password and sends it: to make a user, or to change one.
+Result<Reply> send_password(const Arguments& arguments) {
+    auto password = read_password(STDIN_FILENO, arguments.name);
+    if (!password) {
+        return std::unexpected(password.error());
+    }
+    const bool fresh = arguments.command == Command::user_add;
+    json::object body = {{"password", *password}};
+    wipe(*password);
+    if (fresh) {
+        body["name"] = arguments.name;
+    }
+    Question question{.method = fresh ? "POST" : "PUT",
+                      .target = fresh ? "/v1/users" : target_of(arguments),
+                      .body = json::serialize(body)};
+    auto reply = ask(client_of(arguments), question);
+    wipe(question.body);
+    return reply;
+}
+
+Result<Reply> reply_to(const Arguments& arguments) {
+    switch (arguments.command) {
+        case Command::user_list:
+            return ask(client_of(arguments), {.method = "GET", .target = "/v1/users", .body = {}});
+        case Command::user_remove:
+            return ask(client_of(arguments),
+                       {.method = "DELETE", .target = target_of(arguments), .body = {}});
+        default:
+            return send_password(arguments);
+    }
+}
+
+const char* success_of(Command command) {
+    switch (command) {
+        case Command::user_add:
+            return " may log in";
+        case Command::user_remove:
+            return " may no longer log in";
+        default:
+            return " has another password";
+    }
+}
+
+}  // namespace
+
+int user_command(const Arguments& arguments, std::ostream& out, std::ostream& err) {
+    const auto reply = reply_to(arguments);
+    if (!reply) {
+        print_error(reply.error(), arguments.json, out, err);
+        return failed;
+    }
+    if (arguments.json) {
+        out << reply->text << '\n';
+    } else if (arguments.command == Command::user_list) {
+        print_users(reply->object, out);
+    } else {
+        out << printable(arguments.name) << success_of(arguments.command) << '\n';
+    }
+    return done;
+}
+
+}  // namespace sekisho::cli

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reading a line that nobody shall see.
+#include "agent/cli/user_password.h"
+
+#include <signal.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstddef>
+#include <cstring>
+#include <string_view>
+
+#include "agent/base/printable.h"
+
+namespace sekisho::cli {
+
+namespace {
+
+constexpr std::size_t longest = 1023;
+
+volatile std::sig_atomic_t interrupted = 0;
+
+// While it lives, the terminal doesn't show what is typed, and signals that would end the program only
+// interrupt the reading: else the terminal would stay silent after Ctrl-C.
+class SilentTerminal {
+public:
+    explicit SilentTerminal(int terminal) : terminal_(terminal) {
+        interrupted = 0;
+        struct sigaction note{};
+        note.sa_handler = [](int) { interrupted = 1; };
+        for (std::size_t i = 0; i < signals.size(); i++) {
+            ::sigaction(signals[i], &note, &before_[i]);
+        }
+        known_ = ::tcgetattr(terminal_, &shown_) == 0;
+        termios silent = shown_;
+        silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+        silent_ = known_ && ::tcsetattr(terminal_, TCSAFLUSH, &silent) == 0;
+    }
+    SilentTerminal(const SilentTerminal&) = delete;
+    SilentTerminal& operator=(const SilentTerminal&) = delete;
+    ~SilentTerminal() {
+        if (silent_) {
+            ::tcsetattr(terminal_, TCSAFLUSH, &shown_);
+        }
+        for (std::size_t i = 0; i < signals.size(); i++) {
+            ::sigaction(signals[i], &before_[i], nullptr);
+        }
+    }
+    [[nodiscard]] bool silent() const { return silent_; }
+
+private:
+    static constexpr std::array<int, 4> signals = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+    int terminal_;
+    termios shown_{};
+    bool known_ = false;
+    bool silent_ = false;
+    std::array<struct sigaction, signals.size()> before_{};
+};
+
+void wipe(std::string& text) {
+    ::explicit_bzero(text.data(), text.size());
+    text.clear();
+}
+
+// One line without its end. Octet by octet: what stands behind it belongs to others.
+Result<std::string> read_line(int input) {
+    std::string line;
+    line.reserve(longest + 1);
+    for (;;) {
+        char letter = 0;
+        const ssize_t got = ::read(input, &letter, 1);
+        if (got < 0 && errno == EINTR && interrupted == 0) {
+            continue;
+        }
+        if (got < 0) {
+            wipe(line);
+            return fail(Failure::invalid,
+                        interrupted != 0 ? "interrupted; nothing has changed"
+                                         : std::string("can't read the password: ") + std::strerror(errno));
+        }
+        if (got == 0 || letter == '\n') {
+            break;
+        }
+        if (line.size() == longest) {
+            wipe(line);
+            return fail(Failure::invalid, "a password of over 1023 octets");
+        }
+        line += letter;
+    }
+    if (line.ends_with('\r')) {
+        line.pop_back();
+    }
+    if (line.empty()) {
+        return fail(Failure::invalid, "no password was given",
+                    "type it at the terminal, or send it as one line to standard input");
+    }
+    return line;
+}
+
+void say(int terminal, std::string_view words) {
+    // Nothing can be done where a prompt can't be shown.
+    static_cast<void>(!::write(terminal, words.data(), words.size()));
+}
+
+Result<std::string> ask(int terminal, const std::string& prompt) {
+    say(terminal, prompt);
+    auto line = read_line(terminal);
+    say(terminal, "\n");
+    return line;
+}
+
+}  // namespace
+
+Result<std::string> read_password(int input, const std::string& name) {
+    if (::isatty(input) == 0) {
+        return read_line(input);
+    }
+    const SilentTerminal terminal(input);
+    if (!terminal.silent()) {
+        return fail(Failure::unavailable, "the terminal would show the password",
+                    "send it as one line to standard input");
+    }
+    auto first = ask(input, "Password for " + printable(name) + ": ");
+    if (!first) {
+        return first;
+    }
+    auto second = ask(input, "The same again: ");
+    if (!second) {
+        wipe(*first);
+        return second;
+    }
+    const bool same = *first == *second;
+    wipe(*second);
+    if (!same) {
+        wipe(*first);
+        return fail(Failure::invalid, "the two passwords differ; nothing has changed", "try again");
+    }
+    return first;
+}
+
+}  // namespace sekisho::cli
