@@ -84,21 +84,24 @@ bool is_special(const Prefix& prefix) {
     return std::ranges::any_of(special, [&prefix](const Prefix& each) { return each.overlaps(prefix); });
 }
 
-void check_pool(TomlTable& table, const PoolConfig& config) {
-    for (const Prefix& prefix : config.prefixes) {
-        if (in_reserved_range(prefix)) {
-            table.complain("prefixes", prefix.text() + " reaches into ::/32, which is reserved",
-                           "name the prefixes that subscribers really have");
-        } else if (is_special(prefix)) {
-            table.complain("prefixes", prefix.text() + " holds addresses that no subscriber can have",
-                           "name the prefixes that subscribers really have");
-        } else if (prefix.address.family == Family::ipv6 && prefix.length > config.key_length_ipv6) {
-            table.complain("prefixes",
-                           prefix.text() + " is narrower than one subscriber's key of /" +
-                               std::to_string(config.key_length_ipv6),
-                           "raise ipv6_key to " + std::to_string(prefix.length) + " or name a wider prefix");
-        }
+// What is wrong with a prefix of a pool whose subscribers hold this much.
+std::optional<Error> check_pool(const Prefix& prefix, int key_length_ipv6) {
+    const auto error = [&prefix](const std::string& what, const std::string& remedy) {
+        return Error{.kind = Failure::invalid, .what = prefix.text() + what, .remedy = remedy};
+    };
+    if (in_reserved_range(prefix)) {
+        return error(" reaches into ::/32, which is reserved",
+                     "name the prefixes that subscribers really have");
     }
+    if (is_special(prefix)) {
+        return error(" holds addresses that no subscriber can have",
+                     "name the prefixes that subscribers really have");
+    }
+    if (prefix.address.family == Family::ipv6 && prefix.length > key_length_ipv6) {
+        return error(" is narrower than one subscriber's key of /" + std::to_string(key_length_ipv6),
+                     "raise ipv6_key to " + std::to_string(prefix.length) + " or name a wider prefix");
+    }
+    return std::nullopt;
 }
 
 PoolConfig read_pool(TomlTable& table) {
@@ -109,8 +112,8 @@ PoolConfig read_pool(TomlTable& table) {
     set(config.key_length_ipv6, table.integer("ipv6_key", 48, 128));
     set(config.action, table.choice("action", words(actions)));
     set(config.shared, table.boolean("shared"));
-    set(config.prefixes, table.prefixes("prefixes"));
-    check_pool(table, config);
+    config.prefixes = table.prefixes(
+        "prefixes", [&config](const Prefix& prefix) { return check_pool(prefix, config.key_length_ipv6); });
     return config;
 }
 
@@ -119,7 +122,7 @@ DesignatedConfig read_designated(TomlTable& table) {
     table.require("name");
     table.require("prefixes");
     set(config.name, table.name("name"));
-    set(config.prefixes, table.prefixes("prefixes"));
+    config.prefixes = table.prefixes("prefixes", too_wide);
     return config;
 }
 
@@ -165,7 +168,7 @@ DovecotConfig read_dovecot(TomlTable& table) {
     }
     set(config.port, table.integer("port", 1, 65535));
     set_path(table, "key_file", config.key_file);
-    set(config.reporters, table.prefixes("reporters"));
+    config.reporters = table.prefixes("reporters", too_wide);
     if (!set_address(table, "listen", config.listen)) {
         config.port = 0;  // no listener: check_sections has nothing to compare
     }
@@ -215,6 +218,15 @@ void read_sections(TomlTable& root, Config& config, Complaints& complaints) {
     move_values(sections.dovecot, config.dovecot);
 }
 
+// toml++ has escaped what can't be shown already, by backslashes; only they must not be escaped once more.
+std::string description_of(const toml::parse_error& error) {
+    std::string text = printable(error.description());
+    for (std::size_t at = 0; (at = text.find("\\\\", at)) != std::string::npos; at++) {
+        text.erase(at, 1);
+    }
+    return text;
+}
+
 std::unexpected<Complaints> one_complaint(int line, int column, std::string what, std::string remedy) {
     return std::unexpected(
         Complaints{{.line = line, .column = column, .what = std::move(what), .remedy = std::move(remedy)}});
@@ -256,6 +268,17 @@ bool set_address(TomlTable& table, std::string_view key, Address& to) {
     return true;
 }
 
+std::optional<Error> too_wide(const Prefix& prefix) {
+    const int widest = prefix.address.family == Family::ipv4 ? 8 : 16;
+    if (prefix.length >= widest) {
+        return std::nullopt;
+    }
+    return Error{
+        .kind = Failure::invalid,
+        .what = prefix.text() + " is wider than /" + std::to_string(widest) + ": it lets nearly everybody in",
+        .remedy = "name the addresses or networks that are really meant"};
+}
+
 std::string_view to_string(Side side) {
     return sides.at(static_cast<std::size_t>(side));
 }
@@ -273,7 +296,7 @@ std::expected<Config, std::vector<ConfigError>> parse_config(std::string_view te
         root = toml::parse(text, file.string());
     } catch (const toml::parse_error& error) {
         return one_complaint(static_cast<int>(error.source().begin.line),
-                             static_cast<int>(error.source().begin.column), printable(error.description()),
+                             static_cast<int>(error.source().begin.column), description_of(error),
                              "see https://toml.io for the form of TOML files");
     }
     Config config;

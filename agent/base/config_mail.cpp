@@ -55,8 +55,8 @@ ListenerConfig read_listener(TomlTable& table) {
     set_address(table, "address", config.address);
     set(config.port, table.integer("port", 1, 65535));
     set(config.tls, table.choice("tls", words(tls_modes)));
-    set(config.relay, table.prefixes("relay"));
-    if (config.tls == TlsMode::none && config.relay.empty()) {
+    config.relay = table.prefixes("relay", too_wide);
+    if (config.tls == TlsMode::none && !table.has("relay")) {
         table.complain("tls", "without TLS nobody could log in, and no network may relay without a login",
                        "name the networks in relay, or take \"starttls\" or \"implicit\"");
     }
@@ -165,13 +165,7 @@ void read_relay(TomlTable& table, RelayConfig& config) {
 }
 
 void read_dns(TomlTable& table, DnsConfig& config) {
-    for (const std::string& text : table.texts("servers").value_or(std::vector<std::string>{})) {
-        if (const auto address = parse_address(text)) {
-            config.servers.push_back(*address);
-        } else {
-            table.complain("servers", address.error().what, address.error().remedy);
-        }
-    }
+    config.servers = table.addresses("servers");
 }
 
 }  // namespace

@@ -35,6 +35,10 @@ void set_socket(TomlTable& table, std::string_view key, std::filesystem::path& t
 // An address; false if it is missing or wrong.
 bool set_address(TomlTable& table, std::string_view key, Address& to);
 
+// What is wrong with a prefix that is meant to hold servers or trusted networks: wider than /8 (IPv4) or /16
+// (IPv6) it would open the box to half the world, and is a slip.
+std::optional<Error> too_wide(const Prefix& prefix);
+
 // [submission], [auth], [relay], [dns]: see config_mail.h.
 void read_mail_sections(TomlTable& root, Config& config);
 // [login.submission].

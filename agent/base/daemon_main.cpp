@@ -10,6 +10,7 @@
 #include <exception>
 #include <iostream>
 
+#include "agent/base/config_machine.h"
 #include "agent/base/log.h"
 #include "agent/base/systemd.h"
 
@@ -68,6 +69,18 @@ int serve(const DaemonProgram& program, const Config& config) {
     return done;
 }
 
+// For --check, once the file itself is right.
+int check_here(const std::string& file, const Config& config) {
+    const MachineFindings findings = check_machine(config);
+    std::cerr << warning_text(file, findings.warnings);
+    if (!findings.complaints.empty()) {
+        std::cerr << text(file, findings.complaints);
+        return wrong_usage;
+    }
+    std::cout << file << " is fine\n";
+    return done;
+}
+
 int run(const DaemonProgram& program, int count, char** arguments) {
     CLI::App app(program.about, program.name);
     std::string file = "/etc/sekisho/sekisho.toml";
@@ -91,8 +104,7 @@ int run(const DaemonProgram& program, int count, char** arguments) {
         return wrong_usage;
     }
     if (check) {
-        std::cout << file << " is fine\n";
-        return done;
+        return check_here(file, *config);
     }
     if (program.instead) {
         if (const auto code = program.instead(*config)) {

@@ -12,4 +12,7 @@ namespace sekisho {
 // becomes two.
 [[nodiscard]] std::string printable(std::string_view text);
 
+// Whether the text is UTF-8 (RFC 3629).
+[[nodiscard]] bool is_utf8(std::string_view text);
+
 }  // namespace sekisho

@@ -56,7 +56,7 @@ Result<std::chrono::seconds> parse_duration(std::string_view text) {
         }
         const std::int64_t seconds = units.at(next_unit++).seconds;
         if (number > longest / seconds || total + number * seconds > longest) {
-            return fail(Failure::invalid, "\"" + printable(text.substr(0, 64)) + "\" is too long a duration",
+            return fail(Failure::refused, "\"" + printable(text.substr(0, 64)) + "\" is too long a duration",
                         "give at most 36500d");
         }
         total += number * seconds;

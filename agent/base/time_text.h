@@ -13,8 +13,8 @@ namespace sekisho {
 // "2026-01-31T23:59:59Z" (RFC 3339, UTC, fractions cut off).
 [[nodiscard]] std::string rfc3339(std::chrono::sys_time<std::chrono::nanoseconds> moment);
 
-// Reads "90s", "10m", "1h30m", "7d": numbers with the units d, h, m, s, in this order, without blanks. Up to
-// 36500d.
+// Reads "90s", "10m", "1h30m", "7d": numbers with the units d, h, m, s, in this order, without blanks.
+// Failure::refused for more than 36500d, Failure::invalid for what is no duration.
 [[nodiscard]] Result<std::chrono::seconds> parse_duration(std::string_view text);
 
 // "1h30m", "10m", "0s"; negative durations count as 0.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "agent/base/nearest.h"
 #include "agent/base/printable.h"
 #include "agent/base/time_text.h"
 
@@ -35,28 +36,10 @@ Place place_of(const toml::node& node) {
     return {static_cast<int>(node.source().begin.line), static_cast<int>(node.source().begin.column)};
 }
 
-// Levenshtein's distance: how many letters to change, add or leave out.
-std::size_t distance(std::string_view one, std::string_view other) {
-    std::vector<std::size_t> row(other.size() + 1);
-    for (std::size_t j = 0; j < row.size(); j++) {
-        row[j] = j;
-    }
-    for (std::size_t i = 1; i <= one.size(); i++) {
-        std::size_t diagonal = std::exchange(row[0], i);
-        for (std::size_t j = 1; j <= other.size(); j++) {
-            const std::size_t changed = diagonal + (one[i - 1] == other[j - 1] ? 0 : 1);
-            diagonal = std::exchange(row[j], std::min({changed, row[j] + 1, row[j - 1] + 1}));
-        }
-    }
-    return row.back();
-}
-
 // What an unknown word was probably meant to be.
 std::string suggestion(std::string_view word, const std::vector<std::string>& known) {
-    const auto nearest = std::ranges::min_element(
-        known, {}, [word](const std::string& candidate) { return distance(word, candidate); });
-    if (nearest != known.end() && distance(word, *nearest) <= std::max<std::size_t>(2, word.size() / 3)) {
-        return "did you mean \"" + *nearest + "\"?";
+    if (const auto meant = nearest(word, known)) {
+        return "did you mean \"" + *meant + "\"?";
     }
     std::string all;
     for (const std::string& candidate : known) {
@@ -95,14 +78,12 @@ Place TomlTable::place(std::string_view key) const {
 }
 
 std::vector<Place> TomlTable::places(std::string_view key) const {
-    std::vector<Place> result;
-    const toml::node* node = table_.get(key);
-    if (const toml::array* array = node != nullptr ? node->as_array() : nullptr) {
-        for (const toml::node& element : *array) {
-            result.push_back(place_of(element));
-        }
-    }
-    return result;
+    const auto found = places_.find(key);
+    return found == places_.end() ? std::vector<Place>{} : found->second;
+}
+
+bool TomlTable::has(std::string_view key) const {
+    return table_.contains(key);
 }
 
 const toml::node* TomlTable::ask(std::string_view key) {
@@ -199,73 +180,98 @@ std::optional<std::chrono::seconds> TomlTable::duration(std::string_view key) {
     return *parsed;
 }
 
-std::optional<std::vector<std::string>> TomlTable::texts(std::string_view key) {
+const toml::array* TomlTable::array(std::string_view key, const std::string& of) {
     const toml::node* node = ask(key);
-    if (node == nullptr) {
+    if (node != nullptr && !node->is_array()) {
+        complain(key, "must be an array of " + of + ", not " + std::string(type_name(*node)));
+    }
+    return node == nullptr ? nullptr : node->as_array();
+}
+
+std::optional<std::string> TomlTable::text_at(const toml::node& element, std::string_view key) {
+    auto value = element.value_exact<std::string>();
+    if (!value || value->empty()) {
+        complain_at(element, path(key) + ": must hold strings that are not empty", {});
         return std::nullopt;
     }
-    if (!node->is_array()) {
-        complain(key, "must be an array of strings, not " + std::string(type_name(*node)));
+    return value;
+}
+
+std::optional<std::vector<std::string>> TomlTable::texts(std::string_view key) {
+    const toml::array* const found = array(key, "strings");
+    if (found == nullptr) {
         return std::nullopt;
     }
     std::vector<std::string> values;
-    const toml::array& array = *node->as_array();
-    for (const toml::node& element : array) {
-        const auto value = element.value_exact<std::string>();
-        if (!value || value->empty()) {
-            complain_at(element, path(key) + ": must hold strings that are not empty", {});
-        } else {
-            values.push_back(*value);
+    for (const toml::node& element : *found) {
+        if (auto value = text_at(element, key)) {
+            values.push_back(std::move(*value));
         }
     }
-    return values.size() == array.size() ? std::optional(std::move(values)) : std::nullopt;
+    return values.size() == found->size() ? std::optional(std::move(values)) : std::nullopt;
 }
 
 std::optional<std::vector<std::int64_t>> TomlTable::integers(std::string_view key, std::int64_t lowest,
                                                              std::int64_t highest) {
-    const toml::node* node = ask(key);
-    if (node == nullptr) {
+    const toml::array* const found = array(key, "whole numbers");
+    if (found == nullptr) {
         return std::nullopt;
     }
     std::vector<std::int64_t> values;
-    if (const toml::array* array = node->as_array()) {
-        for (const toml::node& element : *array) {
-            const auto value = element.value_exact<std::int64_t>();
-            if (!value || *value < lowest || *value > highest) {
-                complain_at(element,
-                            path(key) + ": must hold whole numbers from " + std::to_string(lowest) + " to " +
-                                std::to_string(highest),
-                            {});
-            } else {
-                values.push_back(*value);
-            }
+    for (const toml::node& element : *found) {
+        const auto value = element.value_exact<std::int64_t>();
+        if (!value || *value < lowest || *value > highest) {
+            complain_at(element,
+                        path(key) + ": must hold whole numbers from " + std::to_string(lowest) + " to " +
+                            std::to_string(highest),
+                        {});
+        } else {
+            values.push_back(*value);
         }
-        return values.size() == array->size() ? std::optional(std::move(values)) : std::nullopt;
     }
-    complain(key, "must be an array of whole numbers, not " + std::string(type_name(*node)));
-    return std::nullopt;
+    return values.size() == found->size() ? std::optional(std::move(values)) : std::nullopt;
 }
 
-std::optional<std::vector<Prefix>> TomlTable::prefixes(std::string_view key) {
-    const auto values = texts(key);
-    if (!values) {
-        return std::nullopt;
-    }
-    if (values->empty()) {
-        complain(key, "must not be empty", "name at least one prefix, like \"192.0.2.0/24\"");
-        return std::nullopt;
-    }
-    std::vector<Prefix> result;
-    const toml::array& array = *table_.get(key)->as_array();
-    for (std::size_t place = 0; place < values->size(); place++) {
-        const auto prefix = parse_prefix(values->at(place));
-        if (!prefix) {
-            complain_at(*array.get(place), path(key) + ": " + prefix.error().what, prefix.error().remedy);
-        } else {
-            result.push_back(*prefix);
+std::vector<Address> TomlTable::addresses(std::string_view key) {
+    std::vector<Address> values;
+    const toml::array* const found = array(key, "strings");
+    for (std::size_t i = 0; found != nullptr && i < found->size(); i++) {
+        const toml::node& element = *found->get(i);
+        const auto text = text_at(element, key);
+        const auto address = text ? parse_address(*text) : Address{};
+        if (!address) {
+            complain_at(element, path(key) + ": " + address.error().what, address.error().remedy);
+        } else if (text) {
+            values.push_back(*address);
         }
     }
-    return result.size() == values->size() ? std::optional(std::move(result)) : std::nullopt;
+    return values;
+}
+
+std::vector<Prefix> TomlTable::prefixes(std::string_view key, const PrefixCheck& check) {
+    std::vector<Prefix> values;
+    const toml::array* const found = array(key, "strings");
+    if (found == nullptr) {
+        return values;
+    }
+    if (found->empty()) {
+        complain(key, "must not be empty", "name at least one prefix, like \"192.0.2.0/24\"");
+    }
+    for (const toml::node& element : *found) {
+        const auto text = text_at(element, key);
+        if (!text) {
+            continue;
+        }
+        const auto prefix = parse_prefix(*text);
+        const auto trouble = prefix ? check(*prefix) : std::optional(prefix.error());
+        if (trouble) {
+            complain_at(element, path(key) + ": " + trouble->what, trouble->remedy);
+        } else {
+            values.push_back(*prefix);
+            places_[std::string(key)].push_back(place_of(element));
+        }
+    }
+    return values;
 }
 
 std::optional<std::size_t> TomlTable::choice(std::string_view key,

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -46,7 +47,11 @@ public:
     std::optional<std::vector<std::string>> texts(std::string_view key);
     std::optional<std::vector<std::int64_t>> integers(std::string_view key, std::int64_t lowest,
                                                       std::int64_t highest);
-    std::optional<std::vector<Prefix>> prefixes(std::string_view key);
+    // Every bad element is complained of, at its own place; the good ones are given.
+    std::vector<Address> addresses(std::string_view key);
+    // The same, not empty; `check` gives what is wrong with a prefix, if anything is.
+    using PrefixCheck = std::function<std::optional<Error>(const Prefix&)>;
+    std::vector<Prefix> prefixes(std::string_view key, const PrefixCheck& check);
     // The place of the value among `words`.
     std::optional<std::size_t> choice(std::string_view key, const std::vector<std::string_view>& words);
     // A table, or each of an array of tables, under the key.
@@ -58,14 +63,18 @@ public:
     // Complains of the value of a key, or of the table itself where the key is missing.
     void complain(std::string_view key, const std::string& what, std::string remedy = {});
 
+    // Whether the key is there, right or wrong.
+    [[nodiscard]] bool has(std::string_view key) const;
     // Where the table begins; where a key's value stands (the table's place where it is missing); where the
-    // elements of an array stand.
+    // good elements of an array of prefixes stand.
     [[nodiscard]] Place place() const;
     [[nodiscard]] Place place(std::string_view key) const;
     [[nodiscard]] std::vector<Place> places(std::string_view key) const;
 
 private:
     const toml::node* ask(std::string_view key);
+    const toml::array* array(std::string_view key, const std::string& of);
+    std::optional<std::string> text_at(const toml::node& element, std::string_view key);
     [[nodiscard]] std::string path(std::string_view key) const;
     void complain_at(const toml::node& node, std::string what, std::string remedy);
 
@@ -73,6 +82,7 @@ private:
     std::string name_;
     Complaints& complaints_;
     std::vector<std::string> asked_;
+    std::map<std::string, std::vector<Place>, std::less<>> places_;  // of the good elements
 };
 
 }  // namespace sekisho

@@ -236,6 +236,10 @@ const Mistake section_mistakes[] = {
      6, "192.0.2.0/24 of pool \"b\" overlaps 192.0.2.128/25 of pool \"a\" at line 3", "one pool"},
     {"PrefixTwiceInAPool", "[[pool]]\nname = \"a\"\nprefixes = [\"192.0.2.0/24\",\n\"192.0.2.0/24\"]", 4,
      "overlaps", ""},
+    {"DesignatedEverywhere", "[[designated]]\nname = \"a\"\nprefixes = [\"0.0.0.0/0\"]", 3, "wider than /8",
+     "really meant"},
+    {"DesignatedEverywhere6", "[[designated]]\nname = \"a\"\nprefixes = [\"::/0\"]", 3, "wider than /16",
+     "really meant"},
     {"DesignatedTwice",
      "[[designated]]\nname = \"a\"\nprefixes = [\"192.0.2.1\"]\n[[designated]]\nname = \"a\"\nprefixes = "
      "[\"192.0.2.2\"]",
@@ -263,6 +267,12 @@ std::vector<Mistake> dovecot_mistakes() {
         {"NoReporters",
          "[[login.dovecot]]\nname = \"m\"\nlisten = \"::1\"\nkey_file = \"/k\"\nreporters = []", 5,
          "must not be empty", ""},
+        {"ReportersEverywhere",
+         "[[login.dovecot]]\nname = \"m\"\nlisten = \"::1\"\nkey_file = \"/k\"\nreporters = [\"::/0\"]", 5,
+         "wider than /16", "really meant"},
+        {"RelayEverywhere",
+         "[[submission.listener]]\naddress = \"::1\"\nport = 25\ntls = \"none\"\nrelay = [\"0.0.0.0/0\"]", 5,
+         "wider than /8", "really meant"},
         {"NoKey", "[[login.dovecot]]\nname = \"m\"\nlisten = \"::1\"\nreporters = [\"192.0.2.1\"]", 1,
          "has no \"key_file\"", ""},
         {"NamedLikeTheOperator",
@@ -308,6 +318,72 @@ ports = [0, 70000]
     }
     EXPECT_THAT(lines, ::testing::ElementsAre(2, 5, 5, 7, 7));
     EXPECT_THAT(text(file, config.error()), HasSubstr("/etc/sekisho/sekisho.toml:2:8: store.path: must be"));
+}
+
+TEST(Config, OneBadElementHidesNoOther) {
+    const auto config = parse_config(R"([[pool]]
+name = "a"
+prefixes = [
+  "x",
+  1,
+  "192.0.2.0/24",
+  "",
+  "192.0.2.1/24",
+  "224.0.0.0/4",
+  "192.0.2.0/25",
+  "2001:db8::/65",
+]
+[[designated]]
+name = "mail"
+prefixes = [1,
+  "0.0.0.0/0",
+  "y"]
+[dataplane]
+ports = ["a",
+  70000]
+[api]
+viewers = [1,
+  ""]
+[dns]
+servers = [1,
+  "z",
+  "192.0.2.53",
+  "192.0.2.0/24"]
+[[submission.listener]]
+address = "192.0.2.1"
+port = 25
+tls = "none"
+relay = ["::/15"]
+)",
+                                     file);
+    ASSERT_FALSE(config);
+    std::vector<int> lines;
+    for (const ConfigError& complaint : config.error()) {
+        lines.push_back(complaint.line);
+    }
+    EXPECT_THAT(lines,
+                ::testing::ElementsAre(4, 5, 7, 8, 9, 10, 11, 15, 16, 17, 19, 20, 22, 23, 25, 26, 28, 33))
+        << text(file, config.error());
+}
+
+TEST(Config, NetworksOfServersMayBeAsWideAsOneRegistryGives) {
+    const auto with = [](const std::string& prefixes) {
+        return parse_config("[[designated]]\nname = \"mail\"\nprefixes = " + prefixes, file);
+    };
+    EXPECT_TRUE(with(R"(["10.0.0.0/8", "2001::/16"])"));
+    EXPECT_FALSE(with(R"(["10.0.0.0/7"])"));
+    EXPECT_FALSE(with(R"(["2000::/15"])"));
+}
+
+// toml++ escapes by itself what can't be shown.
+TEST(Config, SyntaxErrorsAreEscapedOnce) {
+    for (const auto& [toml, shown] : {std::pair("\x01 = 1", "\\u0001"), std::pair("a = \"\\q\"", "'\\q'")}) {
+        const auto config = parse_config(toml, file);
+        ASSERT_FALSE(config);
+        EXPECT_THAT(config.error().front().what, HasSubstr(shown));
+        EXPECT_THAT(config.error().front().what, ::testing::Not(HasSubstr("\\\\")));
+        EXPECT_EQ(config.error().front().what.find('\x01'), std::string::npos);
+    }
 }
 
 class ConfigFile : public ::testing::Test {

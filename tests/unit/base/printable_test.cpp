@@ -48,5 +48,18 @@ TEST(Printable, WhatIsNotUtf8IsWrittenByteByByte) {
     EXPECT_EQ(printable("\xf4\x90\x80\x80"), "\\xf4\\x90\\x80\\x80") << "beyond U+10FFFF";
 }
 
+TEST(Utf8, IsRecognized) {
+    for (const char* text : {"", "plain",
+                             "Gr\xc3\xbc\xc3\x9f"
+                             "e",
+                             "\xe9\x96\xa2\xe6\x89\x80", "\xf0\x9f\x93\xac"}) {
+        EXPECT_TRUE(is_utf8(text)) << text;
+    }
+    for (const char* text :
+         {"\xff", "a\xc3", "\xc3(", "\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\x80"}) {
+        EXPECT_FALSE(is_utf8(text)) << printable(text);
+    }
+}
+
 }  // namespace
 }  // namespace sekisho

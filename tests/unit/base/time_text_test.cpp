@@ -37,6 +37,8 @@ TEST(TimeText, WhatIsNoDurationIsRefused) {
                                    "99999999999999999999s", "9223372036854775807d", "9223372036854775807s"}) {
         EXPECT_FALSE(parse_duration(text)) << text;
     }
+    EXPECT_EQ(parse_duration("36501d").error().kind, Failure::refused) << "it is one, but too long";
+    EXPECT_EQ(parse_duration("10").error().kind, Failure::invalid);
 }
 
 TEST(TimeText, DurationsAreWritten) {

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// Looking the configuration's names up.
+#include "agent/base/config_machine.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "agent/base/printable.h"
+#include "agent/base/privilege.h"
+#include "agent/base/secret.h"
+
+namespace sekisho {
+
+namespace {
+
+void check_users(const std::vector<std::string>& users, const std::string& key,
+                 std::vector<ConfigError>& warnings) {
+    for (const std::string& user : users) {
+        if (!user_number(user)) {
+            warnings.push_back({.line = 0,
+                                .column = 0,
+                                .what = key + ": there is no user \"" + printable(user) + "\"",
+                                .remedy = "compare `getent passwd`, or create the user"});
+        }
+    }
+}
+
+void check_key_files(const Config& config, std::vector<ConfigError>& complaints) {
+    for (const DovecotConfig& each : config.dovecot) {
+        if (const auto secret = read_secret(each.key_file); !secret) {
+            complaints.push_back({.line = 0,
+                                  .column = 0,
+                                  .what = "login.dovecot \"" + each.name + "\": " + secret.error().what,
+                                  .remedy = secret.error().remedy});
+        }
+    }
+}
+
+void check_effect(const Config& config, std::vector<ConfigError>& warnings) {
+    const auto warn = [&warnings](std::string what, std::string remedy) {
+        warnings.push_back({.line = 0, .column = 0, .what = std::move(what), .remedy = std::move(remedy)});
+    };
+    const bool looks_at_subscribers = std::ranges::any_of(
+        config.interfaces, [](const InterfaceConfig& each) { return each.side == Side::subscriber; });
+    if (!looks_at_subscribers) {
+        warn("nothing is enforced: no [[interface]] is on the side of subscribers",
+             "name the interfaces that subscribers' packets arrive on");
+    }
+    if (config.pools.empty()) {
+        warn("nothing is enforced: there is no [[pool]]", "name the prefixes that subscribers have");
+    }
+}
+
+}  // namespace
+
+MachineFindings check_machine(const Config& config) {
+    MachineFindings findings;
+    if (::geteuid() == 0) {
+        check_key_files(config, findings.complaints);
+    }
+    check_users(config.api.operators, "api.operators", findings.warnings);
+    check_users(config.api.viewers, "api.viewers", findings.warnings);
+    check_effect(config, findings.warnings);
+    return findings;
+}
+
+std::string warning_text(const std::filesystem::path& file, const std::vector<ConfigError>& warnings) {
+    std::string result;
+    for (const ConfigError& warning : warnings) {
+        result += file.string() + ": warning: " + warning.what + "\n  " + warning.remedy + "\n";
+    }
+    return result;
+}
+
+}  // namespace sekisho

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// Files and users that a configuration names, on this machine.
+#include "agent/base/config_machine.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "tests/unit/directory.h"
+
+namespace sekisho {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr const char* complete =
+    "[[interface]]\nname = \"sub-*\"\n[[pool]]\nname = \"dsl\"\nprefixes = [\"192.0.2.0/24\"]\n";
+
+MachineFindings check_text(const std::string& text) {
+    return check_machine(parse_config(text, "/etc/sekisho/sekisho.toml").value());
+}
+
+TEST(ConfigMachine, NothingToSay) {
+    const auto findings = check_text(complete + std::string("[api]\noperators = [\"root\"]\n"));
+    EXPECT_TRUE(findings.complaints.empty());
+    EXPECT_TRUE(findings.warnings.empty());
+}
+
+TEST(ConfigMachine, UsersThatDoNotExistAreWarnedOf) {
+    const auto findings = check_text(
+        complete +
+        std::string("[api]\noperators = [\"root\", \"no-such-one\"]\nviewers = [\"no-such-two\"]\n"));
+    EXPECT_TRUE(findings.complaints.empty());
+    ASSERT_EQ(findings.warnings.size(), 2U);
+    EXPECT_EQ(findings.warnings[0].what, "api.operators: there is no user \"no-such-one\"");
+    EXPECT_EQ(findings.warnings[1].what, "api.viewers: there is no user \"no-such-two\"");
+    EXPECT_THAT(warning_text("/a.toml", findings.warnings),
+                HasSubstr("/a.toml: warning: api.viewers: there is no user \"no-such-two\"\n  compare"));
+}
+
+TEST(ConfigMachine, AConfigurationThatEnforcesNothingIsWarnedOf) {
+    const auto empty = check_text("");
+    ASSERT_EQ(empty.warnings.size(), 2U);
+    EXPECT_THAT(empty.warnings[0].what, HasSubstr("nothing is enforced: no [[interface]]"));
+    EXPECT_THAT(empty.warnings[1].what, HasSubstr("no [[pool]]"));
+    const auto uplink = check_text(
+        "[[interface]]\nname = \"up0\"\nside = \"uplink\"\n[[pool]]\nname = "
+        "\"dsl\"\nprefixes = [\"192.0.2.0/24\"]\n");
+    ASSERT_EQ(uplink.warnings.size(), 1U);
+    EXPECT_THAT(uplink.warnings[0].what, HasSubstr("[[interface]]"));
+}
+
+TEST(ConfigMachine, RootIsToldOfKeyFiles) {
+    if (::geteuid() != 0) {
+        GTEST_SKIP() << "others may not read key files";
+    }
+    const tests::Directory directory;
+    const auto key = directory / "policy.key";
+    const std::string with_key =
+        complete + std::string("[[login.dovecot]]\nname = \"mail1\"\nlisten = \"192.0.2.1\"\n") +
+        "reporters = [\"192.0.2.2\"]\nkey_file = \"" + key.string() + "\"\n";
+    const auto missing = check_text(with_key);
+    ASSERT_EQ(missing.complaints.size(), 1U);
+    EXPECT_THAT(missing.complaints[0].what, HasSubstr("login.dovecot \"mail1\": can't open " + key.string()));
+    EXPECT_THAT(missing.complaints[0].remedy, HasSubstr("create it"));
+    std::ofstream(key) << "secret\n";
+    std::filesystem::permissions(key, std::filesystem::perms(0644));
+    const auto open_to_all = check_text(with_key);
+    ASSERT_EQ(open_to_all.complaints.size(), 1U);
+    EXPECT_THAT(open_to_all.complaints[0].what, HasSubstr("everybody"));
+    std::filesystem::permissions(key, std::filesystem::perms(0600));
+    EXPECT_TRUE(check_text(with_key).complaints.empty());
+}
+
+}  // namespace
+}  // namespace sekisho
