@@ -117,6 +117,12 @@ std::string verdict_words(const std::string& verdict) {
     return "gets the verdict " + verdict;
 }
 
+// A notice has no sender (RFC 5321, 4.5.5).
+std::string sender_of(const json::object& message) {
+    const std::string sender = text_of(message, "sender");
+    return sender == nothing ? "<>" : sender;
+}
+
 }  // namespace
 
 void print_error(const Error& error, bool as_json, std::ostream& out, std::ostream& err) {
@@ -222,6 +228,38 @@ void print_users(const json::object& answer, std::ostream& out) {
         out << "line " << text_of(line, "line") << " of the user file names nobody: " << text_of(line, "what")
             << '\n';
     });
+}
+
+void print_queue(const json::object& answer, std::ostream& out) {
+    Table table({"ID", "RECEIVED", "SIZE", "SENDER", "RECIPIENT", "TRIES", "LAST ERROR"});
+    each(answer, "messages", [&table](const json::object& message) {
+        each(message, "recipients", [&](const json::object& recipient) {
+            table.add({text_of(message, "id"), moment_of(message, "received"), text_of(message, "size"),
+                       sender_of(message), text_of(recipient, "address"), text_of(recipient, "attempts"),
+                       text_of(recipient, "last_error")});
+        });
+    });
+    print_list(table, "nothing waits", out);
+    if (const std::string more = text_of(answer, "more"); more != "0" && more != nothing) {
+        out << "and " << more << " more messages\n";
+    }
+}
+
+void print_message(const json::object& answer, std::ostream& out) {
+    Table facts;
+    facts.add({"id", text_of(answer, "id")});
+    facts.add({"sender", sender_of(answer)});
+    facts.add({"user", text_of(answer, "user")});
+    facts.add({"client", text_of(answer, "client")});
+    facts.add({"received", moment_of(answer, "received")});
+    facts.add({"size", text_of(answer, "size")});
+    facts.print(out);
+    Table recipients({"RECIPIENT", "TRIES", "NEXT", "LAST ERROR"});
+    each(answer, "recipients", [&recipients](const json::object& recipient) {
+        recipients.add({text_of(recipient, "address"), text_of(recipient, "attempts"),
+                        moment_of(recipient, "next"), text_of(recipient, "last_error")});
+    });
+    print_section(recipients, out);
 }
 
 void print_why(const json::object& answer, std::ostream& out) {

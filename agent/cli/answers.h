@@ -19,6 +19,10 @@ void print_grants(const boost::json::object& answer, std::ostream& out);
 void print_grant(const boost::json::object& answer, std::ostream& out);
 void print_exemptions(const boost::json::object& answer, std::ostream& out);
 void print_users(const boost::json::object& answer, std::ostream& out);
+// Of `queue list`: a line for each recipient who waits.
+void print_queue(const boost::json::object& answer, std::ostream& out);
+// Of `queue show`.
+void print_message(const boost::json::object& answer, std::ostream& out);
 void print_why(const boost::json::object& answer, std::ostream& out);
 // Of `doctor`: {"ok","checks":[{"name","ok","detail","remedy"}]}.
 void print_checks(const boost::json::object& answer, std::ostream& out);

@@ -161,6 +161,28 @@ void add_user(CLI::App& app, Words& words) {
           "  sekisho user remove anna@example.net\n");
 }
 
+void add_queue(CLI::App& app, Words& words) {
+    CLI::App& queue = group(app, "queue", "Mail that was accepted and has not arrived yet",
+                            "  sekisho queue list\n  sekisho queue flush example.com\n");
+    leaf(queue, words, Command::queue_list, "list", "All messages that wait, the oldest first",
+         "  sekisho queue list\n  sekisho queue list --json | jq -r '.messages[].id'\n");
+    const auto with_id = [&queue, &words](Command command, const std::string& name, const std::string& about,
+                                          const std::string& examples) {
+        leaf(queue, words, command, name, about, examples)
+            .add_option("ID", words.name, "As it stands in the list and in the log")
+            ->required()
+            ->type_name("");
+    };
+    with_id(Command::queue_show, "show", "One message: who still waits for it, and why",
+            "  sekisho queue show 7h2k9f0q3m1x8z4c\n");
+    leaf(queue, words, Command::queue_flush, "flush", "Try everything, or what is for one domain, again now",
+         "  sekisho queue flush\n  sekisho queue flush example.com\n")
+        .add_option("DOMAIN", words.name, "Behind the recipients' @ (default: all)")
+        ->type_name("");
+    with_id(Command::queue_delete, "delete", "Throw a message away; nobody is told",
+            "  sekisho queue delete 7h2k9f0q3m1x8z4c\n");
+}
+
 void set_up(CLI::App& app, Words& words) {
     // Inherited by the subcommands: what they don't know is looked up here, so the options may stand behind
     // them.
@@ -171,7 +193,8 @@ void set_up(CLI::App& app, Words& words) {
                          "Print the version of this command and exit");
     app.add_flag("--json", words.json, "Print JSON, one line");
     app.add_option("--socket", words.socket,
-                   "The socket to ask at (default: agent.sock in /run/sekisho; auth.sock for `user`)")
+                   "The socket to ask at (default: agent.sock in /run/sekisho; auth.sock for `user`, "
+                   "mail.sock for `queue`)")
         ->type_name("PATH");
     app.footer(
         "--json and --socket may stand behind the command, too.\n"
@@ -185,6 +208,7 @@ void set_up(CLI::App& app, Words& words) {
     add_grant(app, words);
     add_exempt(app, words);
     add_user(app, words);
+    add_queue(app, words);
 }
 
 // Reads an address where one subscriber is meant.
@@ -249,6 +273,9 @@ Result<Arguments> values_of(const Words& words) {
     }
     if (ok && is(Command::user_add, Command::user_passwd, Command::user_remove) && words.name.empty()) {
         ok = fail(Failure::invalid, "an empty name is none", "write it like anna or anna@example.net");
+    }
+    if (ok && is(Command::queue_show, Command::queue_delete) && words.name.empty()) {
+        ok = fail(Failure::invalid, "an empty id is none", "see `sekisho queue list`");
     }
     if (!ok) {
         return std::unexpected(std::move(ok.error()));

@@ -33,6 +33,10 @@ enum class Command : std::uint8_t {
     user_list,
     user_passwd,
     user_remove,
+    queue_list,
+    queue_show,
+    queue_flush,
+    queue_delete,
 };
 
 struct Arguments {
@@ -45,7 +49,7 @@ struct Arguments {
     Prefix prefix;                                 // of exempt add and remove
     std::optional<std::chrono::seconds> lifetime;  // of grant add
     std::string words;                             // a grant's reason, an exemption's note
-    std::string name;                              // of user add, passwd and remove
+    std::string name;  // of user add, passwd and remove; a message's id or a domain of queue
 };
 
 // Help was asked for.

@@ -15,6 +15,7 @@
 #include "agent/cli/ask.h"
 #include "agent/cli/cli.h"
 #include "agent/cli/doctor.h"
+#include "agent/cli/queue_command.h"
 #include "agent/cli/user_command.h"
 
 namespace sekisho::cli {
@@ -106,6 +107,10 @@ Exchange exchange_of(const Arguments& arguments) {
         case Command::user_list:
         case Command::user_passwd:
         case Command::user_remove:
+        case Command::queue_list:
+        case Command::queue_show:
+        case Command::queue_flush:
+        case Command::queue_delete:
             break;  // more than one question, or another daemon's; perform() does them
     }
     std::unreachable();
@@ -203,6 +208,11 @@ int perform(const Arguments& arguments, std::ostream& out, std::ostream& err) {
         case Command::user_passwd:
         case Command::user_remove:
             return user_command(arguments, out, err);
+        case Command::queue_list:
+        case Command::queue_show:
+        case Command::queue_flush:
+        case Command::queue_delete:
+            return queue_command(arguments, out, err);
         default:
             return exchange(arguments, out, err);
     }
