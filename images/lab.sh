@@ -44,7 +44,7 @@ fi
 if [ "$command" = story ] || [ "$command" = up ]; then
     sh "$root/images/packages.sh"
     (cd "$root" && cmake --preset release --log-level=WARNING)
-    cmake --build "$build" --target sekishod sekisho
+    cmake --build "$build" --target sekishod sekisho sekisho-smtpd sekisho-auth sekisho-relay
 fi
 [ $# -gt 0 ] || set -- story
 PYTHONPATH=$root/images PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 -m lab --name "$name" --build "$build" "$@"

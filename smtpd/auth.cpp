@@ -14,7 +14,6 @@
 #include "agent/base/log.h"
 #include "agent/base/metrics.h"
 #include "agent/base/privilege.h"
-#include "agent/base/systemd.h"
 
 namespace sekisho {
 
@@ -29,19 +28,6 @@ std::size_t processors() {
     return std::max<std::size_t>(1, std::thread::hardware_concurrency());
 }
 
-// The sockets that systemd has opened under this name, or else one of our own.
-Result<std::vector<Descriptor>> listeners(std::string_view name, const UnixListener& own) {
-    auto passed = systemd::passed_sockets(name);
-    if (passed.empty()) {
-        auto made = listen_unix(own);
-        if (!made) {
-            return std::unexpected(made.error());
-        }
-        passed.push_back(std::move(*made));
-    }
-    return passed;
-}
-
 }  // namespace
 
 AuthDaemon::AuthDaemon(boost::asio::io_context& context, const Config& config, sasl::UserFile users)
@@ -53,13 +39,13 @@ AuthDaemon::AuthDaemon(boost::asio::io_context& context, const Config& config, s
 
 Result<std::shared_ptr<AuthDaemon>> AuthDaemon::start(boost::asio::io_context& context,
                                                       const Config& config) {
-    auto clients = listeners(
+    auto clients = passed_or_own(
         "auth-client",
         {.path = config.auth.socket, .mode = for_group, .type = SOCK_STREAM, .group = config.auth.clients});
     if (!clients) {
         return std::unexpected(clients.error());
     }
-    auto admins = listeners(
+    auto admins = passed_or_own(
         "auth", {.path = config.auth.admin_socket, .mode = for_everybody, .type = SOCK_STREAM, .group = {}});
     if (!admins) {
         return std::unexpected(admins.error());

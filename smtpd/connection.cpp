@@ -5,8 +5,6 @@
 // that.
 #include "smtpd/connection.h"
 
-#include <sys/random.h>
-
 #include <array>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
@@ -17,6 +15,7 @@
 #include <utility>
 
 #include "agent/base/log.h"
+#include "smtpd/handoff/id.h"
 #include "smtpd/policy/connection.h"
 #include "smtpd/tls.h"
 
@@ -31,27 +30,6 @@ constexpr auto quietly = asio::as_tuple(asio::use_awaitable);
 constexpr std::chrono::seconds handshake_timeout{30};
 constexpr std::size_t most_unsent = std::size_t{64} * 1024;
 
-// 16 of 36 signs, 82 bits: nobody meets another's, and nobody guesses one.
-std::string random_name() {
-    constexpr std::string_view signs = "0123456789abcdefghijklmnopqrstuvwxyz";
-    constexpr std::size_t length = 16;
-    // The largest multiple of 36 in an octet: beyond it some signs would be likelier.
-    constexpr unsigned fair = 252;
-    std::string name;
-    std::array<std::uint8_t, 64> octets{};
-    while (name.size() < length) {
-        if (::getrandom(octets.data(), octets.size(), 0) != static_cast<ssize_t>(octets.size())) {
-            throw std::runtime_error("the kernel gives no random numbers");
-        }
-        for (const std::uint8_t octet : octets) {
-            if (octet < fair && name.size() < length) {
-                name += signs[octet % signs.size()];
-            }
-        }
-    }
-    return name;
-}
-
 message::WallTime now() {
     return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
 }
@@ -64,7 +42,7 @@ SmtpdConnection::SmtpdConnection(Socket socket, const SmtpdServices& services, c
       implicit_(listener.tls == TlsMode::implicit),
       local_(local_endpoint(socket_.native_handle()).value_or(Endpoint{})),
       remote_(remote_endpoint(socket_.native_handle()).value_or(Endpoint{})),
-      name_(random_name()),
+      name_(handoff::new_id()),
       session_(policy::settings_of(listener, services.config, remote_.address)),
       timer_(socket_.get_executor()) {}
 
@@ -282,7 +260,7 @@ asio::awaitable<void> SmtpdConnection::take(sasl::AuthStep step) {
 
 void SmtpdConnection::begin_message(session::MessageBegun begun) {
     const session::State& state = session_.state();
-    envelope_ = {.id = random_name(),
+    envelope_ = {.id = handoff::new_id(),
                  .sender = std::move(begun.sender),
                  .recipients = std::move(begun.recipients),
                  .user = state.user,

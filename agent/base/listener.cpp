@@ -14,6 +14,9 @@
 #include <cerrno>
 #include <cstring>
 #include <string>
+#include <utility>
+
+#include "agent/base/systemd.h"
 
 namespace sekisho {
 
@@ -114,6 +117,18 @@ Result<Descriptor> listen_unix(const UnixListener& wanted) {
         return cannot_listen(name, code);
     }
     return listener;
+}
+
+Result<std::vector<Descriptor>> passed_or_own(std::string_view name, const UnixListener& own) {
+    auto passed = systemd::passed_sockets(name);
+    if (passed.empty()) {
+        auto made = listen_unix(own);
+        if (!made) {
+            return std::unexpected(made.error());
+        }
+        passed.push_back(std::move(*made));
+    }
+    return passed;
 }
 
 Result<Descriptor> listen_tcp(const Endpoint& endpoint) {

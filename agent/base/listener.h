@@ -6,6 +6,8 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "agent/base/descriptor.h"
 #include "agent/base/result.h"
@@ -25,6 +27,9 @@ struct UnixListener {
 // does, or if the path is something else than a socket; Failure::invalid for a path over 107 bytes or an
 // unknown group.
 [[nodiscard]] Result<Descriptor> listen_unix(const UnixListener& wanted);
+
+// The sockets of this name that systemd has opened for us, or else one of our own.
+[[nodiscard]] Result<std::vector<Descriptor>> passed_or_own(std::string_view name, const UnixListener& own);
 
 // Listens on a TCP address, even if no interface has it yet (IP_FREEBIND: daemons start before the network is
 // up); port 0 takes a free one. Failure::conflict if the port is taken.

@@ -2,8 +2,8 @@
 // The tables, and how a file of an earlier version becomes one of today.
 #pragma once
 
+#include "agent/base/database.h"
 #include "agent/base/result.h"
-#include "agent/store/database.h"
 
 namespace sekisho::store {
 

@@ -2,12 +2,6 @@
 // Rows from actions and back.
 #include "agent/store/store.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -35,35 +29,6 @@ constexpr std::string_view save_exemption =
 constexpr std::string_view load_exemptions = "SELECT prefix, note, since FROM exemptions";
 constexpr std::string_view forget_exemption = "DELETE FROM exemptions WHERE prefix = ?";
 
-std::unexpected<Error> unusable(const std::filesystem::path& file, const std::string& why) {
-    return fail(Failure::unavailable, file.string() + ": " + why,
-                "let the agent's user create and write this file, or change [store] path");
-}
-
-// Makes sure that there is a file that only its owner can read: SQLite would create it for everybody to read,
-// and gives the files beside it the mode of this one.
-Result<void> prepare_file(const std::filesystem::path& file) {
-    const std::filesystem::path directory = file.parent_path();
-    if (!directory.empty() && ::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) {
-        return unusable(file, "its directory can't be made: " + std::string(std::strerror(errno)));
-    }
-    const int descriptor = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0600);
-    if (descriptor < 0) {
-        return unusable(file, std::strerror(errno));
-    }
-    struct stat status{};
-    std::string trouble;
-    if (::fstat(descriptor, &status) != 0) {
-        trouble = std::strerror(errno);
-    } else if (!S_ISREG(status.st_mode)) {
-        trouble = "not a regular file";
-    } else if ((status.st_mode & 077U) != 0 && ::fchmod(descriptor, 0600) != 0) {
-        trouble = "others can read it, and this can't be changed: " + std::string(std::strerror(errno));
-    }
-    ::close(descriptor);
-    return trouble.empty() ? Result<void>() : unusable(file, trouble);
-}
-
 grants::WallTime wall(std::int64_t nanoseconds) {
     return grants::WallTime(std::chrono::nanoseconds(nanoseconds));
 }
@@ -86,7 +51,7 @@ Store::Store(Database database, Statements statements)
     : database_(std::move(database)), statements_(std::move(statements)) {}
 
 Result<Store> Store::open(const std::filesystem::path& file) {
-    if (auto prepared = prepare_file(file); !prepared) {
+    if (auto prepared = prepare_database_file(file); !prepared) {
         return std::unexpected(prepared.error());
     }
     auto database = Database::open(file, busy_milliseconds);

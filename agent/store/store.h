@@ -9,9 +9,9 @@
 #include <optional>
 #include <vector>
 
+#include "agent/base/database.h"
 #include "agent/base/result.h"
 #include "agent/grants/grants.h"
-#include "agent/store/database.h"
 
 namespace sekisho::store {
 

@@ -36,6 +36,8 @@ def up(name: str, build: Path) -> Isp:
     begin = time.monotonic()
     isp = Isp(name, build, keep=True)
     isp.agent.start()
+    isp.submission.start()
+    isp.submission.add_users()
     print(f"the lab is up after {time.monotonic() - begin:.1f} s: {', '.join(isp.lab.hosts)}", flush=True)
     return isp
 

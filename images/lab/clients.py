@@ -4,6 +4,7 @@
 import errno
 import imaplib
 import poplib
+import smtplib
 import socket
 import ssl
 import time
@@ -104,5 +105,34 @@ def imap_login(context: ssl.SSLContext, server: str, user: str, password: str, s
         client.login(user, password)
     except BaseException:
         client.shutdown()
+        raise
+    return client
+
+
+class Smtp(smtplib.SMTP):
+    """SMTP with STARTTLS, from a source address of one's own."""
+
+    def __init__(self, server: str, port: int = 587, source: str | None = None, timeout: float = 10):
+        super().__init__(server, port, "client.example.net", timeout, (source, 0) if source else None)
+
+
+class SmtpTls(smtplib.SMTP_SSL):
+    """SMTP in TLS from the first byte; the certificate is looked at under the server's name."""
+
+    def __init__(self, server: str, context: ssl.SSLContext, source: str | None = None, timeout: float = 10):
+        super().__init__(server, 465, "client.example.net", timeout=timeout, context=context,
+                         source_address=(source, 0) if source else None)
+
+
+def smtp_login(context: ssl.SSLContext, server: str, user: str, password: str, *, implicit: bool = False,
+               source: str | None = None) -> smtplib.SMTP:
+    """TLS and AUTH; returns when 235 has been read. smtplib.SMTPAuthenticationError if the login failed."""
+    client = SmtpTls(server, context, source) if implicit else Smtp(server, source=source)
+    try:
+        if not implicit:
+            client.starttls(context=context)
+        client.login(user, password)
+    except BaseException:
+        client.close()
         raise
     return client

@@ -211,7 +211,7 @@ class Lab:
         self.remove()
         forget_dead_labs()
         self.state.mkdir(parents=True)
-        path = f"{self.build}/agent:{self.build}/agent/cli:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        path = f"{self.build}/agent:{self.build}/agent/cli:{self.build}/smtpd:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
         known = {"build": str(self.build), "boot": boot_id(), "maker": os.getpid(), "started": start_time(os.getpid())}
         (self.state / "lab.json").write_text(json.dumps(known))
         self._entries = [self._start(name, keep) for name in names]

@@ -11,6 +11,7 @@ from .agent import Agent
 from .clients import trust
 from .hosts import Lab, LabError
 from .network import build_network
+from .submission import Submission
 from .topology import HOSTS
 from .watch import Door
 
@@ -27,9 +28,10 @@ def config_text(*changes: tuple[str, str]) -> str:
 
 class Isp:
     """Without `mail` the mail host has no servers; without `mx` a mere listener stands in for the Internet's Postfix.
-    Both are for tests that look elsewhere and want to start soon."""
+    Without `smtp` the edge has no submission server. All three are for tests that look elsewhere and want to start soon."""
 
-    def __init__(self, name: str, build: Path, *, keep: bool = False, mail: bool = True, mx: bool = True):
+    def __init__(self, name: str, build: Path, *, keep: bool = False, mail: bool = True, mx: bool = True,
+                 smtp: bool = True):
         self.lab = Lab(name, build)
         self._door: Door | None = None
         try:
@@ -38,6 +40,7 @@ class Isp:
             self._start_servers(mail, mx)
             self.agent = Agent(self.lab)
             self.agent.configure(config_text())
+            self.submission = Submission(self.lab, self.agent) if smtp else None
         except BaseException:
             if not keep:
                 self.lab.remove()
@@ -61,6 +64,14 @@ class Isp:
     def trust(self) -> ssl.SSLContext:
         return trust(self.lab.state / "ca.pem")
 
+    @cached_property
+    def smtp_trust(self) -> ssl.SSLContext:
+        return trust(self.lab.state / "smtp.pem")
+
+    def inbox(self, host: str) -> list[Path]:
+        """The messages that have arrived at a host's Postfix, oldest first."""
+        return sorted(self.lab[host].file("/var/lib/mail/inbox/new").glob("*"), key=lambda each: each.stat().st_mtime_ns)
+
     def restart_agent(self, *changes: tuple[str, str]) -> None:
         """A new agent, with parts of the configuration replaced."""
         if self.agent.process and self.agent.process.poll() is None:
@@ -75,3 +86,5 @@ class Isp:
         if self.agent.process:
             self.agent.process.wait()
         self.agent.close()
+        if self.submission:
+            self.submission.close()

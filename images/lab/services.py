@@ -8,8 +8,9 @@ from pathlib import Path
 from string import Template
 
 from .hosts import ROOT, Host, Lab, await_true
-from .topology import (API_KEY, EDGE_CORE4, INTERNET4, INTERNET6, ISP_DOMAIN, MAIL4, MAIL6, MAIL_NAME, MX_DOMAIN,
-                       MX_NAME, POLICY_PORT, POOL4, POOL6, SUBSCRIBERS)
+from .topology import (API_KEY, DOWN4, DOWN_DOMAIN, EDGE_CORE4, EDGE_CORE6, INTERNET4, INTERNET6, ISP_DOMAIN, MAIL4,
+                       MAIL6, MAIL_NAME, MX_DOMAIN, MX_NAME, POLICY_PORT, POOL4, POOL6, SMTP_NAME, SUBSCRIBERS,
+                       UNKNOWN_USER)
 
 TEMPLATES = Path(__file__).with_name("templates")
 OTHER_PORT = 587  # where the Internet's MX listens, too, and which nobody closes
@@ -45,9 +46,10 @@ def start_dns(lab: Lab) -> None:
     mail.write("/etc/nsd/nsd.conf", fill("nsd.conf"))
     mail.write("/etc/nsd/example.net.zone",
                fill("zone", domain=ISP_DOMAIN, server=f"{MAIL_NAME}.", address4=MAIL4, address6=MAIL6)
-               + f"ns.example.net. IN A {MAIL4}\n")
+               + f"ns.example.net. IN A {MAIL4}\n{SMTP_NAME}. IN A {EDGE_CORE4}\n{SMTP_NAME}. IN AAAA {EDGE_CORE6}\n")
     mail.write("/etc/nsd/example.com.zone",
-               fill("zone", domain=MX_DOMAIN, server=f"{MX_NAME}.", address4=INTERNET4, address6=INTERNET6))
+               fill("zone", domain=MX_DOMAIN, server=f"{MX_NAME}.", address4=INTERNET4, address6=INTERNET6)
+               + f"{DOWN_DOMAIN}. IN MX 10 mx.{DOWN_DOMAIN}.\nmx.{DOWN_DOMAIN}. IN A {DOWN4}\n")
     mail.run("install", "-d", "-o", "nsd", "-g", "nsd", "/run/nsd", "/var/lib/nsd")
     mail.run("nsd", "-c", "/etc/nsd/nsd.conf")
     await_true(lambda: accepts(mail, MAIL4, 53), "DNS server on the mail host")
@@ -57,6 +59,7 @@ def start_postfix(lab: Lab, host: str, domain: str, name: str, address4: str, ad
     """Starts it; `await_postfix` waits, so that two can start side by side."""
     machine = lab[host]
     machine.write("/etc/postfix/main.cf", fill("main.cf", host=name, domain=domain, relay_for=relay_for))
+    machine.write("/etc/postfix/mailboxes", f"!/^{UNKNOWN_USER}@/ inbox/\n")
     master = Path("/usr/share/postfix/master.cf.dist").read_text()
     machine.write("/etc/postfix/master.cf", f"{master}\n{OTHER_PORT} inet n - n - - smtpd\n")
     machine.run("postconf", "-F", "*/*/chroot = n")

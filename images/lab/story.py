@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from .clients import Attempt, apop_login, connect, connect_here, imap_login, pop3_login
 from .hosts import await_true
 from .isp import Isp
+from .story_mail import bounce, host_down, login_opens, no_login, submission
 from .services import OTHER_PORT
 from .topology import (INTERNET4, INTERNET6, MAIL4, MAIL6, MX_DOMAIN, MX_NAME, SUBSCRIBERS, crowd_address4,
                        crowd_address6)
@@ -255,4 +256,9 @@ STEPS = (
     Step("new_agent", "A new agent takes over", new_agent),
     Step("restarts", f"{RESTARTS} agents come and go; not one SYN slips through", restarts),
     Step("why", "Why is A blocked?", why),
+    Step("submission", "Who is blocked sends through the box: 587 with STARTTLS, 465 with TLS", submission),
+    Step("no_login", "Without a login, or with a wrong password, nobody sends", no_login),
+    Step("login_opens", "SMTP AUTH opens port 25, too", login_opens),
+    Step("host_down", "A message to a host that is down waits", host_down),
+    Step("bounce", "A message to an unknown user comes back", bounce),
 )

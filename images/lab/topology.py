@@ -7,6 +7,8 @@ MX_DOMAIN = "example.com"  # its MX is the internet host
 ISP_DOMAIN = "example.net"
 MAIL_NAME = "mail.example.net"
 MX_NAME = "mx.example.com"
+SMTP_NAME = "smtp.example.net"  # the submission server on the edge
+DOWN_DOMAIN = "down.example.com"  # its mail host is never up
 POLICY_PORT = 4001
 API_KEY = "for-the-lab-only"
 
@@ -19,6 +21,8 @@ EDGE_INET4 = "203.0.113.1"
 EDGE_INET6 = "2001:db8:ffff::1"
 INTERNET4 = "203.0.113.25"
 INTERNET6 = "2001:db8:ffff::25"
+DOWN4 = "203.0.113.26"  # nobody has it, until a test gives it to the internet host
+UNKNOWN_USER = "nobody"  # whom no mail server knows
 
 POOL4 = "192.0.2.0/24"
 POOL6 = "2001:db8:100::/40"
@@ -46,7 +50,7 @@ SUBSCRIBERS = {
         Subscriber("a", "sub-a", "xdp", "192.0.2.10", "2001:db8:100:a00::/56", "2001:db8:100:a00::10",
                    "2001:db8:100:aff::10", "alice", "wonderland"),
         Subscriber("b", "sub-b", "tc", "192.0.2.20", "2001:db8:100:b00::/56", "2001:db8:100:b00::20",
-                   "2001:db8:100:bff::20", "bob", "builder"),
+                   "2001:db8:100:bff::20", "bob", "the-builder"),
         Subscriber("c", "sub-c", "xdp", "192.0.2.30", "2001:db8:100:c00::/56", "2001:db8:100:c00::30",
                    "2001:db8:100:cff::30", "carol", "christmas"),
     )

@@ -2,7 +2,7 @@
 // Whatever a line holds, it is judged when it is whole, so that it doesn't matter how the input was cut.
 #include "smtpd/session/line_reader.h"
 
-#include <string.h>  // explicit_bzero
+#include <cstring>
 
 #include <utility>
 

@@ -15,10 +15,11 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class LabTest(unittest.TestCase):
-    """`mail` and `mx`: does the class need the mail host's servers, the Internet's Postfix?"""
+    """`mail`, `mx`, `smtp`: does the class need the mail host's servers, the Internet's Postfix, the submission server?"""
 
     mail = False
     mx = False
+    smtp = False
     isp: Isp
 
     @classmethod
@@ -27,7 +28,7 @@ class LabTest(unittest.TestCase):
             raise unittest.SkipTest("needs root: hosts are made of namespaces")
         build = Path(os.environ.get("SEKISHO_BUILD", ROOT / "build/release"))
         # The pid: the same test may run from another build folder at the same time.
-        cls.isp = Isp(f"test-{cls.__name__.lower()}-{os.getpid()}", build, mail=cls.mail, mx=cls.mx)
+        cls.isp = Isp(f"test-{cls.__name__.lower()}-{os.getpid()}", build, mail=cls.mail, mx=cls.mx, smtp=cls.smtp)
         cls.addClassCleanup(cls.isp.remove)
         cls.agent = cls.isp.agent
         cls.edge = cls.isp.lab["edge"]

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // The only file that calls SQLite.
-#include "agent/store/database.h"
+#include "agent/base/database.h"
 
+#include <fcntl.h>
 #include <sqlite3.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include <cerrno>
+#include <cstring>
 #include <utility>
 
-namespace sekisho::store {
+namespace sekisho {
 
 namespace {
 
@@ -22,14 +27,12 @@ std::string remedy_of(int code, const std::string& file) {
         case SQLITE_CORRUPT:
         case SQLITE_NOTADB:
             return "move " + file + " and the files " + file + "-wal and " + file +
-                   "-shm away and start again; grants that the kernel holds are found there, exemptions must "
-                   "be "
-                   "added again or come from a backup";
+                   "-shm away and start again; what was in it must be added again, or come from a backup";
         case SQLITE_READONLY:
         case SQLITE_PERM:
         case SQLITE_CANTOPEN:
         case SQLITE_AUTH:
-            return "let the agent's user write " + file + " and its directory";
+            return "let the daemon's user write " + file + " and its directory";
         default:
             return {};
     }
@@ -42,6 +45,11 @@ std::unexpected<Error> failure(int code, const std::string& file, std::string_vi
     }
     const bool damaged = (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB;
     return fail(damaged ? Failure::invalid : Failure::unavailable, std::move(what), remedy_of(code, file));
+}
+
+std::unexpected<Error> unusable(const std::filesystem::path& file, const std::string& why) {
+    return fail(Failure::unavailable, file.string() + ": " + why,
+                "let the daemon's user create and write this file, or name another in the configuration");
 }
 
 }  // namespace
@@ -61,6 +69,13 @@ Statement& Statement::bind(int index, std::string_view text) {
 
 Statement& Statement::bind(int index, std::int64_t number) {
     const int code = sqlite3_bind_int64(statement_.get(), index, number);
+    bind_error_ = code == SQLITE_OK ? bind_error_ : code;
+    return *this;
+}
+
+Statement& Statement::bind_blob(int index, std::string_view octets) {
+    const char* bytes = octets.empty() ? "" : octets.data();
+    const int code = sqlite3_bind_blob64(statement_.get(), index, bytes, octets.size(), SQLITE_TRANSIENT);
     bind_error_ = code == SQLITE_OK ? bind_error_ : code;
     return *this;
 }
@@ -104,6 +119,14 @@ std::string Statement::text(int column) const {
 
 std::int64_t Statement::integer(int column) const {
     return sqlite3_column_int64(statement_.get(), column);
+}
+
+std::string_view Statement::octets(int column) const {
+    const void* bytes = sqlite3_column_blob(statement_.get(), column);
+    const int size = sqlite3_column_bytes(statement_.get(), column);
+    return bytes == nullptr
+               ? std::string_view()
+               : std::string_view(static_cast<const char*>(bytes), static_cast<std::size_t>(size));
 }
 
 void Database::Close::operator()(sqlite3* database) const {
@@ -198,4 +221,34 @@ Result<void> Transaction::commit() {
     return committed;
 }
 
-}  // namespace sekisho::store
+std::int64_t Database::last_row() const {
+    return sqlite3_last_insert_rowid(database_.get());
+}
+
+std::int64_t Database::changes() const {
+    return sqlite3_changes64(database_.get());
+}
+
+Result<void> prepare_database_file(const std::filesystem::path& file) {
+    const std::filesystem::path directory = file.parent_path();
+    if (!directory.empty() && ::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) {
+        return unusable(file, "its directory can't be made: " + std::string(std::strerror(errno)));
+    }
+    const int descriptor = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0600);
+    if (descriptor < 0) {
+        return unusable(file, std::strerror(errno));
+    }
+    struct stat status{};
+    std::string trouble;
+    if (::fstat(descriptor, &status) != 0) {
+        trouble = std::strerror(errno);
+    } else if (!S_ISREG(status.st_mode)) {
+        trouble = "not a regular file";
+    } else if ((status.st_mode & 077U) != 0 && ::fchmod(descriptor, 0600) != 0) {
+        trouble = "others can read it, and this can't be changed: " + std::string(std::strerror(errno));
+    }
+    ::close(descriptor);
+    return trouble.empty() ? Result<void>() : unusable(file, trouble);
+}
+
+}  // namespace sekisho

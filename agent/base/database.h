@@ -14,7 +14,7 @@
 struct sqlite3;
 struct sqlite3_stmt;
 
-namespace sekisho::store {
+namespace sekisho {
 
 // One prepared statement. Values are only ever bound, never written into the text.
 class Statement {
@@ -22,6 +22,7 @@ public:
     // The n-th "?", counted from 1. A bound text is copied.
     Statement& bind(int index, std::string_view text);
     Statement& bind(int index, std::int64_t number);
+    Statement& bind_blob(int index, std::string_view octets);
 
     // Goes to the next row: false after the last one. After an error or the last row it can be bound and run
     // again.
@@ -32,6 +33,8 @@ public:
     // A column of the row that step() went to, counted from 0.
     [[nodiscard]] std::string text(int column) const;
     [[nodiscard]] std::int64_t integer(int column) const;
+    // A blob, until the next step.
+    [[nodiscard]] std::string_view octets(int column) const;
 
 private:
     friend class Database;
@@ -58,6 +61,9 @@ public:
     [[nodiscard]] const std::filesystem::path& file() const { return file_; }
     // Whether no transaction is open.
     [[nodiscard]] bool idle() const;
+    // The rowid of the last INSERT, and how many rows the last statement has changed.
+    [[nodiscard]] std::int64_t last_row() const;
+    [[nodiscard]] std::int64_t changes() const;
 
 private:
     struct Close {
@@ -66,6 +72,11 @@ private:
     std::unique_ptr<sqlite3, Close> database_;
     std::filesystem::path file_;
 };
+
+// Makes sure that there is a file that only its owner can read: SQLite would create it for everybody to read,
+// and gives the files beside it the mode of this one. Its directory is made with 0700 if only that is
+// missing.
+[[nodiscard]] Result<void> prepare_database_file(const std::filesystem::path& file);
 
 // All or nothing: what is not committed is undone when it goes out of scope.
 class Transaction {
@@ -84,4 +95,4 @@ private:
     const Database* database_;
 };
 
-}  // namespace sekisho::store
+}  // namespace sekisho

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// A connection to another mail server: commands out, replies in, each with a time limit. Internal to this
+// room.
+#pragma once
+
+#include <array>
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/ssl/stream.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "agent/base/result.h"
+#include "agent/base/socket_address.h"
+#include "smtpd/delivery/reply.h"
+
+namespace sekisho::delivery {
+
+class Conversation {
+public:
+    explicit Conversation(const boost::asio::any_io_executor& executor);
+    Conversation(const Conversation&) = delete;
+    Conversation& operator=(const Conversation&) = delete;
+    ~Conversation();
+
+    // Failure::unavailable where the host can't be reached in time; Failure::conflict where it is ourselves.
+    [[nodiscard]] boost::asio::awaitable<Result<void>> connect(Endpoint to, std::chrono::seconds limit);
+    // Failure::unavailable if the handshake fails; the connection is good for nothing then.
+    [[nodiscard]] boost::asio::awaitable<Result<void>> start_tls(boost::asio::ssl::context& context,
+                                                                 std::string host);
+    // Failure::unavailable where no reply comes in time, or what comes is none.
+    [[nodiscard]] boost::asio::awaitable<Result<Reply>> reply(std::chrono::seconds limit);
+    // A command (without its line end), and its reply.
+    [[nodiscard]] boost::asio::awaitable<Result<Reply>> ask(std::string command, std::chrono::seconds limit);
+    [[nodiscard]] boost::asio::awaitable<Result<void>> write(std::string octets);
+
+    [[nodiscard]] bool secure() const { return tls_.has_value(); }
+    // "TLSv1.3 with cipher ...", or "".
+    [[nodiscard]] std::string tls_text() const;
+
+private:
+    using Socket = boost::asio::ip::tcp::socket;
+    using Tls = boost::asio::ssl::stream<Socket&>;
+
+    // Ends whatever the socket is doing when the time is over.
+    void limit_to(std::chrono::seconds time);
+    [[nodiscard]] Error trouble(std::string_view doing, const boost::system::error_code& error) const;
+
+    Socket socket_;
+    std::optional<Tls> tls_;
+    boost::asio::steady_timer timer_;
+    std::shared_ptr<bool> late_ = std::make_shared<bool>(false);
+    ReplyReader reader_;
+    std::array<char, 8192> input_{};
+};
+
+}  // namespace sekisho::delivery

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which hosts, in which order. No co_await stands in a condition with && or ||, in a ?: or in an argument:
+// GCC 12 makes wrong code of that.
+#include "smtpd/delivery/delivery.h"
+
+#include <algorithm>
+#include <optional>
+#include <random>
+#include <utility>
+
+#include "smtpd/delivery/conversation.h"
+#include "smtpd/delivery/transaction.h"
+
+namespace sekisho::delivery {
+
+namespace {
+
+// Tried in one attempt; a domain can have any number.
+constexpr std::size_t most_hosts = 5;
+constexpr std::size_t most_addresses = 4;
+
+Outcome failed(std::string text, std::string status) {
+    return {
+        .fate = Fate::failed, .host = {}, .text = std::move(text), .status = std::move(status), .tls = {}};
+}
+
+Outcome deferred(std::string text, std::string status) {
+    return {
+        .fate = Fate::deferred, .host = {}, .text = std::move(text), .status = std::move(status), .tls = {}};
+}
+
+Outcome from_name_service(const Error& error) {
+    return error.kind == Failure::not_found ? failed(error.what, "5.1.2") : deferred(error.what, "4.4.3");
+}
+
+// "[192.0.2.1]", "[IPv6:2001:db8::1]" (RFC 5321, 4.1.3).
+std::optional<Address> literal(std::string_view domain) {
+    if (!domain.starts_with('[') || !domain.ends_with(']')) {
+        return std::nullopt;
+    }
+    domain = domain.substr(1, domain.size() - 2);
+    constexpr std::string_view tag = "ipv6:";
+    if (domain.starts_with(tag)) {
+        domain.remove_prefix(tag.size());
+    }
+    const auto address = parse_address(domain);
+    return address ? std::optional(*address) : std::nullopt;
+}
+
+// By preference; equals in any order (RFC 5321, 5.1).
+std::vector<std::string> in_order(std::vector<dns::MxRecord> records) {
+    static std::minstd_rand random{std::random_device{}()};
+    std::ranges::shuffle(records, random);
+    std::ranges::stable_sort(records, {}, &dns::MxRecord::preference);
+    std::vector<std::string> names;
+    for (dns::MxRecord& record : records) {
+        names.push_back(std::move(record.host));
+    }
+    names.resize(std::min(names.size(), most_hosts));
+    return names;
+}
+
+bool final_for_all(const std::vector<Outcome>& outcomes) {
+    return std::ranges::all_of(outcomes, [](const Outcome& each) { return each.fate != Fate::deferred; });
+}
+
+}  // namespace
+
+Delivery::Delivery(const boost::asio::any_io_executor& executor, const RelayConfig& config,
+                   std::string hostname, dns::Resolver& resolver)
+    : executor_(executor),
+      config_(config),
+      hostname_(std::move(hostname)),
+      resolver_(resolver),
+      tls_(boost::asio::ssl::context::tls_client) {
+    // Opportunistic (RFC 7435): whoever could change the certificate could also take STARTTLS away.
+    tls_.set_verify_mode(boost::asio::ssl::verify_none);
+    SSL_CTX_set_min_proto_version(tls_.native_handle(), TLS1_2_VERSION);
+    SSL_CTX_set_mode(tls_.native_handle(), SSL_MODE_RELEASE_BUFFERS);
+}
+
+boost::asio::awaitable<std::expected<Delivery::Hosts, Outcome>> Delivery::resolve(
+    std::vector<std::string> names, std::uint16_t port) {
+    Hosts hosts;
+    Outcome why = failed("the domain's mail hosts have no addresses", "5.4.4");
+    for (std::string& name : names) {
+        auto addresses = co_await resolver_.addresses(name);
+        if (!addresses) {
+            // One host that can't be told now is reason enough to come again.
+            why = addresses.error().kind == Failure::not_found ? why : from_name_service(addresses.error());
+            continue;
+        }
+        addresses->resize(std::min(addresses->size(), most_addresses));
+        if (!addresses->empty()) {
+            hosts.push_back({.name = std::move(name), .addresses = std::move(*addresses), .port = port});
+        }
+    }
+    if (hosts.empty()) {
+        co_return std::unexpected(why);
+    }
+    co_return hosts;
+}
+
+boost::asio::awaitable<std::expected<Delivery::Hosts, Outcome>> Delivery::route(std::string domain) {
+    const std::string target = config_.smarthost ? config_.smarthost->host : domain;
+    const std::uint16_t port = config_.smarthost ? config_.smarthost->port : config_.port;
+    auto address = literal(target);
+    if (!address && config_.smarthost) {
+        if (const auto plain = parse_address(target)) {
+            address = *plain;
+        }
+    }
+    if (address) {
+        co_return Hosts{{.name = target, .addresses = {*address}, .port = port}};
+    }
+    std::vector<std::string> names = {target};
+    if (!config_.smarthost) {
+        auto records = co_await resolver_.mx(domain);
+        if (!records) {
+            co_return std::unexpected(from_name_service(records.error()));
+        }
+        if (records->size() == 1 && records->front().host.empty()) {
+            co_return std::unexpected(failed(domain + " takes no mail (null MX)", "5.1.10"));  // RFC 7505
+        }
+        if (!records->empty()) {
+            names = in_order(std::move(*records));
+        }
+    }
+    auto hosts = co_await resolve(std::move(names), port);
+    co_return hosts;
+}
+
+boost::asio::awaitable<Delivery::Attempt> Delivery::try_address(const Consignment& consignment,
+                                                                const Host& host, const Address& address,
+                                                                bool with_tls) {
+    const Endpoint endpoint{.address = address, .port = host.port};
+    const std::string name = host.name + "[" + address.text() + "]:" + std::to_string(host.port);
+    Conversation conversation(executor_);
+    const auto connected = co_await conversation.connect(endpoint, config_.host_timeout);
+    if (!connected) {
+        const bool loop = connected.error().kind == Failure::conflict;
+        Outcome outcome =
+            loop ? failed(connected.error().what, "5.4.6") : deferred(connected.error().what, "4.4.1");
+        outcome.host = name;
+        co_return Attempt{std::vector<Outcome>(consignment.envelope.recipients.size(), outcome), false};
+    }
+    Transaction transaction(conversation, consignment, hostname_, name);
+    auto outcomes = co_await transaction.run(with_tls ? &tls_ : nullptr, host.name);
+    co_return Attempt{std::move(outcomes), transaction.tls_failed()};
+}
+
+boost::asio::awaitable<std::vector<Outcome>> Delivery::deliver(Consignment consignment) {
+    const auto hosts = co_await route(consignment.domain);
+    if (!hosts) {
+        co_return std::vector<Outcome>(consignment.envelope.recipients.size(), hosts.error());
+    }
+    // What is final for some recipients at one host is not asked again at the next.
+    const std::vector<std::string> wanted = consignment.envelope.recipients;
+    std::vector<Outcome> outcomes(wanted.size());
+    for (const Host& host : *hosts) {
+        for (const Address& address : host.addresses) {
+            std::vector<std::size_t> open;
+            consignment.envelope.recipients.clear();
+            for (std::size_t i = 0; i < wanted.size(); i++) {
+                if (outcomes[i].fate == Fate::deferred) {
+                    open.push_back(i);
+                    consignment.envelope.recipients.push_back(wanted[i]);
+                }
+            }
+            auto attempt = co_await try_address(consignment, host, address, true);
+            if (attempt.tls_failed) {
+                attempt = co_await try_address(consignment, host, address, false);
+            }
+            for (std::size_t i = 0; i < open.size(); i++) {
+                outcomes[open[i]] = std::move(attempt.outcomes[i]);
+            }
+            if (final_for_all(outcomes)) {
+                co_return outcomes;
+            }
+        }
+    }
+    co_return outcomes;
+}
+
+}  // namespace sekisho::delivery

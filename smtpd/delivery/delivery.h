@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// Takes one message to the mail host of some of its recipients.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/base/config.h"
+#include "agent/base/result.h"
+#include "smtpd/delivery/reply.h"
+#include "smtpd/dns/resolver.h"
+#include "smtpd/message/envelope.h"
+
+namespace sekisho::delivery {
+
+enum class Fate : std::uint8_t { delivered, deferred, failed };
+
+// What became of one recipient.
+struct Outcome {
+    Fate fate = Fate::deferred;
+    std::string host;    // "mx.example.com[192.0.2.1]:25", as far as it is known
+    std::string text;    // the last reply, or what went wrong
+    std::string status;  // "2.0.0", "4.4.1", "5.1.1" (RFC 3463)
+    std::string tls;     // what was agreed upon; empty: in the clear
+};
+
+// A part of the body from `offset`; less than `size` octets at its end.
+using BodyPart = std::function<Result<std::string>(std::uint64_t offset, std::size_t size)>;
+
+// A message for recipients of one domain.
+struct Consignment {
+    message::Envelope envelope;  // with these recipients only
+    std::string domain;
+    std::uint64_t size = 0;
+    BodyPart body;
+};
+
+class Delivery {
+public:
+    // `hostname` is what we call ourselves. All references outlive the object.
+    Delivery(const boost::asio::any_io_executor& executor, const RelayConfig& config, std::string hostname,
+             dns::Resolver& resolver);
+
+    // One outcome for each recipient, in their order. Tries the hosts of the domain (RFC 5321, 5.1), or the
+    // smarthost, in turn until one says something final.
+    [[nodiscard]] boost::asio::awaitable<std::vector<Outcome>> deliver(Consignment consignment);
+
+private:
+    struct Host {
+        std::string name;
+        std::vector<Address> addresses;
+        std::uint16_t port = 25;
+    };
+    using Hosts = std::vector<Host>;
+
+    // The Outcome is why there are none.
+    boost::asio::awaitable<std::expected<Hosts, Outcome>> route(std::string domain);
+    boost::asio::awaitable<std::expected<Hosts, Outcome>> resolve(std::vector<std::string> names,
+                                                                  std::uint16_t port);
+    struct Attempt {
+        std::vector<Outcome> outcomes;
+        bool tls_failed = false;  // without TLS it may go better
+    };
+    boost::asio::awaitable<Attempt> try_address(const Consignment& consignment, const Host& host,
+                                                const Address& address, bool with_tls);
+
+    boost::asio::any_io_executor executor_;
+    const RelayConfig& config_;
+    std::string hostname_;
+    dns::Resolver& resolver_;
+    boost::asio::ssl::context tls_;
+};
+
+}  // namespace sekisho::delivery

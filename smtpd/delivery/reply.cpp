@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+// Line by line.
+#include "smtpd/delivery/reply.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "agent/base/printable.h"
+
+namespace sekisho::delivery {
+
+namespace {
+
+constexpr std::size_t longest = std::size_t{64} * 1024;
+constexpr std::size_t longest_text = 500;
+
+bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
+
+char upper(char c) {
+    return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+}
+
+// "5.1.1" at the beginning (RFC 3463).
+std::optional<std::string> status_in(std::string_view text, int digit) {
+    const std::size_t end = std::min(text.find(' '), text.size());
+    const std::string_view word = text.substr(0, end);
+    int dots = 0;
+    for (std::size_t i = 0; i < word.size(); i++) {
+        if (word[i] == '.' && i > 0 && word[i - 1] != '.') {
+            dots++;
+        } else if (!is_digit(word[i])) {
+            return std::nullopt;
+        }
+    }
+    constexpr std::size_t longest_status = 9;  // "5.999.999"
+    const bool good = dots == 2 && !word.ends_with('.') && word.size() <= longest_status && word[1] == '.' &&
+                      word[0] == static_cast<char>('0' + digit);
+    return good ? std::optional(std::string(word)) : std::nullopt;
+}
+
+}  // namespace
+
+std::string Reply::text() const {
+    std::string all = std::to_string(code);
+    for (const std::string& line : lines) {
+        all += " " + line;
+    }
+    if (all.size() > longest_text) {
+        all.resize(longest_text);
+        all += "...";
+    }
+    return printable(all);
+}
+
+bool Reply::offers(std::string_view keyword) const {
+    return std::ranges::any_of(
+        lines.begin() + (lines.empty() ? 0 : 1), lines.end(), [&](const std::string& line) {
+            const std::string_view word = std::string_view(line).substr(0, line.find(' '));
+            return std::ranges::equal(word, keyword, {}, upper, upper);
+        });
+}
+
+std::string Reply::status() const {
+    const int digit = code / 100;
+    for (const std::string& line : lines) {
+        if (auto found = status_in(line, digit)) {
+            return *found;
+        }
+    }
+    return std::to_string(digit) + ".0.0";
+}
+
+Result<std::optional<Reply>> ReplyReader::feed(std::string_view octets) {
+    pending_ += octets;
+    while (true) {
+        const std::size_t end = pending_.find('\n');
+        if (end == std::string::npos) {
+            break;
+        }
+        std::string line = pending_.substr(0, end);
+        pending_.erase(0, end + 1);
+        if (line.ends_with('\r')) {
+            line.pop_back();
+        }
+        const auto last = take_line(line);
+        if (!last) {
+            return std::unexpected(last.error());
+        }
+        if (*last) {
+            size_ = 0;
+            return std::exchange(reply_, {});
+        }
+    }
+    if (pending_.size() > longest) {
+        return fail(Failure::invalid, "the server's reply is too long");
+    }
+    return std::nullopt;
+}
+
+// Whether it was the last of its reply.
+Result<bool> ReplyReader::take_line(std::string_view line) {
+    size_ += line.size();
+    const bool coded = line.size() >= 3 && line[0] >= '2' && line[0] <= '5' && is_digit(line[1]) &&
+                       is_digit(line[2]) && (line.size() == 3 || line[3] == ' ' || line[3] == '-');
+    if (!coded) {
+        return fail(Failure::invalid,
+                    "this is no SMTP server: \"" + printable(line.substr(0, longest_text)) + "\"");
+    }
+    const int code = (line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0');
+    if ((reply_.code != 0 && reply_.code != code) || size_ > longest) {
+        return fail(Failure::invalid, size_ > longest ? "the server's reply is too long"
+                                                      : "the server's reply contradicts itself");
+    }
+    reply_.code = code;
+    reply_.lines.emplace_back(line.size() > 4 ? line.substr(4) : std::string_view());
+    return line.size() == 3 || line[3] == ' ';
+}
+
+}  // namespace sekisho::delivery

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+// No co_await stands in a condition with && or ||, in a ?: or in an argument: GCC 12 makes wrong code of
+// that.
+#include "smtpd/delivery/transaction.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+namespace sekisho::delivery {
+
+namespace {
+
+using std::chrono::minutes;
+
+// RFC 5321, 4.5.3.2.
+constexpr minutes greeting_limit{5};
+constexpr minutes command_limit{5};
+constexpr minutes data_limit{2};
+constexpr minutes end_limit{10};
+
+constexpr std::size_t piece = std::size_t{64} * 1024;
+
+}  // namespace
+
+std::string DotStuffer::feed(std::string_view octets) {
+    std::string out;
+    out.reserve(octets.size() + 16);
+    while (!octets.empty()) {
+        if (line_begins_ && octets.front() == '.') {
+            out += '.';
+        }
+        const std::size_t end = octets.find('\n');
+        const std::size_t size = end == std::string_view::npos ? octets.size() : end + 1;
+        out += octets.substr(0, size);
+        line_begins_ = end != std::string_view::npos;
+        last_ = octets[size - 1];
+        octets.remove_prefix(size);
+    }
+    return out;
+}
+
+std::string DotStuffer::finish() const {
+    return last_ == '\n' ? ".\r\n" : "\r\n.\r\n";
+}
+
+Transaction::Transaction(Conversation& conversation, const Consignment& consignment, std::string hostname,
+                         std::string host)
+    : conversation_(conversation),
+      consignment_(consignment),
+      hostname_(std::move(hostname)),
+      host_(std::move(host)),
+      outcomes_(consignment.envelope.recipients.size()),
+      accepted_(consignment.envelope.recipients.size(), true) {}
+
+Outcome Transaction::outcome(const Reply& reply) const {
+    return {.fate = reply.positive()    ? Fate::delivered
+                    : reply.permanent() ? Fate::failed
+                                        : Fate::deferred,
+            .host = host_,
+            .text = reply.text(),
+            .status = reply.status(),
+            .tls = conversation_.tls_text()};
+}
+
+void Transaction::all(const Reply& reply) {
+    for (std::size_t i = 0; i < outcomes_.size(); i++) {
+        if (accepted_[i]) {
+            outcomes_[i] = outcome(reply);
+        }
+    }
+}
+
+void Transaction::all(const Error& error) {
+    for (std::size_t i = 0; i < outcomes_.size(); i++) {
+        if (accepted_[i]) {
+            outcomes_[i] = {.fate = Fate::deferred,
+                            .host = host_,
+                            .text = error.what,
+                            .status = "4.4.2",
+                            .tls = conversation_.tls_text()};
+        }
+    }
+}
+
+boost::asio::awaitable<std::vector<Outcome>> Transaction::run(boost::asio::ssl::context* tls,
+                                                              const std::string& server_name) {
+    bool good = co_await greet();
+    if (good) {
+        good = co_await hello();
+    }
+    if (good) {
+        good = co_await secure(tls, server_name);
+    }
+    if (good) {
+        good = co_await mail();
+    }
+    if (good) {
+        good = co_await recipients();
+    }
+    if (good) {
+        good = co_await data();
+    }
+    if (!tls_failed_) {
+        static_cast<void>(co_await conversation_.write("QUIT\r\n"));
+    }
+    co_return outcomes_;
+}
+
+boost::asio::awaitable<bool> Transaction::greet() {
+    const auto said = co_await conversation_.reply(greeting_limit);
+    if (!said) {
+        all(said.error());
+        co_return false;
+    }
+    if (!said->positive()) {
+        // 554 at the door is the host's, not the mailbox's: another host may think otherwise (RFC 5321, 3.1).
+        all(*said);
+        co_return false;
+    }
+    co_return true;
+}
+
+boost::asio::awaitable<bool> Transaction::hello() {
+    auto said = co_await conversation_.ask("EHLO " + hostname_, command_limit);
+    if (said && said->permanent()) {
+        said = co_await conversation_.ask("HELO " + hostname_, command_limit);
+        if (said) {
+            said->lines.resize(1);  // no extensions
+        }
+    }
+    if (!said) {
+        all(said.error());
+        co_return false;
+    }
+    if (!said->positive()) {
+        all(*said);
+        co_return false;
+    }
+    extensions_ = *said;
+    co_return true;
+}
+
+boost::asio::awaitable<bool> Transaction::secure(boost::asio::ssl::context* tls,
+                                                 const std::string& server_name) {
+    if (tls == nullptr || !extensions_.offers("STARTTLS")) {
+        co_return true;
+    }
+    const auto said = co_await conversation_.ask("STARTTLS", command_limit);
+    if (!said) {
+        all(said.error());
+        co_return false;
+    }
+    if (!said->positive()) {
+        co_return true;  // offered and refused: in the clear then, which was so without the offer, too
+    }
+    const auto done = co_await conversation_.start_tls(*tls, server_name);
+    if (!done) {
+        tls_failed_ = true;
+        all(done.error());
+        co_return false;
+    }
+    const bool good = co_await hello();
+    co_return good;
+}
+
+boost::asio::awaitable<bool> Transaction::mail() {
+    std::string command = "MAIL FROM:<" + consignment_.envelope.sender + ">";
+    if (extensions_.offers("SIZE")) {
+        command += " SIZE=" + std::to_string(consignment_.size);
+    }
+    if (consignment_.envelope.eight_bit && extensions_.offers("8BITMIME")) {
+        command += " BODY=8BITMIME";
+    }
+    const auto said = co_await conversation_.ask(std::move(command), command_limit);
+    if (!said) {
+        all(said.error());
+        co_return false;
+    }
+    if (!said->positive()) {
+        all(*said);
+        co_return false;
+    }
+    co_return true;
+}
+
+boost::asio::awaitable<bool> Transaction::recipients() {
+    const auto& addresses = consignment_.envelope.recipients;
+    for (std::size_t i = 0; i < addresses.size(); i++) {
+        const auto said = co_await conversation_.ask("RCPT TO:<" + addresses[i] + ">", command_limit);
+        if (!said) {
+            all(said.error());
+            co_return false;
+        }
+        if (!said->positive()) {
+            outcomes_[i] = outcome(*said);
+            accepted_[i] = false;
+        }
+    }
+    co_return std::ranges::find(accepted_, true) != accepted_.end();
+}
+
+boost::asio::awaitable<bool> Transaction::data() {
+    const auto said = co_await conversation_.ask("DATA", data_limit);
+    if (!said) {
+        all(said.error());
+        co_return false;
+    }
+    if (said->code != 354) {
+        all(*said);
+        co_return false;
+    }
+    const bool sent = co_await body();
+    if (!sent) {
+        co_return false;
+    }
+    const auto end = co_await conversation_.reply(end_limit);
+    if (!end) {
+        all(end.error());
+        co_return false;
+    }
+    all(*end);
+    co_return true;
+}
+
+boost::asio::awaitable<bool> Transaction::body() {
+    DotStuffer stuffer;
+    for (std::uint64_t at = 0; at < consignment_.size;) {
+        const auto part = consignment_.body(at, piece);
+        if (!part || part->empty()) {
+            // Without the final dot the other side keeps nothing.
+            all(part ? Error{.kind = Failure::unavailable, .what = "the body ends too soon", .remedy = {}}
+                     : part.error());
+            co_return false;
+        }
+        at += part->size();
+        const auto written = co_await conversation_.write(stuffer.feed(*part));
+        if (!written) {
+            all(written.error());
+            co_return false;
+        }
+    }
+    const auto written = co_await conversation_.write(stuffer.finish());
+    if (!written) {
+        all(written.error());
+    }
+    co_return written.has_value();
+}
+
+}  // namespace sekisho::delivery

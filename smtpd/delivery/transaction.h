@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// One message over one connection: EHLO, STARTTLS, MAIL, RCPT, DATA. Internal to this room.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "smtpd/delivery/conversation.h"
+#include "smtpd/delivery/delivery.h"
+
+namespace sekisho::delivery {
+
+// Makes a body ready for DATA: a dot in front of each line that begins with one (RFC 5321, 4.5.2), CRLF at
+// the end. Pure.
+class DotStuffer {
+public:
+    [[nodiscard]] std::string feed(std::string_view octets);
+    // What ends the message: ".\r\n", behind a line end if there was none.
+    [[nodiscard]] std::string finish() const;
+
+private:
+    bool line_begins_ = true;
+    char last_ = '\n';
+};
+
+class Transaction {
+public:
+    Transaction(Conversation& conversation, const Consignment& consignment, std::string hostname,
+                std::string host);
+
+    // From the greeting to the last reply. `tls` is null where it isn't wanted. Says what became of each
+    // recipient.
+    [[nodiscard]] boost::asio::awaitable<std::vector<Outcome>> run(boost::asio::ssl::context* tls,
+                                                                   const std::string& server_name);
+
+    // The TLS handshake failed: another connection without it may succeed.
+    [[nodiscard]] bool tls_failed() const { return tls_failed_; }
+
+private:
+    // Each says whether to go on; what ends the transaction has been written into the outcomes.
+    boost::asio::awaitable<bool> greet();
+    boost::asio::awaitable<bool> secure(boost::asio::ssl::context* tls, const std::string& server_name);
+    boost::asio::awaitable<bool> hello();
+    boost::asio::awaitable<bool> mail();
+    boost::asio::awaitable<bool> recipients();
+    boost::asio::awaitable<bool> data();
+    boost::asio::awaitable<bool> body();
+
+    // For all recipients that have no final outcome yet.
+    void all(const Reply& reply);
+    void all(const Error& error);
+    [[nodiscard]] Outcome outcome(const Reply& reply) const;
+
+    Conversation& conversation_;
+    const Consignment& consignment_;
+    std::string hostname_;
+    std::string host_;
+    Reply extensions_;
+    std::vector<Outcome> outcomes_;
+    std::vector<bool> accepted_;
+    bool tls_failed_ = false;
+};
+
+}  // namespace sekisho::delivery

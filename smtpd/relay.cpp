@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+// Start, taking mail over, and what is due when. What becomes of a delivery stands in relay_outcome.cpp.
+#include "smtpd/relay.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <utility>
+
+#include "agent/base/listener.h"
+#include "agent/base/log.h"
+#include "agent/base/metrics.h"
+#include "agent/base/privilege.h"
+
+namespace sekisho {
+
+namespace {
+
+constexpr mode_t for_group = 0660;
+constexpr mode_t for_everybody = 0666;  // role_of decides who may do what
+constexpr std::size_t most_looked_at = 500;
+// However far away the next moment is: a clock may be set.
+constexpr std::chrono::seconds longest_sleep{60};
+
+message::WallTime now() {
+    return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+}
+
+std::string machine_name() {
+    std::array<char, 256> name{};
+    return ::gethostname(name.data(), name.size() - 1) == 0 && name[0] != '\0' ? name.data() : "localhost";
+}
+
+// Reads, never maps: whoever handed the file over can still shorten it.
+Result<void> read_all(const Descriptor& file, std::uint64_t offset, char* to, std::size_t size) {
+    while (size > 0) {
+        const ssize_t count = ::pread(file.get(), to, size, static_cast<off_t>(offset));
+        if (count < 0 && errno == EINTR) {
+            continue;
+        }
+        if (count <= 0) {
+            return fail(Failure::invalid,
+                        count == 0 ? "the file of a message was shortened" : std::strerror(errno));
+        }
+        to += count;
+        offset += static_cast<std::uint64_t>(count);
+        size -= static_cast<std::size_t>(count);
+    }
+    return {};
+}
+
+std::string domain_of(std::string_view address) {
+    const std::size_t at = address.rfind('@');
+    std::string domain(at == std::string_view::npos ? std::string_view() : address.substr(at + 1));
+    std::ranges::transform(domain, domain.begin(), [](char c) {
+        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    });
+    return domain;
+}
+
+}  // namespace
+
+RelayDaemon::RelayDaemon(boost::asio::io_context& context, const Config& config, spool::Spool spool,
+                         spool::SpoolReader reader, std::shared_ptr<dns::Resolver> resolver)
+    : context_(context),
+      config_(config),
+      hostname_(config.submission.hostname.empty() ? machine_name() : config.submission.hostname),
+      reader_(std::move(reader)),
+      resolver_(std::move(resolver)),
+      delivery_(context.get_executor(), config.relay, hostname_, *resolver_),
+      timer_(context) {
+    writer_.emplace(std::move(spool),
+                    [&context](std::function<void()> done) { boost::asio::post(context, std::move(done)); });
+    api_.emplace(
+        context.get_executor(), config.api, reader_, *writer_, [this] { schedule(); },
+        [this] { return metrics(); });
+}
+
+Result<std::shared_ptr<RelayDaemon>> RelayDaemon::start(boost::asio::io_context& context,
+                                                        const Config& config) {
+    const RelayConfig& relay = config.relay;
+    auto handoffs = passed_or_own(
+        "handoff", {.path = relay.socket, .mode = for_group, .type = SOCK_SEQPACKET, .group = relay.clients});
+    if (!handoffs) {
+        return std::unexpected(handoffs.error());
+    }
+    auto admins = passed_or_own(
+        "mail", {.path = relay.admin_socket, .mode = for_everybody, .type = SOCK_STREAM, .group = {}});
+    if (!admins) {
+        return std::unexpected(admins.error());
+    }
+    const auto smtpd = user_number(config.submission.user);
+    if (!smtpd) {
+        return std::unexpected(smtpd.error());
+    }
+    if (auto dropped = drop_privileges(relay.user); !dropped) {
+        return std::unexpected(dropped.error());
+    }
+    auto spool = spool::Spool::open(relay.spool);
+    if (!spool) {
+        return std::unexpected(spool.error());
+    }
+    auto reader = spool::SpoolReader::open(relay.spool);
+    if (!reader) {
+        return std::unexpected(reader.error());
+    }
+    auto resolver = dns::Resolver::make(context.get_executor(), config.dns);
+    if (!resolver) {
+        return std::unexpected(resolver.error());
+    }
+    std::shared_ptr<RelayDaemon> daemon(
+        new RelayDaemon(context, config, std::move(*spool), std::move(*reader), std::move(*resolver)));
+    daemon->serve(std::move(*handoffs), std::move(*admins), *smtpd);
+    daemon->schedule();
+    return daemon;
+}
+
+void RelayDaemon::serve(std::vector<Descriptor> handoffs, std::vector<Descriptor> admins, uid_t smtpd) {
+    const auto executor = context_.get_executor();
+    const uid_t ours = ::geteuid();
+    for (Descriptor& listener : handoffs) {
+        handoff_.push_back(std::make_unique<handoff::HandoffServer>(
+            executor, std::move(listener),
+            [smtpd, ours](uid_t user) { return user == smtpd || user == 0 || user == ours; },
+            [this](const handoff::Request& request, Descriptor file, const auto& answer) {
+                keep(request, std::move(file), answer);
+            }));
+    }
+    for (Descriptor& listener : admins) {
+        admin_.push_back(
+            api::HttpServer::adopt(executor, std::move(listener),
+                                   [this](const api::Request& request) { return api_->answer(request); }));
+    }
+}
+
+void RelayDaemon::keep(const handoff::Request& request, Descriptor file,
+                       const handoff::HandoffServer::Answering& answer) {
+    // std::function must be copyable, a descriptor isn't.
+    const auto shared = std::make_shared<Descriptor>(std::move(file));
+    const auto kept = std::make_shared<handoff::Request>(request);
+    writer_->submit(
+        [shared, kept](spool::Spool& spool) {
+            return spool.add(kept->envelope, kept->size,
+                             [&](std::uint64_t offset, char* to, std::size_t size) {
+                                 return read_all(*shared, offset, to, size);
+                             });
+        },
+        [this, kept, answer](const Result<void>& done) {
+            if (done) {
+                counts_.kept++;
+                log::info("MESSAGE_KEPT", "a message is in the spool",
+                          {{"id", kept->envelope.id},
+                           {"sender", kept->envelope.sender},
+                           {"recipients", kept->envelope.recipients.size()},
+                           {"size", kept->size},
+                           {"user", kept->envelope.user}});
+                answer({.number = 0, .refused = {}});
+                schedule();
+                return;
+            }
+            counts_.refused++;
+            log::error("SPOOL_FAILED", done.error().what,
+                       {{"id", kept->envelope.id}, {"remedy", done.error().remedy}});
+            const bool room = done.error().kind == Failure::invalid;
+            answer({.number = 0,
+                    .refused = room ? "451 4.3.0 The message can't be kept now, try again later"
+                                    : "452 4.3.1 Insufficient system storage"});
+        });
+}
+
+void RelayDaemon::schedule() {
+    const message::WallTime present = now();
+    const auto due = reader_.due(present, under_way_.size() + most_looked_at);
+    if (!due) {
+        log::error("SPOOL_FAILED", due.error().what, {{"remedy", due.error().remedy}});
+        wake_at(present + longest_sleep);
+        return;
+    }
+    std::map<std::pair<std::string, std::string>, Group> groups;
+    for (const spool::Waiting& waiting : *due) {
+        if (!under_way_.contains(waiting.recipient)) {
+            groups[{waiting.id, domain_of(waiting.address)}].push_back(waiting);
+        }
+    }
+    for (auto& [key, group] : groups) {
+        const std::string& domain = key.second;
+        if (deliveries_ >= config_.relay.deliveries) {
+            break;
+        }
+        if (busy_[domain] >= config_.relay.deliveries_per_host) {
+            continue;
+        }
+        deliveries_++;
+        busy_[domain]++;
+        for (const spool::Waiting& waiting : group) {
+            under_way_.insert(waiting.recipient);
+        }
+        boost::asio::co_spawn(context_, carry(domain, std::move(group)), boost::asio::detached);
+    }
+    wake_at(present);
+}
+
+void RelayDaemon::wake_at(message::WallTime present) {
+    auto wait = longest_sleep;
+    if (const auto next = reader_.next_due(present); next && *next) {
+        wait = std::clamp(**next - present, std::chrono::seconds(1), longest_sleep);
+    }
+    timer_.expires_after(wait);
+    timer_.async_wait([this](const boost::system::error_code& error) {
+        if (!error) {
+            schedule();
+        }
+    });
+}
+
+std::string RelayDaemon::metrics() {
+    constexpr auto counter = Metrics::Kind::counter;
+    constexpr auto gauge = Metrics::Kind::gauge;
+    Metrics metrics;
+    metrics.declare("sekisho_relay_messages_total", counter, "Messages handed over, by result");
+    metrics.declare("sekisho_relay_recipients_total", counter,
+                    "Attempts to deliver, by result, one for each recipient");
+    metrics.declare("sekisho_relay_notices_total", counter, "Notices of failure to senders");
+    metrics.declare("sekisho_relay_queue", gauge, "Messages in the spool");
+    metrics.declare("sekisho_relay_deliveries", gauge, "Deliveries under way");
+    metrics.set("sekisho_relay_messages_total", {{"result", "kept"}}, static_cast<double>(counts_.kept));
+    metrics.set("sekisho_relay_messages_total", {{"result", "refused"}},
+                static_cast<double>(counts_.refused));
+    metrics.set("sekisho_relay_recipients_total", {{"result", "delivered"}},
+                static_cast<double>(counts_.delivered));
+    metrics.set("sekisho_relay_recipients_total", {{"result", "deferred"}},
+                static_cast<double>(counts_.deferred));
+    metrics.set("sekisho_relay_recipients_total", {{"result", "failed"}},
+                static_cast<double>(counts_.failed));
+    metrics.set("sekisho_relay_notices_total", {}, static_cast<double>(counts_.notices));
+    metrics.set("sekisho_relay_queue", {}, static_cast<double>(reader_.count().value_or(0)));
+    metrics.set("sekisho_relay_deliveries", {}, static_cast<double>(deliveries_));
+    return metrics.text();
+}
+
+}  // namespace sekisho

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// sekisho-relay's middle: what comes in is written down, what is due goes out.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "agent/api/http_server.h"
+#include "agent/base/config.h"
+#include "agent/base/descriptor.h"
+#include "agent/base/result.h"
+#include "smtpd/delivery/delivery.h"
+#include "smtpd/dns/resolver.h"
+#include "smtpd/handoff/server.h"
+#include "smtpd/message/dsn.h"
+#include "smtpd/queue_api.h"
+#include "smtpd/spool/spool.h"
+#include "smtpd/spool/writer.h"
+
+namespace sekisho {
+
+class RelayDaemon {
+public:
+    // Takes the sockets that systemd has opened ("handoff", "mail") or opens them, becomes relay.user, opens
+    // the spool and begins to deliver. `config` outlives it.
+    [[nodiscard]] static Result<std::shared_ptr<RelayDaemon>> start(boost::asio::io_context& context,
+                                                                    const Config& config);
+    RelayDaemon(const RelayDaemon&) = delete;
+    RelayDaemon& operator=(const RelayDaemon&) = delete;
+    ~RelayDaemon() = default;
+
+private:
+    // Recipients of one message in one domain: they travel together.
+    using Group = std::vector<spool::Waiting>;
+    struct Counts {
+        std::uint64_t kept = 0;
+        std::uint64_t refused = 0;
+        std::uint64_t delivered = 0;
+        std::uint64_t deferred = 0;
+        std::uint64_t failed = 0;
+        std::uint64_t notices = 0;
+    };
+
+    RelayDaemon(boost::asio::io_context& context, const Config& config, spool::Spool spool,
+                spool::SpoolReader reader, std::shared_ptr<dns::Resolver> resolver);
+    void serve(std::vector<Descriptor> handoffs, std::vector<Descriptor> admins, uid_t smtpd);
+
+    void keep(const handoff::Request& request, Descriptor file,
+              const handoff::HandoffServer::Answering& answer);
+    // Starts what is due, as far as the limits allow, and sets the timer for what comes next.
+    void schedule();
+    void wake_at(message::WallTime now);
+    boost::asio::awaitable<void> carry(std::string domain, Group group);
+    boost::asio::awaitable<void> write_down(std::string id, spool::Writer::Work work);
+    // What becomes of the group, as work for the spool; logged.
+    [[nodiscard]] spool::Writer::Work settle(const spool::Queued& queued, const Group& group,
+                                             const std::vector<delivery::Outcome>& outcomes);
+    [[nodiscard]] std::string notice_for(const message::Envelope& original,
+                                         const std::vector<message::FailedRecipient>& failed,
+                                         const std::string& id);
+    [[nodiscard]] std::string metrics();
+
+    boost::asio::io_context& context_;
+    const Config& config_;
+    std::string hostname_;
+    spool::SpoolReader reader_;
+    std::shared_ptr<dns::Resolver> resolver_;
+    delivery::Delivery delivery_;
+    boost::asio::steady_timer timer_;
+    std::set<std::int64_t> under_way_;         // recipients
+    std::map<std::string, std::size_t> busy_;  // deliveries by domain
+    std::size_t deliveries_ = 0;
+    Counts counts_;
+    std::minstd_rand random_{std::random_device{}()};
+    std::optional<spool::Writer> writer_;  // its thread ends before what it posts to
+    std::optional<QueueApi> api_;
+    std::vector<api::HttpServer> admin_;
+    std::vector<std::unique_ptr<handoff::HandoffServer>> handoff_;
+};
+
+}  // namespace sekisho

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+// The reading side.
+#include <algorithm>
+#include <utility>
+
+#include "smtpd/spool/schema.h"
+#include "smtpd/spool/spool.h"
+
+namespace sekisho::spool {
+
+namespace {
+
+constexpr int busy_milliseconds = 1000;
+
+std::int64_t number(WallTime time) {
+    return time.time_since_epoch().count();
+}
+
+WallTime wall(std::int64_t seconds) {
+    return WallTime(std::chrono::seconds(seconds));
+}
+
+// Goes through all rows.
+template <class Each>
+Result<void> rows(Result<Statement> statement, const Each& each) {
+    if (!statement) {
+        return std::unexpected(statement.error());
+    }
+    while (true) {
+        const auto row = statement->step();
+        if (!row) {
+            return std::unexpected(row.error());
+        }
+        if (!*row) {
+            return {};
+        }
+        each(*statement);
+    }
+}
+
+Waiting waiting_of(const Statement& row) {
+    return {.recipient = row.integer(0),
+            .id = row.text(1),
+            .address = row.text(2),
+            .domain = row.text(3),
+            .attempts = static_cast<std::size_t>(row.integer(4)),
+            .next = wall(row.integer(5)),
+            .last_error = row.text(6)};
+}
+
+Queued queued_of(const Statement& row) {
+    Queued queued;
+    queued.envelope.id = row.text(0);
+    queued.envelope.sender = row.text(1);
+    queued.envelope.user = row.text(2);
+    queued.envelope.client = row.text(3);
+    queued.envelope.eight_bit = row.integer(4) != 0;
+    queued.envelope.received = wall(row.integer(5));
+    queued.size = static_cast<std::uint64_t>(row.integer(6));
+    return queued;
+}
+
+constexpr const char* waiting_columns =
+    "SELECT recipients.number, id, address, domain, attempts, next, last_error FROM recipients JOIN messages "
+    "ON "
+    "messages.number = message ";
+constexpr const char* message_columns =
+    "SELECT id, sender, user, client, eight_bit, received, size FROM messages ";
+
+}  // namespace
+
+Result<SpoolReader> SpoolReader::open(const std::filesystem::path& file) {
+    auto database = Database::open(file, busy_milliseconds);
+    if (!database) {
+        return std::unexpected(database.error());
+    }
+    if (auto set = set_pragmas(*database); !set) {
+        return std::unexpected(set.error());
+    }
+    return SpoolReader(std::move(*database));
+}
+
+Result<std::vector<Waiting>> SpoolReader::due(WallTime now, std::size_t limit,
+                                              const std::vector<std::string>& without) const {
+    std::string marks;
+    for (std::size_t i = 0; i < without.size(); i++) {
+        marks += i == 0 ? "?" : ", ?";
+    }
+    auto statement = database_.prepare(std::string(waiting_columns) + "WHERE next <= ? AND domain NOT IN (" +
+                                       marks + ") ORDER BY next, recipients.number LIMIT ?");
+    if (statement) {
+        statement->bind(1, number(now));
+        int index = 2;
+        for (const std::string& domain : without) {
+            statement->bind(index++, domain);
+        }
+        statement->bind(index, static_cast<std::int64_t>(limit));
+    }
+    std::vector<Waiting> all;
+    auto read = rows(std::move(statement), [&](const Statement& row) { all.push_back(waiting_of(row)); });
+    return read ? Result<std::vector<Waiting>>(std::move(all)) : std::unexpected(read.error());
+}
+
+Result<std::optional<WallTime>> SpoolReader::next_due(WallTime now) const {
+    auto statement = database_.prepare("SELECT next FROM recipients WHERE next > ? ORDER BY next LIMIT 1");
+    if (statement) {
+        statement->bind(1, number(now));
+    }
+    std::optional<WallTime> next;
+    auto read = rows(std::move(statement), [&](const Statement& row) { next = wall(row.integer(0)); });
+    return read ? Result<std::optional<WallTime>>(next) : std::unexpected(read.error());
+}
+
+Result<Queued> SpoolReader::message(std::string_view id) const {
+    auto statement = database_.prepare(std::string(message_columns) + "WHERE id = ?");
+    auto recipients =
+        database_.prepare(std::string(waiting_columns) + "WHERE id = ? ORDER BY recipients.number");
+    if (statement && recipients) {
+        statement->bind(1, id);
+        recipients->bind(1, id);
+    }
+    std::optional<Queued> found;
+    auto read = rows(std::move(statement), [&](const Statement& row) { found = queued_of(row); });
+    if (read && found) {
+        read = rows(std::move(recipients), [&](const Statement& row) {
+            found->waiting.push_back(waiting_of(row));
+            found->envelope.recipients.push_back(found->waiting.back().address);
+        });
+    }
+    if (!read) {
+        return std::unexpected(read.error());
+    }
+    if (!found) {
+        return fail(Failure::not_found, "there is no message " + std::string(id), "see `sekisho queue list`");
+    }
+    return std::move(*found);
+}
+
+Result<std::vector<Queued>> SpoolReader::list(std::size_t limit) const {
+    auto statement = database_.prepare("SELECT id FROM messages ORDER BY number LIMIT ?");
+    if (statement) {
+        statement->bind(1, static_cast<std::int64_t>(limit));
+    }
+    std::vector<std::string> ids;
+    auto read = rows(std::move(statement), [&](const Statement& row) { ids.push_back(row.text(0)); });
+    if (!read) {
+        return std::unexpected(read.error());
+    }
+    std::vector<Queued> all;
+    for (const std::string& id : ids) {
+        if (auto queued = message(id)) {  // it may have gone meanwhile
+            all.push_back(std::move(*queued));
+        }
+    }
+    return all;
+}
+
+Result<std::uint64_t> SpoolReader::count() const {
+    const auto count = database_.integer("SELECT count(*) FROM messages");
+    return count ? Result<std::uint64_t>(static_cast<std::uint64_t>(*count)) : std::unexpected(count.error());
+}
+
+Result<std::string> SpoolReader::body(std::string_view id, std::uint64_t offset, std::size_t size) const {
+    auto message = database_.prepare("SELECT number FROM messages WHERE id = ?");
+    if (message) {
+        message->bind(1, id);
+    }
+    std::int64_t row = 0;
+    if (auto read = rows(std::move(message), [&](const Statement& each) { row = each.integer(0); }); !read) {
+        return std::unexpected(read.error());
+    }
+    if (row == 0) {
+        return fail(Failure::not_found, "message " + std::string(id) + " is gone");
+    }
+    auto pieces = database_.prepare(
+        "SELECT octets FROM bodies WHERE message = ? AND piece BETWEEN ? AND ? ORDER BY piece");
+    if (pieces) {
+        pieces->bind(1, row)
+            .bind(2, static_cast<std::int64_t>(offset / piece_size))
+            .bind(3, static_cast<std::int64_t>((offset + size) / piece_size));
+    }
+    std::string part;
+    std::size_t skip = offset % piece_size;
+    auto read = rows(std::move(pieces), [&](const Statement& each) {
+        const std::string_view octets = each.octets(0);
+        part += octets.substr(std::min(skip, octets.size()), size - part.size());
+        skip = 0;
+    });
+    return read ? Result<std::string>(std::move(part)) : std::unexpected(read.error());
+}
+
+}  // namespace sekisho::spool

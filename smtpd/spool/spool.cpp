@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+// The writing side.
+#include "smtpd/spool/spool.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "smtpd/spool/schema.h"
+
+namespace sekisho::spool {
+
+namespace {
+
+constexpr int busy_milliseconds = 10'000;
+
+std::int64_t number(WallTime time) {
+    return time.time_since_epoch().count();
+}
+
+std::string domain_of(std::string_view address) {
+    const std::size_t at = address.rfind('@');
+    std::string domain(at == std::string_view::npos ? std::string_view() : address.substr(at + 1));
+    std::ranges::transform(domain, domain.begin(), [](char c) {
+        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    });
+    return domain;
+}
+
+// The lock is a file of its own: one on the database would go with the first descriptor that SQLite closes.
+Result<Descriptor> lock(const std::filesystem::path& file) {
+    const std::string name = file.string() + ".lock";
+    Descriptor lock(::open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    if (!lock || ::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+        const bool held = errno == EWOULDBLOCK;
+        return fail(held ? Failure::conflict : Failure::unavailable,
+                    held ? "another sekisho-relay writes to " + file.string() : name + " can't be made",
+                    held ? "stop it first: systemctl stop sekisho-relay"
+                         : "create its directory, and let the relay's user write there");
+    }
+    return lock;
+}
+
+}  // namespace
+
+Spool::Spool(Descriptor lock, Database database) : lock_(std::move(lock)), database_(std::move(database)) {}
+
+Result<Spool> Spool::open(const std::filesystem::path& file) {
+    auto held = lock(file);
+    if (!held) {
+        return std::unexpected(held.error());
+    }
+    if (auto prepared = prepare_database_file(file); !prepared) {
+        return std::unexpected(prepared.error());
+    }
+    auto database = Database::open(file, busy_milliseconds);
+    if (!database) {
+        return std::unexpected(database.error());
+    }
+    for (const auto step : {migrate, set_pragmas}) {
+        if (auto done = step(*database); !done) {
+            return std::unexpected(done.error());
+        }
+    }
+    return Spool(std::move(*held), std::move(*database));
+}
+
+Result<void> Spool::begin() {
+    return database_.run("BEGIN IMMEDIATE");
+}
+
+Result<void> Spool::commit() {
+    return database_.run("COMMIT");
+}
+
+void Spool::roll_back() {
+    if (!database_.idle()) {
+        static_cast<void>(database_.run("ROLLBACK"));
+    }
+}
+
+Result<void> Spool::one(const std::function<Result<void>(Spool&)>& work) {
+    if (auto marked = database_.run("SAVEPOINT one"); !marked) {
+        return marked;
+    }
+    auto done = work(*this);
+    // A full disk ends the whole transaction by itself: then there is nothing to go back to.
+    if (!done && !database_.idle()) {
+        static_cast<void>(database_.run("ROLLBACK TO one; RELEASE one"));
+        return done;
+    }
+    return done ? database_.run("RELEASE one") : done;
+}
+
+Result<void> Spool::add(const Envelope& envelope, std::uint64_t size, const BodyReader& body) {
+    auto insert = database_.prepare(
+        "INSERT INTO messages (id, sender, user, client, eight_bit, received, size) VALUES "
+        "(?, ?, ?, ?, ?, ?, ?)");
+    auto recipients = database_.prepare(
+        "INSERT INTO recipients (message, address, domain, attempts, next, last_error) VALUES (?, ?, ?, 0, "
+        "?, "
+        "'')");
+    if (!insert || !recipients) {
+        return std::unexpected(insert ? recipients.error() : insert.error());
+    }
+    insert->bind(1, envelope.id)
+        .bind(2, envelope.sender)
+        .bind(3, envelope.user)
+        .bind(4, envelope.client)
+        .bind(5, static_cast<std::int64_t>(envelope.eight_bit))
+        .bind(6, number(envelope.received))
+        .bind(7, static_cast<std::int64_t>(size));
+    if (auto done = insert->run(); !done) {
+        return done;
+    }
+    const std::int64_t message = database_.last_row();
+    for (const std::string& address : envelope.recipients) {
+        recipients->bind(1, message)
+            .bind(2, address)
+            .bind(3, domain_of(address))
+            .bind(4, number(envelope.received));
+        if (auto done = recipients->run(); !done) {
+            return done;
+        }
+    }
+    return add_body(message, size, body);
+}
+
+Result<void> Spool::add_body(std::int64_t message, std::uint64_t size, const BodyReader& body) {
+    auto insert = database_.prepare("INSERT INTO bodies (message, piece, octets) VALUES (?, ?, ?)");
+    if (!insert) {
+        return std::unexpected(insert.error());
+    }
+    std::string buffer;
+    for (std::uint64_t at = 0; at < size; at += piece_size) {
+        buffer.resize(static_cast<std::size_t>(std::min<std::uint64_t>(piece_size, size - at)));
+        if (auto read = body(at, buffer.data(), buffer.size()); !read) {
+            return read;
+        }
+        insert->bind(1, message).bind(2, static_cast<std::int64_t>(at / piece_size)).bind_blob(3, buffer);
+        if (auto done = insert->run(); !done) {
+            return done;
+        }
+    }
+    return {};
+}
+
+Result<void> Spool::remove_if_done(std::int64_t message) {
+    auto statement = database_.prepare(
+        "DELETE FROM messages WHERE number = ?1 AND NOT EXISTS (SELECT 1 FROM recipients WHERE message = "
+        "?1)");
+    return statement ? statement->bind(1, message).run() : std::unexpected(statement.error());
+}
+
+Result<void> Spool::finish(std::int64_t recipient) {
+    auto statement = database_.prepare("DELETE FROM recipients WHERE number = ? RETURNING message");
+    if (!statement) {
+        return std::unexpected(statement.error());
+    }
+    const auto row = statement->bind(1, recipient).step();
+    if (!row) {
+        return std::unexpected(row.error());
+    }
+    if (!*row) {
+        return {};  // removed by an operator meanwhile
+    }
+    const std::int64_t message = statement->integer(0);
+    if (auto done = statement->run(); !done) {
+        return done;
+    }
+    return remove_if_done(message);
+}
+
+Result<void> Spool::defer(std::int64_t recipient, WallTime next, std::string_view error) {
+    auto statement = database_.prepare(
+        "UPDATE recipients SET attempts = attempts + 1, next = ?, last_error = ? WHERE number = ?");
+    return statement ? statement->bind(1, number(next)).bind(2, error).bind(3, recipient).run()
+                     : std::unexpected(statement.error());
+}
+
+Result<void> Spool::remove(std::string_view id) {
+    auto message = database_.prepare("DELETE FROM messages WHERE id = ?");
+    if (!message) {
+        return std::unexpected(message.error());
+    }
+    if (auto done = message->bind(1, id).run(); !done) {
+        return done;
+    }
+    if (database_.changes() == 0) {
+        return fail(Failure::not_found, "there is no message " + std::string(id), "see `sekisho queue list`");
+    }
+    return {};
+}
+
+Result<void> Spool::hurry(WallTime now, const std::optional<std::string>& domain,
+                          const std::optional<std::string>& id) {
+    auto statement = database_.prepare(
+        "UPDATE recipients SET next = ?1 WHERE next > ?1 AND (?2 = '' OR domain = ?2) AND (?3 = '' OR "
+        "message = "
+        "(SELECT number FROM messages WHERE id = ?3))");
+    return statement ? statement->bind(1, number(now))
+                           .bind(2, domain ? domain_of("@" + *domain) : std::string())
+                           .bind(3, id.value_or(std::string()))
+                           .run()
+                     : std::unexpected(statement.error());
+}
+
+}  // namespace sekisho::spool

@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Mail through the box: the story's second half, bad input, and processes that are gone."""
+
+import random
+import smtplib
+import socket
+import threading
+import time
+
+from lab import story_mail
+from lab.clients import smtp_login
+from lab.hosts import await_true
+from lab.topology import EDGE_CORE4, MX_DOMAIN, SUBSCRIBERS
+from lab_test import LabTest
+from test_story import tell
+
+A = SUBSCRIBERS["a"]
+SENDER, FRIEND = "alice@example.net", f"friend@{MX_DOMAIN}"
+
+
+class SmtpTest(LabTest):
+    """The whole mail side is up. Not a test itself: no name of a test."""
+
+    mail = True
+    mx = True
+    smtp = True
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        cls.agent.start()
+        cls.submission = cls.isp.submission
+        cls.submission.start()
+        cls.submission.add_users()
+
+    def login(self) -> smtplib.SMTP:
+        with self.isp.lab["a"].network():
+            return smtp_login(self.isp.smtp_trust, EDGE_CORE4, A.user, A.password)
+
+    def code(self, answer: tuple[int, bytes]) -> str:
+        """"554 5.5.2" of a reply."""
+        return f"{answer[0]} {answer[1].split()[0].decode()}"
+
+    def subjects(self) -> list[str]:
+        """Of all messages at the Internet's Postfix."""
+        found = []
+        for path in self.isp.inbox("internet"):
+            head = path.read_bytes().split(b"\n\n")[0].decode(errors="replace")
+            found += [line[9:] for line in head.splitlines() if line.startswith("Subject: ")]
+        return found
+
+
+class Submission(SmtpTest):  # labels: quick
+    """The story's steps."""
+
+    def test_submission(self) -> None:
+        tell(self, story_mail.submission)
+
+    def test_no_login(self) -> None:
+        tell(self, story_mail.no_login)
+
+    def test_login_opens_port_25(self) -> None:
+        tell(self, story_mail.login_opens)
+
+    def test_host_down(self) -> None:
+        tell(self, story_mail.host_down)
+
+    def test_bounce(self) -> None:
+        tell(self, story_mail.bounce)
+
+    def test_no_root(self) -> None:
+        for daemon in self.submission.daemons:
+            status = dict(line.split(":\t", 1) for line in
+                          self.edge.file(f"/proc/{self.pid(daemon.name)}/status").read_text().splitlines() if ":\t" in line)
+            self.assertNotIn("0", status["Uid"].split(), daemon.name)
+            self.assertNotIn("0", status["Gid"].split(), daemon.name)
+            for capabilities in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+                self.assertEqual(int(status[capabilities], 16), 0, f"{daemon.name} {capabilities}")
+            self.assertEqual(status["NoNewPrivs"], "1")
+
+    def pid(self, name: str) -> str:
+        return self.edge.run("pidof", name).stdout.split()[0]
+
+
+class BadMail(SmtpTest):
+    """Nothing of it is read as a command, nothing of it arrives, and the next message does."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.client = self.login()
+        self.addCleanup(self.client.close)
+
+    def begin(self) -> None:
+        self.assertEqual(self.client.mail(SENDER)[0], 250)
+        self.assertEqual(self.client.rcpt(FRIEND)[0], 250)
+        self.assertEqual(self.client.docmd("DATA")[0], 354)
+
+    def body(self, octets: bytes) -> str:
+        self.begin()
+        self.client.send(octets)
+        return self.code(self.client.getreply())
+
+    def after(self, subject: str) -> None:
+        """The connection still works, and what was refused has not arrived."""
+        self.assertEqual(self.body(f"Subject: {subject}\r\n\r\nfine\r\n.\r\n".encode()), "250 2.0.0")
+        await_true(lambda: subject in self.subjects(), subject, 15)
+        self.assertFalse([each for each in self.subjects() if "smuggled" in each or "bad" in each])
+        self.assertEqual(self.submission.queue(), [])
+
+    def test_line_ends(self) -> None:
+        smuggled = b"MAIL FROM:<x@example.net>\r\nRCPT TO:<friend@example.com>\r\nDATA\r\nSubject: smuggled\r\n\r\n"
+        for end in (b"\n.\n", b"\r.\r", b"\n.\r\n", b"\r\n.\n", b"\r.\r\n", b"\r\n.\r", b"\r\n\x00.\r\n", b"\n\n.\n\n"):
+            with self.subTest(end=end):
+                octets = b"Subject: bad\r\n\r\nx" + end + smuggled + b"y\r\n.\r\n"
+                self.assertIn(self.body(octets), ("554 5.5.2", "554 5.6.0"))
+        self.after("after the line ends")
+
+    def test_nul_and_long_lines(self) -> None:
+        self.assertTrue(self.body(b"Subject: bad\r\n\r\na\x00b\r\n.\r\n").startswith("554 "))
+        self.assertTrue(self.body(b"Subject: bad\r\n\r\n" + b"x" * 100_000 + b"\r\n.\r\n").startswith("554 "))
+        self.after("after the long line")
+
+    def test_garbage_commands(self) -> None:
+        for line in (b"\xff\xfe\x00\x01", b"MAIL FROM:", b"A" * 5000, b"RCPT TO:<a\nb>", b"\x00" * 100):
+            with self.subTest(line=line[:20]):
+                client = self.login()
+                client.send(line + b"\r\n")
+                self.assertTrue(500 <= client.getreply()[0] < 600)
+                self.assertEqual(client.noop()[0], 250)
+                client.close()
+        self.after("after the garbage")
+
+    def test_too_large(self) -> None:
+        self.assertEqual(self.code(self.client.docmd("MAIL", f"FROM:<{SENDER}> SIZE=99999999999")), "552 5.3.4")
+        self.after("after the large one")
+
+    def test_disconnects(self) -> None:
+        whole = b"Subject: bad %d\r\n\r\nhalf a message\r\n"
+        for number in range(20):
+            client = self.login()
+            client.mail(SENDER)
+            client.rcpt(FRIEND)
+            if number % 3:
+                client.docmd("DATA")
+                client.send((whole % number)[: 1 + number * 2])
+            client.sock.shutdown(socket.SHUT_RDWR) if number % 2 else client.close()
+        self.after("after the disconnects")
+
+
+class ProcessGone(SmtpTest):
+    """Each of the others is gone for a while: clients are told to come back, and can."""
+
+    def test_auth_gone(self) -> None:
+        self.submission.auth.kill()
+        with self.assertRaises(smtplib.SMTPAuthenticationError) as told:
+            self.login()
+        self.assertEqual(told.exception.smtp_code, 454)
+        self.submission.auth.start()
+        self.login().close()
+
+    def test_relay_gone(self) -> None:
+        client = self.login()
+        self.submission.relay.kill()
+        with self.assertRaises(smtplib.SMTPDataError) as told:
+            client.sendmail(SENDER, [FRIEND], b"Subject: too early\r\n\r\nx\r\n")
+        self.assertEqual(self.code((told.exception.smtp_code, told.exception.smtp_error)), "451 4.3.0")
+        self.submission.relay.start()
+        client = self.login()
+        client.sendmail(SENDER, [FRIEND], b"Subject: in time\r\n\r\nx\r\n")
+        await_true(lambda: "in time" in self.subjects(), "the second message", 15)
+        self.assertNotIn("too early", self.subjects())
+
+    def test_agent_gone(self) -> None:
+        """The login stands; there is only nobody to open port 25."""
+        self.agent.kill()
+        try:
+            client = self.login()
+            client.sendmail(SENDER, [FRIEND], b"Subject: without the agent\r\n\r\nx\r\n")
+            await_true(lambda: "without the agent" in self.subjects(), "the message", 15)
+        finally:
+            self.agent.start()
+
+    def test_full_disk(self) -> None:
+        small = "/run/small-spool"
+        self.edge.run("mkdir", "-p", small)
+        self.edge.run("mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", small)
+        self.edge.run("chown", "sekisho-relay:", small)
+        self.addCleanup(self.restore_spool, small)
+        self.isp.restart_agent(("[relay]", f'[relay]\nspool = "{small}/mail.db"'))
+        self.submission.restart()
+        self.edge.run("dd", "if=/dev/zero", f"of={small}/ballast", "bs=4k", check=False)
+        client = self.login()
+        for number in range(50):
+            client.mail(SENDER)
+            client.rcpt(FRIEND)
+            answer = client.data(f"Subject: full {number}\r\n\r\n".encode() + b"x" * 70 * 1000 + b"\r\n")
+            if answer[0] != 250:
+                break
+        self.assertEqual(self.code(answer), "452 4.3.1")
+        self.edge.run("rm", f"{small}/ballast")
+        client.sendmail(SENDER, [FRIEND], b"Subject: room again\r\n\r\nx\r\n")
+        accepted = {f"full {each}" for each in range(number)} | {"room again"}
+        await_true(lambda: accepted <= set(self.subjects()), "all that was answered with 250", 30)
+        self.assertNotIn(f"full {number}", self.subjects())
+
+    def restore_spool(self, small: str) -> None:
+        self.isp.restart_agent()
+        self.submission.restart()
+        self.edge.run("umount", "-l", small)
+
+
+class Load(threading.Thread):
+    """A client that sends one numbered message after the other, and remembers which were answered with 250."""
+
+    def __init__(self, test: SmtpTest, name: str):
+        super().__init__(daemon=True)
+        self.test = test
+        self.label = name
+        self.accepted: list[str] = []
+        self.over = threading.Event()
+
+    def run(self) -> None:
+        with self.test.isp.lab["a"].network():
+            number = 0
+            client = None
+            while not self.over.is_set():
+                subject = f"{self.label}-{number}"
+                number += 1
+                try:
+                    client = client or smtp_login(self.test.isp.smtp_trust, EDGE_CORE4, A.user, A.password)
+                    client.sendmail(SENDER, [FRIEND], f"Subject: {subject}\r\n\r\nwhole {subject}\r\n".encode())
+                    self.accepted.append(subject)
+                except (OSError, smtplib.SMTPException):
+                    if client:
+                        client.close()
+                    client = None
+                    time.sleep(0.05)
+            if client:
+                client.close()
+
+
+class Killed(SmtpTest):
+    """SIGKILL at random moments under load: what was answered with 250 arrives, and nothing by halves."""
+
+    MOMENTS = 50
+
+    def kill_often(self, daemon) -> None:
+        moments = random.Random(daemon.name)
+        clients = [Load(self, f"{daemon.name}-{number}") for number in range(4)]
+        for client in clients:
+            client.start()
+        try:
+            for _ in range(self.MOMENTS):
+                time.sleep(moments.uniform(0.01, 0.4))  # the moment is what is tested
+                daemon.kill()
+                daemon.start()
+        finally:
+            for client in clients:
+                client.over.set()
+            for client in clients:
+                client.join()
+        accepted = {subject for client in clients for subject in client.accepted}
+        self.assertGreater(len(accepted), self.MOMENTS, "there was hardly any load")
+        await_true(lambda: accepted <= set(self.subjects()), "all messages that were answered with 250", 60, 0.2)
+        await_true(lambda: not self.submission.queue(), "an empty queue", 30)
+        for path in self.isp.inbox("internet"):
+            text = path.read_text()
+            subject = next(line[9:] for line in text.splitlines() if line.startswith("Subject: "))
+            self.assertIn(f"\n\nwhole {subject}\n", text)
+
+    def test_smtpd(self) -> None:
+        self.kill_often(self.submission.smtpd)
+
+    def test_auth(self) -> None:
+        self.kill_often(self.submission.auth)
+
+    def test_relay(self) -> None:
+        self.kill_often(self.submission.relay)
+

@@ -1,0 +1,25 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# systemd's own opinion of the units: verify_units.sh BUILD. Any word of systemd-analyze verify is a failure; so is an
+# exposure of 2.5 or more for a process that meets strangers.
+set -eu
+
+build=$1
+units=$(cd "$(dirname "$0")/../../images/systemd" && pwd)
+command -v systemd-analyze >/dev/null || { echo "skipped: no systemd-analyze here"; exit 77; }
+here=$(mktemp -d)
+trap 'rm -rf "$here"' EXIT
+
+for unit in "$units"/*.service "$units"/*.socket; do
+    # The programs stand where the package will put them; they are looked for where they have been built.
+    sed -e "s,^ExecStart=/usr/sbin/sekishod,ExecStart=$build/agent/sekishod," \
+        -e "s,^ExecStart=/usr/sbin/,ExecStart=$build/smtpd/," "$unit" >"$here/${unit##*/}"
+done
+for unit in "$here"/*; do
+    said=$(systemd-analyze --man=no verify "$unit" 2>&1) || true
+    [ -z "$said" ] || { echo "$said"; exit 1; }
+done
+for unit in "$here"/*.service; do
+    systemd-analyze security --offline=true --threshold=25 "$unit" >"$here/report" || { cat "$here/report"; exit 1; }
+    tail -1 "$here/report"
+done
