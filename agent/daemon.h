@@ -44,6 +44,7 @@ public:
     [[nodiscard]] std::vector<api::Check> doctor() const override;
     [[nodiscard]] std::vector<api::InterfaceStatus> interfaces() const override;
     [[nodiscard]] std::vector<api::GrantStatus> grants() const override;
+    [[nodiscard]] std::optional<Prefix> key_of(const Address& address) const override;
     [[nodiscard]] Result<api::GrantStatus> grant(const Address& address) const override;
     [[nodiscard]] Result<api::GrantStatus> add_grant(const Address& address,
                                                      std::optional<std::chrono::seconds> lifetime,

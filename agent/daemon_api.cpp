@@ -207,6 +207,11 @@ std::vector<api::GrantStatus> Daemon::grants() const {
     return list;
 }
 
+std::optional<Prefix> Daemon::key_of(const Address& address) const {
+    const auto placement = grants_.place(address);
+    return placement ? std::optional(placement->key) : std::nullopt;
+}
+
 Result<api::GrantStatus> Daemon::grant(const Address& address) const {
     const grants::Now now = read_clocks();
     const auto found = grants_.find(address, now);

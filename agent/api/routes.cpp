@@ -5,7 +5,6 @@
 #include <array>
 #include <boost/json.hpp>
 #include <boost/url/parse_query.hpp>
-#include <limits>
 #include <string_view>
 
 #include "agent/api/json_answer.h"
@@ -132,12 +131,35 @@ Result<std::string> required(const Request& request, std::string_view name) {
     return fail(Failure::invalid, "the parameter " + std::string(name) + " is missing");
 }
 
-Result<Address> address_in_path(const Request& request, std::string_view prefix) {
+// One subscriber, named by an address or by the key that grants of this subscriber have. Any other prefix is
+// refused: its first address would stand for somebody, but not for all whom the caller may mean.
+Result<Address> subscriber(const Agent& agent, const std::string& text) {
+    if (text.find('/') == std::string::npos) {
+        return parse_address(text);
+    }
+    const auto prefix = parse_prefix(text);
+    if (!prefix) {
+        return std::unexpected(prefix.error());
+    }
+    const Address& first = prefix->address;
+    if (prefix->length == first.bits()) {
+        return first;
+    }
+    const auto key = agent.key_of(first);
+    if (key == *prefix) {
+        return first;
+    }
+    return fail(Failure::invalid, prefix->text() + " is not what one subscriber holds",
+                "name one address" + (key ? ", or a key: that of " + first.text() + " is " + key->text()
+                                          : "; " + first.text() + " lies in no pool"));
+}
+
+Result<Address> subscriber_in_path(const Agent& agent, const Request& request, std::string_view prefix) {
     const auto text = decoded(std::string_view(request.path).substr(prefix.size()));
     if (!text) {
         return fail(Failure::invalid, "the path is not percent-encoded correctly");
     }
-    return parse_address(*text);
+    return subscriber(agent, *text);
 }
 
 Result<std::optional<std::chrono::seconds>> seconds_of(const json::object& body) {
@@ -147,8 +169,9 @@ Result<std::optional<std::chrono::seconds>> seconds_of(const json::object& body)
     }
     boost::system::error_code error;
     const auto number = value->to_number<std::int64_t>(error);
-    if (error || number <= 0 || number > std::numeric_limits<std::int32_t>::max()) {
-        return fail(Failure::invalid, "\"seconds\" is not a positive whole number");
+    // How many are too many, the agent says: it knows grants.longest.
+    if (error || number <= 0) {
+        return fail(Failure::invalid, "\"seconds\" is not a positive whole number", "write it like 600");
     }
     return std::chrono::seconds(number);
 }
@@ -164,9 +187,19 @@ Response add_grant(Agent& agent, const Request& request) {
     if (!text || !reason || !seconds) {
         return error_response(!text ? text.error() : !reason ? reason.error() : seconds.error());
     }
-    const auto address = parse_address(*text);
-    return address ? respond(agent.add_grant(*address, *seconds, *reason), created)
-                   : error_response(address.error());
+    const auto address = subscriber(agent, *text);
+    if (!address) {
+        return error_response(address.error());
+    }
+    const auto before = agent.grant(*address);
+    const auto granted = agent.add_grant(*address, *seconds, *reason);
+    if (!granted) {
+        return error_response(granted.error());
+    }
+    const bool kept = before && before->expires == granted->expires;
+    json::value answer = json::value_from(*granted);
+    answer.as_object()["kept"] = kept;
+    return json_response(answer, kept ? ok : created);
 }
 
 Response add_exemption(Agent& agent, const Request& request) {
@@ -197,7 +230,7 @@ Response why(Agent& agent, const Request& request) {
     if (!text) {
         return error_response(text.error());
     }
-    const auto address = parse_address(*text);
+    const auto address = subscriber(agent, *text);
     if (!address) {
         return error_response(address.error());
     }
@@ -249,13 +282,23 @@ Response report_login(Agent& agent, const Request& request) {
 constexpr std::string_view grant_prefix = "/v1/grants/";
 
 Response show_grant(Agent& agent, const Request& request) {
-    const auto address = address_in_path(request, grant_prefix);
+    const auto address = subscriber_in_path(agent, request, grant_prefix);
     return address ? respond(agent.grant(*address)) : error_response(address.error());
 }
 
 Response revoke_grant(Agent& agent, const Request& request) {
-    const auto address = address_in_path(request, grant_prefix);
-    return address ? done_response(agent.revoke_grant(*address)) : error_response(address.error());
+    const auto address = subscriber_in_path(agent, request, grant_prefix);
+    if (!address) {
+        return error_response(address.error());
+    }
+    const auto revoked = agent.revoke_grant(*address);
+    if (!revoked) {
+        return error_response(revoked.error());
+    }
+    // Whoever closes a port must not be left to think that it is closed.
+    const auto now = agent.why(*address, std::nullopt);
+    return now && now->reason == "exempt" ? json_response(json::object{{"exempt", true}})
+                                          : done_response(revoked);
 }
 
 template <class List>
@@ -321,7 +364,10 @@ std::optional<Error> refused(const Request& request, Role role) {
         return refusal(" may only report logins", become_operator);
     }
     if (role == Role::none) {
-        return refusal(" may not use this socket", become_operator);
+        return refusal(" may not use this socket",
+                       request.method == "GET"
+                           ? "run as root, or name the user in api.viewers or api.operators"
+                           : become_operator);
     }
     if (role == Role::viewer && request.method != "GET") {
         return refusal(" may not change anything", become_operator);

@@ -132,6 +132,8 @@ public:
     [[nodiscard]] virtual std::vector<Check> doctor() const = 0;
     [[nodiscard]] virtual std::vector<InterfaceStatus> interfaces() const = 0;
     [[nodiscard]] virtual std::vector<GrantStatus> grants() const = 0;
+    // What the subscriber who has this address holds: the key of its grants. Nothing if it lies in no pool.
+    [[nodiscard]] virtual std::optional<Prefix> key_of(const Address& address) const = 0;
     [[nodiscard]] virtual Result<GrantStatus> grant(const Address& address) const = 0;
     [[nodiscard]] virtual Result<GrantStatus> add_grant(const Address& address,
                                                         std::optional<std::chrono::seconds> lifetime,

@@ -131,6 +131,9 @@ std::optional<SmarthostConfig> parse_smarthost(std::string_view text) {
     if (port.empty()) {
         return config;
     }
+    if (!port.starts_with(':')) {
+        return std::nullopt;
+    }
     port.remove_prefix(1);
     const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), config.port);
     if (error != std::errc() || end != port.data() + port.size() || config.port == 0) {
@@ -185,6 +188,9 @@ SubmissionLoginConfig read_submission_login(TomlTable& table, const GrantConfig&
     SubmissionLoginConfig config;
     set(config.reporter, table.name("reporter"));
     config.lifetime = table.duration("lifetime");
+    if (config.lifetime && config.lifetime->count() == 0) {
+        table.complain("lifetime", "a grant of no time is none", "write it like 90s, 10m or 1h30m");
+    }
     if (config.lifetime && *config.lifetime > grants.longest) {
         table.complain("lifetime", "is longer than grants.longest", "raise grants.longest, or lower this");
     }

@@ -56,7 +56,9 @@ Result<Actions> Grants::exempt(const Exemption& exemption) {
                     "exempt " + meant.text() + ", or the address alone");
     }
     if (exemptions_.contains(prefix)) {
-        return fail(Failure::conflict, prefix.text() + " is exempt already");
+        return fail(
+            Failure::conflict, prefix.text() + " is exempt already",
+            "nothing was changed; for another note, `sekisho exempt remove " + prefix.text() + "` first");
     }
     Placement placement;
     const Fit fit = enforce(prefix, placement);
@@ -75,7 +77,8 @@ Result<Actions> Grants::remove_exemption(const Prefix& prefix) {
     if (exemptions_.erase(prefix) == 0) {
         const auto covering = exemption_of(prefix.address);
         return fail(Failure::not_found, prefix.text() + " is not exempt by an entry of its own",
-                    covering ? "it is covered by " + covering->prefix.text() : std::string());
+                    covering ? "it is covered by " + covering->prefix.text() + ": remove that one"
+                             : "name it as it stands in `sekisho exempt list`");
     }
     Actions actions{ForgetExemption{prefix}};
     const bool was_wide = wide_.erase(prefix) != 0;

@@ -5,15 +5,9 @@
 #include <algorithm>
 #include <limits>
 
+#include "agent/base/time_text.h"
+
 namespace sekisho::grants {
-
-namespace {
-
-std::string seconds_text(std::chrono::seconds seconds) {
-    return std::to_string(seconds.count()) + " s";
-}
-
-}  // namespace
 
 Grants::Grants(const Config& config) : rules_(config.grants), placements_(config.pools) {}
 
@@ -41,14 +35,14 @@ Result<std::chrono::seconds> Grants::term(const GrantRequest& request) const {
     const std::chrono::seconds term = request.lifetime.value_or(rules_.get().lifetime);
     const std::chrono::seconds longest = rules_.get().longest;
     if (term <= std::chrono::seconds::zero()) {
-        return fail(Failure::invalid, "a grant of " + seconds_text(term) + " opens nothing",
-                    "ask for 1 s to " + seconds_text(longest));
+        return fail(Failure::invalid, "a grant of no time opens nothing",
+                    "ask for 1s to " + duration_text(longest));
     }
     if (term > longest) {
         return fail(
             Failure::invalid,
-            "a grant of " + seconds_text(term) + " is longer than the longest allowed, " +
-                seconds_text(longest),
+            "a grant of " + duration_text(term) + " is longer than the longest allowed, " +
+                duration_text(longest),
             "ask for less, or raise `longest` in [grants] of the configuration; who is always allowed "
             "gets an exemption");
     }
@@ -132,7 +126,9 @@ Result<Actions> Grants::revoke(const Address& address, const Now& now) {
     const auto place = placement ? holdings_.find(placement->key) : holdings_.end();
     if (place == holdings_.end() || !place->second.alive(now)) {
         return fail(Failure::not_found,
-                    address.text() + " has no grant" + (placement ? "" : ": it lies in no pool"));
+                    address.text() + " has no grant" + (placement ? "" : ": it lies in no pool"),
+                    "see `sekisho grant list`; `sekisho why " + address.text() +
+                        "` says whether and why its port 25 is open");
     }
     Actions actions;
     drop_grant(place, actions);

@@ -59,6 +59,12 @@ public:
     [[nodiscard]] std::vector<GrantStatus> grants() const override {
         return {grant_for(parse_prefix("192.0.2.1/32").value())};
     }
+    [[nodiscard]] std::optional<Prefix> key_of(const Address& address) const override {
+        const int length = address.family == Family::ipv4 ? 32 : 56;
+        return parse_prefix("2001:db8:ffff::/48")->contains(address)
+                   ? std::nullopt
+                   : std::optional(Prefix{.address = address.masked(length), .length = length});
+    }
     [[nodiscard]] Result<GrantStatus> grant(const Address& address) const override {
         if (address != parse_address("192.0.2.1").value()) {
             return fail(Failure::not_found, address.text() + " has no grant");
@@ -96,8 +102,8 @@ public:
                                   const std::optional<Address>& destination) const override {
         return Why{.address = address,
                    .destination = destination,
-                   .verdict = "reset",
-                   .reason = "not_granted",
+                   .verdict = exempt ? "pass" : "reset",
+                   .reason = exempt ? "exempt" : "not_granted",
                    .steps = {{"designated", false, "no"}, {"not_granted", true, "everything else"}}};
     }
     [[nodiscard]] Result<LoginOutcome> report_login(const LoginReport& report) override {
@@ -115,6 +121,7 @@ public:
     [[nodiscard]] std::string metrics() const override { return "sekisho_grants 3\n"; }
 
     bool broken = false;
+    bool exempt = false;
     std::vector<std::string> calls;
 };
 
@@ -189,6 +196,53 @@ TEST_F(Routes, OpensAndRevokesGrants) {
                                        "revoke 192.0.2.7", "revoke 2001:db8::1"));
 }
 
+TEST_F(Routes, AKeyNamesItsSubscriber) {
+    EXPECT_EQ(ask("GET", "/v1/grants/192.0.2.1%2F32").status, 200);
+    EXPECT_EQ(ask("DELETE", "/v1/grants/192.0.2.7%2F32").status, 204);
+    EXPECT_EQ(ask("DELETE", "/v1/grants/2001:db8:100:a00::%2F56").status, 404);
+    EXPECT_EQ(ask("POST", "/v1/grants", R"({"address":"192.0.2.7/32"})").status, 201);
+    EXPECT_EQ(parsed(ask("GET", "/v1/why?address=2001:db8:100:a00::/56")).at("address"),
+              "2001:db8:100:a00::");
+    EXPECT_THAT(agent_.calls, ::testing::ElementsAre("revoke 192.0.2.7",
+                                                     "revoke 2001:db8:100:a00::", "grant 192.0.2.7 - "));
+}
+
+TEST_F(Routes, APrefixThatIsNoKeyNamesNobody) {
+    for (const char* prefix : {"192.0.2.0%2F31", "2001:db8:100:a00::%2F48", "2001:db8:100:a00::%2F64",
+                               "2001:db8:ffff::%2F56", "192.0.2.1%2F24", "%2F32"}) {
+        for (const char* method : {"GET", "DELETE"}) {
+            const Response response = ask(method, std::string("/v1/grants/") + prefix);
+            EXPECT_EQ(response.status, 400) << prefix;
+            EXPECT_FALSE(parsed(response).at("error").at("remedy").as_string().empty()) << prefix;
+        }
+    }
+    const Response wide = ask("POST", "/v1/grants", R"({"address":"2001:db8:100:a00::/48"})");
+    EXPECT_THAT(std::string(wide.body), HasSubstr("2001:db8:100:a00::/56"));
+    EXPECT_TRUE(agent_.calls.empty());
+}
+
+TEST_F(Routes, SaysThatALongerGrantStays) {
+    const Response kept = ask("POST", "/v1/grants", R"({"address":"192.0.2.1","seconds":60})");
+    EXPECT_EQ(kept.status, 200);
+    EXPECT_EQ(parsed(kept).at("kept"), true);
+    const Response fresh = ask("POST", "/v1/grants", R"({"address":"192.0.2.7","seconds":60})");
+    EXPECT_EQ(fresh.status, 201);
+    EXPECT_EQ(parsed(fresh).at("kept"), false);
+}
+
+TEST_F(Routes, SaysThatARevokedSubscriberIsExempt) {
+    agent_.exempt = true;
+    const Response revoked = ask("DELETE", "/v1/grants/192.0.2.7");
+    EXPECT_EQ(revoked.status, 200);
+    EXPECT_EQ(revoked.body, R"({"exempt":true})");
+}
+
+// Only the agent knows the longest grant, so it is the one to refuse.
+TEST_F(Routes, LongTimesReachTheAgent) {
+    EXPECT_EQ(ask("POST", "/v1/grants", R"({"address":"192.0.2.7","seconds":3153600000})").status, 201);
+    EXPECT_THAT(agent_.calls, ::testing::ElementsAre("grant 192.0.2.7 3153600000 "));
+}
+
 TEST_F(Routes, Exemptions) {
     EXPECT_EQ(parsed(ask("GET", "/v1/exemptions")),
               json::parse(R"({"exemptions":[{"prefix":"192.0.2.8/29","note":"contract 7",
@@ -222,7 +276,7 @@ TEST_F(Routes, Why) {
 TEST_F(Routes, BodiesThatAreNotUnderstoodChangeNothing) {
     for (const char* body :
          {"", "{", "[]", "null", "\"192.0.2.1\"", "{}", R"({"address":1})", R"({"address":"x"})",
-          R"({"address":"192.0.2.1/32"})", R"({"address":"192.0.2.1","seconds":0})",
+          R"({"address":"192.0.2.0/31"})", R"({"address":"192.0.2.1","seconds":0})",
           R"({"address":"192.0.2.1","seconds":-1})", R"({"address":"192.0.2.1","seconds":1.5})",
           R"({"address":"192.0.2.1","seconds":"60"})",
           R"({"address":"192.0.2.1","seconds":99999999999999999999})",
@@ -277,6 +331,9 @@ TEST_F(Routes, ViewersMayLookOnly) {
     EXPECT_EQ(ask("POST", "/v1/exemptions", R"({"prefix":"192.0.2.1"})", Role::viewer).status, 403);
     EXPECT_EQ(ask("DELETE", "/v1/exemptions?prefix=192.0.2.1", "", Role::viewer).status, 403);
     EXPECT_EQ(ask("GET", "/nothing", "", Role::none).status, 403) << "strangers learn nothing";
+    EXPECT_THAT(ask("GET", "/v1/status", "", Role::none).body, HasSubstr("api.viewers"));
+    EXPECT_THAT(ask("DELETE", "/v1/grants/192.0.2.1", "", Role::none).body,
+                ::testing::Not(HasSubstr("api.viewers")));
     EXPECT_TRUE(agent_.calls.empty());
 }
 

@@ -141,6 +141,7 @@ TEST_F(ExemptionsTest, TwiceIsAConflict) {
         const auto again = grants_.exempt(contract(text));
         ASSERT_FALSE(again);
         EXPECT_EQ(again.error().kind, Failure::conflict);
+        EXPECT_THAT(again.error().remedy, HasSubstr(std::string("sekisho exempt remove ") + text));
     }
 }
 
@@ -150,7 +151,8 @@ TEST_F(ExemptionsTest, RemovingWhatIsNotThereNamesWhatCovers) {
     ASSERT_FALSE(removed);
     EXPECT_EQ(removed.error().kind, Failure::not_found);
     EXPECT_THAT(removed.error().remedy, HasSubstr("192.0.2.0/28"));
-    EXPECT_EQ(grants_.remove_exemption(prefix("192.0.2.99/32")).error().remedy, "");
+    EXPECT_EQ(grants_.remove_exemption(prefix("192.0.2.99/32")).error().remedy,
+              "name it as it stands in `sekisho exempt list`");
 }
 
 TEST_F(ExemptionsTest, TheNarrowestCovers) {

@@ -88,6 +88,9 @@ TEST_F(GrantsTest, ALifetimeOfNothingOrTooMuchIsInvalid) {
     for (const auto wrong : {0s, -1s, std::chrono::seconds(86'401), std::chrono::seconds::max()}) {
         EXPECT_EQ(refusal(request("192.0.2.7", wrong)).kind, Failure::invalid) << wrong.count();
     }
+    const Error long_one = refusal(request("192.0.2.7", std::chrono::days(36'500)));
+    EXPECT_EQ(long_one.what, "a grant of 36500d is longer than the longest allowed, 1d");
+    EXPECT_THAT(long_one.remedy, HasSubstr("ask for less"));
     EXPECT_EQ(open(request("192.0.2.7", 86'400s), now_).expires, now_.boottime + 86'400s);
     EXPECT_EQ(open(request("192.0.2.8", 1s), now_).expires, now_.boottime + 1s);
 }
@@ -165,6 +168,8 @@ TEST_F(GrantsTest, RevokeEndsAtOnce) {
 
 TEST_F(GrantsTest, OnlyALivingGrantCanBeRevoked) {
     EXPECT_EQ(grants_.revoke(address("192.0.2.7"), now_).error().kind, Failure::not_found);
+    EXPECT_THAT(grants_.revoke(address("192.0.2.7"), now_).error().remedy,
+                HasSubstr("sekisho why 192.0.2.7"));
     const auto nowhere = grants_.revoke(address("192.0.3.7"), now_);
     ASSERT_FALSE(nowhere);
     EXPECT_EQ(nowhere.error().kind, Failure::not_found);

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0
+// Files that are no spool, a disk without room, and processes killed while they write.
+#include <gmock/gmock.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <csignal>
+#include <fstream>
+#include <future>
+#include <optional>
+#include <random>
+#include <thread>
+
+#include "smtpd/spool/writer.h"
+#include "tests/unit/spool/messages.h"
+
+namespace sekisho::spool {
+namespace {
+
+using testing::HasSubstr;
+
+void post_here(std::function<void()> work) {
+    work();
+}
+
+// What a job came to, awaited.
+Result<void> wait_for(Writer& writer, Writer::Work work) {
+    std::promise<Result<void>> promise;
+    writer.submit(std::move(work), [&promise](Result<void> result) { promise.set_value(std::move(result)); });
+    return promise.get_future().get();
+}
+
+Writer::Work keeping(Envelope envelope, std::string body) {
+    return [envelope = std::move(envelope), body = std::move(body)](Spool& spool) {
+        return spool.add(envelope, body.size(), body_of(body));
+    };
+}
+
+std::string name(int number) {
+    return "m000000000" + std::to_string(100'000 + number);
+}
+
+TEST(SpoolFile, OneOfANewerVersionIsRefused) {
+    const Directory directory;
+    ASSERT_TRUE(Spool::open(directory / "mail.db"));
+    ASSERT_TRUE(Database::open(directory / "mail.db", 0)->run("PRAGMA user_version = 99"));
+    const auto spool = Spool::open(directory / "mail.db");
+    ASSERT_FALSE(spool);
+    EXPECT_EQ(spool.error().kind, Failure::invalid);
+    EXPECT_THAT(spool.error().what, HasSubstr("newer version"));
+}
+
+TEST(SpoolFile, OneOfAnotherProgramIsRefused) {
+    const Directory directory;
+    std::ofstream(directory / "mail.db").flush();
+    ASSERT_TRUE(Database::open(directory / "mail.db", 0)->run("CREATE TABLE theirs (a INTEGER)"));
+    const auto spool = Spool::open(directory / "mail.db");
+    ASSERT_FALSE(spool);
+    EXPECT_EQ(spool.error().kind, Failure::invalid);
+    EXPECT_THAT(spool.error().what, HasSubstr("another program"));
+}
+
+TEST(SpoolFile, WhatIsNoDatabaseIsRefused) {
+    const Directory directory;
+    std::ofstream(directory / "mail.db") << std::string(10'000, 'x');
+    const auto spool = Spool::open(directory / "mail.db");
+    ASSERT_FALSE(spool);
+    EXPECT_EQ(spool.error().kind, Failure::invalid);
+}
+
+TEST(SpoolFile, ADamagedOneIsRefused) {
+    const Directory directory;
+    {
+        auto spool = Spool::open(directory / "mail.db");
+        for (int i = 0; i < 200; i++) {
+            ASSERT_TRUE(keep(*spool, envelope(name(i)), octets(3000)));
+        }
+    }
+    const auto size = std::filesystem::file_size(directory / "mail.db");
+    std::fstream file(directory / "mail.db", std::ios::in | std::ios::out | std::ios::binary);
+    for (std::uintmax_t page = 1; page < size / 4096; page += 3) {
+        file.seekp(static_cast<std::streamoff>(page * 4096));
+        file << std::string(100, '\x55');
+    }
+    file.close();
+    const auto spool = Spool::open(directory / "mail.db");
+    ASSERT_FALSE(spool);
+    EXPECT_EQ(spool.error().kind, Failure::invalid);
+    EXPECT_FALSE(spool.error().remedy.empty());
+}
+
+TEST(SpoolFile, NoDirectoryIsAnError) {
+    const auto spool = Spool::open("/nonexistent/spool/mail.db");
+    ASSERT_FALSE(spool);
+    EXPECT_EQ(spool.error().kind, Failure::unavailable);
+    EXPECT_THAT(spool.error().what, HasSubstr("mail.db"));
+}
+
+TEST(SpoolFile, WhatWasCommittedIsThereAfterARestart) {
+    const Directory directory;
+    const std::string body = octets(300'000);
+    {
+        auto spool = Spool::open(directory / "mail.db");
+        ASSERT_TRUE(keep(*spool, envelope(name(1)), body));
+    }
+    auto spool = Spool::open(directory / "mail.db");
+    ASSERT_TRUE(spool) << spool.error().what;
+    EXPECT_EQ(whole_body(SpoolReader::open(directory / "mail.db").value(), name(1)), body);
+}
+
+// The disk fills up in the middle of a batch: what doesn't fit is refused, the rest is kept, exactly as it
+// was answered; and there is room again as soon as there is room.
+TEST(SpoolFile, AFullDisk) {
+    const Directory directory;
+    if (::unshare(CLONE_NEWNS) != 0 || ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+        ::mount("tmpfs", directory.path().c_str(), "tmpfs", 0, "size=4m") != 0) {
+        GTEST_SKIP() << "needs root, to mount a small file system";
+    }
+    {
+        Writer writer(Spool::open(directory / "mail.db").value(), post_here);
+        const SpoolReader reader = SpoolReader::open(directory / "mail.db").value();
+        ASSERT_TRUE(wait_for(writer, keeping(envelope(name(0)), octets(100'000))));
+        // In one batch: the writer is busy with the first while the others queue up.
+        std::promise<void> go;
+        std::vector<std::promise<Result<void>>> results(6);
+        const auto gate = std::make_shared<std::shared_future<void>>(go.get_future().share());
+        for (std::size_t i = 0; i < results.size(); i++) {
+            const bool large = i == 3;
+            auto work = keeping(envelope(name(static_cast<int>(i) + 1)), octets(large ? 8'000'000 : 5'000));
+            writer.submit(
+                [gate, work](Spool& spool) {
+                    gate->wait();
+                    return work(spool);
+                },
+                [&results, i](Result<void> result) { results[i].set_value(std::move(result)); });
+        }
+        go.set_value();
+        for (std::size_t i = 0; i < results.size(); i++) {
+            const auto result = results[i].get_future().get();
+            EXPECT_EQ(result.has_value(), i != 3) << i << ": " << (result ? "" : result.error().what);
+            EXPECT_EQ(reader.message(name(static_cast<int>(i) + 1)).has_value(), result.has_value())
+                << i << ": the answer is the truth";
+        }
+        EXPECT_EQ(reader.count().value(), 6U);
+        int kept = 0;
+        Result<void> last;
+        for (; kept < 100 && last; kept++) {
+            last = wait_for(writer, keeping(envelope(name(100 + kept)), octets(100'000)));
+        }
+        ASSERT_FALSE(last) << "the disk is not full";
+        EXPECT_EQ(last.error().kind, Failure::unavailable);
+        EXPECT_THAT(last.error().remedy, HasSubstr("space"));
+        // What leaves needs no room.
+        ASSERT_TRUE(wait_for(writer, [](Spool& spool) { return spool.remove(name(100)); }));
+        ASSERT_TRUE(wait_for(writer, keeping(envelope(name(300)), octets(50'000))));
+        EXPECT_EQ(whole_body(reader, name(300)), octets(50'000));
+        EXPECT_EQ(whole_body(reader, name(0)), octets(100'000));
+    }
+    EXPECT_TRUE(Spool::open(directory / "mail.db"));
+    ASSERT_EQ(::umount(directory.path().c_str()), 0);
+}
+
+// Writes until it is killed, and tells each number that was committed.
+[[noreturn]] void write_for_ever(const std::filesystem::path& file, int first, int tell) {
+    Writer writer(Spool::open(file).value(), post_here);
+    for (int i = first;; i++) {
+        while (i - first > 2'000'000) {
+            ::pause();
+        }
+        static std::atomic<int> under_way = 0;
+        while (under_way > 20) {
+            std::this_thread::yield();
+        }
+        under_way++;
+        // Every seventh is large, so that the end comes in the middle of one, too.
+        writer.submit(keeping(envelope(name(i)), octets(i % 7 == 0 ? 200'000 : 2'000)),
+                      [i, tell](const Result<void>& result) {
+                          under_way--;
+                          if (result && ::write(tell, &i, sizeof i) != sizeof i) {
+                              ::_exit(1);
+                          }
+                      });
+    }
+}
+
+TEST(SpoolFile, KilledAtAnyMomentItLosesNothing) {
+    const Directory directory;
+    std::mt19937 random(20261124);
+    int first = 0;
+    std::size_t kept = 0;
+    for (int round = 0; round < 12; round++) {
+        std::array<int, 2> pipe{};
+        ASSERT_EQ(::pipe(pipe.data()), 0);
+        const pid_t child = ::fork();
+        ASSERT_GE(child, 0);
+        if (child == 0) {
+            write_for_ever(directory / "mail.db", first, pipe[1]);
+        }
+        ::close(pipe[1]);
+        std::this_thread::sleep_for(
+            std::chrono::milliseconds(std::uniform_int_distribution(20, 150)(random)));
+        ::kill(child, SIGKILL);
+        std::vector<int> told;
+        for (int number = 0; ::read(pipe[0], &number, sizeof number) == sizeof number;) {
+            told.push_back(number);
+        }
+        ::close(pipe[0]);
+        ASSERT_EQ(::waitpid(child, nullptr, 0), child);
+        const auto spool = Spool::open(directory / "mail.db");
+        ASSERT_TRUE(spool) << spool.error().what;
+        const SpoolReader reader = SpoolReader::open(directory / "mail.db").value();
+        for (const int number : told) {
+            const auto queued = reader.message(name(number));
+            ASSERT_TRUE(queued) << number << " was acknowledged";
+            ASSERT_EQ(whole_body(reader, name(number)), octets(number % 7 == 0 ? 200'000 : 2'000));
+        }
+        kept += told.size();
+        const auto all = reader.list(1'000'000).value();
+        for (const Queued& queued : all) {
+            first = std::max(first, std::stoi(queued.envelope.id.substr(10)) - 100'000 + 1);
+        }
+    }
+    EXPECT_GT(kept, 12U) << "hardly anything was written";
+}
+
+TEST(Writer, ManyThreadsShareIt) {
+    const Directory directory;
+    std::atomic<int> good = 0;
+    std::atomic<int> bad = 0;
+    {
+        Writer writer(Spool::open(directory / "mail.db").value(), post_here);
+        std::vector<std::thread> threads;
+        for (int thread = 0; thread < 4; thread++) {
+            threads.emplace_back([&, thread] {
+                for (int i = 0; i < 100; i++) {
+                    // Each id twice: the second is refused, and takes nobody with it.
+                    writer.submit(keeping(envelope(name(thread / 2 * 100 + i)), "body"),
+                                  [&](const Result<void>& result) { (result ? good : bad)++; });
+                }
+            });
+        }
+        for (std::thread& thread : threads) {
+            thread.join();
+        }
+    }
+    EXPECT_EQ(good, 200) << "what was queued is written before the writer goes";
+    EXPECT_EQ(bad, 200);
+    const auto spool = Spool::open(directory / "mail.db");
+    EXPECT_EQ(SpoolReader::open(directory / "mail.db")->count().value(), 200U);
+}
+
+}  // namespace
+}  // namespace sekisho::spool
