@@ -94,7 +94,10 @@ const toml::node* TomlTable::ask(std::string_view key) {
 void TomlTable::complain_at(const toml::node& node, std::string what, std::string remedy) {
     const Place where = place_of(node);
     complaints_.push_back(
-        {.line = where.line, .column = where.column, .what = std::move(what), .remedy = std::move(remedy)});
+        {.line = where.line,
+         .column = where.column,
+         .what = std::move(what),
+         .remedy = remedy.empty() ? "sekisho.toml(5) says what may stand here" : std::move(remedy)});
 }
 
 void TomlTable::complain(std::string_view key, const std::string& what, std::string remedy) {

@@ -82,6 +82,10 @@ void Spool::roll_back() {
     }
 }
 
+void Spool::shrink() {
+    static_cast<void>(database_.run("PRAGMA wal_checkpoint(TRUNCATE)"));
+}
+
 Result<void> Spool::one(const std::function<Result<void>(Spool&)>& work) {
     if (auto marked = database_.run("SAVEPOINT one"); !marked) {
         return marked;

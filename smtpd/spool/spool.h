@@ -57,6 +57,8 @@ public:
     [[nodiscard]] Result<void> commit();
     // Nothing where there is nothing to undo.
     void roll_back();
+    // After a failure for lack of room: gives back what the log had taken.
+    void shrink();
     // A full disk may end a transaction by itself; then nothing of it is there.
     [[nodiscard]] bool in_transaction() const { return !database_.idle(); }
     // Runs one of many pieces of work inside; if it fails, only what it has done is undone.

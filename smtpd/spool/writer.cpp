@@ -2,6 +2,7 @@
 // Group commit.
 #include "smtpd/spool/writer.h"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -46,12 +47,14 @@ void Writer::run(const std::stop_token& stop) {
 }
 
 void Writer::write(std::vector<Job>& jobs) {
-    if (together(jobs)) {
-        return;
+    if (!together(jobs)) {
+        // One that doesn't fit on the disk any more has taken the others with it.
+        for (Job& job : jobs) {
+            job.result = alone(job.work);
+        }
     }
-    // One that doesn't fit on the disk any more has taken the others with it.
-    for (Job& job : jobs) {
-        job.result = alone(job.work);
+    if (std::ranges::any_of(jobs, [](const Job& job) { return !job.result; })) {
+        spool_.shrink();
     }
 }
 

@@ -60,7 +60,7 @@ class CommandLine(LabTest):  # labels: quick
         self.assertEqual(answer["interfaces"], 3)
         self.assertEqual(answer["pid"], self.pid_inside())
         self.assertEqual([pool["name"] for pool in answer["pools"]], ["dsl"])
-        self.assertEqual([login["name"] for login in answer["logins"]], ["mail1"])
+        self.assertEqual([login["name"] for login in answer["logins"]], ["mail1", "submission"])
         blocked = [item for item in answer["counts"] if (item["reason"], item["verdict"]) == ("not_granted", "reset")]
         self.assertGreaterEqual(blocked[0]["packets"], 1)
         self.assertIn("dsl", self.say(0, "status"))

@@ -217,7 +217,7 @@ TEST_F(Routes, APrefixThatIsNoKeyNamesNobody) {
         }
     }
     const Response wide = ask("POST", "/v1/grants", R"({"address":"2001:db8:100:a00::/48"})");
-    EXPECT_THAT(std::string(wide.body), HasSubstr("2001:db8:100:a00::/56"));
+    EXPECT_EQ(wide.status, 400);
     EXPECT_TRUE(agent_.calls.empty());
 }
 

@@ -242,7 +242,7 @@ TEST(ConfigMail, MistakesAreNamedWithPlaceAndRemedy) {
         {"[dns]\nservers = [\"192.0.2.53\", \"resolver\"]\n", {2, "resolver"}},
         {"[dns]\nservers = \"192.0.2.53\"\n", {2, "servers"}},
         {"[login.submission]\nlifetime = \"25h\"\n", {2, "longer than grants.longest"}},
-        {"[login.submission]\nlifetime = \"0s\"\n", {2, "no time"}},
+        {"[login.submission]\nlifetime = \"0s\"\n", {2, "longer than nothing"}},
         {"[login.submission]\nport = 1\n", {2, "port"}},
         {"[[login.dovecot]]\nname = \"submission\"\nlisten = \"198.51.100.1\"\nkey_file = \"/k\"\nreporters "
          "= "
