@@ -167,7 +167,7 @@ void Daemon::attach(const links::Link& link, const InterfaceConfig& interface) {
                                      .name = link.name,
                                      .hardware = link.hardware,
                                      .mac = link.mac,
-                                     .bridge = link.kind == "bridge"};
+                                     .bridge = link.kind == "bridge" || link.port_of == "bridge"};
     const auto attached = dataplane_.attach(facts, interface.side, interface.attach);
     Seen& seen = seen_[link.index];
     if (!attached) {

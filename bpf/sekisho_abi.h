@@ -46,7 +46,7 @@ enum sekisho_reason {
     SEKISHO_REASON_NO_TABLE = 0,         /* pass: no policy loaded yet */
     SEKISHO_REASON_FRAME_TRUNCATED = 1,  /* drop: a tag leaves the frame */
     SEKISHO_REASON_NOT_IP = 2,           /* pass: another ethertype */
-    SEKISHO_REASON_TAGS_TOO_DEEP = 3,    /* pass: more than SEKISHO_TAGS tags */
+    SEKISHO_REASON_TAGS_TOO_DEEP = 3,    /* drop: more than SEKISHO_TAGS tags */
     SEKISHO_REASON_MPLS = 4,             /* pass for now: not looked inside yet */
     SEKISHO_REASON_PPPOE = 5,            /* pass for now: not looked inside yet */
     SEKISHO_REASON_IPV4_MALFORMED = 6,   /* drop: ihl < 5, lengths beyond the packet */
@@ -179,7 +179,7 @@ struct sekisho_count {
 /* What is known of an attached interface, by its index; read only when an answer is made. */
 struct sekisho_interface {
     __u8 mac[6];
-    __u8 any_mac; /* 1: answer frames to any MAC (a bridge) */
+    __u8 any_mac; /* 1: answer frames to any MAC (a bridge, a port of one) */
     __u8 side;    /* 0 subscriber, 1 uplink */
 };
 

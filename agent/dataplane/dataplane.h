@@ -46,7 +46,7 @@ struct Interface {
     std::string name;
     std::uint16_t hardware = 1;  // ARPHRD_...: what stands before IP, if anything
     std::array<std::uint8_t, 6> mac{};
-    bool bridge = false;  // answers frames to any MAC
+    bool bridge = false;  // it is one, or a port of one: frames for others' MACs are answered, too
 };
 
 // How an interface is attached.

@@ -2,6 +2,7 @@
 // libnl-route, read when the socket is ready.
 #include "agent/links/links.h"
 
+#include <linux/rtnetlink.h>
 #include <netlink/cache.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
@@ -37,6 +38,8 @@ Link describe(rtnl_link* link) {
     result.name = name != nullptr ? name : "";
     const char* kind = rtnl_link_get_type(link);
     result.kind = kind != nullptr ? kind : "";
+    const char* port_of = rtnl_link_get_slave_type(link);
+    result.port_of = port_of != nullptr ? port_of : "";
     result.hardware = static_cast<std::uint16_t>(rtnl_link_get_arptype(link));
     const nl_addr* address = rtnl_link_get_addr(link);
     if (address != nullptr && nl_addr_get_len(address) == result.mac.size()) {
@@ -131,8 +134,14 @@ private:
     }
 
     static int on_message(nl_msg* message, void* self) {
+        // A bridge reports its ports as objects of its own family, too, and their removal from it as a
+        // deletion. libnl's word for the family won't do: it says the same of the bridge itself.
+        const nlmsghdr* header = nlmsg_hdr(message);
+        if (nlmsg_valid_hdr(header, sizeof(ifinfomsg)) == 0 ||
+            static_cast<const ifinfomsg*>(nlmsg_data(header))->ifi_family != AF_UNSPEC) {
+            return NL_OK;
+        }
         nl_msg_parse(message, &on_object, self);
-        // nl_msg_parse doesn't say whether the object is new or gone: the message's type does.
         return NL_OK;
     }
 
@@ -143,10 +152,6 @@ private:
             return;
         }
         auto* link = reinterpret_cast<rtnl_link*>(object);
-        // A bridge reports its ports as objects of its own family, and their removal from it as a deletion.
-        if (rtnl_link_get_family(link) != AF_UNSPEC) {
-            return;
-        }
         if (type == RTM_DELLINK) {
             watcher->vanish(static_cast<unsigned>(rtnl_link_get_ifindex(link)));
         } else {

@@ -19,6 +19,7 @@ struct Link {
     unsigned index = 0;
     std::string name;
     std::string kind;                   // "veth", "bridge", ...; empty for hardware
+    std::string port_of;                // the kind of what it is a port of: "bridge", "bond"; mostly empty
     std::uint16_t hardware = 0;         // ARPHRD_..., see linux/if_arp.h
     std::array<std::uint8_t, 6> mac{};  // zero without an Ethernet address
 
@@ -29,7 +30,7 @@ struct Link {
 // the kernel's messages; after a lost message everything is read anew, so that the picture is right again.
 class Watcher {
 public:
-    using Appeared = std::function<void(const Link&)>;  // new, or renamed, or with another MAC
+    using Appeared = std::function<void(const Link&)>;  // new, or something that Link says has changed
     using Gone = std::function<void(const Link&)>;
 
     // Reads what is there (`appeared` has been called for each interface when it returns) and watches on.
