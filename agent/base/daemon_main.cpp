@@ -48,6 +48,9 @@ private:
 };
 
 int serve(const DaemonProgram& program, const Config& config) {
+    // The log may be a pipe whose reader ends before us: a line that can't be written must not end the
+    // daemon.
+    static_cast<void>(std::signal(SIGPIPE, SIG_IGN));
     boost::asio::io_context context(1);
     boost::asio::signal_set signals(context, SIGTERM, SIGINT);
     signals.async_wait([&](const boost::system::error_code& error, int signal) {

@@ -43,8 +43,12 @@ class Daemon:
 
     def ready(self) -> bool:
         """Whether READY=1 has come since the last start."""
+        return self.notified(b"READY=1")
+
+    def notified(self, word: bytes) -> bool:
+        """Whether the next thing that systemd is told is this. LabError if the daemon has ended."""
         try:
-            if b"READY=1" in self._notify.recv(4096):
+            if word in self._notify.recv(4096):
                 return True
         except TimeoutError:
             pass
