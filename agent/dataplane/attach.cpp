@@ -83,6 +83,9 @@ int make_link(const std::filesystem::path& pin, unsigned index, int program, con
         return -number;
     }
     const Descriptor link(number);
+    // Somebody may have removed all pins under a running agent, their directory included.
+    std::error_code ignored;
+    std::filesystem::create_directories(pin.parent_path(), ignored);
     // Without a pin the link would end with the agent, and the subscribers' port 25 would open.
     return bpf_obj_pin(link.get(), pin.c_str()) == 0 ? 0 : errno;
 }

@@ -77,6 +77,30 @@ class FullDisk(LabTest):
         self.assert_port_25("a", INTERNET4, "refused")
 
 
+class FullMap(LabTest):
+    """The kernel's map of entries has no room left."""
+
+    def test_full(self) -> None:
+        self.agent.configure(config_text(("[grants]", "[dataplane]\nmax_entries = 16\n[grants]")))
+        self.agent.start()
+        for number in range(16):
+            self.agent.ask("grant", "add", f"192.0.2.{40 + number}")
+        for words in (("grant", "add", "192.0.2.99"), ("exempt", "add", "192.0.2.99")):
+            done = self.agent.command(*words)
+            self.assertEqual((done.returncode, "max_entries" in done.stderr), (1, True), done.stderr)
+        self.assertEqual(self.policy("allow", self.login_event(A.address4))[0], 200, "the login itself goes on")
+        self.assertEqual(self.logins()["refused"], 1)
+        self.assert_port_25("a", INTERNET4, "refused")
+        self.assertEqual(self.agent.command("doctor").returncode, 1)
+        self.agent.ask("grant", "add", "192.0.2.40", "--for", "1h")  # who is in may be renewed
+        self.agent.ask("grant", "revoke", "192.0.2.41")
+        self.policy("allow", self.login_event(A.address4))
+        self.assert_port_25("a", INTERNET4, "open")
+        self.agent.kill()
+        self.agent.start()
+        self.assertEqual(len(self.agent.ask("grant", "list")["grants"]), 16)
+
+
 class BadStore(LabTest):
     """What stands where the store should be."""
 

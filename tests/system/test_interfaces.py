@@ -62,6 +62,22 @@ class Interfaces(LabTest):
         await_true(lambda: self.attached("sub-b"), "it is attached again")
         self.assert_port_25("b", INTERNET4, "refused")
 
+    def test_pins_are_removed(self) -> None:
+        """All that is pinned, while the agent runs: it puts its programs back, and the next one goes on."""
+        self.agent.ask("grant", "add", SUBSCRIBERS["c"].address4)
+        self.edge.run("rm", "-rf", "/sys/fs/bpf/sekisho", check=False)
+        await_true(lambda: self.log().count("INTERFACE_LOST") == len(SUBSCRIBERS), "the agent notices", 15)
+        for name in (line.interface for line in SUBSCRIBERS.values()):
+            await_true(lambda: self.attached(name), f"{name} is attached again")
+        self.assert_port_25("a", INTERNET4, "refused")
+        self.assert_port_25("b", INTERNET4, "refused")
+        self.agent.kill()
+        self.assert_port_25("a", INTERNET4, "refused")
+        self.agent.start()
+        self.assert_port_25("b", INTERNET4, "refused")
+        self.assert_port_25("c", INTERNET4, "open")
+        self.agent.revoke_all()
+
     def test_comes_late(self) -> None:
         self.isp.restart_agent(("[[pool]]", '[[interface]]\nname = "late-*"\nside = "subscriber"\nattach = "tc"\n[[pool]]'))
         self.assertIn("INTERFACE_MISSING", self.log())
