@@ -2,6 +2,7 @@
 // `why`: the rules of bpf/policy.h once more, in words, over the same table and the same entries.
 #include <bpf/bpf.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 
@@ -11,6 +12,8 @@
 namespace sekisho::dataplane {
 
 namespace {
+
+constexpr std::uint16_t asked_port = 25;
 
 // What is known of the two ends of the packet asked about.
 struct Subject {
@@ -23,6 +26,7 @@ struct Subject {
     std::string key;
     std::string server;
     std::chrono::nanoseconds boottime{};
+    bool enforced = true;  // the port
 
     [[nodiscard]] bool in_pool() const { return (source->flags & SEKISHO_SEGMENT_POOL) != 0; }
     [[nodiscard]] bool flagged(sekisho_entry_flag flag) const { return entry && (entry->flags & flag) != 0; }
@@ -30,6 +34,13 @@ struct Subject {
 
 std::string seconds_text(std::chrono::nanoseconds time) {
     return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(time).count()) + " s";
+}
+
+Step port_not_enforced(const Subject& subject) {
+    const std::string port = "port " + std::to_string(asked_port);
+    return {.rule = "port_not_enforced",
+            .matched = !subject.enforced,
+            .detail = subject.enforced ? port + " is enforced" : port + " is not among dataplane.ports"};
 }
 
 Step quarantined(const Subject& subject) {
@@ -92,7 +103,8 @@ Step not_granted(const Subject& subject) {
 
 Explanation walk(const Subject& subject) {
     Explanation explanation;
-    for (const auto rule : {quarantined, designated, no_pool, exempt, granted, not_granted}) {
+    for (const auto rule :
+         {port_not_enforced, quarantined, designated, no_pool, exempt, granted, not_granted}) {
         explanation.steps.push_back(rule(subject));
         const Step& step = explanation.steps.back();
         if (step.matched) {
@@ -134,6 +146,8 @@ Result<Explanation> Dataplane::explain(const Address& source, const std::optiona
     subject.destination = destination ? &table.destination(*destination) : nullptr;
     subject.from = source.text();
     subject.boottime = boottime;
+    subject.enforced =
+        std::ranges::find(state_->config.dataplane.ports, asked_port) != state_->config.dataplane.ports.end();
     if (destination) {
         subject.to = destination->text();
         subject.server = server_of(state_->config, *destination);

@@ -149,6 +149,13 @@ class CommandLine(LabTest):  # labels: quick
         self.say(0, "grant", "revoke", A.address4)
         self.assertIn("192.0.2.10", self.say(0, "why", A.address4))
 
+    def test_why_where_the_port_is_not_closed(self) -> None:
+        self.isp.restart_agent(("[grants]", "[dataplane]\nports = [2525]\n[grants]"))
+        self.addCleanup(self.isp.restart_agent)
+        answer = self.ask(0, "why", A.address4)
+        self.assertEqual((answer["verdict"], answer["reason"]), ("pass", "port_not_enforced"))
+        self.assert_port_25("a", "203.0.113.25", "open")
+
     def test_config_check(self) -> None:
         self.say(0, "config", "check")
         self.ask(0, "config", "check")
