@@ -117,7 +117,7 @@ Result<void> Daemon::take_over() {
         give_up(refused);
     }
     log::info("TAKEN_OVER", "state of the store and of the kernel joined",
-              {{"grants", std::to_string(grants_.list(read_clocks()).size())},
+              {{"grants", std::to_string(grants_.count(read_clocks()))},
                {"exemptions", std::to_string(grants_.exemptions().size())},
                {"kernel_entries", std::to_string(entries->size())}});
     return {};

@@ -94,7 +94,7 @@ Result<api::Status> Daemon::status() const {
     status.pid = ::getpid();
     status.interfaces = dataplane_.attachments().size();
     status.state = state();
-    status.grants = grants_.list(now).size();
+    status.grants = grants_.count(now);
     status.exemptions = grants_.exemptions().size();
     status.pools = pools_of(config_);
     for (const dataplane::Count& count : *counts) {

@@ -176,6 +176,15 @@ std::vector<Grant> Grants::list(const Now& now) const {
     return grants;
 }
 
+std::size_t Grants::count(const Now& now) const {
+    // What has ended and is not swept yet is little.
+    std::size_t ended = 0;
+    for (auto each = by_end_.begin(); each != by_end_.end() && each->first <= now.boottime; ++each) {
+        ended++;
+    }
+    return by_end_.size() - ended;
+}
+
 std::optional<Grant> Grants::find(const Address& address, const Now& now) const {
     const auto placement = placements_.place(address);
     const auto place = placement ? holdings_.find(placement->key) : holdings_.end();

@@ -138,6 +138,8 @@ public:
 
     // Alive at `now`, in the order of their keys.
     [[nodiscard]] std::vector<Grant> list(const Now& now) const;
+    // How many those are. Costs next to nothing: whoever only counts must not hold up a login.
+    [[nodiscard]] std::size_t count(const Now& now) const;
     [[nodiscard]] std::optional<Grant> find(const Address& address, const Now& now) const;
     [[nodiscard]] std::vector<Exemption> exemptions() const;
     // Those that have no effect under this configuration: in no pool, wider than the pool, narrower than a

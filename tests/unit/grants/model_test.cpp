@@ -251,6 +251,7 @@ private:
             EXPECT_EQ(grants_.find(key.address, now_).has_value(), model_.alive(key, now_));
         }
         EXPECT_EQ(grants_.list(now_).size(), alive);
+        EXPECT_EQ(grants_.count(now_), alive);
     }
 
     std::mt19937 random_;
