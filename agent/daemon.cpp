@@ -136,17 +136,24 @@ Result<void> Daemon::watch_links() {
         log::info("INTERFACE_RELEASED", "interfaces that the configuration no longer names were freed",
                   {{"count", std::to_string(*freed)}});
     }
+    for (const std::string& name : missing_interfaces()) {
+        log::warning("INTERFACE_MISSING", "no interface has this name yet; it is attached when it appears",
+                     {{"pattern", name}});
+    }
+    return {};
+}
+
+std::vector<std::string> Daemon::missing_interfaces() const {
+    std::vector<std::string> missing;
     for (const InterfaceConfig& interface : config_.interfaces) {
         const bool matched = std::ranges::any_of(seen_, [&interface](const auto& seen) {
             return ::fnmatch(interface.name.c_str(), seen.second.link.name.c_str(), 0) == 0;
         });
         if (!matched) {
-            log::warning("INTERFACE_MISSING",
-                         "no interface has this name yet; it is attached when it appears",
-                         {{"pattern", interface.name}});
+            missing.push_back(interface.name);
         }
     }
-    return {};
+    return missing;
 }
 
 void Daemon::link_appeared(const links::Link& link) {

@@ -72,6 +72,9 @@ private:
 
     // How many subscriber interfaces have a program, and the names of those that should and have none.
     [[nodiscard]] std::pair<std::size_t, std::string> subscriber_interfaces() const;
+    // The names in the configuration that no interface has.
+    [[nodiscard]] std::vector<std::string> missing_interfaces() const;
+    void check_interfaces(std::vector<api::Check>& checks) const;
     // For `status`: "enforcing", "monitoring" (no pool blocks), "incomplete" (interfaces without a program),
     // "idle" (none has one).
     [[nodiscard]] std::string state() const;

@@ -119,10 +119,7 @@ Result<api::Status> Daemon::status() const {
     return status;
 }
 
-std::vector<api::Check> Daemon::doctor() const {
-    std::vector<api::Check> checks;
-    std::ranges::transform(dataplane::check_kernel(config_.dataplane.pin_path), std::back_inserter(checks),
-                           check_of);
+void Daemon::check_interfaces(std::vector<api::Check>& checks) const {
     for (const dataplane::Attachment& attachment : dataplane_.attachments()) {
         std::ranges::transform(dataplane::check_interface(attachment), std::back_inserter(checks), check_of);
     }
@@ -134,12 +131,29 @@ std::vector<api::Check> Daemon::doctor() const {
                               .remedy = seen.trouble->remedy});
         }
     }
+    const std::string remedy = "compare the [[interface]] sections with `ip link`";
     if (seen_.empty()) {
         checks.push_back({.name = "interfaces",
                           .ok = false,
                           .detail = "no interface fits the configuration's names: nothing is enforced",
-                          .remedy = "compare the [[interface]] sections with `ip link`"});
+                          .remedy = remedy});
     }
+    for (const std::string& name : missing_interfaces()) {
+        // That a pattern fits nothing can be right: ppp* before the first session.
+        const bool pattern = name.find_first_of("*?[\\") != std::string::npos;
+        checks.push_back({.name = "interface-" + name,
+                          .ok = pattern,
+                          .detail = pattern ? "no interface fits this pattern at the moment"
+                                            : "no interface has this name; it is attached when it appears",
+                          .remedy = pattern ? "" : remedy});
+    }
+}
+
+std::vector<api::Check> Daemon::doctor() const {
+    std::vector<api::Check> checks;
+    std::ranges::transform(dataplane::check_kernel(config_.dataplane.pin_path), std::back_inserter(checks),
+                           check_of);
+    check_interfaces(checks);
     const auto written = on_disk();
     checks.push_back({.name = "store",
                       .ok = written.has_value(),

@@ -54,11 +54,17 @@ json::object type_information() {
 }
 
 json::object bpf_file_system(const std::filesystem::path& pin_path) {
+    // Before the first start only the beginning of the path is there.
+    std::filesystem::path there = pin_path;
+    std::error_code ignored;
+    while (!std::filesystem::exists(there, ignored) && there.has_relative_path()) {
+        there = there.parent_path();
+    }
     struct statfs facts{};
-    const std::string parent = pin_path.parent_path().string();
-    const bool ok = ::statfs(parent.c_str(), &facts) == 0 && facts.f_type == BPF_FS_MAGIC;
-    return finding("bpf-file-system", ok, parent + (ok ? " is a BPF file system" : " is no BPF file system"),
-                   "mount -t bpf bpf /sys/fs/bpf");
+    const bool ok = ::statfs(there.c_str(), &facts) == 0 && facts.f_type == BPF_FS_MAGIC;
+    return finding("bpf-file-system", ok,
+                   there.string() + (ok ? " is in a BPF file system" : " is in no BPF file system"),
+                   "mount -t bpf bpf /sys/fs/bpf, or set dataplane.pin_path");
 }
 
 json::object configuration(const std::filesystem::path& file,

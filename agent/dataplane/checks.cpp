@@ -38,13 +38,16 @@ Check kernel_version() {
 }
 
 Check bpf_file_system(const std::filesystem::path& pin_path) {
+    // The agent made it when it started: where it is gone, the pins are gone, too.
     struct statfs facts{};
-    const std::filesystem::path parent = pin_path.parent_path();
-    const bool ok = ::statfs(parent.c_str(), &facts) == 0 && facts.f_type == BPF_FS_MAGIC;
+    const bool there = ::statfs(pin_path.c_str(), &facts) == 0;
+    const bool ok = there && facts.f_type == BPF_FS_MAGIC;
     return {.name = "bpf-file-system",
             .ok = ok,
-            .detail = parent.string() + (ok ? " is a BPF file system" : " is no BPF file system"),
-            .remedy = ok ? "" : "mount -t bpf bpf /sys/fs/bpf"};
+            .detail = pin_path.string() + (ok      ? " is in a BPF file system"
+                                           : there ? " is in no BPF file system"
+                                                   : " is gone, and with it what survives a restart"),
+            .remedy = ok ? "" : "mount -t bpf bpf /sys/fs/bpf, then restart sekishod"};
 }
 
 Check btf() {

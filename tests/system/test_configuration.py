@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A start that can't succeed says why, and changes nothing of what is in force."""
 
+import json
 import socket
 
 from lab.agent import CONFIG
@@ -108,6 +109,32 @@ class Detach(LabTest):
         self.assert_port_25("a", INTERNET4, "refused")
         busy = self.edge.run("sekishod", "--detach", check=False)
         self.assertEqual(busy.returncode, 1, "detached under a running agent")
+class Pins(LabTest):  # labels: quick
+    """Programs and tables may be pinned elsewhere."""
+
+    PLACE = "/sys/fs/bpf/isp/edge/pins"
+
+    def file_system(self) -> bool:
+        checks = json.loads(self.agent.command("doctor", "--json").stdout)["checks"]
+        return next(check["ok"] for check in checks if check["name"] == "bpf-file-system")
+
+    def test_another_path(self) -> None:
+        self.agent.configure(config_text(("[grants]", f'[dataplane]\npin_path = "{self.PLACE}"\n[grants]')))
+        self.assertTrue(self.file_system(), "before the first start, of which only the beginning of the path is there")
+        self.agent.start()
+        self.assertTrue(self.file_system())
+        self.assertEqual(self.edge.run("sh", "-c", f"ls {self.PLACE}/v*/links | wc -l").stdout.strip(), "3")
+        self.assertFalse(self.edge.file("/sys/fs/bpf/sekisho").exists())
+        self.agent.ask("grant", "add", "192.0.2.10")
+        self.agent.kill()
+        self.assert_port_25("a", INTERNET4, "open")
+        self.agent.start()
+        self.assertIsNotNone(self.agent.granted("192.0.2.10"))
+        self.agent.stop()
+        self.edge.run("sekishod", "--detach")
+        self.assertFalse(self.edge.file(self.PLACE).exists())
+
+
         self.assert_port_25("a", INTERNET4, "refused")
         self.agent.stop()
         self.edge.run("sekishod", "--detach")

@@ -97,6 +97,13 @@ class Interfaces(LabTest):
         self.assertIn("INTERFACE_RELEASED", self.log())
         self.assert_port_25("a", INTERNET4, "open")
 
+    def test_one_of_them_is_missing(self) -> None:
+        self.isp.restart_agent(("[[pool]]", '[[interface]]\nname = "eth99"\n[[interface]]\nname = "ppp*"\n[[pool]]'))
+        doctor = self.agent.command("doctor")
+        self.assertEqual(doctor.returncode, 1)
+        self.assertRegex(doctor.stdout, r"BAD +interface-eth99 ")
+        self.assertRegex(doctor.stdout, r"ok +interface-ppp\* ")
+
     def test_is_renamed(self) -> None:
         self.edge.run("ip", "link", "set", A.interface, "down")
         self.edge.run("ip", "link", "set", A.interface, "name", "core-a")
