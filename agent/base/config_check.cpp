@@ -10,6 +10,9 @@
 #include <string>
 #include <tuple>
 #include <utility>
+#include <vector>
+
+#include "agent/base/ranges.h"
 
 namespace sekisho {
 
@@ -88,6 +91,51 @@ void check_overlaps(const std::vector<Placed<PoolConfig>>& pools, Complaints& co
     }
 }
 
+// What the kernel's table has no room for must not be found out by the next start.
+void check_ranges(const std::vector<Piece>& pieces, const std::string& what, Place place,
+                  Complaints& complaints) {
+    for (const Family family : {Family::ipv4, Family::ipv6}) {
+        if (const std::size_t ranges = flatten(family, pieces).size(); ranges > most_ranges) {
+            complain(complaints, place,
+                     "the " + std::string(to_string(family)) + " prefixes of the " + what + " make " +
+                         std::to_string(ranges) + " ranges, and the kernel's table holds " +
+                         std::to_string(most_ranges),
+                     "join neighbouring prefixes; each gap between two is a range, too");
+        }
+    }
+}
+
+void check_room(const Sections& sections, Complaints& complaints) {
+    std::uint32_t meaning = 0;
+    std::vector<Piece> sources;
+    for (const Placed<PoolConfig>& pool : sections.pools) {
+        for (const Prefix& prefix : pool.value.prefixes) {
+            sources.push_back({prefix, ++meaning});
+        }
+    }
+    std::vector<Piece> destinations;
+    for (const Placed<DesignatedConfig>& server : sections.designated) {
+        meaning++;
+        for (const Prefix& prefix : server.value.prefixes) {
+            destinations.push_back({prefix, meaning});
+        }
+    }
+    if (meaning > most_meanings) {
+        complain(complaints,
+                 sections.pools.empty() ? sections.designated.back().place : sections.pools.back().place,
+                 "there are " + std::to_string(meaning) +
+                     " prefixes of pools and designated servers, and the kernel's table holds " +
+                     std::to_string(most_meanings),
+                 "join neighbouring prefixes, and servers of one purpose");
+    }
+    if (!sources.empty()) {
+        check_ranges(sources, "pools", sections.pools.back().place, complaints);
+    }
+    if (!destinations.empty()) {
+        check_ranges(destinations, "designated servers", sections.designated.back().place, complaints);
+    }
+}
+
 // Whether two listeners would want the same port of the same address; 0.0.0.0 and :: stand for all of their
 // family.
 bool same_listener(const DovecotConfig& one, const DovecotConfig& other) {
@@ -121,6 +169,7 @@ void check_sections(const Sections& sections, const GrantConfig& grants, Complai
     check_names(sections.dovecot, "login.dovecot", complaints);
     check_reached(sections.interfaces, complaints);
     check_overlaps(sections.pools, complaints);
+    check_room(sections, complaints);
     check_listeners(sections.dovecot, complaints);
     for (const Placed<DovecotConfig>& each : sections.dovecot) {
         if (each.value.lifetime && *each.value.lifetime > grants.longest) {

@@ -27,7 +27,7 @@ struct Sections {
 };
 
 // Complains of names given twice, interfaces that are never reached, pools that overlap, listeners given
-// twice, and lifetimes beyond the longest.
+// twice, lifetimes beyond the longest, and more prefixes than the kernel's table holds.
 void check_sections(const Sections& sections, const GrantConfig& grants, Complaints& complaints);
 
 }  // namespace sekisho

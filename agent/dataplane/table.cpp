@@ -5,18 +5,19 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
-#include <cstring>
-#include <iterator>
 #include <limits>
 #include <span>
 #include <string>
 #include <utility>
+
+#include "agent/base/ranges.h"
 
 namespace sekisho::dataplane {
 
 namespace {
 
 constexpr int half_bits = 64;
+static_assert(most_ranges == SEKISHO_RANGES && most_meanings == SEKISHO_SEGMENTS - 1);
 
 struct Halves {
     std::uint64_t high = 0;
@@ -42,81 +43,6 @@ Halves halves(const Address& address) {
     return {.high = big_endian(bytes.first(8)), .low = big_endian(bytes.last(8))};
 }
 
-// The address behind this one, or nothing behind the last.
-std::optional<Address> next(Address address) {
-    for (int place = address.bits() / 8 - 1; place >= 0; place--) {
-        if (++address.bytes.at(static_cast<std::size_t>(place)) != 0) {
-            return address;
-        }
-    }
-    return std::nullopt;
-}
-
-struct Piece {
-    Prefix prefix;
-    std::uint16_t segment = 0;
-};
-
-struct Range {
-    Address start;
-    std::uint16_t segment = 0;
-};
-
-// Disjoint ranges that cover the whole family, in order, from prefixes that may lie within one another.
-class Flattening {
-public:
-    explicit Flattening(Family family) {
-        Address zero;
-        zero.family = family;
-        ranges_.push_back({zero, 0});
-    }
-
-    // `pieces` in order: by address, the wider first.
-    std::vector<Range> run(const std::vector<Piece>& pieces) {
-        for (const Piece& piece : pieces) {
-            while (!open_.empty() && !open_.back().prefix.contains(piece.prefix)) {
-                close();
-            }
-            begin(piece.prefix.address, piece.segment);
-            open_.push_back(piece);
-        }
-        while (!open_.empty()) {
-            close();
-        }
-        return std::move(ranges_);
-    }
-
-private:
-    void begin(const Address& start, std::uint16_t segment) {
-        if (ranges_.back().start == start) {
-            ranges_.back().segment = segment;
-        } else if (ranges_.back().segment != segment) {
-            ranges_.push_back({start, segment});
-        }
-    }
-
-    // Ends the innermost prefix: what it lies in goes on behind it.
-    void close() {
-        const Prefix ended = open_.back().prefix;
-        open_.pop_back();
-        if (const auto behind = next(ended.address.last(ended.length))) {
-            begin(*behind, open_.empty() ? std::uint16_t{0} : open_.back().segment);
-        }
-    }
-
-    std::vector<Range> ranges_;
-    std::vector<Piece> open_;
-};
-
-std::vector<Range> flatten(Family family, const std::vector<Piece>& pieces) {
-    std::vector<Piece> mine;
-    std::ranges::copy_if(pieces, std::back_inserter(mine),
-                         [family](const Piece& piece) { return piece.prefix.address.family == family; });
-    std::ranges::stable_sort(
-        mine, {}, [](const Piece& piece) { return std::pair(piece.prefix.address, piece.prefix.length); });
-    return Flattening(family).run(mine);
-}
-
 Result<void> check_room(const std::vector<Range>& ranges) {
     if (ranges.size() > SEKISHO_RANGES) {
         return fail(Failure::invalid,
@@ -127,6 +53,10 @@ Result<void> check_room(const std::vector<Range>& ranges) {
     return {};
 }
 
+std::uint16_t segment_of(const Range& range) {
+    return static_cast<std::uint16_t>(range.meaning);  // Segments gave it out
+}
+
 Result<void> fill(const std::vector<Range>& ranges, sekisho_ranges4& table) {
     if (auto room = check_room(ranges); !room) {
         return room;
@@ -135,7 +65,7 @@ Result<void> fill(const std::vector<Range>& ranges, sekisho_ranges4& table) {
         const bool used = place < ranges.size();
         table.start[place] = used ? static_cast<std::uint32_t>(halves(ranges[place].start).low)
                                   : std::numeric_limits<std::uint32_t>::max();
-        table.segment[place] = used ? ranges[place].segment : ranges.back().segment;
+        table.segment[place] = segment_of(used ? ranges[place] : ranges.back());
     }
     return {};
 }
@@ -150,7 +80,7 @@ Result<void> fill(const std::vector<Range>& ranges, sekisho_ranges6& table) {
         const Halves start = used ? halves(ranges[place].start) : Halves{highest, highest};
         table.high[place] = start.high;
         table.low[place] = start.low;
-        table.segment[place] = used ? ranges[place].segment : ranges.back().segment;
+        table.segment[place] = segment_of(used ? ranges[place] : ranges.back());
     }
     return {};
 }

@@ -10,6 +10,10 @@ from lab.topology import EDGE_CORE4, INTERNET4, POLICY_PORT
 from lab_test import LabTest
 
 
+# These are said of a section, not of the line that was changed.
+BETWEEN_SECTIONS = ("two pools that overlap", "more gaps than the kernel's table has room for")
+
+
 class BadStart(LabTest):  # labels: quick
     """Each test ends the agent, tries a start that must fail, and finds port 25 as closed as before."""
 
@@ -41,6 +45,9 @@ class BadStart(LabTest):  # labels: quick
             "syntax": (("[grants]", "[grants"), ""),
             "bits behind the prefix": (("192.0.2.0/24", "192.0.2.7/24"), "192.0.2.0/24"),
             "two pools that overlap": (("[grants]", '[[pool]]\nname = "x"\nprefixes = ["192.0.2.8/29"]\n[grants]'), "dsl"),
+            "more gaps than the kernel's table has room for":
+                (('["192.0.2.0/24", ', "[" + "".join(f'"10.{i // 128}.{i % 128 * 2}.0/24", ' for i in range(512))
+                  + '"192.0.2.0/24", '), "join"),
             "unknown action": (('action = "reset"', 'action = "explode"'), "reset"),
         }
         for what, (change, hint) in changes.items():
@@ -50,7 +57,8 @@ class BadStart(LabTest):  # labels: quick
                 said = self.agent.refused_start(2)
                 line = 1 + next(number for number, (old, new) in
                                 enumerate(zip(config_text().splitlines(), text.splitlines())) if old != new)
-                self.assertRegex(said, rf"{CONFIG}:{line if what != 'two pools that overlap' else '[0-9]+'}:[0-9]+: ")
+                place = "[0-9]+" if what in BETWEEN_SECTIONS else line
+                self.assertRegex(said, rf"{CONFIG}:{place}:[0-9]+: ")
                 self.assertIn(hint, said)
 
     def test_no_configuration(self) -> None:
@@ -101,14 +109,6 @@ class BadStart(LabTest):  # labels: quick
         self.assertEqual(self.edge.run("sekishod", "--nonsense", check=False).returncode, 2)
 
 
-class Detach(LabTest):
-    """The way out: nothing is enforced, nothing is left, and the next start closes the port again."""
-
-    def test_detach(self) -> None:
-        self.isp.restart_agent()
-        self.assert_port_25("a", INTERNET4, "refused")
-        busy = self.edge.run("sekishod", "--detach", check=False)
-        self.assertEqual(busy.returncode, 1, "detached under a running agent")
 class Pins(LabTest):  # labels: quick
     """Programs and tables may be pinned elsewhere."""
 
@@ -135,6 +135,14 @@ class Pins(LabTest):  # labels: quick
         self.assertFalse(self.edge.file(self.PLACE).exists())
 
 
+class Detach(LabTest):
+    """The way out: nothing is enforced, nothing is left, and the next start closes the port again."""
+
+    def test_detach(self) -> None:
+        self.isp.restart_agent()
+        self.assert_port_25("a", INTERNET4, "refused")
+        busy = self.edge.run("sekishod", "--detach", check=False)
+        self.assertEqual(busy.returncode, 1, "detached under a running agent")
         self.assert_port_25("a", INTERNET4, "refused")
         self.agent.stop()
         self.edge.run("sekishod", "--detach")
