@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whoever meets a line of the agent's log must be able to look its name up.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <regex>
+#include <set>
+#include <string>
+
+namespace sekisho {
+namespace {
+
+using ::testing::HasSubstr;
+
+std::string contents(const std::filesystem::path& file) {
+    std::ifstream stream(file, std::ios::binary);
+    return {std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
+}
+
+std::set<std::string> names_in(const std::string& source) {
+    static const std::regex call(
+        R"re((?:log::\w+|warn|complain|reject)\(\s*(?:\d+,\s*)?"([A-Z]+(?:_[A-Z]+)*)")re");
+    std::set<std::string> names;
+    for (std::sregex_iterator each(source.begin(), source.end(), call), end; each != end; ++each) {
+        names.insert((*each)[1]);
+    }
+    return names;
+}
+
+TEST(Manual, HasEveryNameOfTheAgentsLog) {
+    const std::filesystem::path top = SEKISHO_SOURCE_DIR;
+    const std::string manual = contents(top / "images/man/sekishod.8");
+    std::set<std::string> names;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(top / "agent")) {
+        if (entry.path().extension() == ".cpp") {
+            names.merge(names_in(contents(entry.path())));
+        }
+    }
+    EXPECT_GE(names.size(), 25U);
+    for (const std::string& name : names) {
+        EXPECT_THAT(manual, HasSubstr(name));
+    }
+}
+
+}  // namespace
+}  // namespace sekisho
