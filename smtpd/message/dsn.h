@@ -19,8 +19,9 @@ struct FailedRecipient {
     bool replied = false;    // the diagnostic is an SMTP reply
 };
 
-// The notice as a message with CRLF line ends. `header` is the original's header section (with or without its
-// empty line), of which up to 64 KiB are quoted. `id` names the notice.
+// The notice as a message with CRLF line ends, for original.sender. `header` is the beginning of the
+// original: its header section, with or without what stands behind it, or as much of that as there is; up to
+// 64 KiB of it are quoted, in whole lines. `id` names the notice.
 [[nodiscard]] std::string failure_notice(const Envelope& original, const std::vector<FailedRecipient>& failed,
                                          std::string_view header, std::string_view hostname,
                                          std::string_view id, WallTime now);
