@@ -22,22 +22,37 @@ char upper(char c) {
     return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
 }
 
-// "5.1.1" at the beginning (RFC 3463).
+// One to three digits (RFC 3463, 2).
+bool is_number(std::string_view text) {
+    return !text.empty() && text.size() <= 3 && std::ranges::all_of(text, is_digit);
+}
+
+// "5.1.1" at the beginning, of this class.
 std::optional<std::string> status_in(std::string_view text, int digit) {
-    const std::size_t end = std::min(text.find(' '), text.size());
-    const std::string_view word = text.substr(0, end);
-    int dots = 0;
-    for (std::size_t i = 0; i < word.size(); i++) {
-        if (word[i] == '.' && i > 0 && word[i - 1] != '.') {
-            dots++;
-        } else if (!is_digit(word[i])) {
-            return std::nullopt;
-        }
+    const std::string_view word = text.substr(0, text.find(' '));
+    if (word.size() < 2 || word[0] != static_cast<char>('0' + digit) || word[1] != '.') {
+        return std::nullopt;
     }
-    constexpr std::size_t longest_status = 9;  // "5.999.999"
-    const bool good = dots == 2 && !word.ends_with('.') && word.size() <= longest_status && word[1] == '.' &&
-                      word[0] == static_cast<char>('0' + digit);
+    const std::string_view rest = word.substr(2);
+    const std::size_t dot = rest.find('.');
+    const bool good =
+        dot != std::string_view::npos && is_number(rest.substr(0, dot)) && is_number(rest.substr(dot + 1));
     return good ? std::optional(std::string(word)) : std::nullopt;
+}
+
+// What strangers say, fit for a log. Escapes take more room than what they stand for, so it is cut
+// afterwards.
+std::string shown(std::string_view text) {
+    constexpr std::string_view more = "...";
+    std::string all = printable(text.substr(0, longest_text));
+    if (all.size() <= longest_text && text.size() <= longest_text) {
+        return all;
+    }
+    all.resize(std::min(all.size(), longest_text - more.size()));
+    while (!is_utf8(all)) {
+        all.pop_back();
+    }
+    return all.append(more);
 }
 
 }  // namespace
@@ -45,13 +60,9 @@ std::optional<std::string> status_in(std::string_view text, int digit) {
 std::string Reply::text() const {
     std::string all = std::to_string(code);
     for (const std::string& line : lines) {
-        all += " " + line;
+        all.append(" ").append(line);
     }
-    if (all.size() > longest_text) {
-        all.resize(longest_text);
-        all += "...";
-    }
-    return printable(all);
+    return shown(all);
 }
 
 bool Reply::offers(std::string_view keyword) const {
@@ -93,7 +104,7 @@ Result<std::optional<Reply>> ReplyReader::feed(std::string_view octets) {
             return std::exchange(reply_, {});
         }
     }
-    if (pending_.size() > longest) {
+    if (pending_.size() > longest + 1) {  // a CR may stand at its end
         return fail(Failure::invalid, "the server's reply is too long");
     }
     return std::nullopt;
@@ -105,8 +116,7 @@ Result<bool> ReplyReader::take_line(std::string_view line) {
     const bool coded = line.size() >= 3 && line[0] >= '2' && line[0] <= '5' && is_digit(line[1]) &&
                        is_digit(line[2]) && (line.size() == 3 || line[3] == ' ' || line[3] == '-');
     if (!coded) {
-        return fail(Failure::invalid,
-                    "this is no SMTP server: \"" + printable(line.substr(0, longest_text)) + "\"");
+        return fail(Failure::invalid, "this is no SMTP server: \"" + shown(line) + "\"");
     }
     const int code = (line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0');
     if ((reply_.code != 0 && reply_.code != code) || size_ > longest) {

@@ -14,11 +14,13 @@ namespace sekisho::delivery {
 
 struct Reply {
     int code = 0;                    // 200 to 599
-    std::vector<std::string> lines;  // without code and line end; printable
+    std::vector<std::string> lines;  // as they came, without code and line end
 
-    [[nodiscard]] bool positive() const { return code >= 200 && code < 400; }
+    // What was asked has been done. 3xx is none: there it depends on what comes next.
+    [[nodiscard]] bool positive() const { return code >= 200 && code < 300; }
+    [[nodiscard]] bool temporary() const { return code >= 400 && code < 500; }
     [[nodiscard]] bool permanent() const { return code >= 500; }
-    // "550 5.1.1 <x@example.com>: unknown", for logs and notices; at most 500 octets.
+    // "550 5.1.1 <x@example.com>: unknown", printable, for logs and notices; at most 500 octets.
     [[nodiscard]] std::string text() const;
     // Whether an EHLO reply has this keyword.
     [[nodiscard]] bool offers(std::string_view keyword) const;
