@@ -77,7 +77,10 @@ asio::awaitable<Result<void>> Conversation::connect(Endpoint to, std::chrono::se
 
 asio::awaitable<Result<void>> Conversation::start_tls(asio::ssl::context& context, std::string host) {
     tls_.emplace(socket_, context);
-    SSL_set_tlsext_host_name(tls_->native_handle(), host.c_str());
+    const bool name = !host.starts_with('[') && !parse_address(host);  // RFC 6066, 3: never an address
+    if (name) {
+        SSL_set_tlsext_host_name(tls_->native_handle(), host.c_str());
+    }
     limit_to(handshake_limit);
     const auto [error] = co_await tls_->async_handshake(asio::ssl::stream_base::client, quietly);
     timer_.cancel();

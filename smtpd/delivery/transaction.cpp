@@ -64,23 +64,37 @@ Outcome Transaction::outcome(const Reply& reply) const {
 }
 
 void Transaction::all(const Reply& reply) {
+    all(outcome(reply));
+}
+
+void Transaction::all(const Outcome& outcome) {
     for (std::size_t i = 0; i < outcomes_.size(); i++) {
         if (accepted_[i]) {
-            outcomes_[i] = outcome(reply);
+            outcomes_[i] = outcome;
         }
     }
 }
 
-void Transaction::all(const Error& error) {
-    for (std::size_t i = 0; i < outcomes_.size(); i++) {
-        if (accepted_[i]) {
-            outcomes_[i] = {.fate = Fate::deferred,
-                            .host = host_,
-                            .text = error.what,
-                            .status = "4.4.2",
-                            .tls = conversation_.tls_text()};
-        }
+void Transaction::broken(const Error& error) {
+    broken_ = true;
+    all({.fate = Fate::deferred,
+         .host = host_,
+         .text = error.what,
+         .status = "4.4.2",
+         .tls = conversation_.tls_text()});
+}
+
+void Transaction::end_with(std::string_view command, const Reply& reply) {
+    if (reply.temporary() || reply.permanent()) {
+        all(reply);
+        return;
     }
+    // "250" to DATA has kept nothing: it must not look like success.
+    all({.fate = Fate::deferred,
+         .host = host_,
+         .text = "no answer to " + std::string(command) + ": \"" + reply.text() + "\"",
+         .status = "4.5.0",
+         .tls = conversation_.tls_text()});
 }
 
 boost::asio::awaitable<std::vector<Outcome>> Transaction::run(boost::asio::ssl::context* tls,
@@ -101,7 +115,8 @@ boost::asio::awaitable<std::vector<Outcome>> Transaction::run(boost::asio::ssl::
     if (good) {
         good = co_await data();
     }
-    if (!tls_failed_) {
+    // Its reply is nothing to wait for. On a connection that is stuck, or within DATA, it would be wrong.
+    if (!broken_) {
         static_cast<void>(co_await conversation_.write("QUIT\r\n"));
     }
     co_return outcomes_;
@@ -110,12 +125,12 @@ boost::asio::awaitable<std::vector<Outcome>> Transaction::run(boost::asio::ssl::
 boost::asio::awaitable<bool> Transaction::greet() {
     const auto said = co_await conversation_.reply(greeting_limit);
     if (!said) {
-        all(said.error());
+        broken(said.error());
         co_return false;
     }
     if (!said->positive()) {
-        // 554 at the door is the host's, not the mailbox's: another host may think otherwise (RFC 5321, 3.1).
-        all(*said);
+        turned_away_ = said->permanent();  // 554 at the door (RFC 5321, 3.1)
+        end_with("the connection", *said);
         co_return false;
     }
     co_return true;
@@ -125,16 +140,17 @@ boost::asio::awaitable<bool> Transaction::hello() {
     auto said = co_await conversation_.ask("EHLO " + hostname_, command_limit);
     if (said && said->permanent()) {
         said = co_await conversation_.ask("HELO " + hostname_, command_limit);
-        if (said) {
+        if (said && said->positive()) {
             said->lines.resize(1);  // no extensions
         }
     }
     if (!said) {
-        all(said.error());
+        broken(said.error());
         co_return false;
     }
     if (!said->positive()) {
-        all(*said);
+        turned_away_ = said->permanent();
+        end_with("EHLO", *said);
         co_return false;
     }
     extensions_ = *said;
@@ -148,19 +164,29 @@ boost::asio::awaitable<bool> Transaction::secure(boost::asio::ssl::context* tls,
     }
     const auto said = co_await conversation_.ask("STARTTLS", command_limit);
     if (!said) {
-        all(said.error());
+        tls_failed_ = true;
+        broken(said.error());
         co_return false;
     }
-    if (!said->positive()) {
+    constexpr int ready = 220;
+    constexpr int closing = 421;
+    if (said->code == closing) {
+        tls_failed_ = true;
+        end_with("STARTTLS", *said);
+        co_return false;
+    }
+    if (said->code != ready) {
         co_return true;  // offered and refused: in the clear then, which was so without the offer, too
     }
     const auto done = co_await conversation_.start_tls(*tls, server_name);
     if (!done) {
         tls_failed_ = true;
-        all(done.error());
+        broken(done.error());
         co_return false;
     }
     const bool good = co_await hello();
+    // In TLS 1.3 the server's end of the handshake may fail when ours is long done.
+    tls_failed_ = !good && broken_;
     co_return good;
 }
 
@@ -174,11 +200,11 @@ boost::asio::awaitable<bool> Transaction::mail() {
     }
     const auto said = co_await conversation_.ask(std::move(command), command_limit);
     if (!said) {
-        all(said.error());
+        broken(said.error());
         co_return false;
     }
     if (!said->positive()) {
-        all(*said);
+        end_with("MAIL", *said);
         co_return false;
     }
     co_return true;
@@ -189,13 +215,18 @@ boost::asio::awaitable<bool> Transaction::recipients() {
     for (std::size_t i = 0; i < addresses.size(); i++) {
         const auto said = co_await conversation_.ask("RCPT TO:<" + addresses[i] + ">", command_limit);
         if (!said) {
-            all(said.error());
+            broken(said.error());
             co_return false;
         }
-        if (!said->positive()) {
-            outcomes_[i] = outcome(*said);
-            accepted_[i] = false;
+        if (said->positive()) {
+            continue;
         }
+        if (!said->permanent() && !said->temporary()) {
+            end_with("RCPT", *said);
+            co_return false;
+        }
+        outcomes_[i] = outcome(*said);
+        accepted_[i] = false;
     }
     co_return std::ranges::find(accepted_, true) != accepted_.end();
 }
@@ -203,11 +234,12 @@ boost::asio::awaitable<bool> Transaction::recipients() {
 boost::asio::awaitable<bool> Transaction::data() {
     const auto said = co_await conversation_.ask("DATA", data_limit);
     if (!said) {
-        all(said.error());
+        broken(said.error());
         co_return false;
     }
-    if (said->code != 354) {
-        all(*said);
+    constexpr int go_on = 354;
+    if (said->code != go_on) {
+        end_with("DATA", *said);
         co_return false;
     }
     const bool sent = co_await body();
@@ -216,7 +248,11 @@ boost::asio::awaitable<bool> Transaction::data() {
     }
     const auto end = co_await conversation_.reply(end_limit);
     if (!end) {
-        all(end.error());
+        broken(end.error());
+        co_return false;
+    }
+    if (!end->positive()) {
+        end_with("the message", *end);
         co_return false;
     }
     all(*end);
@@ -229,20 +265,20 @@ boost::asio::awaitable<bool> Transaction::body() {
         const auto part = consignment_.body(at, piece);
         if (!part || part->empty()) {
             // Without the final dot the other side keeps nothing.
-            all(part ? Error{.kind = Failure::unavailable, .what = "the body ends too soon", .remedy = {}}
-                     : part.error());
+            broken(part ? Error{.kind = Failure::unavailable, .what = "the body ends too soon", .remedy = {}}
+                        : part.error());
             co_return false;
         }
         at += part->size();
         const auto written = co_await conversation_.write(stuffer.feed(*part));
         if (!written) {
-            all(written.error());
+            broken(written.error());
             co_return false;
         }
     }
     const auto written = co_await conversation_.write(stuffer.finish());
     if (!written) {
-        all(written.error());
+        broken(written.error());
     }
     co_return written.has_value();
 }

@@ -36,8 +36,10 @@ public:
     [[nodiscard]] boost::asio::awaitable<std::vector<Outcome>> run(boost::asio::ssl::context* tls,
                                                                    const std::string& server_name);
 
-    // The TLS handshake failed: another connection without it may succeed.
+    // The way into TLS failed: another connection without it may succeed.
     [[nodiscard]] bool tls_failed() const { return tls_failed_; }
+    // The host, not the mailbox, has refused for good: another host may think otherwise.
+    [[nodiscard]] bool turned_away() const { return turned_away_; }
 
 private:
     // Each says whether to go on; what ends the transaction has been written into the outcomes.
@@ -49,9 +51,13 @@ private:
     boost::asio::awaitable<bool> data();
     boost::asio::awaitable<bool> body();
 
-    // For all recipients that have no final outcome yet.
+    // For all recipients that have no outcome of their own yet.
     void all(const Reply& reply);
-    void all(const Error& error);
+    void all(const Outcome& outcome);
+    // The connection, or the message itself, has let us down: there is nothing left to say to the server.
+    void broken(const Error& error);
+    // A reply that isn't what the command was to bring: a refusal, or one that has no place there.
+    void end_with(std::string_view command, const Reply& reply);
     [[nodiscard]] Outcome outcome(const Reply& reply) const;
 
     Conversation& conversation_;
@@ -62,6 +68,8 @@ private:
     std::vector<Outcome> outcomes_;
     std::vector<bool> accepted_;
     bool tls_failed_ = false;
+    bool turned_away_ = false;
+    bool broken_ = false;
 };
 
 }  // namespace sekisho::delivery

@@ -180,7 +180,7 @@ Resolver::~Resolver() {
 }
 
 Result<std::shared_ptr<Resolver>> Resolver::make(const asio::any_io_executor& executor,
-                                                 const DnsConfig& config) {
+                                                 const DnsConfig& config, std::uint16_t port) {
     std::unique_ptr<ub_ctx, Deleter> context(ub_ctx_create());
     if (!context) {
         return fail(Failure::unavailable, "libunbound can't start: no memory, or no random numbers");
@@ -196,7 +196,8 @@ Result<std::shared_ptr<Resolver>> Resolver::make(const asio::any_io_executor& ex
     }
     int error = 0;
     for (const Address& server : config.servers) {
-        error = error != 0 ? error : ub_ctx_set_fwd(context.get(), server.text().c_str());
+        const std::string place = server.text() + "@" + std::to_string(port);
+        error = error != 0 ? error : ub_ctx_set_fwd(context.get(), place.c_str());
     }
     if (config.servers.empty()) {
         error = ub_ctx_resolvconf(context.get(), nullptr);

@@ -23,10 +23,11 @@ struct MxRecord {
 // Runs on one thread's executor.
 class Resolver {
 public:
-    // Asks the configured servers, or those of /etc/resolv.conf. Failure::unavailable if libunbound can't
-    // start.
+    // Asks the configured servers, at `port`, or those of /etc/resolv.conf. Failure::unavailable if
+    // libunbound can't start.
     [[nodiscard]] static Result<std::shared_ptr<Resolver>> make(const boost::asio::any_io_executor& executor,
-                                                                const DnsConfig& config);
+                                                                const DnsConfig& config,
+                                                                std::uint16_t port = 53);
     Resolver(const Resolver&) = delete;
     Resolver& operator=(const Resolver&) = delete;
     ~Resolver();
