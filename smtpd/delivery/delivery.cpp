@@ -60,9 +60,66 @@ std::vector<std::string> in_order(std::vector<dns::MxRecord> records) {
     return names;
 }
 
-bool final_for_all(const std::vector<Outcome>& outcomes) {
-    return std::ranges::all_of(outcomes, [](const Outcome& each) { return each.fate != Fate::deferred; });
+// Both families by turns: a host with many addresses of one can be reached where only the other works. An
+// IPv4 address in IPv6's clothes counts as what it is.
+std::vector<Address> by_turns(const std::vector<Address>& all) {
+    std::vector<Address> four;
+    std::vector<Address> six;
+    for (const Address& each : all) {
+        const Address plain = parse_address(each.text()).value_or(each);
+        (plain.family == Family::ipv4 ? four : six).push_back(plain);
+    }
+    std::vector<Address> mixed;
+    for (std::size_t i = 0; mixed.size() < most_addresses && i < std::max(four.size(), six.size()); i++) {
+        for (const auto* family : {&six, &four}) {
+            if (i < family->size() && mixed.size() < most_addresses) {
+                mixed.push_back((*family)[i]);
+            }
+        }
+    }
+    return mixed;
 }
+
+// 0.0.0.0 and :: are this host to the kernel, and loopback is it to everybody.
+bool is_this_host(const Address& address) {
+    const bool four = address.family == Family::ipv4;
+    const Address loopback = parse_address(four ? "127.0.0.0" : "::1").value();
+    return address == Address{.family = address.family, .bytes = {}} ||
+           address.masked(four ? 8 : 128) == loopback;
+}
+
+// What is known of each recipient, host after host.
+class Findings {
+public:
+    explicit Findings(std::size_t recipients)
+        : outcomes_(recipients), settled_(recipients), tried_(recipients) {}
+
+    // Who is asked about at the next host.
+    [[nodiscard]] std::vector<std::size_t> open() const {
+        std::vector<std::size_t> open;
+        for (std::size_t i = 0; i < settled_.size(); i++) {
+            if (!settled_[i]) {
+                open.push_back(i);
+            }
+        }
+        return open;
+    }
+    // `of_the_host`: a failure is the host's alone, which weighs less than another's "later".
+    void add(std::size_t recipient, Outcome outcome, bool of_the_host) {
+        settled_[recipient] = outcome.fate != Fate::deferred && !of_the_host;
+        const bool later = tried_[recipient] && outcomes_[recipient].fate == Fate::deferred;
+        if (!of_the_host || !later) {
+            outcomes_[recipient] = std::move(outcome);
+        }
+        tried_[recipient] = true;
+    }
+    [[nodiscard]] std::vector<Outcome> take() { return std::move(outcomes_); }
+
+private:
+    std::vector<Outcome> outcomes_;
+    std::vector<bool> settled_;
+    std::vector<bool> tried_;
+};
 
 }  // namespace
 
@@ -90,9 +147,8 @@ boost::asio::awaitable<std::expected<Delivery::Hosts, Outcome>> Delivery::resolv
             why = addresses.error().kind == Failure::not_found ? why : from_name_service(addresses.error());
             continue;
         }
-        addresses->resize(std::min(addresses->size(), most_addresses));
         if (!addresses->empty()) {
-            hosts.push_back({.name = std::move(name), .addresses = std::move(*addresses), .port = port});
+            hosts.push_back({.name = std::move(name), .addresses = by_turns(*addresses), .port = port});
         }
     }
     if (hosts.empty()) {
@@ -130,23 +186,39 @@ boost::asio::awaitable<std::expected<Delivery::Hosts, Outcome>> Delivery::route(
     co_return hosts;
 }
 
+Delivery::Attempt Delivery::to_ourselves(const std::string& name, std::size_t recipients) {
+    Outcome outcome = failed("the mail host is this host itself", "5.4.6");
+    outcome.host = name;
+    return {.outcomes = std::vector(recipients, outcome), .ourselves = true};
+}
+
 boost::asio::awaitable<Delivery::Attempt> Delivery::try_address(const Consignment& consignment,
                                                                 const Host& host, const Address& address,
                                                                 bool with_tls) {
     const Endpoint endpoint{.address = address, .port = host.port};
     const std::string name = host.name + "[" + address.text() + "]:" + std::to_string(host.port);
+    // Mail for strangers' names may not become a client of what listens here. A smarthost is the operator's
+    // choice, and so is a port that no mail host in the world has.
+    constexpr std::uint16_t smtp = 25;
+    const bool strangers = !config_.smarthost && host.port == smtp;
+    if (strangers && is_this_host(address)) {
+        co_return to_ourselves(name, consignment.envelope.recipients.size());
+    }
     Conversation conversation(executor_);
     const auto connected = co_await conversation.connect(endpoint, config_.host_timeout);
+    if (!connected && connected.error().kind == Failure::conflict) {
+        co_return to_ourselves(name, consignment.envelope.recipients.size());
+    }
     if (!connected) {
-        const bool loop = connected.error().kind == Failure::conflict;
-        Outcome outcome =
-            loop ? failed(connected.error().what, "5.4.6") : deferred(connected.error().what, "4.4.1");
+        Outcome outcome = deferred(connected.error().what, "4.4.1");
         outcome.host = name;
-        co_return Attempt{std::vector<Outcome>(consignment.envelope.recipients.size(), outcome), false};
+        co_return Attempt{.outcomes = std::vector(consignment.envelope.recipients.size(), outcome)};
     }
     Transaction transaction(conversation, consignment, hostname_, name);
     auto outcomes = co_await transaction.run(with_tls ? &tls_ : nullptr, host.name);
-    co_return Attempt{std::move(outcomes), transaction.tls_failed()};
+    co_return Attempt{.outcomes = std::move(outcomes),
+                      .tls_failed = transaction.tls_failed(),
+                      .turned_away = transaction.turned_away()};
 }
 
 boost::asio::awaitable<std::vector<Outcome>> Delivery::deliver(Consignment consignment) {
@@ -156,30 +228,31 @@ boost::asio::awaitable<std::vector<Outcome>> Delivery::deliver(Consignment consi
     }
     // What is final for some recipients at one host is not asked again at the next.
     const std::vector<std::string> wanted = consignment.envelope.recipients;
-    std::vector<Outcome> outcomes(wanted.size());
+    Findings findings(wanted.size());
     for (const Host& host : *hosts) {
         for (const Address& address : host.addresses) {
-            std::vector<std::size_t> open;
+            const std::vector<std::size_t> open = findings.open();
+            if (open.empty()) {
+                co_return findings.take();
+            }
             consignment.envelope.recipients.clear();
-            for (std::size_t i = 0; i < wanted.size(); i++) {
-                if (outcomes[i].fate == Fate::deferred) {
-                    open.push_back(i);
-                    consignment.envelope.recipients.push_back(wanted[i]);
-                }
+            for (const std::size_t i : open) {
+                consignment.envelope.recipients.push_back(wanted[i]);
             }
             auto attempt = co_await try_address(consignment, host, address, true);
             if (attempt.tls_failed) {
                 attempt = co_await try_address(consignment, host, address, false);
             }
             for (std::size_t i = 0; i < open.size(); i++) {
-                outcomes[open[i]] = std::move(attempt.outcomes[i]);
+                findings.add(open[i], std::move(attempt.outcomes[i]),
+                             attempt.turned_away || attempt.ourselves);
             }
-            if (final_for_all(outcomes)) {
-                co_return outcomes;
+            if (attempt.ourselves) {
+                co_return findings.take();  // RFC 5321, 5.1: no host behind us, lest mail go in circles
             }
         }
     }
-    co_return outcomes;
+    co_return findings.take();
 }
 
 }  // namespace sekisho::delivery

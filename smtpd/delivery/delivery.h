@@ -49,7 +49,8 @@ public:
              dns::Resolver& resolver);
 
     // One outcome for each recipient, in their order. Tries the hosts of the domain (RFC 5321, 5.1), or the
-    // smarthost, in turn until one says something final.
+    // smarthost, in turn until one says something final about each. A host that turns us away altogether is
+    // final only where no other is left and none of them was merely out of reach.
     [[nodiscard]] boost::asio::awaitable<std::vector<Outcome>> deliver(Consignment consignment);
 
 private:
@@ -66,8 +67,11 @@ private:
                                                                   std::uint16_t port);
     struct Attempt {
         std::vector<Outcome> outcomes;
-        bool tls_failed = false;  // without TLS it may go better
+        bool tls_failed = false;   // without TLS it may go better
+        bool turned_away = false;  // another host may think otherwise
+        bool ourselves = false;    // the hosts behind this one would send it back to us
     };
+    [[nodiscard]] static Attempt to_ourselves(const std::string& name, std::size_t recipients);
     boost::asio::awaitable<Attempt> try_address(const Consignment& consignment, const Host& host,
                                                 const Address& address, bool with_tls);
 
