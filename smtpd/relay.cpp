@@ -30,10 +30,6 @@ constexpr std::size_t most_looked_at = 500;
 // However far away the next moment is: a clock may be set.
 constexpr std::chrono::seconds longest_sleep{60};
 
-message::WallTime now() {
-    return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
-}
-
 std::string machine_name() {
     std::array<char, 256> name{};
     return ::gethostname(name.data(), name.size() - 1) == 0 && name[0] != '\0' ? name.data() : "localhost";
@@ -57,16 +53,11 @@ Result<void> read_all(const Descriptor& file, std::uint64_t offset, char* to, st
     return {};
 }
 
-std::string domain_of(std::string_view address) {
-    const std::size_t at = address.rfind('@');
-    std::string domain(at == std::string_view::npos ? std::string_view() : address.substr(at + 1));
-    std::ranges::transform(domain, domain.begin(), [](char c) {
-        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    });
-    return domain;
-}
-
 }  // namespace
+
+message::WallTime RelayDaemon::now() {
+    return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+}
 
 RelayDaemon::RelayDaemon(boost::asio::io_context& context, const Config& config, spool::Spool spool,
                          spool::SpoolReader reader, std::shared_ptr<dns::Resolver> resolver)
@@ -187,7 +178,7 @@ void RelayDaemon::schedule() {
     std::map<std::pair<std::string, std::string>, Group> groups;
     for (const spool::Waiting& waiting : *due) {
         if (!under_way_.contains(waiting.recipient)) {
-            groups[{waiting.id, domain_of(waiting.address)}].push_back(waiting);
+            groups[{waiting.id, waiting.domain}].push_back(waiting);
         }
     }
     for (auto& [key, group] : groups) {

@@ -21,7 +21,6 @@
 #include "smtpd/delivery/delivery.h"
 #include "smtpd/dns/resolver.h"
 #include "smtpd/handoff/server.h"
-#include "smtpd/message/dsn.h"
 #include "smtpd/queue_api.h"
 #include "smtpd/spool/spool.h"
 #include "smtpd/spool/writer.h"
@@ -56,17 +55,16 @@ private:
 
     void keep(const handoff::Request& request, Descriptor file,
               const handoff::HandoffServer::Answering& answer);
+    [[nodiscard]] static message::WallTime now();
     // Starts what is due, as far as the limits allow, and sets the timer for what comes next.
     void schedule();
     void wake_at(message::WallTime now);
     boost::asio::awaitable<void> carry(std::string domain, Group group);
     boost::asio::awaitable<void> write_down(std::string id, spool::Writer::Work work);
-    // What becomes of the group, as work for the spool; logged.
-    [[nodiscard]] spool::Writer::Work settle(const spool::Queued& queued, const Group& group,
-                                             const std::vector<delivery::Outcome>& outcomes);
-    [[nodiscard]] std::string notice_for(const message::Envelope& original,
-                                         const std::vector<message::FailedRecipient>& failed,
-                                         const std::string& id);
+    // What becomes of the group, as work for the spool; logged and counted.
+    [[nodiscard]] spool::Writer::Work conclude(const spool::Queued& queued, const Group& group,
+                                               const std::vector<delivery::Outcome>& outcomes);
+    void count(const spool::Waiting& waiting, const delivery::Outcome& outcome, delivery::Fate fate);
     [[nodiscard]] std::string metrics();
 
     boost::asio::io_context& context_;

@@ -7,9 +7,9 @@
 #include <utility>
 
 #include "agent/base/log.h"
-#include "smtpd/delivery/schedule.h"
 #include "smtpd/handoff/id.h"
 #include "smtpd/relay.h"
+#include "smtpd/settlement.h"
 
 namespace sekisho {
 
@@ -18,10 +18,6 @@ namespace {
 constexpr auto quietly = boost::asio::as_tuple(boost::asio::use_awaitable);
 constexpr std::chrono::seconds pause_without_spool{5};
 constexpr std::size_t header_quoted = std::size_t{64} * 1024;
-
-message::WallTime now() {
-    return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
-}
 
 void log_outcome(std::string_view name, std::string_view text, const spool::Waiting& waiting,
                  const delivery::Outcome& outcome) {
@@ -33,15 +29,6 @@ void log_outcome(std::string_view name, std::string_view text, const spool::Wait
                {"status", outcome.status},
                {"tls", outcome.tls},
                {"attempt", waiting.attempts + 1}});
-}
-
-// "mx.example.com[192.0.2.1]:25: 451 4.7.1 later", for the queue's list.
-std::string sentence(const delivery::Outcome& outcome) {
-    return outcome.host.empty() ? outcome.text : outcome.host + ": " + outcome.text;
-}
-
-bool is_reply(const std::string& text) {
-    return text.size() >= 3 && text[0] >= '2' && text[0] <= '5' && text.find_first_not_of("0123456789") == 3;
 }
 
 }  // namespace
@@ -61,7 +48,7 @@ boost::asio::awaitable<void> RelayDaemon::carry(std::string domain, Group group)
             consignment.envelope.recipients.push_back(waiting.address);
         }
         const auto outcomes = co_await delivery_.deliver(std::move(consignment));
-        co_await write_down(id, settle(*queued, group, outcomes));
+        co_await write_down(id, conclude(*queued, group, outcomes));
     }
     for (const spool::Waiting& waiting : group) {
         under_way_.erase(waiting.recipient);
@@ -102,84 +89,49 @@ boost::asio::awaitable<void> RelayDaemon::write_down(std::string id, spool::Writ
     }
 }
 
-spool::Writer::Work RelayDaemon::settle(const spool::Queued& queued, const Group& group,
-                                        const std::vector<delivery::Outcome>& outcomes) {
-    struct Deferral {
-        std::int64_t recipient = 0;
-        message::WallTime next{};
-        std::string error;
-    };
-    std::vector<std::int64_t> finished;
-    std::vector<Deferral> deferred;
-    std::vector<message::FailedRecipient> failed;
+spool::Writer::Work RelayDaemon::conclude(const spool::Queued& queued, const Group& group,
+                                          const std::vector<delivery::Outcome>& outcomes) {
     std::uniform_real_distribution<double> jitter(0, 1);
+    const auto present = now();
+    auto settlement = settle(config_.relay, queued.envelope.received, group, outcomes, present,
+                             [&] { return jitter(random_); });
     for (std::size_t i = 0; i < group.size(); i++) {
-        const spool::Waiting& waiting = group[i];
-        const delivery::Outcome& outcome = outcomes[i];
-        const auto next = delivery::next_attempt(config_.relay, queued.envelope.received, now(),
-                                                 waiting.attempts + 1, jitter(random_));
-        if (outcome.fate == delivery::Fate::delivered) {
+        count(group[i], outcomes[i], settlement.fates[i]);
+    }
+    std::optional<Notice> notice;
+    if (!settlement.failed.empty()) {
+        const auto header = reader_.body(queued.envelope.id, 0, header_quoted);
+        notice =
+            notice_of(queued.envelope, settlement, header ? std::string_view(*header) : std::string_view(),
+                      hostname_, handoff::new_id(), present);
+    }
+    if (notice) {
+        counts_.notices++;
+        log::info("NOTICE", "the sender is told", {{"id", notice->envelope.id}, {"of", queued.envelope.id}});
+    }
+    return [settlement = std::move(settlement), notice = std::move(notice)](spool::Spool& spool) {
+        return sekisho::write_down(spool, settlement, notice);
+    };
+}
+
+void RelayDaemon::count(const spool::Waiting& waiting, const delivery::Outcome& outcome,
+                        delivery::Fate fate) {
+    switch (fate) {
+        case delivery::Fate::delivered:
             counts_.delivered++;
             log_outcome("DELIVERED", "a message has arrived", waiting, outcome);
-            finished.push_back(waiting.recipient);
-        } else if (outcome.fate == delivery::Fate::deferred && next) {
+            return;
+        case delivery::Fate::deferred:
             counts_.deferred++;
             log_outcome("DEFERRED", "it is tried again later", waiting, outcome);
-            deferred.push_back({waiting.recipient, *next, sentence(outcome)});
-        } else {
+            return;
+        case delivery::Fate::failed:
             counts_.failed++;
             log_outcome("FAILED",
                         outcome.fate == delivery::Fate::failed ? "refused for good" : "given up: too old",
                         waiting, outcome);
-            finished.push_back(waiting.recipient);
-            failed.push_back({.address = waiting.address,
-                              .status = outcome.fate == delivery::Fate::failed ? outcome.status : "5.4.7",
-                              .diagnostic = outcome.text,
-                              .host = outcome.host,
-                              .replied = is_reply(outcome.text)});
-        }
+            return;
     }
-    std::optional<message::Envelope> notice;
-    std::string text;
-    if (!failed.empty() && !queued.envelope.sender.empty()) {
-        counts_.notices++;
-        notice = message::Envelope{.id = handoff::new_id(),
-                                   .sender = {},
-                                   .recipients = {queued.envelope.sender},
-                                   .user = {},
-                                   .client = {},
-                                   .eight_bit = queued.envelope.eight_bit,
-                                   .received = now()};
-        text = notice_for(queued.envelope, failed, notice->id);
-        log::info("NOTICE", "the sender is told", {{"id", notice->id}, {"of", queued.envelope.id}});
-    }
-    return [finished, deferred, notice, text](spool::Spool& spool) -> Result<void> {
-        for (const Deferral& each : deferred) {
-            if (auto done = spool.defer(each.recipient, each.next, each.error); !done) {
-                return done;
-            }
-        }
-        for (const std::int64_t recipient : finished) {
-            if (auto done = spool.finish(recipient); !done) {
-                return done;
-            }
-        }
-        if (!notice) {
-            return {};
-        }
-        return spool.add(*notice, text.size(), [&text](std::uint64_t offset, char* to, std::size_t size) {
-            text.copy(to, size, offset);
-            return Result<void>();
-        });
-    };
-}
-
-std::string RelayDaemon::notice_for(const message::Envelope& original,
-                                    const std::vector<message::FailedRecipient>& failed,
-                                    const std::string& id) {
-    const auto header = reader_.body(original.id, 0, header_quoted);
-    return message::failure_notice(original, failed, header ? std::string_view(*header) : std::string_view(),
-                                   hostname_, id, now());
 }
 
 }  // namespace sekisho

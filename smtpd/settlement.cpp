@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// Outcomes into changes of the spool.
+#include "smtpd/settlement.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "smtpd/delivery/schedule.h"
+
+namespace sekisho {
+
+namespace {
+
+// "mx.example.com[192.0.2.1]:25: 451 4.7.1 later", for the queue's list.
+std::string sentence(const delivery::Outcome& outcome) {
+    return outcome.host.empty() ? outcome.text : outcome.host + ": " + outcome.text;
+}
+
+bool is_reply(const std::string& text) {
+    return text.size() >= 3 && text[0] >= '2' && text[0] <= '5' && text.find_first_not_of("0123456789") == 3;
+}
+
+}  // namespace
+
+Settlement settle(const RelayConfig& config, message::WallTime received,
+                  const std::vector<spool::Waiting>& group, const std::vector<delivery::Outcome>& outcomes,
+                  message::WallTime now, const std::function<double()>& jitter) {
+    Settlement settlement;
+    for (std::size_t i = 0; i < group.size(); i++) {
+        const spool::Waiting& waiting = group[i];
+        const delivery::Outcome& outcome = outcomes[i];
+        const auto next = delivery::next_attempt(config, received, now, waiting.attempts + 1, jitter());
+        if (outcome.fate == delivery::Fate::delivered) {
+            settlement.finished.push_back(waiting.recipient);
+        } else if (outcome.fate == delivery::Fate::deferred && next) {
+            settlement.deferred.push_back({waiting.recipient, *next, sentence(outcome)});
+        } else {
+            settlement.finished.push_back(waiting.recipient);
+            settlement.failed.push_back(
+                {.address = waiting.address,
+                 .status = outcome.fate == delivery::Fate::failed ? outcome.status : "5.4.7",
+                 .diagnostic = outcome.text,
+                 .host = outcome.host,
+                 .replied = is_reply(outcome.text)});
+            settlement.fates.push_back(delivery::Fate::failed);
+            continue;
+        }
+        settlement.fates.push_back(outcome.fate);
+    }
+    return settlement;
+}
+
+std::optional<Notice> notice_of(const message::Envelope& original, const Settlement& settlement,
+                                std::string_view header, std::string_view hostname, std::string id,
+                                message::WallTime now) {
+    if (settlement.failed.empty() || original.sender.empty()) {
+        return std::nullopt;
+    }
+    std::string text = message::failure_notice(original, settlement.failed, header, hostname, id, now);
+    return Notice{.envelope = {.id = std::move(id),
+                               .sender = {},
+                               .recipients = {original.sender},
+                               .user = {},
+                               .client = {},
+                               .eight_bit = original.eight_bit,
+                               .received = now},
+                  .text = std::move(text)};
+}
+
+Result<void> write_down(spool::Spool& spool, const Settlement& settlement,
+                        const std::optional<Notice>& notice) {
+    for (const Settlement::Deferral& each : settlement.deferred) {
+        if (auto done = spool.defer(each.recipient, each.next, each.error); !done) {
+            return done;
+        }
+    }
+    for (const std::int64_t recipient : settlement.finished) {
+        if (auto done = spool.finish(recipient); !done) {
+            return done;
+        }
+    }
+    if (!notice) {
+        return {};
+    }
+    const std::string& text = notice->text;
+    return spool.add(notice->envelope, text.size(),
+                     [&text](std::uint64_t offset, char* to, std::size_t size) {
+                         text.copy(to, size, offset);
+                         return Result<void>();
+                     });
+}
+
+}  // namespace sekisho

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// What becomes of recipients after an attempt to deliver: gone, put off, or given up and their sender told.
+// Pure.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/base/config_mail.h"
+#include "smtpd/delivery/delivery.h"
+#include "smtpd/message/dsn.h"
+#include "smtpd/message/envelope.h"
+#include "smtpd/spool/spool.h"
+
+namespace sekisho {
+
+struct Settlement {
+    struct Deferral {
+        std::int64_t recipient = 0;  // its number in the spool
+        message::WallTime next{};
+        std::string error;  // for the queue's list
+    };
+
+    std::vector<delivery::Fate> fates;             // one for each recipient; one who is too old has failed
+    std::vector<std::int64_t> finished;            // leave the spool
+    std::vector<Deferral> deferred;                // are tried again
+    std::vector<message::FailedRecipient> failed;  // of those who leave it, the ones to tell the sender of
+};
+
+// `outcomes` are those of the group's recipients, in their order. `jitter` gives numbers from 0 to 1.
+[[nodiscard]] Settlement settle(const RelayConfig& config, message::WallTime received,
+                                const std::vector<spool::Waiting>& group,
+                                const std::vector<delivery::Outcome>& outcomes, message::WallTime now,
+                                const std::function<double()>& jitter);
+
+// A message of our own.
+struct Notice {
+    message::Envelope envelope;
+    std::string text;
+};
+
+// The notice to the original's sender; nothing where nobody was given up, or nobody sent it: a notice that
+// fails makes no other. `header` is the original's beginning, `id` the notice's own.
+[[nodiscard]] std::optional<Notice> notice_of(const message::Envelope& original, const Settlement& settlement,
+                                              std::string_view header, std::string_view hostname,
+                                              std::string id, message::WallTime now);
+
+// Writes it all down, in one piece.
+[[nodiscard]] Result<void> write_down(spool::Spool& spool, const Settlement& settlement,
+                                      const std::optional<Notice>& notice);
+
+}  // namespace sekisho
