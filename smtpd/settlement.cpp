@@ -57,12 +57,15 @@ std::optional<Notice> notice_of(const message::Envelope& original, const Settlem
         return std::nullopt;
     }
     std::string text = message::failure_notice(original, settlement.failed, header, hostname, id, now);
+    // The original's BODY= was about its text; of that nothing is quoted.
+    const bool eight_bit =
+        std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) > 0x7f; });
     return Notice{.envelope = {.id = std::move(id),
                                .sender = {},
                                .recipients = {original.sender},
                                .user = {},
                                .client = {},
-                               .eight_bit = original.eight_bit,
+                               .eight_bit = eight_bit,
                                .received = now},
                   .text = std::move(text)};
 }
