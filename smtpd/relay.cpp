@@ -169,11 +169,25 @@ void RelayDaemon::keep(const handoff::Request& request, Descriptor file,
 
 void RelayDaemon::schedule() {
     const message::WallTime present = now();
-    const auto due = reader_.due(present, under_way_.size() + most_looked_at);
+    // Those who were looked at may all be of one domain, which then has all the deliveries it may have:
+    // another look finds who stands behind them.
+    while (deliveries_ < config_.relay.deliveries && start_due(present) > 0) {
+    }
+    wake_at(present);
+}
+
+// How many deliveries.
+std::size_t RelayDaemon::start_due(message::WallTime present) {
+    std::vector<std::string> full;
+    for (const auto& [domain, count] : busy_) {
+        if (count >= config_.relay.deliveries_per_host) {
+            full.push_back(domain);
+        }
+    }
+    const auto due = reader_.due(present, under_way_.size() + most_looked_at, full);
     if (!due) {
         log::error("SPOOL_FAILED", due.error().what, {{"remedy", due.error().remedy}});
-        wake_at(present + longest_sleep);
-        return;
+        return 0;
     }
     std::map<std::pair<std::string, std::string>, Group> groups;
     for (const spool::Waiting& waiting : *due) {
@@ -181,6 +195,7 @@ void RelayDaemon::schedule() {
             groups[{waiting.id, waiting.domain}].push_back(waiting);
         }
     }
+    std::size_t started = 0;
     for (auto& [key, group] : groups) {
         const std::string& domain = key.second;
         if (deliveries_ >= config_.relay.deliveries) {
@@ -191,12 +206,13 @@ void RelayDaemon::schedule() {
         }
         deliveries_++;
         busy_[domain]++;
+        started++;
         for (const spool::Waiting& waiting : group) {
             under_way_.insert(waiting.recipient);
         }
         boost::asio::co_spawn(context_, carry(domain, std::move(group)), boost::asio::detached);
     }
-    wake_at(present);
+    return started;
 }
 
 void RelayDaemon::wake_at(message::WallTime present) {

@@ -58,6 +58,7 @@ private:
     [[nodiscard]] static message::WallTime now();
     // Starts what is due, as far as the limits allow, and sets the timer for what comes next.
     void schedule();
+    std::size_t start_due(message::WallTime present);
     void wake_at(message::WallTime now);
     boost::asio::awaitable<void> carry(std::string domain, Group group);
     boost::asio::awaitable<void> write_down(std::string id, spool::Writer::Work work);

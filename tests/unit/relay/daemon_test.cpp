@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+// The whole daemon in this process: what stands in the spool goes to a smarthost on loopback.
+#include <gmock/gmock.h>
+#include <grp.h>
+#include <gtest/gtest.h>
+#include <pwd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/asio/io_context.hpp>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "smtpd/relay.h"
+#include "tests/unit/delivery/scripted_server.h"
+#include "tests/unit/spool/messages.h"
+
+namespace sekisho {
+namespace {
+
+using namespace std::chrono_literals;
+using delivery::tests::Script;
+using delivery::tests::ScriptedServer;
+using delivery::tests::Visit;
+using testing::ElementsAre;
+using testing::SizeIs;
+using testing::UnorderedElementsAre;
+
+std::string id_of(int number) {
+    const std::string digits = std::to_string(number);
+    return std::string(16 - digits.size(), '0') + digits;
+}
+
+class RelayDaemonTest : public testing::Test {
+protected:
+    RelayDaemonTest() {
+        // As whoever runs the test: nobody else's rights are needed.
+        config_.submission.user = config_.relay.user = ::getpwuid(::geteuid())->pw_name;
+        config_.relay.clients = ::getgrgid(::getegid())->gr_name;
+        config_.relay.spool = directory_ / "mail.db";
+        config_.relay.socket = directory_ / "relay.sock";
+        config_.relay.admin_socket = directory_ / "mail.sock";
+        config_.dns.servers = {parse_address("127.0.0.1").value()};
+    }
+
+    // Puts messages into the spool before the daemon has it. They came in just now.
+    void put(const std::vector<message::Envelope>& envelopes) {
+        auto spool = spool::Spool::open(config_.relay.spool).value();
+        ASSERT_TRUE(spool::commit(spool, [&](spool::Spool& in) -> Result<void> {
+            const std::string body = "Subject: x\r\n\r\n";
+            for (message::Envelope envelope : envelopes) {
+                envelope.received =
+                    std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+                if (auto added = in.add(envelope, body.size(), spool::body_of(body)); !added) {
+                    return added;
+                }
+            }
+            return {};
+        }));
+    }
+
+    // Runs the daemon until this holds of its spool.
+    void run_until(ScriptedServer& server, const std::function<bool(const spool::SpoolReader&)>& done) {
+        config_.relay.smarthost = {.host = "127.0.0.1", .port = server.port()};
+        boost::asio::io_context context{1};
+        const auto daemon = RelayDaemon::start(context, config_);
+        ASSERT_TRUE(daemon) << daemon.error().what;
+        const auto reader = spool::SpoolReader::open(config_.relay.spool).value();
+        const auto end = std::chrono::steady_clock::now() + 30s;
+        while (!done(reader) && std::chrono::steady_clock::now() < end) {
+            context.run_one_for(100ms);
+        }
+        EXPECT_TRUE(done(reader)) << "it never happened";
+    }
+
+    static bool empty(const spool::SpoolReader& reader) { return reader.count().value() == 0; }
+
+    static std::vector<std::string> recipients(const std::vector<Visit>& visits) {
+        std::vector<std::string> all;
+        for (const Visit& visit : visits) {
+            for (const std::string& command : visit.commands) {
+                if (command.starts_with("RCPT TO:")) {
+                    all.push_back(command.substr(8));
+                }
+            }
+        }
+        return all;
+    }
+
+    tests::Directory directory_;
+    Config config_;
+};
+
+TEST_F(RelayDaemonTest, RecipientsOfOneDomainTravelTogether) {
+    put({spool::envelope(id_of(1), {"x@example.com", "y@EXAMPLE.com", "z@example.org"})});
+    ScriptedServer server;
+    run_until(server, empty);
+    EXPECT_THAT(server.visits(), SizeIs(2));
+    EXPECT_THAT(recipients(server.visits()),
+                UnorderedElementsAre("<x@example.com>", "<y@EXAMPLE.com>", "<z@example.org>"));
+}
+
+TEST_F(RelayDaemonTest, WhatFailsComesBackAsANoticeAndWhatIsPutOffStays) {
+    put({spool::envelope(id_of(1), {"x@example.com", "y@example.com", "z@example.com"})});
+    ScriptedServer server(
+        {Script{.answers = {{"RCPT TO:<x", "550 5.1.1 unknown"}, {"RCPT TO:<y", "451 4.7.1 later"}}}});
+    run_until(server, [](const spool::SpoolReader& reader) {
+        const auto all = reader.list(10).value();
+        return all.size() == 1 && all.front().waiting.size() == 1 &&
+               all.front().waiting.front().attempts == 1;
+    });
+    const auto& visits = server.visits();
+    ASSERT_THAT(recipients(visits).back(), "<anna@example.net>");
+    EXPECT_EQ(visits.back().commands.at(1), "MAIL FROM:<>");
+    EXPECT_THAT(visits.back().message, testing::HasSubstr("Final-Recipient: rfc822; x@example.com\r\n"));
+    EXPECT_THAT(visits.back().message, testing::Not(testing::HasSubstr("y@example.com")));
+}
+
+// Many messages for one domain may wait for it, but not keep all others waiting.
+TEST_F(RelayDaemonTest, ACrowdForOneDomainDoesntHoldUpAnother) {
+    std::vector<message::Envelope> envelopes;
+    constexpr int crowd = 700;
+    for (int i = 0; i < crowd; i++) {
+        envelopes.push_back(spool::envelope(id_of(i), {"x@busy.example"}));
+    }
+    envelopes.push_back(spool::envelope(id_of(crowd), {"y@quiet.example"}));
+    put(envelopes);
+    config_.relay.deliveries_per_host = 1;
+    ScriptedServer server;
+    run_until(server, empty);
+    const auto all = recipients(server.visits());
+    EXPECT_THAT(all, SizeIs(crowd + 1));
+    EXPECT_LT(std::ranges::find(all, "<y@quiet.example>") - all.begin(), 20);
+}
+
+}  // namespace
+}  // namespace sekisho
