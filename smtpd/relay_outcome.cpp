@@ -49,6 +49,11 @@ boost::asio::awaitable<void> RelayDaemon::carry(std::string domain, Group group)
         }
         const auto outcomes = co_await delivery_.deliver(std::move(consignment));
         co_await write_down(id, conclude(*queued, group, outcomes));
+    } else if (queued.error().kind != Failure::not_found) {  // that one an operator has deleted
+        log::error("SPOOL_FAILED", queued.error().what, {{"id", id}, {"remedy", queued.error().remedy}});
+        // It is still due: without a pause it would be asked for again and again.
+        boost::asio::steady_timer pause(context_, pause_without_spool);
+        static_cast<void>(co_await pause.async_wait(quietly));
     }
     for (const spool::Waiting& waiting : group) {
         under_way_.erase(waiting.recipient);
