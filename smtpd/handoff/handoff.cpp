@@ -2,6 +2,7 @@
 // The words as JSON, and strictly back.
 #include "smtpd/handoff/handoff.h"
 
+#include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
@@ -92,6 +93,11 @@ bool is_id(std::string_view text) {
            text.find_first_not_of("0123456789abcdefghijklmnopqrstuvwxyz") == text.npos;
 }
 
+// Nothing that could begin another line, of a conversation or of a header.
+bool is_one_line(std::string_view text) {
+    return std::ranges::none_of(text, [](unsigned char c) { return c < ' ' || c == 0x7f; });
+}
+
 bool read_envelope(const json::object& object, message::Envelope& envelope) {
     Members members(object);
     std::uint64_t received = 0;
@@ -104,7 +110,9 @@ bool read_envelope(const json::object& object, message::Envelope& envelope) {
     members.read("received", received);
     envelope.received = message::WallTime(std::chrono::seconds(received));
     constexpr std::uint64_t year_9999 = 253'402'300'799;
-    return members.good() && is_id(envelope.id) && !envelope.recipients.empty() && received <= year_9999;
+    return members.good() && is_id(envelope.id) && !envelope.recipients.empty() && received <= year_9999 &&
+           std::ranges::all_of(envelope.recipients, is_one_line) && is_one_line(envelope.sender) &&
+           is_one_line(envelope.user) && is_one_line(envelope.client);
 }
 
 std::unexpected<Error> malformed() {
@@ -164,7 +172,7 @@ Result<Answer> decode_answer(std::string_view packet) {
     if (object->contains("refused")) {
         members.read("refused", answer.refused);
     }
-    if (!members.good()) {
+    if (!members.good() || !is_one_line(answer.refused)) {
         return malformed();
     }
     return answer;

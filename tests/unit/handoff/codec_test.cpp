@@ -6,6 +6,7 @@
 #include <chrono>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "smtpd/handoff/handoff.h"
 
@@ -81,10 +82,19 @@ TEST(HandoffCodec, EachMissingOrWrongMemberIsMalformed) {
         packet.replace(at, old.size(), now);
         EXPECT_FALSE(decode_request(packet)) << packet;
     }
+    Request two_lines = example();
+    for (std::string* text : {&two_lines.envelope.sender, &two_lines.envelope.recipients.back(),
+                              &two_lines.envelope.user, &two_lines.envelope.client}) {
+        const std::string good = std::exchange(*text, "x@example.com>\r\nRCPT TO:<y@example.com");
+        EXPECT_FALSE(decode_request(encode(two_lines)));
+        *text = good;
+    }
+    EXPECT_TRUE(decode_request(encode(two_lines)));
     Request nobody = example();
     nobody.envelope.recipients.clear();
     EXPECT_FALSE(decode_request(encode(nobody)));
-    for (const std::string_view text : {"", "null", "[]", "{}", R"({"n":1,"refused":5})", "{\"n\":1"}) {
+    for (const std::string_view text : {"", "null", "[]", "{}", R"({"n":1,"refused":5})", "{\"n\":1",
+                                        R"({"n":1,"refused":"250-x\r\n250 y"})"}) {
         EXPECT_FALSE(decode_answer(text)) << text;
     }
 }
