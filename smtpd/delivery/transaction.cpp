@@ -113,7 +113,7 @@ boost::asio::awaitable<std::vector<Outcome>> Transaction::run(boost::asio::ssl::
         good = co_await recipients();
     }
     if (good) {
-        good = co_await data();
+        static_cast<void>(co_await data());
     }
     // Its reply is nothing to wait for. On a connection that is stuck, or within DATA, it would be wrong.
     if (!broken_) {
