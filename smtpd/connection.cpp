@@ -5,6 +5,7 @@
 // that.
 #include "smtpd/connection.h"
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
@@ -285,7 +286,14 @@ void SmtpdConnection::refuse(std::string_view reply) {
     log::info("MESSAGE_REFUSED", reply, {{"id", envelope_.id}, {"client", envelope_.client}});
     fixups_.reset();
     body_.reset();
-    add(session_.message_refused(reply));
+    // The session may be ahead, and have given this message up itself: then it awaits no word about it.
+    const auto end = std::ranges::find_if(todo_, [](const session::Action& each) {
+        return std::holds_alternative<session::MessageEnded>(each) ||
+               std::holds_alternative<session::MessageAborted>(each);
+    });
+    if (end == todo_.end() || std::holds_alternative<session::MessageEnded>(*end)) {
+        add(session_.message_refused(reply));
+    }
 }
 
 void SmtpdConnection::take_body(std::string_view octets) {
@@ -304,6 +312,9 @@ void SmtpdConnection::take_body(std::string_view octets) {
 }
 
 asio::awaitable<void> SmtpdConnection::end_message() {
+    if (!fixups_) {
+        co_return;  // refused although it was complete, and the session knows
+    }
     const auto rest = fixups_->finish();
     if (!rest) {
         refuse(rest.error().what);

@@ -130,6 +130,17 @@ class BadMail(SmtpTest):
                 client.close()
         self.after("after the garbage")
 
+    def test_too_many_hops(self) -> None:
+        """All of it in one packet: what is refused in the middle has ended already, well or badly, and a mail follows."""
+        loop = b"DATA\r\n" + b"Received: from nowhere\r\n" * 60 + b"Subject: bad\r\n\r\n"
+        again = f"MAIL FROM:<{SENDER}>\r\nRCPT TO:<{FRIEND}>\r\n".encode()
+        for body, reply in ((b"x\r\n", "554 5.4.6"), (b"x\ny\r\n", "554 5.5.2")):
+            with self.subTest(body=body):
+                self.client.send(again + loop + body + b".\r\n" + again + b"RSET\r\n")
+                codes = [self.code(self.client.getreply()) for _ in range(7)]
+                self.assertEqual(codes, ["250 2.1.0", "250 2.1.5", "354 End", reply, "250 2.1.0", "250 2.1.5", "250 2.0.0"])
+        self.after("after the hops")
+
     def test_too_large(self) -> None:
         self.assertEqual(self.code(self.client.docmd("MAIL", f"FROM:<{SENDER}> SIZE=99999999999")), "552 5.3.4")
         self.after("after the large one")
