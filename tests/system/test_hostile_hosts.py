@@ -4,10 +4,11 @@
 import contextlib
 import socket
 import threading
+import time
 
 from lab.hosts import await_true
 from lab.topology import DOWN4, DOWN_DOMAIN
-from test_submission import SENDER, SmtpTest
+from test_submission import FRIEND, SENDER, SmtpTest
 
 HOST = "c"  # where DOWN_DOMAIN's mail host stands now: port 25 of the internet host is Postfix's
 
@@ -53,6 +54,11 @@ def yes(host: MailHost, connection: socket.socket) -> None:
         connection.sendall(b"250 2.0.0 ok\r\n")
 
 
+def nothing(host: MailHost, connection: socket.socket) -> None:
+    """Takes the connection and never says a word."""
+    time.sleep(300)
+
+
 class HostileHosts(SmtpTest):
     """Deliveries to a host that a test makes."""
 
@@ -83,3 +89,13 @@ class HostileHosts(SmtpTest):
         waiting = await_true(lambda: [each for each in self.submission.queue() if each["recipients"][0]["attempts"]],
                              "an attempt that failed", 15)
         self.assertIn("250 2.0.0 ok", waiting[0]["recipients"][0]["last_error"])
+
+    def test_silent_domain_has_many(self) -> None:
+        """More wait for one domain than are looked at in one go."""
+        host = MailHost(self, nothing)
+        for message in range(12):
+            self.send([f"x{message}-{number}@{DOWN_DOMAIN}" for number in range(100)], "silence")
+        await_true(lambda: len(host.connections) == 5, "as many deliveries as a domain may have", 15)
+        self.send([FRIEND], "in spite of them")
+        await_true(lambda: "in spite of them" in self.subjects(), "a message to another domain", 15)
+        self.assertEqual(len(host.connections), 5)
