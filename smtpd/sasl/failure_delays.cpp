@@ -9,9 +9,13 @@ namespace sekisho::sasl {
 
 namespace {
 
-constexpr int subscriber_bits = 64;  // of an IPv6 address: the rest is the client's own choice
+constexpr int subscriber_bits = 64;
 
 }  // namespace
+
+Address subscriber_of(const Address& address) {
+    return address.family == Family::ipv6 ? address.masked(subscriber_bits) : address;
+}
 
 void FailureDelays::forget(Order::iterator place) {
     places_.erase(place->key);
@@ -22,10 +26,7 @@ std::chrono::milliseconds FailureDelays::failed(const std::optional<Address>& ad
     while (!order_.empty() && now - order_.front().last > memory) {
         forget(order_.begin());
     }
-    Key key = address;
-    if (key && key->family == Family::ipv6) {
-        key = key->masked(subscriber_bits);
-    }
+    const Key key = address ? Key(subscriber_of(*address)) : std::nullopt;
     const auto found = places_.find(key);
     if (found == places_.end()) {
         if (order_.size() >= most_) {

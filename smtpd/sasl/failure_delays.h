@@ -12,6 +12,9 @@
 
 namespace sekisho::sasl {
 
+// Whom a client's address stands for: of IPv6 the first 64 bits, the rest is the client's own choice.
+[[nodiscard]] Address subscriber_of(const Address& address);
+
 class FailureDelays {
 public:
     using Moment = std::chrono::steady_clock::time_point;

@@ -49,6 +49,9 @@ const std::string& LoginJudge::stand_in(const std::string& name) {
 
 boost::asio::awaitable<Verdict> LoginJudge::judge(Credentials credentials, std::optional<Address> remote) {
     const auto under_way = under_way_;
+    if (remote) {
+        remote = subscriber_of(*remote);
+    }
     if (remote && (*under_way)[*remote] >= most_of_one_address) {
         co_return Verdict::unavailable;
     }

@@ -29,7 +29,7 @@ enum class Verdict : std::uint8_t {
 
 class LoginJudge {
 public:
-    // So many checks of one client's address may wait at once: it can't take all places.
+    // So many checks of one client's address (IPv6: /64) may wait at once: it can't take all places.
     static constexpr std::size_t most_of_one_address = 32;
 
     // `users` and `checker` must outlive it. Failure::unavailable without randomness.

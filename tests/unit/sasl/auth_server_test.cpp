@@ -185,6 +185,23 @@ TEST_F(AuthServerTest, OneAddressCannotTakeAllPlaces) {
     EXPECT_THAT(answers, Contains("OK\t37\tuser=bert"));
 }
 
+TEST_F(AuthServerTest, AnIpv6ClientHasNoMorePlacesForItsManyAddresses) {
+    auto socket = client();
+    std::string lines;
+    for (int id = 1; id <= 36; id++) {
+        lines += plain(id, "anna", "correct horse", "2001:db8:1:2::" + std::to_string(id));
+    }
+    socket.send(lines + plain(37, "bert", "correct horse", "2001:db8:1:3::1"));
+    std::vector<std::string> answers;
+    for (int i = 0; i < 37; i++) {
+        answers.push_back(socket.line());
+    }
+    EXPECT_EQ(
+        std::ranges::count_if(answers, [](const auto& line) { return line.find("temp_fail") != line.npos; }),
+        4);
+    EXPECT_THAT(answers, Contains("OK\t37\tuser=bert"));
+}
+
 TEST_F(AuthServerTest, WhatIsTakenBackIsNotAnswered) {
     auto socket = client();
     socket.send(plain(1, "anna", "wrong", "192.0.2.9") + "CANCEL\t1\n");
