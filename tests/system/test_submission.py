@@ -10,7 +10,7 @@ import time
 from lab import story_mail
 from lab.clients import smtp_login
 from lab.hosts import await_true
-from lab.topology import EDGE_CORE4, MX_DOMAIN, SUBSCRIBERS
+from lab.topology import DOWN_DOMAIN, EDGE_CORE4, MX_DOMAIN, SUBSCRIBERS
 from lab_test import LabTest
 from test_story import tell
 
@@ -156,6 +156,23 @@ class BadMail(SmtpTest):
                 client.send((whole % number)[: 1 + number * 2])
             client.sock.shutdown(socket.SHUT_RDWR) if number % 2 else client.close()
         self.after("after the disconnects")
+
+
+class Queue(SmtpTest):
+    """What an operator does to the queue, at the real relay."""
+
+    def test_queue_commands(self) -> None:
+        client = self.login()
+        self.addCleanup(client.close)
+        client.sendmail(SENDER, [f"x@{DOWN_DOMAIN}"], b"Subject: it waits\r\n\r\nx\r\n")
+        waiting = self.submission.queue()[0]["id"]
+        self.agent.ask("queue", "flush", DOWN_DOMAIN)
+        self.agent.ask("queue", "flush")
+        self.assertEqual(self.agent.ask("queue", "show", waiting)["id"], waiting)
+        self.agent.ask("queue", "delete", waiting)
+        self.assertNotEqual(self.agent.command("queue", "delete", waiting).returncode, 0)
+        self.assertEqual(self.submission.queue(), [])
+        self.assertTrue(self.submission.relay.running())
 
 
 class ProcessGone(SmtpTest):
