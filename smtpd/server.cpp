@@ -19,6 +19,8 @@
 #include "agent/base/log.h"
 #include "agent/base/privilege.h"
 #include "agent/base/systemd.h"
+#include "smtpd/policy/connection.h"
+#include "smtpd/sasl/failure_delays.h"
 #include "smtpd/tls.h"
 
 namespace sekisho {
@@ -29,6 +31,9 @@ namespace asio = boost::asio;
 using asio::ip::tcp;
 constexpr auto quietly = asio::as_tuple(asio::use_awaitable);
 constexpr std::chrono::milliseconds pause_without_descriptors{100};
+// One client that isn't trusted holds no more than this part of all connections: it can't keep the others
+// out.
+constexpr std::size_t client_share = 10;
 constexpr const char* crowded = "421 4.3.2 Too many connections, try again later\r\n";
 
 std::string machine_name() {
@@ -164,20 +169,42 @@ asio::awaitable<void> SmtpdServer::accept_all(std::shared_ptr<Port> port) {
     }
 }
 
-bool SmtpdServer::has_room(const tcp::socket& socket) {
-    if (open_ < config_.connections) {
+bool SmtpdServer::has_room(const tcp::socket& socket, const std::optional<Address>& client) {
+    const char* limit = nullptr;
+    if (open_ >= config_.connections) {
+        limit = "a client was turned away: submission.connections is reached";
+    } else if (client) {
+        const auto known = clients_.find(*client);
+        const std::size_t share = std::max(config_.connections / client_share, std::size_t{1});
+        limit = known != clients_.end() && known->second >= share
+                    ? "a client was turned away: it holds a tenth of submission.connections"
+                    : nullptr;
+    }
+    if (limit == nullptr) {
         return true;
     }
     // Without waiting: who doesn't take one line at once isn't told.
     static_cast<void>(::send(const_cast<tcp::socket&>(socket).native_handle(), crowded,
                              std::char_traits<char>::length(crowded), MSG_DONTWAIT | MSG_NOSIGNAL));
-    log::warning("CROWDED", "a client was turned away: submission.connections is reached",
-                 {{"connections", open_}});
+    log::warning("CROWDED", limit,
+                 {{"connections", open_}, {"client", client ? client->text() : std::string("trusted")}});
     return false;
 }
 
+void SmtpdServer::left(const std::optional<Address>& client) {
+    open_--;
+    if (client && --clients_[*client] == 0) {
+        clients_.erase(*client);
+    }
+}
+
 void SmtpdServer::take(tcp::socket socket, const ListenerConfig& listener) {
-    if (!has_room(socket)) {
+    const Address address = remote_endpoint(socket.native_handle()).value_or(Endpoint{}).address;
+    std::optional<Address> client;
+    if (!policy::is_trusted(listener, address)) {
+        client = sasl::subscriber_of(address);
+    }
+    if (!has_room(socket, client)) {
         return;
     }
     const auto connection = std::make_shared<SmtpdConnection>(std::move(socket), services_, listener);
@@ -186,8 +213,11 @@ void SmtpdServer::take(tcp::socket socket, const ListenerConfig& listener) {
     }
     connections_.push_back(connection);
     open_++;
-    asio::co_spawn(context_, connection->run(), [this, connection](const std::exception_ptr& bug) {
-        open_--;
+    if (client) {
+        clients_[*client]++;
+    }
+    asio::co_spawn(context_, connection->run(), [this, connection, client](const std::exception_ptr& bug) {
+        left(client);
         try {
             if (bug) {
                 std::rethrow_exception(bug);

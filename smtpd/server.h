@@ -4,6 +4,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ssl/context.hpp>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -34,7 +35,9 @@ private:
     void serve(const ListenerConfig& listener, Descriptor socket);
     boost::asio::awaitable<void> accept_all(std::shared_ptr<Port> port);
     void take(boost::asio::ip::tcp::socket socket, const ListenerConfig& listener);
-    [[nodiscard]] bool has_room(const boost::asio::ip::tcp::socket& socket);
+    void left(const std::optional<Address>& client);
+    [[nodiscard]] bool has_room(const boost::asio::ip::tcp::socket& socket,
+                                const std::optional<Address>& client);
 
     boost::asio::io_context& context_;
     SubmissionConfig config_;  // with the host's name
@@ -45,6 +48,7 @@ private:
     SmtpdServices services_;
     std::vector<std::shared_ptr<Port>> ports_;
     std::vector<std::weak_ptr<SmtpdConnection>> connections_;
+    std::map<Address, std::size_t> clients_;  // connections of each that isn't trusted; IPv6: /64
     std::size_t open_ = 0;
 };
 

@@ -175,6 +175,32 @@ class Queue(SmtpTest):
         self.assertTrue(self.submission.relay.running())
 
 
+class Crowd(SmtpTest):
+    """One client can't keep the others out."""
+
+    def test_share_of_one_client(self) -> None:
+        self.isp.restart_agent(("[submission]", "[submission]\nconnections = 50"))
+        self.submission.restart()
+        with self.isp.lab["b"].network():
+            idle = [smtplib.SMTP(EDGE_CORE4, 587, timeout=10) for _ in range(3)]
+            idle += [socket.create_connection((EDGE_CORE4, 465), 10) for _ in range(2)]  # without a word of TLS
+            with self.assertRaises(smtplib.SMTPConnectError) as told:
+                smtplib.SMTP(EDGE_CORE4, 587, timeout=10)
+            self.assertEqual(told.exception.smtp_code, 421)
+        self.login().close()
+        for each in idle:
+            each.close()
+        with self.isp.lab["b"].network():
+            await_true(self.let_in, "room for the client that has left", 10, 0.1)
+
+    def let_in(self) -> bool:
+        try:
+            smtplib.SMTP(EDGE_CORE4, 587, timeout=10).close()
+            return True
+        except smtplib.SMTPConnectError:
+            return False
+
+
 class ProcessGone(SmtpTest):
     """Each of the others is gone for a while: clients are told to come back, and can."""
 
