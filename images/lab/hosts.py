@@ -145,7 +145,7 @@ class Process:
     def __init__(self, host: Host, arguments: tuple[str, ...], **popen):
         environment = host.environment() | popen.pop("env", {})
         self._entry = subprocess.Popen(host.command(*arguments), env=environment, **popen)
-        self.stdout = self._entry.stdout
+        self.stdin, self.stdout = self._entry.stdin, self._entry.stdout
         # nsenter forks, since only a child lands in the PID namespace.
         self.pid = await_true(lambda: child_of(self._entry.pid) or self._entry.poll() is not None,
                               f"start of {arguments[0]}")
@@ -165,8 +165,9 @@ class Process:
     def kill(self) -> None:
         self.signal(signal.SIGKILL)
         self.wait()
-        if self.stdout:
-            self.stdout.close()
+        for pipe in (self.stdin, self.stdout):
+            if pipe:
+                pipe.close()
 
 
 def set_namespace(descriptor: int) -> None:
