@@ -67,7 +67,8 @@ awaitable<api::Response> UserApi::answer(const api::Request& request) {
         co_return api::error_response(
             {.kind = Failure::refused,
              .what = request.peer.text() + " may not " + (looks ? "use this socket" : "change anything"),
-             .remedy = "run as root, or name the user in api.operators"});
+             .remedy = looks ? "run as root, or name the user in api.viewers"
+                             : "run as root, or name the user in api.operators"});
     }
     if (request.path == users_path) {
         if (looks) {

@@ -12,6 +12,8 @@ COMMANDS = (
     ("status",), ("doctor",), ("version",), ("interface",), ("interface", "list"),
     ("grant",), ("grant", "add"), ("grant", "list"), ("grant", "show"), ("grant", "revoke"),
     ("exempt",), ("exempt", "add"), ("exempt", "list"), ("exempt", "remove"), ("why",), ("config",), ("config", "check"),
+    ("user",), ("user", "add"), ("user", "list"), ("user", "passwd"), ("user", "remove"),
+    ("queue",), ("queue", "list"), ("queue", "show"), ("queue", "flush"), ("queue", "delete"),
 )
 
 
