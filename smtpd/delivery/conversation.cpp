@@ -61,18 +61,22 @@ asio::awaitable<Result<void>> Conversation::connect(Endpoint to, std::chrono::se
     if (error) {
         co_return std::unexpected(trouble("connect", error));
     }
-    // Both ends are one address: this host is the recipient's, and has no mailboxes.
-    const auto local = local_endpoint(socket_.native_handle());
-    if (local && local->address == to.address) {
-        const bool loopback = Prefix{to.address.masked(8), 8} == parse_prefix("127.0.0.0/8").value() ||
-                              to.address == parse_address("::1").value();
-        if (!loopback) {
-            co_return fail(Failure::conflict, "the mail host is this host itself");
-        }
-    }
     boost::system::error_code ignored;
     socket_.set_option(tcp::no_delay(true), ignored);
     co_return Result<void>();
+}
+
+bool Conversation::with_ourselves() const {
+    const int socket = const_cast<asio::ip::tcp::socket&>(socket_).native_handle();
+    const auto local = local_endpoint(socket);
+    const auto remote = remote_endpoint(socket);
+    if (!local || !remote || local->address != remote->address) {
+        return false;
+    }
+    const Address& address = local->address;
+    const bool loopback = Prefix{address.masked(8), 8} == parse_prefix("127.0.0.0/8").value() ||
+                          address == parse_address("::1").value();
+    return !loopback;
 }
 
 asio::awaitable<Result<void>> Conversation::start_tls(asio::ssl::context& context, std::string host) {

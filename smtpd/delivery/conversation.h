@@ -29,8 +29,10 @@ public:
     Conversation& operator=(const Conversation&) = delete;
     ~Conversation();
 
-    // Failure::unavailable where the host can't be reached in time; Failure::conflict where it is ourselves.
+    // Failure::unavailable where the host can't be reached in time.
     [[nodiscard]] boost::asio::awaitable<Result<void>> connect(Endpoint to, std::chrono::seconds limit);
+    // Whether both ends are one address, other than the loopback's.
+    [[nodiscard]] bool with_ourselves() const;
     // Failure::unavailable if the handshake fails; the connection is good for nothing then.
     [[nodiscard]] boost::asio::awaitable<Result<void>> start_tls(boost::asio::ssl::context& context,
                                                                  std::string host);

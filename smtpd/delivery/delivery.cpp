@@ -157,32 +157,40 @@ boost::asio::awaitable<std::expected<Delivery::Hosts, Outcome>> Delivery::resolv
     co_return hosts;
 }
 
+// Whatever is wrong with the smarthost is a mistake of ours, and no reason to give up anybody's mail.
+boost::asio::awaitable<std::expected<Delivery::Hosts, Outcome>> Delivery::to_smarthost() {
+    const SmarthostConfig& smarthost = *config_.smarthost;
+    if (const auto address = parse_address(smarthost.host)) {
+        co_return Hosts{{.name = smarthost.host, .addresses = {*address}, .port = smarthost.port}};
+    }
+    std::vector<std::string> names = {smarthost.host};
+    auto hosts = co_await resolve(std::move(names), smarthost.port);
+    if (!hosts && hosts.error().fate == Fate::failed) {
+        co_return std::unexpected(deferred("the smarthost " + smarthost.host + " has no addresses", "4.3.5"));
+    }
+    co_return hosts;
+}
+
 boost::asio::awaitable<std::expected<Delivery::Hosts, Outcome>> Delivery::route(std::string domain) {
-    const std::string target = config_.smarthost ? config_.smarthost->host : domain;
-    const std::uint16_t port = config_.smarthost ? config_.smarthost->port : config_.port;
-    auto address = literal(target);
-    if (!address && config_.smarthost) {
-        if (const auto plain = parse_address(target)) {
-            address = *plain;
-        }
+    if (config_.smarthost) {
+        auto smarthost = co_await to_smarthost();
+        co_return smarthost;
     }
-    if (address) {
-        co_return Hosts{{.name = target, .addresses = {*address}, .port = port}};
+    if (const auto address = literal(domain)) {
+        co_return Hosts{{.name = domain, .addresses = {*address}, .port = config_.port}};
     }
-    std::vector<std::string> names = {target};
-    if (!config_.smarthost) {
-        auto records = co_await resolver_.mx(domain);
-        if (!records) {
-            co_return std::unexpected(from_name_service(records.error()));
-        }
-        if (records->size() == 1 && records->front().host.empty()) {
-            co_return std::unexpected(failed(domain + " takes no mail (null MX)", "5.1.10"));  // RFC 7505
-        }
-        if (!records->empty()) {
-            names = in_order(std::move(*records));
-        }
+    auto records = co_await resolver_.mx(domain);
+    if (!records) {
+        co_return std::unexpected(from_name_service(records.error()));
     }
-    auto hosts = co_await resolve(std::move(names), port);
+    if (records->size() == 1 && records->front().host.empty()) {
+        co_return std::unexpected(failed(domain + " takes no mail (null MX)", "5.1.10"));  // RFC 7505
+    }
+    std::vector<std::string> names = {domain};
+    if (!records->empty()) {
+        names = in_order(std::move(*records));
+    }
+    auto hosts = co_await resolve(std::move(names), config_.port);
     co_return hosts;
 }
 
@@ -206,7 +214,8 @@ boost::asio::awaitable<Delivery::Attempt> Delivery::try_address(const Consignmen
     }
     Conversation conversation(executor_);
     const auto connected = co_await conversation.connect(endpoint, config_.host_timeout);
-    if (!connected && connected.error().kind == Failure::conflict) {
+    // This host is the recipient's, and has no mailboxes. A smarthost may well be another server here.
+    if (connected && !config_.smarthost && conversation.with_ourselves()) {
         co_return to_ourselves(name, consignment.envelope.recipients.size());
     }
     if (!connected) {
@@ -217,8 +226,7 @@ boost::asio::awaitable<Delivery::Attempt> Delivery::try_address(const Consignmen
     Transaction transaction(conversation, consignment, hostname_, name);
     auto outcomes = co_await transaction.run(with_tls ? &tls_ : nullptr, host.name);
     co_return Attempt{.outcomes = std::move(outcomes),
-                      .tls_failed = transaction.tls_failed(),
-                      .turned_away = transaction.turned_away()};
+                      .tls_failed = transaction.tls_failed()};
 }
 
 boost::asio::awaitable<std::vector<Outcome>> Delivery::deliver(Consignment consignment) {
@@ -244,8 +252,7 @@ boost::asio::awaitable<std::vector<Outcome>> Delivery::deliver(Consignment consi
                 attempt = co_await try_address(consignment, host, address, false);
             }
             for (std::size_t i = 0; i < open.size(); i++) {
-                findings.add(open[i], std::move(attempt.outcomes[i]),
-                             attempt.turned_away || attempt.ourselves);
+                findings.add(open[i], std::move(attempt.outcomes[i]), attempt.ourselves);
             }
             if (attempt.ourselves) {
                 co_return findings.take();  // RFC 5321, 5.1: no host behind us, lest mail go in circles

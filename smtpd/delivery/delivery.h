@@ -63,13 +63,13 @@ private:
 
     // The Outcome is why there are none.
     boost::asio::awaitable<std::expected<Hosts, Outcome>> route(std::string domain);
+    boost::asio::awaitable<std::expected<Hosts, Outcome>> to_smarthost();
     boost::asio::awaitable<std::expected<Hosts, Outcome>> resolve(std::vector<std::string> names,
                                                                   std::uint16_t port);
     struct Attempt {
         std::vector<Outcome> outcomes;
-        bool tls_failed = false;   // without TLS it may go better
-        bool turned_away = false;  // another host may think otherwise
-        bool ourselves = false;    // the hosts behind this one would send it back to us
+        bool tls_failed = false;  // without TLS it may go better
+        bool ourselves = false;   // the hosts behind this one would send it back to us
     };
     [[nodiscard]] static Attempt to_ourselves(const std::string& name, std::size_t recipients);
     boost::asio::awaitable<Attempt> try_address(const Consignment& consignment, const Host& host,

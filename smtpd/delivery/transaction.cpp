@@ -97,6 +97,15 @@ void Transaction::end_with(std::string_view command, const Reply& reply) {
          .tls = conversation_.tls_text()});
 }
 
+// 554 at the door (RFC 5321, 3.1) is the host's word, not the mailbox's: another host may think otherwise, or
+// this one later.
+void Transaction::turned_away(std::string_view command, const Reply& reply) {
+    end_with(command, reply);
+    for (Outcome& each : outcomes_) {
+        each.fate = Fate::deferred;
+    }
+}
+
 boost::asio::awaitable<std::vector<Outcome>> Transaction::run(boost::asio::ssl::context* tls,
                                                               const std::string& server_name) {
     bool good = co_await greet();
@@ -129,8 +138,7 @@ boost::asio::awaitable<bool> Transaction::greet() {
         co_return false;
     }
     if (!said->positive()) {
-        turned_away_ = said->permanent();  // 554 at the door (RFC 5321, 3.1)
-        end_with("the connection", *said);
+        turned_away("the connection", *said);
         co_return false;
     }
     co_return true;
@@ -149,8 +157,7 @@ boost::asio::awaitable<bool> Transaction::hello() {
         co_return false;
     }
     if (!said->positive()) {
-        turned_away_ = said->permanent();
-        end_with("EHLO", *said);
+        turned_away("EHLO", *said);
         co_return false;
     }
     extensions_ = *said;

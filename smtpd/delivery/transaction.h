@@ -38,8 +38,6 @@ public:
 
     // The way into TLS failed: another connection without it may succeed.
     [[nodiscard]] bool tls_failed() const { return tls_failed_; }
-    // The host, not the mailbox, has refused for good: another host may think otherwise.
-    [[nodiscard]] bool turned_away() const { return turned_away_; }
 
 private:
     // Each says whether to go on; what ends the transaction has been written into the outcomes.
@@ -58,6 +56,7 @@ private:
     void broken(const Error& error);
     // A reply that isn't what the command was to bring: a refusal, or one that has no place there.
     void end_with(std::string_view command, const Reply& reply);
+    void turned_away(std::string_view command, const Reply& reply);
     [[nodiscard]] Outcome outcome(const Reply& reply) const;
 
     Conversation& conversation_;
@@ -68,7 +67,6 @@ private:
     std::vector<Outcome> outcomes_;
     std::vector<bool> accepted_;
     bool tls_failed_ = false;
-    bool turned_away_ = false;
     bool broken_ = false;
 };
 

@@ -117,7 +117,7 @@ TEST_F(TransactionTest, AServerThatNeverStopsTalking) {
 TEST_F(TransactionTest, GreetingsThatAreRefusals) {
     for (const auto& [greeting, expected] :
          {std::pair{"421 4.3.2 closing", "deferred 4.3.2 421 4.3.2 closing"},
-          std::pair{"554 no mail here", "failed 5.0.0 554 no mail here"}}) {
+          std::pair{"554 no mail here", "deferred 5.0.0 554 no mail here"}}) {
         ScriptedServer server({Script{.greeting = greeting}});
         by_way_of(server);
         EXPECT_EQ(result(), expected);
