@@ -54,6 +54,12 @@ Result<std::vector<Descriptor>> open_ports(const SubmissionConfig& config) {
             continue;
         }
         auto made = listen_tcp(wanted);
+        if (!made && !passed.empty()) {
+            made.error().remedy =
+                "systemd has opened other ports than the configuration names: systemctl edit "
+                "sekisho-smtpd.socket, and add ListenStream=" +
+                wanted.text() + " to [Socket]";
+        }
         if (!made) {
             return std::unexpected(made.error());
         }

@@ -22,6 +22,11 @@ class Daemon:
     def start(self, *wrapper: str) -> None:
         """Returns when it has said READY=1; LabError with the end of its log if it ends instead. `wrapper`: words of a
         command that executes the words behind it."""
+        self.launch(*wrapper)
+        self.await_ready()
+
+    def launch(self, *wrapper: str, program: str | None = None) -> None:
+        """Starts it, or what will start it some day."""
         path = self.host.log(f"{self.name}.notify")
         path.unlink(missing_ok=True)
         self.close()
@@ -30,8 +35,10 @@ class Daemon:
         path.chmod(0o666)  # the daemon may have become somebody else when it is ready
         self._notify.settimeout(0.02)
         with open(self.host.log(f"{self.name}.log"), "ab") as log:
-            self.process = self.host.spawn(*wrapper, self.name, "--config", CONFIG, stdin=subprocess.DEVNULL, stdout=log,
-                                           stderr=log, env={"NOTIFY_SOCKET": f"/var/log/{self.name}.notify"})
+            self.process = self.host.spawn(*wrapper, program or self.name, "--config", CONFIG, stdin=subprocess.DEVNULL,
+                                           stdout=log, stderr=log, env={"NOTIFY_SOCKET": f"/var/log/{self.name}.notify"})
+
+    def await_ready(self) -> None:
         await_true(self.ready, f"READY=1 of {self.name}", 20)
 
     def refused_start(self, exit_code: int, *wrapper: str, program: str | None = None) -> str:

@@ -19,6 +19,25 @@ for unit in "$here"/*; do
     said=$(systemd-analyze --man=no verify "$unit" 2>&1) || true
     [ -z "$said" ] || { echo "$said"; exit 1; }
 done
+
+# Each unit's own directory, by its last setting: value UNIT SETTING.
+value() { sed -n "s/^$2=//p" "$1" | tail -1; }
+for outer in "$here"/*.service; do
+    for inner in "$here"/*.service; do
+        case $(value "$inner" StateDirectory) in
+        "$(value "$outer" StateDirectory)"/*)
+            mode=$(value "$outer" StateDirectoryMode)
+            case ${mode:-0755} in
+            *[1357]) ;;
+            *) echo "${outer##*/} closes its directory to ${inner##*/}, whose own is in it"; exit 1 ;;
+            esac
+            ;;
+        esac
+    done
+    # Others' sockets are in it.
+    [ -z "$(value "$outer" RuntimeDirectory)" ] || [ "$(value "$outer" RuntimeDirectoryPreserve)" = yes ] ||
+        { echo "${outer##*/} takes its directory away from the others' sockets"; exit 1; }
+done
 for unit in "$here"/*.service; do
     systemd-analyze security --offline=true --threshold=25 "$unit" >"$here/report" || { cat "$here/report"; exit 1; }
     tail -1 "$here/report"
