@@ -26,7 +26,7 @@ namespace {
 
 constexpr mode_t for_group = 0660;
 constexpr mode_t for_everybody = 0666;  // role_of decides who may do what
-constexpr std::size_t most_looked_at = 500;
+constexpr std::size_t most_looked_at = 100;
 // However far away the next moment is: a clock may be set.
 constexpr std::chrono::seconds longest_sleep{60};
 
@@ -167,52 +167,77 @@ void RelayDaemon::keep(const handoff::Request& request, Descriptor file,
         });
 }
 
+// Once for all that has happened in this turn of the loop: messages of one commit come in crowds.
 void RelayDaemon::schedule() {
-    const message::WallTime present = now();
-    // Those who were looked at may all be of one domain, which then has all the deliveries it may have:
-    // another look finds who stands behind them.
-    while (deliveries_ < config_.relay.deliveries && start_due(present) > 0) {
+    if (std::exchange(scheduled_, true)) {
+        return;
     }
-    wake_at(present);
+    boost::asio::post(context_, [this] {
+        scheduled_ = false;
+        const message::WallTime present = now();
+        // Those who were looked at may all be of one domain, which then has all the deliveries it may have:
+        // another look finds who stands behind them.
+        while (deliveries_ < config_.relay.deliveries && start_due(present)) {
+        }
+        wake_at(present);
+    });
 }
 
-// How many deliveries.
-std::size_t RelayDaemon::start_due(message::WallTime present) {
+// Whether another look may find more.
+bool RelayDaemon::start_due(message::WallTime present) {
+    const std::size_t limit = under_way_.size() + most_looked_at;
+    const auto due = reader_.due(present, limit, full_domains());
+    if (!due) {
+        log::error("SPOOL_FAILED", due.error().what, {{"remedy", due.error().remedy}});
+        return false;
+    }
+    const std::size_t before = deliveries_;
+    for (Group& group : groups_of(*due)) {
+        const std::string& domain = group.front().domain;
+        if (deliveries_ >= config_.relay.deliveries) {
+            break;
+        }
+        if (busy_[domain] < config_.relay.deliveries_per_host) {
+            start(domain, std::move(group));
+        }
+    }
+    return due->size() == limit && deliveries_ > before;
+}
+
+std::vector<std::string> RelayDaemon::full_domains() const {
     std::vector<std::string> full;
     for (const auto& [domain, count] : busy_) {
         if (count >= config_.relay.deliveries_per_host) {
             full.push_back(domain);
         }
     }
-    const auto due = reader_.due(present, under_way_.size() + most_looked_at, full);
-    if (!due) {
-        log::error("SPOOL_FAILED", due.error().what, {{"remedy", due.error().remedy}});
-        return 0;
-    }
-    std::map<std::pair<std::string, std::string>, Group> groups;
-    for (const spool::Waiting& waiting : *due) {
-        if (!under_way_.contains(waiting.recipient)) {
-            groups[{waiting.id, waiting.domain}].push_back(waiting);
-        }
-    }
-    std::size_t started = 0;
-    for (auto& [key, group] : groups) {
-        const std::string& domain = key.second;
-        if (deliveries_ >= config_.relay.deliveries) {
-            break;
-        }
-        if (busy_[domain] >= config_.relay.deliveries_per_host) {
+    return full;
+}
+
+// In the order of their first recipients, without those under way.
+std::vector<RelayDaemon::Group> RelayDaemon::groups_of(const std::vector<spool::Waiting>& due) const {
+    std::vector<Group> groups;
+    std::map<std::pair<std::string_view, std::string_view>, std::size_t> places;
+    for (const spool::Waiting& waiting : due) {
+        if (under_way_.contains(waiting.recipient)) {
             continue;
         }
-        deliveries_++;
-        busy_[domain]++;
-        started++;
-        for (const spool::Waiting& waiting : group) {
-            under_way_.insert(waiting.recipient);
+        const auto [place, is_new] = places.try_emplace({waiting.id, waiting.domain}, groups.size());
+        if (is_new) {
+            groups.emplace_back();
         }
-        boost::asio::co_spawn(context_, carry(domain, std::move(group)), boost::asio::detached);
+        groups[place->second].push_back(waiting);
     }
-    return started;
+    return groups;
+}
+
+void RelayDaemon::start(std::string domain, Group group) {
+    deliveries_++;
+    busy_[domain]++;
+    for (const spool::Waiting& waiting : group) {
+        under_way_.insert(waiting.recipient);
+    }
+    boost::asio::co_spawn(context_, carry(std::move(domain), std::move(group)), boost::asio::detached);
 }
 
 void RelayDaemon::wake_at(message::WallTime present) {

@@ -58,7 +58,11 @@ private:
     [[nodiscard]] static message::WallTime now();
     // Starts what is due, as far as the limits allow, and sets the timer for what comes next.
     void schedule();
-    std::size_t start_due(message::WallTime present);
+    [[nodiscard]] bool start_due(message::WallTime present);
+    void start(std::string domain, Group group);
+    // Those that have as many deliveries as they may.
+    [[nodiscard]] std::vector<std::string> full_domains() const;
+    [[nodiscard]] std::vector<Group> groups_of(const std::vector<spool::Waiting>& due) const;
     void wake_at(message::WallTime now);
     boost::asio::awaitable<void> carry(std::string domain, Group group);
     boost::asio::awaitable<void> write_down(std::string id, spool::Writer::Work work);
@@ -78,6 +82,7 @@ private:
     std::set<std::int64_t> under_way_;         // recipients
     std::map<std::string, std::size_t> busy_;  // deliveries by domain
     std::size_t deliveries_ = 0;
+    bool scheduled_ = false;
     Counts counts_;
     std::minstd_rand random_{std::random_device{}()};
     std::optional<spool::Writer> writer_;  // its thread ends before what it posts to

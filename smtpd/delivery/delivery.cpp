@@ -225,8 +225,7 @@ boost::asio::awaitable<Delivery::Attempt> Delivery::try_address(const Consignmen
     }
     Transaction transaction(conversation, consignment, hostname_, name);
     auto outcomes = co_await transaction.run(with_tls ? &tls_ : nullptr, host.name);
-    co_return Attempt{.outcomes = std::move(outcomes),
-                      .tls_failed = transaction.tls_failed()};
+    co_return Attempt{.outcomes = std::move(outcomes), .tls_failed = transaction.tls_failed()};
 }
 
 boost::asio::awaitable<std::vector<Outcome>> Delivery::deliver(Consignment consignment) {

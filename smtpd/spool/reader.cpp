@@ -86,8 +86,9 @@ Result<std::vector<Waiting>> SpoolReader::due(WallTime now, std::size_t limit,
     for (std::size_t i = 0; i < without.size(); i++) {
         marks += i == 0 ? "?" : ", ?";
     }
-    auto statement = database_.prepare(std::string(waiting_columns) + "WHERE next <= ? AND domain NOT IN (" +
-                                       marks + ") ORDER BY next, recipients.number LIMIT ?");
+    auto statement =
+        database_.prepare(std::string(waiting_columns) + "WHERE next <= ? AND domain NOT IN (" + marks +
+                          ") ORDER BY next, recipients.domain, recipients.number LIMIT ?");
     if (statement) {
         statement->bind(1, number(now));
         int index = 2;
