@@ -186,29 +186,37 @@ void RelayDaemon::schedule() {
 // Whether another look may find more.
 bool RelayDaemon::start_due(message::WallTime present) {
     const std::size_t limit = under_way_.size() + most_looked_at;
-    const auto due = reader_.due(present, limit, full_domains());
+    const std::vector<std::string> full = full_lanes();
+    if (config_.relay.smarthost && !full.empty()) {
+        return false;  // there is no other way out
+    }
+    const auto due = reader_.due(present, limit, full);
     if (!due) {
         log::error("SPOOL_FAILED", due.error().what, {{"remedy", due.error().remedy}});
         return false;
     }
     const std::size_t before = deliveries_;
     for (Group& group : groups_of(*due)) {
-        const std::string& domain = group.front().domain;
+        const std::string lane(lane_of(group.front()));
         if (deliveries_ >= config_.relay.deliveries) {
             break;
         }
-        if (busy_[domain] < config_.relay.deliveries_per_host) {
-            start(domain, std::move(group));
+        if (busy_[lane] < config_.relay.deliveries_per_host) {
+            start(lane, std::move(group));
         }
     }
     return due->size() == limit && deliveries_ > before;
 }
 
-std::vector<std::string> RelayDaemon::full_domains() const {
+std::string_view RelayDaemon::lane_of(const spool::Waiting& waiting) const {
+    return config_.relay.smarthost ? std::string_view() : std::string_view(waiting.domain);
+}
+
+std::vector<std::string> RelayDaemon::full_lanes() const {
     std::vector<std::string> full;
-    for (const auto& [domain, count] : busy_) {
+    for (const auto& [lane, count] : busy_) {
         if (count >= config_.relay.deliveries_per_host) {
-            full.push_back(domain);
+            full.push_back(lane);
         }
     }
     return full;
@@ -222,7 +230,7 @@ std::vector<RelayDaemon::Group> RelayDaemon::groups_of(const std::vector<spool::
         if (under_way_.contains(waiting.recipient)) {
             continue;
         }
-        const auto [place, is_new] = places.try_emplace({waiting.id, waiting.domain}, groups.size());
+        const auto [place, is_new] = places.try_emplace({waiting.id, lane_of(waiting)}, groups.size());
         if (is_new) {
             groups.emplace_back();
         }
@@ -231,13 +239,13 @@ std::vector<RelayDaemon::Group> RelayDaemon::groups_of(const std::vector<spool::
     return groups;
 }
 
-void RelayDaemon::start(std::string domain, Group group) {
+void RelayDaemon::start(std::string lane, Group group) {
     deliveries_++;
-    busy_[domain]++;
+    busy_[lane]++;
     for (const spool::Waiting& waiting : group) {
         under_way_.insert(waiting.recipient);
     }
-    boost::asio::co_spawn(context_, carry(std::move(domain), std::move(group)), boost::asio::detached);
+    boost::asio::co_spawn(context_, carry(std::move(lane), std::move(group)), boost::asio::detached);
 }
 
 void RelayDaemon::wake_at(message::WallTime present) {

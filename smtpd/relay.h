@@ -12,6 +12,7 @@
 #include <random>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "agent/api/http_server.h"
@@ -38,7 +39,7 @@ public:
     ~RelayDaemon() = default;
 
 private:
-    // Recipients of one message in one domain: they travel together.
+    // Recipients of one message who travel together: those in one lane.
     using Group = std::vector<spool::Waiting>;
     struct Counts {
         std::uint64_t kept = 0;
@@ -59,12 +60,14 @@ private:
     // Starts what is due, as far as the limits allow, and sets the timer for what comes next.
     void schedule();
     [[nodiscard]] bool start_due(message::WallTime present);
-    void start(std::string domain, Group group);
+    void start(std::string lane, Group group);
+    // What shares a way out, and its limit of deliveries: a domain, or everything where there is a smarthost.
+    [[nodiscard]] std::string_view lane_of(const spool::Waiting& waiting) const;
     // Those that have as many deliveries as they may.
-    [[nodiscard]] std::vector<std::string> full_domains() const;
+    [[nodiscard]] std::vector<std::string> full_lanes() const;
     [[nodiscard]] std::vector<Group> groups_of(const std::vector<spool::Waiting>& due) const;
     void wake_at(message::WallTime now);
-    boost::asio::awaitable<void> carry(std::string domain, Group group);
+    boost::asio::awaitable<void> carry(std::string lane, Group group);
     boost::asio::awaitable<void> write_down(std::string id, spool::Writer::Work work);
     // What becomes of the group, as work for the spool; logged and counted.
     [[nodiscard]] spool::Writer::Work conclude(const spool::Queued& queued, const Group& group,
@@ -80,7 +83,7 @@ private:
     delivery::Delivery delivery_;
     boost::asio::steady_timer timer_;
     std::set<std::int64_t> under_way_;         // recipients
-    std::map<std::string, std::size_t> busy_;  // deliveries by domain
+    std::map<std::string, std::size_t> busy_;  // deliveries by lane
     std::size_t deliveries_ = 0;
     bool scheduled_ = false;
     Counts counts_;

@@ -33,12 +33,12 @@ void log_outcome(std::string_view name, std::string_view text, const spool::Wait
 
 }  // namespace
 
-boost::asio::awaitable<void> RelayDaemon::carry(std::string domain, Group group) {
+boost::asio::awaitable<void> RelayDaemon::carry(std::string lane, Group group) {
     const std::string id = group.front().id;
     auto queued = reader_.message(id);
     if (queued) {
         delivery::Consignment consignment{.envelope = queued->envelope,
-                                          .domain = domain,
+                                          .domain = group.front().domain,
                                           .size = queued->size,
                                           .body = [this, id](std::uint64_t offset, std::size_t size) {
                                               return reader_.body(id, offset, size);
@@ -58,8 +58,8 @@ boost::asio::awaitable<void> RelayDaemon::carry(std::string domain, Group group)
     for (const spool::Waiting& waiting : group) {
         under_way_.erase(waiting.recipient);
     }
-    if (--busy_[domain] == 0) {
-        busy_.erase(domain);
+    if (--busy_[lane] == 0) {
+        busy_.erase(lane);
     }
     deliveries_--;
     schedule();

@@ -10,7 +10,7 @@ from lab.hosts import Host
 
 class MailHost:
     """Listens on one address of a host. `answers`: replies to whole commands, or to all that begin with a word;
-    others are agreed to. "STARTTLS" among them offers it. Use it in a `with`."""
+    others are agreed to. None is silence, "STARTTLS" among them offers it. Use it in a `with`."""
 
     def __init__(self, host: Host, address: str, port: int, answers: dict[str, str]):
         self.answers = answers
@@ -43,14 +43,14 @@ class MailHost:
             client.settimeout(30)
             self.greeted.append(time.time())
             try:
-                client.sendall(self._answer("", "220 mx.example.com ESMTP").encode())
+                client.sendall(self._answer("", "220 mx.example.com ESMTP"))
                 for line in lines:
                     command = line.decode(errors="replace").rstrip("\r\n")
                     self.commands.append(command)
-                    client.sendall(self._answer(command, self._agree(command)).encode())
+                    client.sendall(self._answer(command, self._agree(command)))
                     if command == "DATA" and "DATA" not in self.answers:
                         self.messages.append(self._body(lines))
-                        client.sendall(self._answer(".", "250 2.0.0 Ok").encode())
+                        client.sendall(self._answer(".", "250 2.0.0 Ok"))
                     elif command == "QUIT":
                         return
             except OSError:  # the other side is gone
@@ -58,12 +58,14 @@ class MailHost:
 
     def _agree(self, command: str) -> str:
         if command.startswith("EHLO"):
-            return "250-mx.example.com\r\n250-STARTTLS\r\n250 8BITMIME" if "STARTTLS" in self.answers else "250 mx.example.com"
+            offered = "250-STARTTLS\r\n" if "STARTTLS" in self.answers else ""
+            return f"250-mx.example.com\r\n{offered}250 8BITMIME"
         return {"DATA": "354 Go on", "QUIT": "221 2.0.0 Bye"}.get(command, "250 2.0.0 Ok")
 
-    def _answer(self, command: str, otherwise: str) -> str:
+    def _answer(self, command: str, otherwise: str) -> bytes:
         """What the test wants, or else this. "" and "." stand for the greeting and a message's end."""
-        return self.answers.get(command, self.answers.get(command.split(" ")[0].upper(), otherwise)) + "\r\n"
+        answer = self.answers.get(command, self.answers.get(command.split(" ")[0].upper(), otherwise))
+        return b"" if answer is None else f"{answer}\r\n".encode()
 
     def _body(self, lines) -> bytes:
         body = b""

@@ -56,12 +56,11 @@ class RelayTest(SmtpTest):
         return line
 
     def waiting(self) -> dict:
-        """The only recipient in the queue, once there was an attempt."""
+        """The only recipient in the queue, once there is only one and there was an attempt."""
         def look() -> dict | None:
-            all = [each for message in self.submission.queue() for each in message["recipients"]]
-            self.assertLessEqual(len(all), 1)
-            return all[0] if all and all[0]["attempts"] else None
-        return await_true(look, "an attempt", 20)
+            waiting = [each for message in self.submission.queue() for each in message["recipients"]]
+            return waiting[0] if len(waiting) == 1 and waiting[0]["attempts"] else None
+        return await_true(look, "one recipient with an attempt", 20)
 
     def said(self, name: str) -> str:
         """Lines of this name in the relay's log."""
@@ -96,6 +95,18 @@ class Smarthost(RelayTest):
         told = sorted(command for command in host.commands if command.startswith("RCPT"))
         self.assertEqual(told, sorted(f"RCPT TO:<{recipient}>" for recipient in recipients))
         self.assertEqual(len(self.isp.inbox("internet")), before)
+
+    def test_many_domains(self) -> None:
+        """One message is one message there, however many domains it is for."""
+        recipients = [f"friend@d{number}.example.net" for number in range(10)]
+        with MailHost(self.isp.lab["mail"], MAIL4, 2525, {}) as host:
+            self.configure(self.to(f"[{MAIL4}]:2525"))
+            client = self.login()
+            client.sendmail(SENDER, recipients, b"Subject: many\r\n\r\nx\r\n")
+            client.close()
+            await_true(lambda: not self.submission.queue(), "an empty queue")
+        self.assertEqual(len(host.messages), 1)
+        self.assertEqual(sum(command.startswith("RCPT") for command in host.commands), len(recipients))
 
     def test_on_this_host(self) -> None:
         """Another mail server on the box is a smarthost like any other."""
@@ -180,7 +191,8 @@ class Retries(RelayTest):
                 self.assertEqual(state["attempts"], attempt)
                 self.assertIn(self.LATER, state["last_error"])
                 waits.append(self.seconds(state["next"]) - host.greeted[attempt - 1])
-            for wait, (least, most) in zip(waits, ((1, 4), (2, 5), (4, 7))):  # 2, 3 and 4.5 s, up to a quarter more, whole seconds
+            # 2, 3 and 4.5 s, up to a quarter more, in whole seconds
+            for wait, (least, most) in zip(waits, ((1, 4), (2, 5), (4, 7))):
                 self.assertTrue(least <= wait <= most, waits)
             self.assertEqual(waits, sorted(waits))
             self.assertEqual(host.messages, [])
@@ -230,6 +242,28 @@ class Retries(RelayTest):
         notice = self.isp.inbox("mail")[-1].read_text()
         self.assertIn("Status: 5.4.7", notice)
         self.assertIn(self.LATER, notice)
+
+
+class SlowHost(RelayTest):
+    """However much waits for a host that says nothing, others get their mail."""
+
+    SLOW = "203.0.113.27"  # nobody has it, until the test gives it to the internet host
+
+    def test_others_get_theirs(self) -> None:
+        internet = self.isp.lab["internet"]
+        internet.run("ip", "addr", "add", f"{self.SLOW}/32", "dev", "eth0")
+        self.addCleanup(internet.run, "ip", "addr", "del", f"{self.SLOW}/32", "dev", "eth0")
+        self.configure(OTHER_PORT)
+        crowd = [f"friend{number}@[{self.SLOW}]" for number in range(100)]
+        with MailHost(internet, self.SLOW, 2525, {"": None}) as slow, MailHost(internet, INTERNET4, 2525, {}) as host:
+            client = self.login()
+            for number in range(15):
+                client.sendmail(SENDER, crowd, f"Subject: slow {number}\r\n\r\nx\r\n".encode())
+            await_true(lambda: len(slow.greeted) == 5, "as many deliveries as may be at once")  # deliveries_per_host
+            client.sendmail(SENDER, [FRIEND], b"Subject: quick\r\n\r\nx\r\n")
+            client.close()
+            await_true(lambda: host.messages, "the other host's message")
+            self.assertEqual(len(slow.greeted), 5)
 
 
 class Notices(RelayTest):
