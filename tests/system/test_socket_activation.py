@@ -89,9 +89,9 @@ class SocketActivation(LabTest):
             self.listening(self.submission.smtpd, port)
 
     def assert_never_root(self, daemon) -> None:
-        status = dict(line.split(":\t", 1) for line in
-                      self.edge.file(f"/proc/{self.edge.run('pidof', daemon.name).stdout.strip()}/status").read_text().splitlines()
-                      if ":\t" in line)
+        pid = self.edge.run("pidof", daemon.name).stdout.strip()
+        lines = self.edge.file(f"/proc/{pid}/status").read_text().splitlines()
+        status = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
         self.assertEqual(set(status["Uid"].split()), {self.edge.run("id", "-u", daemon.name).stdout.strip()})
         for capabilities in ("CapPrm", "CapEff", "CapBnd", "CapAmb"):
             self.assertEqual(int(status[capabilities], 16), 0, f"{daemon.name} {capabilities}")
