@@ -66,7 +66,7 @@ def start_postfix(lab: Lab, host: str, domain: str, name: str, address4: str, ad
     machine.run("install", "-d", "-o", "postfix", "-g", "postfix", "/var/lib/postfix")
     machine.run("install", "-d", "-o", "mail", "-g", "mail", "/var/lib/mail")
     machine.run("install", "-d", "/var/spool/postfix")
-    machine.run("postfix", "start")
+    machine.run("postfix", "start", timeout=120)  # 2.5 s on an idle machine
     for address in (address4, address6):
         await_true(lambda address=address: accepts(machine, address, 25), f"Postfix on {host} at {address}", 30)
 

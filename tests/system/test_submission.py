@@ -247,7 +247,7 @@ class ProcessGone(SmtpTest):
         for number in range(50):
             client.mail(SENDER)
             client.rcpt(FRIEND)
-            answer = client.data(f"Subject: full {number}\r\n\r\n".encode() + b"x" * 70 * 1000 + b"\r\n")
+            answer = client.data(f"Subject: full {number}\r\n\r\n".encode() + (b"x" * 70 + b"\r\n") * 1000)
             if answer[0] != 250:
                 break
         self.assertEqual(self.code(answer), "452 4.3.1")
