@@ -53,6 +53,7 @@ std::vector<std::string> in_order(std::vector<dns::MxRecord> records) {
     std::ranges::shuffle(records, random);
     std::ranges::stable_sort(records, {}, &dns::MxRecord::preference);
     std::vector<std::string> names;
+    names.reserve(records.size());
     for (dns::MxRecord& record : records) {
         names.push_back(std::move(record.host));
     }
@@ -123,9 +124,9 @@ private:
 
 }  // namespace
 
-Delivery::Delivery(const boost::asio::any_io_executor& executor, const RelayConfig& config,
-                   std::string hostname, dns::Resolver& resolver)
-    : executor_(executor),
+Delivery::Delivery(boost::asio::any_io_executor executor, const RelayConfig& config, std::string hostname,
+                   dns::Resolver& resolver)
+    : executor_(std::move(executor)),
       config_(config),
       hostname_(std::move(hostname)),
       resolver_(resolver),

@@ -45,7 +45,7 @@ struct Consignment {
 class Delivery {
 public:
     // `hostname` is what we call ourselves. All references outlive the object.
-    Delivery(const boost::asio::any_io_executor& executor, const RelayConfig& config, std::string hostname,
+    Delivery(boost::asio::any_io_executor executor, const RelayConfig& config, std::string hostname,
              dns::Resolver& resolver);
 
     // One outcome for each recipient, in their order. Tries the hosts of the domain (RFC 5321, 5.1), or the
