@@ -4,6 +4,7 @@
 #include "smtpd/delivery/delivery.h"
 
 #include <algorithm>
+#include <chrono>
 #include <optional>
 #include <random>
 #include <utility>
@@ -18,6 +19,9 @@ namespace {
 // Tried in one attempt; a domain can have any number.
 constexpr std::size_t most_hosts = 5;
 constexpr std::size_t most_addresses = 4;
+// After so long no other host is tried: those who answer every command just before its limit, at all of their
+// addresses, would keep one of few places for days.
+constexpr std::chrono::minutes long_enough{30};
 
 Outcome failed(std::string text, std::string status) {
     return {
@@ -237,10 +241,11 @@ boost::asio::awaitable<std::vector<Outcome>> Delivery::deliver(Consignment consi
     // What is final for some recipients at one host is not asked again at the next.
     const std::vector<std::string> wanted = consignment.envelope.recipients;
     Findings findings(wanted.size());
+    const auto end = std::chrono::steady_clock::now() + long_enough;
     for (const Host& host : *hosts) {
         for (const Address& address : host.addresses) {
             const std::vector<std::size_t> open = findings.open();
-            if (open.empty()) {
+            if (open.empty() || std::chrono::steady_clock::now() > end) {
                 co_return findings.take();
             }
             consignment.envelope.recipients.clear();
