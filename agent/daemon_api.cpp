@@ -359,7 +359,15 @@ Result<api::LoginOutcome> Daemon::report_login(const api::LoginReport& report) {
 
 std::string Daemon::metrics() const {
     const auto now = status();
-    return now ? metrics_text(*now, store_errors_) : std::string();
+    if (!now) {
+        return {};
+    }
+    AgentCounts counts{.store_errors = store_errors_, .kernel_errors = kernel_errors_, .listeners = {}};
+    counts.listeners.emplace_back(config_.api.socket.string(), api_->counts());
+    for (const auto& policy : policies_) {
+        counts.listeners.emplace_back(policy->name(), policy->http_counts());
+    }
+    return metrics_text(*now, counts);
 }
 
 }  // namespace sekisho

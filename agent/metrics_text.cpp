@@ -8,9 +8,28 @@
 
 namespace sekisho {
 
-std::string metrics_text(const api::Status& status, std::uint64_t store_errors) {
-    constexpr auto counter = Metrics::Kind::counter;
-    constexpr auto gauge = Metrics::Kind::gauge;
+namespace {
+
+constexpr auto counter = Metrics::Kind::counter;
+constexpr auto gauge = Metrics::Kind::gauge;
+
+void add_listeners(Metrics& metrics, const AgentCounts& counts) {
+    metrics.declare("sekisho_http_requests_total", counter, "Requests that could be read, by listener");
+    metrics.declare("sekisho_http_turned_down_total", counter, "Clients turned down, by listener and why");
+    for (const auto& [name, http] : counts.listeners) {
+        metrics.set("sekisho_http_requests_total", {{"listener", name}}, static_cast<double>(http.requests));
+        for (const auto& [why, value] :
+             {std::pair{"malformed", http.malformed}, std::pair{"slow", http.slow},
+              std::pair{"crowded_out", http.crowded_out}, std::pair{"turned_away", http.turned_away}}) {
+            metrics.set("sekisho_http_turned_down_total", {{"listener", name}, {"why", why}},
+                        static_cast<double>(value));
+        }
+    }
+}
+
+}  // namespace
+
+std::string metrics_text(const api::Status& status, const AgentCounts& counts) {
     Metrics metrics;
     metrics.declare("sekisho_packets_total", counter, "Packets judged, by reason and verdict");
     metrics.declare("sekisho_bytes_total", counter, "Bytes judged, by reason and verdict");
@@ -36,7 +55,10 @@ std::string metrics_text(const api::Status& status, std::uint64_t store_errors) 
     metrics.declare("sekisho_interfaces", gauge, "Interfaces with a program");
     metrics.set("sekisho_interfaces", {}, static_cast<double>(status.interfaces));
     metrics.declare("sekisho_store_errors_total", counter, "Failed writes of the store");
-    metrics.set("sekisho_store_errors_total", {}, static_cast<double>(store_errors));
+    metrics.set("sekisho_store_errors_total", {}, static_cast<double>(counts.store_errors));
+    metrics.declare("sekisho_kernel_errors_total", counter, "Changes that the kernel refused");
+    metrics.set("sekisho_kernel_errors_total", {}, static_cast<double>(counts.kernel_errors));
+    add_listeners(metrics, counts);
     metrics.declare("sekisho_start_time_seconds", gauge, "When the agent started, Unix time");
     metrics.set("sekisho_start_time_seconds", {}, since);
     return metrics.text();

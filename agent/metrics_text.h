@@ -4,12 +4,20 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "agent/api/routes.h"
 
 namespace sekisho {
 
-// Counters of the kernel and of the agent; `store_errors` is how often the store could not be written.
-[[nodiscard]] std::string metrics_text(const api::Status& status, std::uint64_t store_errors);
+// What a status doesn't say.
+struct AgentCounts {
+    std::uint64_t store_errors = 0;   // how often the store could not be written
+    std::uint64_t kernel_errors = 0;  // changes that the kernel refused
+    std::vector<std::pair<std::string, api::HttpCounts>> listeners;  // by the reporter's name, or the socket
+};
+
+[[nodiscard]] std::string metrics_text(const api::Status& status, const AgentCounts& counts);
 
 }  // namespace sekisho

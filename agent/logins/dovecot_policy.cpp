@@ -56,6 +56,10 @@ Counts DovecotPolicy::counts() const {
     return counts_;
 }
 
+api::HttpCounts DovecotPolicy::http_counts() const {
+    return server_ ? server_->counts() : api::HttpCounts{};
+}
+
 bool DovecotPolicy::admits(const api::Peer& peer) {
     const bool known = peer.address && std::ranges::any_of(config_.reporters, [&peer](const Prefix& prefix) {
                            return prefix.contains(*peer.address);

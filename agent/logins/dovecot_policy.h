@@ -28,6 +28,7 @@ public:
 
     [[nodiscard]] const std::string& name() const { return config_.name; }
     [[nodiscard]] Counts counts() const;
+    [[nodiscard]] api::HttpCounts http_counts() const;
     [[nodiscard]] std::uint16_t port() const { return server_ ? server_->port() : 0; }
 
 private:

@@ -109,7 +109,14 @@ class PolicyListener(LabTest):
         with self.raw(b"POST /?command=allow HTTP/1.1\r\nHost: x\r\nX-API-Key: " + API_KEY.encode()
                       + b"\r\nContent-Length: 1000000000\r\n\r\n" + b"{" * 200_000) as stream:
             self.assert_closed(stream)
+        self.assertEqual(self.turned_down("malformed"), 2)
         self.assert_healthy()
+
+    def turned_down(self, why: str) -> float:
+        text = self.edge.run("curl", "-sS", "--fail", "--unix-socket", "/run/sekisho/agent.sock",
+                             "http://localhost/metrics").stdout
+        line = f'sekisho_http_turned_down_total{{listener="mail1",why="{why}"}} '
+        return next(float(each.removeprefix(line)) for each in text.splitlines() if each.startswith(line))
 
     def assert_closed(self, stream: socket.socket, seconds: float = 15) -> None:
         """Whatever is answered, the end comes."""
@@ -139,6 +146,7 @@ class PolicyListener(LabTest):
             self.assertLess(time.monotonic() - begin, 2)
             await_true(self.serves, "an honest login among 400 slow ones", 20)
             self.assert_closed(slow[1], 20)
+            self.assertGreaterEqual(self.turned_down("slow") + self.turned_down("crowded_out"), 144)
         finally:
             for stream in slow:
                 stream.close()
