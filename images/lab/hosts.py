@@ -211,7 +211,9 @@ class Lab:
         """New hosts, all at once, that outlive this process only if they are to be kept; what stood under this lab's name before is removed."""
         self.remove()
         forget_dead_labs()
-        self.state.mkdir(parents=True)
+        while not self.state.exists():
+            with contextlib.suppress(FileNotFoundError):  # another lab, the last one, has just put out the light
+                self.state.mkdir(parents=True)
         path = f"{self.build}/agent:{self.build}/agent/cli:{self.build}/smtpd:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
         known = {"build": str(self.build), "boot": boot_id(), "maker": os.getpid(), "started": start_time(os.getpid())}
         (self.state / "lab.json").write_text(json.dumps(known))
