@@ -90,7 +90,8 @@ public:
     // Of a file that a Spool has opened before.
     [[nodiscard]] static Result<SpoolReader> open(const std::filesystem::path& file);
 
-    // Recipients that are due, the longest waiting first; none of the domains `without`.
+    // Recipients that are due, the longest waiting first, those of one second by domain (so the index has
+    // them); none of the domains `without`.
     [[nodiscard]] Result<std::vector<Waiting>> due(WallTime now, std::size_t limit,
                                                    const std::vector<std::string>& without = {}) const;
     // When the next will be due, after `now`, if any waits.

@@ -128,10 +128,10 @@ TEST_F(SpoolTest, DomainsThatHaveEnoughAreLeftOut) {
         spool,
         envelope("a000000000000000", {"a@example.com", "b@example.org", "c@EXAMPLE.com", "d@[192.0.2.1]"}),
         "body"));
-    EXPECT_THAT(due(noon, {"example.com"}), ElementsAre("b@example.org", "d@[192.0.2.1]"));
+    EXPECT_THAT(due(noon, {"example.com"}), ElementsAre("d@[192.0.2.1]", "b@example.org"));
     EXPECT_THAT(due(noon, {"example.com", "x' OR '1'='1", "example.org"}), ElementsAre("d@[192.0.2.1]"));
-    EXPECT_THAT(due(noon, {}, 1), ElementsAre("a@example.com"));
-    EXPECT_THAT(due(noon, {"example.com"}, 1), ElementsAre("b@example.org"))
+    EXPECT_THAT(due(noon, {}, 1), ElementsAre("d@[192.0.2.1]"));
+    EXPECT_THAT(due(noon, {"[192.0.2.1]", "example.com"}, 1), ElementsAre("b@example.org"))
         << "the limit counts what is left";
 }
 
@@ -146,7 +146,7 @@ TEST_F(SpoolTest, Hurrying) {
     ASSERT_TRUE(commit(spool, [](Spool& in) { return in.hurry(noon, "Example.ORG", {}); }));
     EXPECT_THAT(due(noon), ElementsAre("x@example.org"));
     ASSERT_TRUE(commit(spool, [](Spool& in) { return in.hurry(noon, {}, "c000000000000000"); }));
-    EXPECT_THAT(due(noon), ElementsAre("x@example.org", "x@example.net"));
+    EXPECT_THAT(due(noon), ElementsAre("x@example.net", "x@example.org"));
     ASSERT_TRUE(commit(spool, [](Spool& in) { return in.hurry(noon, "nowhere.test", {}); }));
     EXPECT_EQ(due(noon).size(), 2U);
     ASSERT_TRUE(commit(spool, [](Spool& in) { return in.hurry(noon, {}, {}); }));
