@@ -1,19 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The tables, and how a file of an earlier version becomes one of today.
+// The agent's tables. Internal to this room.
 #pragma once
 
-#include "agent/base/database.h"
-#include "agent/base/result.h"
+#include "agent/base/schema.h"
 
 namespace sekisho::store {
 
-// Written into the file's header (PRAGMA application_id, user_version). "Skso".
-constexpr int application_id = 0x536b736f;
-// The version of the tables that this program reads and writes.
-[[nodiscard]] int schema_version();
-
-// Brings the tables to today's version, each step in a transaction of its own. Failure::invalid for a file of
-// a newer version, of another program, or a damaged one; nothing is changed then.
-[[nodiscard]] Result<void> migrate(const Database& database);
+[[nodiscard]] const Schema& schema();
 
 }  // namespace sekisho::store

@@ -58,7 +58,7 @@ Result<Store> Store::open(const std::filesystem::path& file) {
     if (!database) {
         return std::unexpected(database.error());
     }
-    if (auto migrated = migrate(*database); !migrated) {
+    if (auto migrated = migrate(*database, schema()); !migrated) {
         return std::unexpected(migrated.error());
     }
     // With a write-ahead log a commit is one append, and somebody's look into the file doesn't hold up a

@@ -6,15 +6,14 @@
 
 #include "agent/base/database.h"
 #include "agent/base/result.h"
+#include "agent/base/schema.h"
 
 namespace sekisho::spool {
 
 // A body's octets stand in pieces of this size, the last one shorter; readers rely on it.
 constexpr std::size_t piece_size = std::size_t{64} * 1024;
 
-// Brings the tables to today's version. Failure::invalid for a file of a newer version, of another program,
-// or a damaged one; nothing is changed then.
-[[nodiscard]] Result<void> migrate(const Database& database);
+[[nodiscard]] const Schema& schema();
 
 // What every connection to the file sets for itself.
 [[nodiscard]] Result<void> set_pragmas(const Database& database);

@@ -60,10 +60,11 @@ Result<Spool> Spool::open(const std::filesystem::path& file) {
     if (!database) {
         return std::unexpected(database.error());
     }
-    for (const auto step : {migrate, set_pragmas}) {
-        if (auto done = step(*database); !done) {
-            return std::unexpected(done.error());
-        }
+    if (auto migrated = migrate(*database, schema()); !migrated) {
+        return std::unexpected(migrated.error());
+    }
+    if (auto set = set_pragmas(*database); !set) {
+        return std::unexpected(set.error());
     }
     return Spool(std::move(*held), std::move(*database));
 }

@@ -47,8 +47,8 @@ protected:
 TEST_F(SchemaTest, TheVersionStandsInTheFile) {
     make();
     const auto database = Database::open(file_, 0);
-    EXPECT_EQ(database->integer("PRAGMA user_version"), schema_version());
-    EXPECT_EQ(database->integer("PRAGMA application_id"), application_id);
+    EXPECT_EQ(database->integer("PRAGMA user_version"), schema().version());
+    EXPECT_EQ(database->integer("PRAGMA application_id"), schema().application_id);
     EXPECT_EQ(database->text("PRAGMA journal_mode"), "wal");
 }
 
