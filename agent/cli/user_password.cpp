@@ -2,7 +2,7 @@
 // Reading a line that nobody shall see.
 #include "agent/cli/user_password.h"
 
-#include <signal.h>
+#include <poll.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -24,16 +24,21 @@ constexpr std::size_t longest = 1023;
 volatile std::sig_atomic_t interrupted = 0;
 
 // While it lives, the terminal doesn't show what is typed, and signals that would end the program only
-// interrupt the reading: else the terminal would stay silent after Ctrl-C.
+// interrupt await(): else the terminal would stay silent after Ctrl-C. Elsewhere they are held back, so that
+// one that comes before the reading begins isn't forgotten.
 class SilentTerminal {
 public:
     explicit SilentTerminal(int terminal) : terminal_(terminal) {
         interrupted = 0;
         struct sigaction note{};
         note.sa_handler = [](int) { interrupted = 1; };
+        sigset_t held;
+        ::sigemptyset(&held);
         for (std::size_t i = 0; i < signals.size(); i++) {
             ::sigaction(signals[i], &note, &before_[i]);
+            ::sigaddset(&held, signals[i]);
         }
+        ::pthread_sigmask(SIG_BLOCK, &held, &mask_);
         known_ = ::tcgetattr(terminal_, &shown_) == 0;
         termios silent = shown_;
         silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
@@ -45,11 +50,23 @@ public:
         if (silent_) {
             ::tcsetattr(terminal_, TCSAFLUSH, &shown_);
         }
+        // What is still held back was meant for the reading, too: it is taken before the old ways are back.
+        ::pthread_sigmask(SIG_SETMASK, &mask_, nullptr);
         for (std::size_t i = 0; i < signals.size(); i++) {
             ::sigaction(signals[i], &before_[i], nullptr);
         }
     }
     [[nodiscard]] bool silent() const { return silent_; }
+    // Waits for a line. False if a signal came first, now or earlier.
+    [[nodiscard]] bool await() const {
+        pollfd ready{.fd = terminal_, .events = POLLIN, .revents = 0};
+        while (interrupted == 0) {
+            if (::ppoll(&ready, 1, nullptr, &mask_) >= 0 || errno != EINTR) {
+                break;
+            }
+        }
+        return interrupted == 0;
+    }
 
 private:
     static constexpr std::array<int, 4> signals = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
@@ -58,6 +75,7 @@ private:
     bool known_ = false;
     bool silent_ = false;
     std::array<struct sigaction, signals.size()> before_{};
+    sigset_t mask_{};
 };
 
 void wipe(std::string& text) {
@@ -72,14 +90,12 @@ Result<std::string> read_line(int input) {
     for (;;) {
         char letter = 0;
         const ssize_t got = ::read(input, &letter, 1);
-        if (got < 0 && errno == EINTR && interrupted == 0) {
+        if (got < 0 && errno == EINTR) {
             continue;
         }
         if (got < 0) {
             wipe(line);
-            return fail(Failure::invalid,
-                        interrupted != 0 ? "interrupted; nothing has changed"
-                                         : std::string("can't read the password: ") + std::strerror(errno));
+            return fail(Failure::invalid, std::string("can't read the password: ") + std::strerror(errno));
         }
         if (got == 0 || letter == '\n') {
             break;
@@ -102,12 +118,13 @@ Result<std::string> read_line(int input) {
 
 void say(int terminal, std::string_view words) {
     // Nothing can be done where a prompt can't be shown.
-    static_cast<void>(!::write(terminal, words.data(), words.size()));
+    static_cast<void>(::write(terminal, words.data(), words.size()) < 0);
 }
 
-Result<std::string> ask(int terminal, const std::string& prompt) {
+Result<std::string> ask(const SilentTerminal& silent, int terminal, const std::string& prompt) {
     say(terminal, prompt);
-    auto line = read_line(terminal);
+    const bool there = silent.await();
+    auto line = there ? read_line(terminal) : fail(Failure::invalid, "interrupted; nothing has changed");
     say(terminal, "\n");
     return line;
 }
@@ -123,11 +140,11 @@ Result<std::string> read_password(int input, const std::string& name) {
         return fail(Failure::unavailable, "the terminal would show the password",
                     "send it as one line to standard input");
     }
-    auto first = ask(input, "Password for " + printable(name) + ": ");
+    auto first = ask(terminal, input, "Password for " + printable(name) + ": ");
     if (!first) {
         return first;
     }
-    auto second = ask(input, "The same again: ");
+    auto second = ask(terminal, input, "The same again: ");
     if (!second) {
         wipe(*first);
         return second;

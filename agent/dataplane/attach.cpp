@@ -278,7 +278,7 @@ Result<Attachment> attach_program(const Kernel& kernel, const Interface& interfa
     if (bare && (attach == Attach::xdp || attach == Attach::xdp_generic)) {
         return fail(Failure::unavailable,
                     "can't attach to " + interface.name + " by XDP: it has no Ethernet header",
-                    "set attach = \"tc\" or \"auto\" for it");
+                    R"(set attach = "tc" or "auto" for it)");
     }
     std::string failures;
     for (const std::string& mode : modes_of(attach, bare)) {

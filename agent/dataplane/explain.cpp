@@ -132,7 +132,8 @@ std::string server_of(const Config& config, const Address& address) {
 
 Result<Explanation> Dataplane::explain(const Address& source, const std::optional<Address>& destination,
                                        std::chrono::nanoseconds boottime) const {
-    if (!state_->table) {
+    const auto& in_force = state_->table;
+    if (!in_force) {
         return fail(Failure::unavailable, "no policy is in force yet");
     }
     if (destination && destination->family != source.family) {
@@ -140,7 +141,7 @@ Result<Explanation> Dataplane::explain(const Address& source, const std::optiona
                     source.text() + " and " + destination->text() + " are of different families",
                     "give two addresses of one family");
     }
-    const Table& table = *state_->table;
+    const Table& table = *in_force;
     Subject subject;
     subject.source = &table.source(source);
     subject.destination = destination ? &table.destination(*destination) : nullptr;

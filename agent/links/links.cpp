@@ -187,8 +187,8 @@ private:
 
 }  // namespace
 
-Result<std::unique_ptr<Watcher>> Watcher::start(boost::asio::any_io_executor executor, Appeared appeared,
-                                                Gone gone) {
+Result<std::unique_ptr<Watcher>> Watcher::start(const boost::asio::any_io_executor& executor,
+                                                Appeared appeared, Gone gone) {
     auto watcher = std::make_unique<NetlinkWatcher>(executor, std::move(appeared), std::move(gone));
     if (auto begun = watcher->begin(); !begun) {
         return std::unexpected(begun.error());

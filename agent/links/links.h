@@ -34,7 +34,7 @@ public:
     using Gone = std::function<void(const Link&)>;
 
     // Reads what is there (`appeared` has been called for each interface when it returns) and watches on.
-    [[nodiscard]] static Result<std::unique_ptr<Watcher>> start(boost::asio::any_io_executor executor,
+    [[nodiscard]] static Result<std::unique_ptr<Watcher>> start(const boost::asio::any_io_executor& executor,
                                                                 Appeared appeared, Gone gone);
 
     Watcher(const Watcher&) = delete;
