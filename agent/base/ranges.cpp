@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <iterator>
+#include <map>
 #include <optional>
+#include <ranges>
 #include <utility>
 
 namespace sekisho {
@@ -71,11 +73,15 @@ private:
 }  // namespace
 
 std::vector<Range> flatten(Family family, const std::vector<Piece>& pieces) {
+    // Of two that are alike the last one counts.
+    std::map<std::pair<Address, decltype(Prefix::length)>, Piece> sorted;
+    for (const Piece& piece : pieces) {
+        if (piece.prefix.address.family == family) {
+            sorted.insert_or_assign({piece.prefix.address, piece.prefix.length}, piece);
+        }
+    }
     std::vector<Piece> mine;
-    std::ranges::copy_if(pieces, std::back_inserter(mine),
-                         [family](const Piece& piece) { return piece.prefix.address.family == family; });
-    std::ranges::stable_sort(
-        mine, {}, [](const Piece& piece) { return std::pair(piece.prefix.address, piece.prefix.length); });
+    std::ranges::copy(std::views::values(sorted), std::back_inserter(mine));
     return Flattening(family).run(mine);
 }
 

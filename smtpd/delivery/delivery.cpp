@@ -5,8 +5,11 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
+#include <map>
 #include <optional>
 #include <random>
+#include <ranges>
 #include <utility>
 
 #include "smtpd/delivery/conversation.h"
@@ -55,12 +58,12 @@ std::optional<Address> literal(std::string_view domain) {
 std::vector<std::string> in_order(std::vector<dns::MxRecord> records) {
     static std::minstd_rand random{std::random_device{}()};
     std::ranges::shuffle(records, random);
-    std::ranges::stable_sort(records, {}, &dns::MxRecord::preference);
-    std::vector<std::string> names;
-    names.reserve(records.size());
+    std::multimap<decltype(dns::MxRecord::preference), std::string> sorted;
     for (dns::MxRecord& record : records) {
-        names.push_back(std::move(record.host));
+        sorted.emplace(record.preference, std::move(record.host));
     }
+    std::vector<std::string> names;
+    std::ranges::move(std::views::values(sorted), std::back_inserter(names));
     names.resize(std::min(names.size(), most_hosts));
     return names;
 }
