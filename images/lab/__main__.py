@@ -12,6 +12,8 @@ from .isp import Isp
 from .story import STEPS
 from .topology import HOSTS
 
+DEFAULT_NAME = "lab"
+
 
 def tell(isp: Isp) -> bool:
     """The story, step by step; whether every step went as it should."""
@@ -42,10 +44,15 @@ def up(name: str, build: Path) -> Isp:
     return isp
 
 
+def call_of(name: str) -> str:
+    """How images/lab.sh is called for this lab."""
+    return "images/lab.sh" if name == DEFAULT_NAME else f"images/lab.sh --name {name}"
+
+
 def shell(name: str, host: str) -> None:
     lab = Lab.find(name)
     if not lab:
-        raise LabError("no lab is standing; images/lab.sh makes one")
+        raise LabError(f"no lab {name} is standing; {call_of(name)} makes one")
     machine = lab[host]
     environment = machine.environment() | {"PS1": f"{host}# "}
     command = machine.command("/bin/bash", "--norc", "-i") if sys.stdin.isatty() else machine.command("/bin/bash")
@@ -54,7 +61,7 @@ def shell(name: str, host: str) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="images/lab.sh", description="A small ISP on this machine.")
-    parser.add_argument("--name", default="lab", help="of the lab; several can stand at once (default: lab)")
+    parser.add_argument("--name", default=DEFAULT_NAME, help=f"of the lab; several can stand at once (default: {DEFAULT_NAME})")
     parser.add_argument("--build", type=Path, help=argparse.SUPPRESS)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("story", help="make the lab, tell the story, leave the lab standing (default)")
@@ -75,7 +82,8 @@ def main() -> int:
     except LabError as error:
         print(f"lab.sh: {error}", file=sys.stderr)
         return 1
-    print("the lab stands: images/lab.sh shell edge enters a host, images/lab.sh down removes it")
+    call = call_of(arguments.name)
+    print(f"the lab stands: {call} shell edge enters a host, {call} down removes it")
     return 0 if well else 1
 
 
