@@ -77,8 +77,9 @@ Result<Actions> Grants::remove_exemption(const Prefix& prefix) {
     if (exemptions_.erase(prefix) == 0) {
         const auto covering = exemption_of(prefix.address);
         return fail(Failure::not_found, prefix.text() + " is not exempt by an entry of its own",
-                    covering ? "it is covered by " + covering->prefix.text() + ": remove that one"
-                             : "name it as it stands in `sekisho exempt list`");
+                    covering && covering->prefix.contains(prefix)
+                        ? "it is covered by " + covering->prefix.text() + ": remove that one"
+                        : "name it as it stands in `sekisho exempt list`");
     }
     Actions actions{ForgetExemption{prefix}};
     const bool was_wide = wide_.erase(prefix) != 0;
