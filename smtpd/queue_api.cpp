@@ -73,7 +73,7 @@ awaitable<api::Response> QueueApi::answer(const api::Request& request) {
         co_return api::error_response(
             {.kind = Failure::refused,
              .what = request.peer.text() + " may not " + (looks ? "use this socket" : "change anything"),
-             .remedy = looks ? "run as root, or name the user in api.viewers"
+             .remedy = looks ? "run as root, or name the user in api.viewers or api.operators"
                              : "run as root, or name the user in api.operators"});
     }
     if (request.path == "/metrics" && looks) {

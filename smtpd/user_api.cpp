@@ -67,7 +67,7 @@ awaitable<api::Response> UserApi::answer(const api::Request& request) {
         co_return api::error_response(
             {.kind = Failure::refused,
              .what = request.peer.text() + " may not " + (looks ? "use this socket" : "change anything"),
-             .remedy = looks ? "run as root, or name the user in api.viewers"
+             .remedy = looks ? "run as root, or name the user in api.viewers or api.operators"
                              : "run as root, or name the user in api.operators"});
     }
     if (request.path == users_path) {

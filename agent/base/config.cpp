@@ -297,7 +297,8 @@ std::expected<Config, std::vector<ConfigError>> parse_config(std::string_view te
     } catch (const toml::parse_error& error) {
         return one_complaint(static_cast<int>(error.source().begin.line),
                              static_cast<int>(error.source().begin.column), description_of(error),
-                             "see https://toml.io for the form of TOML files");
+                             "text, addresses and durations stand in quotes, \"like this\"; see "
+                             "https://toml.io for the form of TOML files");
     }
     Config config;
     config.file = file;

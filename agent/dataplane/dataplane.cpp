@@ -334,7 +334,10 @@ Result<int> detach_all(const std::filesystem::path& pin_path) {
     std::filesystem::remove_all(layout_path(pin_path), error);
     if (error) {
         return fail(Failure::unavailable,
-                    "can't remove " + layout_path(pin_path).string() + ": " + error.message());
+                    "can't remove " + layout_path(pin_path).string() + ": " + error.message(),
+                    error == std::errc::permission_denied || error == std::errc::operation_not_permitted
+                        ? "run as root"
+                        : "");
     }
     std::filesystem::remove(pin_path, error);
     return count;

@@ -32,6 +32,13 @@ constexpr int nxdomain = 3;
 constexpr std::chrono::seconds patience{30};
 constexpr std::size_t most_records = 64;
 
+// RFC 1035, 4.1.1, by the names that tools print.
+std::string name_of_code(int code) {
+    constexpr int servfail = 2;
+    constexpr int refused = 5;
+    return code == servfail ? "SERVFAIL" : code == refused ? "REFUSED" : "code " + std::to_string(code);
+}
+
 struct AddressType {
     int type = 0;
     Family family = Family::ipv6;
@@ -167,7 +174,7 @@ asio::awaitable<Result<Answer>> Resolver::State::ask(std::string name, int type)
     }
     if (result.rcode != 0) {
         co_return fail(Failure::unavailable,
-                       name + ": the name service answers with code " + std::to_string(result.rcode));
+                       name + ": the name service answers with " + name_of_code(result.rcode));
     }
     co_return std::move(question->answer);
 }
