@@ -2,9 +2,12 @@
 // Looking the configuration's names up.
 #include "agent/base/config_machine.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <utility>
 
 #include "agent/base/printable.h"
@@ -16,10 +19,10 @@ namespace sekisho {
 namespace {
 
 void check_users(const std::vector<std::string>& users, const std::string& key,
-                 std::vector<ConfigError>& warnings) {
+                 std::vector<ConfigError>& findings) {
     for (const std::string& user : users) {
         if (!user_number(user)) {
-            warnings.push_back({.line = 0,
+            findings.push_back({.line = 0,
                                 .column = 0,
                                 .what = key + ": there is no user \"" + printable(user) + "\"",
                                 .remedy = "compare `getent passwd`, or create the user"});
@@ -36,6 +39,33 @@ void check_key_files(const Config& config, std::vector<ConfigError>& complaints)
                                   .remedy = secret.error().remedy});
         }
     }
+}
+
+// The certificate may be seen by everybody, its key may not.
+void check_tls_file(const std::filesystem::path& file, const std::string& key, mode_t forbidden,
+                    std::vector<ConfigError>& complaints) {
+    struct stat facts{};
+    const bool missing = ::stat(file.c_str(), &facts) != 0;
+    if (file.empty() || (!missing && (facts.st_mode & forbidden) == 0)) {
+        return;
+    }
+    complaints.push_back(
+        {.line = 0,
+         .column = 0,
+         .what = key + ": " + file.string() +
+                 (missing ? ": " + std::string(std::strerror(errno)) : " can be used by everybody"),
+         .remedy = missing ? "create it, or name another file" : "chmod 0640 " + file.string()});
+}
+
+void check_mail_side(const Config& config, std::vector<ConfigError>& complaints) {
+    if (config.submission.listeners.empty()) {
+        return;
+    }
+    check_tls_file(config.submission.certificate, "submission.certificate", 0, complaints);
+    check_tls_file(config.submission.key, "submission.key", S_IRWXO, complaints);
+    check_users({config.submission.user}, "submission.user", complaints);
+    check_users({config.auth.user}, "auth.user", complaints);
+    check_users({config.relay.user}, "relay.user", complaints);
 }
 
 void check_effect(const Config& config, std::vector<ConfigError>& warnings) {
@@ -59,6 +89,7 @@ MachineFindings check_machine(const Config& config) {
     MachineFindings findings;
     if (::geteuid() == 0) {
         check_key_files(config, findings.complaints);
+        check_mail_side(config, findings.complaints);
     }
     check_users(config.api.operators, "api.operators", findings.warnings);
     check_users(config.api.viewers, "api.viewers", findings.warnings);

@@ -17,6 +17,8 @@ BETWEEN_SECTIONS = ("two pools that overlap", "more gaps than the kernel's table
 class BadStart(LabTest):  # labels: quick
     """Each test ends the agent, tries a start that must fail, and finds port 25 as closed as before."""
 
+    smtp = True  # its users and its certificate
+
     def setUp(self) -> None:
         super().setUp()
         self.isp.restart_agent()
@@ -104,6 +106,12 @@ class BadStart(LabTest):  # labels: quick
     def test_check_starts_nothing(self) -> None:
         done = self.edge.run("sekishod", "--check", "--config", CONFIG)
         self.assertIn(CONFIG, done.stdout)
+
+    def test_check_names_what_the_machine_lacks(self) -> None:
+        self.agent.configure(config_text(("fullchain.pem", "missing.pem")))
+        done = self.edge.run("sekishod", "--check", "--config", CONFIG, check=False)
+        self.assertEqual(done.returncode, 2, done.stdout)
+        self.assertIn("/etc/sekisho/tls/missing.pem", done.stderr)
 
     def test_wrong_usage(self) -> None:
         self.assertEqual(self.edge.run("sekishod", "--nonsense", check=False).returncode, 2)

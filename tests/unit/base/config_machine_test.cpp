@@ -74,5 +74,35 @@ TEST(ConfigMachine, RootIsToldOfKeyFiles) {
     EXPECT_TRUE(check_text(with_key).complaints.empty());
 }
 
+TEST(ConfigMachine, RootIsToldOfTheMailSide) {
+    if (::geteuid() != 0) {
+        GTEST_SKIP() << "others may not read key files";
+    }
+    const tests::Directory directory;
+    const auto certificate = directory / "fullchain.pem";
+    const auto key = directory / "privkey.pem";
+    const std::string with_mail = complete +
+                                  std::string("[submission]\nuser = \"nobody\"\ncertificate = \"") +
+                                  certificate.string() + "\"\nkey = \"" + key.string() +
+                                  "\"\n[[submission.listener]]\naddress = \"192.0.2.1\"\nport = 587\n"
+                                  "[relay]\nuser = \"root\"\n[auth]\nuser = ";
+    const auto missing = check_text(with_mail + "\"no-such-one\"\n");
+    ASSERT_EQ(missing.complaints.size(), 3U);
+    EXPECT_EQ(missing.complaints[0].what,
+              "submission.certificate: " + certificate.string() + ": No such file or directory");
+    EXPECT_THAT(missing.complaints[1].what, HasSubstr("submission.key: " + key.string()));
+    EXPECT_EQ(missing.complaints[2].what, "auth.user: there is no user \"no-such-one\"");
+    std::ofstream{certificate} << "x";
+    std::ofstream{key} << "x";
+    std::filesystem::permissions(key, std::filesystem::perms(0644));
+    const auto open_to_all = check_text(with_mail + "\"root\"\n");
+    ASSERT_EQ(open_to_all.complaints.size(), 1U);
+    EXPECT_EQ(open_to_all.complaints[0].what,
+              "submission.key: " + key.string() + " can be used by everybody");
+    EXPECT_EQ(open_to_all.complaints[0].remedy, "chmod 0640 " + key.string());
+    std::filesystem::permissions(key, std::filesystem::perms(0640));
+    EXPECT_TRUE(check_text(with_mail + "\"root\"\n").complaints.empty());
+}
+
 }  // namespace
 }  // namespace sekisho
