@@ -161,6 +161,12 @@ void add_user(CLI::App& app, Words& words) {
           "  sekisho user remove anna@example.net\n");
 }
 
+// Why it can't be what stands behind an @; empty if it can. A slip mustn't become "everything".
+std::string no_domain(const std::string& text) {
+    const bool good = !text.empty() && text.find_first_of("@ \t") == std::string::npos;
+    return good ? std::string() : "\"" + text + "\" is no domain; write it like example.com";
+}
+
 void add_queue(CLI::App& app, Words& words) {
     CLI::App& queue = group(app, "queue", "Mail that was accepted and has not arrived yet",
                             "  sekisho queue list\n  sekisho queue flush example.com\n");
@@ -178,7 +184,8 @@ void add_queue(CLI::App& app, Words& words) {
     leaf(queue, words, Command::queue_flush, "flush", "Try everything, or what is for one domain, again now",
          "  sekisho queue flush\n  sekisho queue flush example.com\n")
         .add_option("DOMAIN", words.name, "Behind the recipients' @ (default: all)")
-        ->type_name("");
+        ->type_name("")
+        ->check(no_domain);
     with_id(Command::queue_delete, "delete", "Throw a message away; nobody is told",
             "  sekisho queue delete 7h2k9f0q3m1x8z4c\n");
 }

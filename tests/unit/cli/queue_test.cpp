@@ -115,8 +115,14 @@ TEST_F(QueueTest, WhatIsNotThereIsSaid) {
 }
 
 TEST_F(QueueTest, WrongUsage) {
-    for (const std::vector<std::string>& arguments :
-         {std::vector<std::string>{"show"}, {"delete", ""}, {"hurry"}, {"flush", "a", "b"}, {}}) {
+    for (const std::vector<std::string>& arguments : {std::vector<std::string>{"show"},
+                                                      {"delete", ""},
+                                                      {"hurry"},
+                                                      {"flush", "a", "b"},
+                                                      {"flush", ""},
+                                                      {"flush", "a@example.com"},
+                                                      {"flush", "two words"},
+                                                      {}}) {
         const Outcome outcome = ask(arguments);
         EXPECT_EQ(outcome.code, 2) << outcome.out;
         EXPECT_TRUE(asked_.empty());
