@@ -280,23 +280,16 @@ class Killed(SmtpTest):
 
     MOMENTS = 50
 
-    def pace(self) -> float:
-        """Seconds that a login and a message take on this machine now."""
-        begin = time.monotonic()
-        client = self.login()
-        client.sendmail(SENDER, [FRIEND], b"Subject: pace\r\n\r\nwhole pace\r\n")
-        client.close()
-        return time.monotonic() - begin
-
     def kill_often(self, daemon) -> None:
         moments = random.Random(daemon.name)
-        longest = min(max(0.4, 5 * self.pace()), 2)  # of four clients at once, some must get through
         clients = [Load(self, f"{daemon.name}-{number}") for number in range(4)]
         for client in clients:
             client.start()
         try:
-            for _ in range(self.MOMENTS):
-                time.sleep(moments.uniform(0.01, longest))  # the moment is what is tested
+            for number in range(self.MOMENTS):
+                # However slow the machine is: on average a message is accepted in each of the daemon's lives.
+                await_true(lambda least=number: sum(len(each.accepted) for each in clients) > least, "a message", 60)
+                time.sleep(moments.uniform(0.01, 0.4))  # the moment is what is tested
                 daemon.kill()
                 daemon.start()
         finally:
@@ -305,7 +298,6 @@ class Killed(SmtpTest):
             for client in clients:
                 client.join()
         accepted = {subject for client in clients for subject in client.accepted}
-        self.assertGreater(len(accepted), self.MOMENTS, "there was hardly any load")
         await_true(lambda: accepted <= set(self.subjects()), "all messages that were answered with 250", 90, 0.5)
         await_true(lambda: not self.submission.queue(), "an empty queue", 30)
         for path in self.isp.inbox("internet"):
