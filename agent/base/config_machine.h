@@ -16,7 +16,8 @@ struct MachineFindings {
 };
 
 // Complains of key files and certificates that are missing or can't be used and, where there is a submission
-// server, of its users that don't exist; only for root, others may not read the files. Warns of users that don't exist, and of a configuration under which nothing is enforced.
+// server, of its users that don't exist; only for root, others may not read the files. Warns of users that
+// don't exist, and of a configuration under which nothing is enforced.
 [[nodiscard]] MachineFindings check_machine(const Config& config);
 
 // The warnings as lines for a terminal: "FILE: warning: what", and the remedy.

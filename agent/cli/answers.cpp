@@ -207,7 +207,8 @@ void print_new_grant(const json::object& answer, std::ostream& out) {
     const bool is_kept = kept != nullptr && kept->is_bool() && kept->get_bool();
     out << (is_kept ? "nothing was changed: " : "granted ") << text_of(answer, "key")
         << (is_kept ? " has a grant until " : " until ") << moment_of(answer, "expires") << " ("
-        << duration_of(answer, "seconds_left") << ")" << (is_kept ? ", which is never shortened" : "") << "\n";
+        << duration_of(answer, "seconds_left") << ")" << (is_kept ? ", which is never shortened" : "")
+        << "\n";
 }
 
 void print_exemptions(const json::object& answer, std::ostream& out) {

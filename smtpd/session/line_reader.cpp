@@ -3,7 +3,6 @@
 #include "smtpd/session/line_reader.h"
 
 #include <cstring>
-
 #include <utility>
 
 namespace sekisho::session {

@@ -7,7 +7,6 @@
 #include "smtpd/session/dialogue.h"
 #include "smtpd/session/parameters.h"
 #include "smtpd/session/path.h"
-#include "smtpd/session/path.h"
 #include "smtpd/session/word.h"
 
 namespace sekisho::session {
