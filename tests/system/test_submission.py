@@ -166,22 +166,23 @@ class Crowd(SmtpTest):
         self.isp.restart_agent(("[submission]", "[submission]\nconnections = 50"))
         self.submission.restart()
         with self.isp.lab["b"].network():
-            idle = [smtplib.SMTP(EDGE_CORE4, 587, timeout=10) for _ in range(3)]
-            idle += [socket.create_connection((EDGE_CORE4, 465), 10) for _ in range(2)]  # without a word of TLS
-            await_true(lambda: not self.let_in(), "421 for one more", 20, 0.1)  # each port takes its clients on its own
+            idle = [socket.create_connection((EDGE_CORE4, 465), 10) for _ in range(2)]  # without a word of TLS
+            # Each port takes its clients on its own: which of them is the last one to get in is open.
+            while (client := self.let_in()) and len(idle) < 10:
+                idle.append(client)
+        self.assertIn(len(idle), (5, 6, 7))  # up to two on 465 may have come too late
         self.login().close()
         for each in idle:
             each.close()
         with self.isp.lab["b"].network():
-            await_true(self.let_in, "room for the client that has left", 10, 0.1)
+            await_true(self.let_in, "room for the client that has left", 10, 0.1).close()
 
-    def let_in(self) -> bool:
+    def let_in(self) -> smtplib.SMTP | None:
         try:
-            smtplib.SMTP(EDGE_CORE4, 587, timeout=10).close()
-            return True
+            return smtplib.SMTP(EDGE_CORE4, 587, timeout=10)
         except smtplib.SMTPConnectError as refused:
             self.assertEqual(refused.smtp_code, 421)
-            return False
+            return None
 
 
 class ProcessGone(SmtpTest):
