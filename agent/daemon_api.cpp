@@ -363,7 +363,9 @@ std::string Daemon::metrics() const {
         return {};
     }
     AgentCounts counts{.store_errors = store_errors_, .kernel_errors = kernel_errors_, .listeners = {}};
-    counts.listeners.emplace_back(config_.api.socket.string(), api_->counts());
+    if (api_) {
+        counts.listeners.emplace_back(config_.api.socket.string(), api_->counts());
+    }
     for (const auto& policy : policies_) {
         counts.listeners.emplace_back(policy->name(), policy->http_counts());
     }

@@ -181,15 +181,14 @@ asio::awaitable<void> SmtpdConnection::perform_one(session::Action action) {
     } else if (std::holds_alternative<session::MessageEnded>(action)) {
         co_await end_message();
     } else if (std::holds_alternative<session::MessageAborted>(action)) {
-        fixups_.reset();
-        body_.reset();
+        incoming_.reset();
     } else if (auto* wanted = std::get_if<session::Authenticate>(&action)) {
         co_await authenticate(std::move(*wanted));
     } else if (auto* response = std::get_if<session::AuthResponse>(&action)) {
         co_await respond(std::move(response->response));
     } else if (std::holds_alternative<session::AuthCancelled>(action)) {
-        if (challenge_) {
-            services_.auth.cancel(*std::exchange(challenge_, std::nullopt));
+        if (const auto id = std::exchange(challenge_, std::nullopt)) {
+            services_.auth.cancel(*id);
         }
     } else if (std::holds_alternative<session::StartTls>(action)) {
         co_await start_tls();
@@ -224,11 +223,11 @@ asio::awaitable<void> SmtpdConnection::authenticate(session::Authenticate wanted
 }
 
 asio::awaitable<void> SmtpdConnection::respond(std::string response) {
-    if (!challenge_) {
+    const auto id = std::exchange(challenge_, std::nullopt);
+    if (!id) {
         throw std::logic_error("an answer without a challenge");
     }
-    const std::uint32_t id = *std::exchange(challenge_, std::nullopt);
-    sasl::AuthStep step = co_await services_.auth.respond(id, std::move(response));
+    sasl::AuthStep step = co_await services_.auth.respond(*id, std::move(response));
     co_await take(std::move(step));
 }
 
@@ -268,7 +267,7 @@ void SmtpdConnection::begin_message(session::MessageBegun begun) {
                  .client = remote_.address.text(),
                  .eight_bit = begun.eight_bit,
                  .received = now()};
-    fixups_.emplace(message::Trace{
+    message::Trace trace{
         .hostname = services_.config.hostname,
         .helo = state.helo,
         .client = envelope_.client,
@@ -278,14 +277,14 @@ void SmtpdConnection::begin_message(session::MessageBegun begun) {
         .tls = tls_ ? tls_text(tls_->native_handle()) : std::string(),
         .id = envelope_.id,
         .recipient = envelope_.recipients.size() == 1 ? envelope_.recipients.front() : std::string(),
-        .received = envelope_.received});
-    body_.emplace(services_.temporary);
+        .received = envelope_.received};
+    incoming_.emplace(
+        Incoming{.fixups = message::Fixups(std::move(trace)), .body = BodyFile(services_.temporary)});
 }
 
 void SmtpdConnection::refuse(std::string_view reply) {
     log::info("MESSAGE_REFUSED", reply, {{"id", envelope_.id}, {"client", envelope_.client}});
-    fixups_.reset();
-    body_.reset();
+    incoming_.reset();
     // The session may be ahead, and have given this message up itself: then it awaits no word about it.
     const auto end = std::ranges::find_if(todo_, [](const session::Action& each) {
         return std::holds_alternative<session::MessageEnded>(each) ||
@@ -297,39 +296,40 @@ void SmtpdConnection::refuse(std::string_view reply) {
 }
 
 void SmtpdConnection::take_body(std::string_view octets) {
-    if (!fixups_) {
+    if (!incoming_) {
         return;
     }
-    const auto fixed = fixups_->feed(octets);
+    const auto fixed = incoming_->fixups.feed(octets);
     if (!fixed) {
         refuse(fixed.error().what);
         return;
     }
-    if (auto appended = body_->append(*fixed); !appended) {
+    if (auto appended = incoming_->body.append(*fixed); !appended) {
         log::error("NO_ROOM", appended.error().what, {{"remedy", appended.error().remedy}});
         refuse("452 4.3.1 Insufficient system storage");
     }
 }
 
 asio::awaitable<void> SmtpdConnection::end_message() {
-    if (!fixups_) {
+    if (!incoming_) {
         co_return;  // refused although it was complete, and the session knows
     }
-    const auto rest = fixups_->finish();
+    const auto rest = incoming_->fixups.finish();
     if (!rest) {
         refuse(rest.error().what);
         co_return;
     }
-    Result<void> complete = body_->append(*rest);
+    Result<void> complete = incoming_->body.append(*rest);
     if (complete) {
-        complete = body_->finish();
+        complete = incoming_->body.finish();
     }
     if (!complete) {
         log::error("NO_ROOM", complete.error().what, {{"remedy", complete.error().remedy}});
         refuse("452 4.3.1 Insufficient system storage");
         co_return;
     }
-    const auto answer = co_await services_.relay.send(envelope_, body_->size(), body_->file());
+    const auto answer =
+        co_await services_.relay.send(envelope_, incoming_->body.size(), incoming_->body.file());
     if (!answer.refused.empty()) {
         refuse(answer.refused);
         co_return;
@@ -338,12 +338,11 @@ asio::awaitable<void> SmtpdConnection::end_message() {
               {{"id", envelope_.id},
                {"sender", envelope_.sender},
                {"recipients", envelope_.recipients.size()},
-               {"size", body_->size()},
+               {"size", incoming_->body.size()},
                {"user", envelope_.user},
                {"client", envelope_.client},
                {"session", name_}});
-    fixups_.reset();
-    body_.reset();
+    incoming_.reset();
     add(session_.message_kept(envelope_.id));
 }
 

@@ -59,6 +59,12 @@ private:
     boost::asio::awaitable<void> perform_one(session::Action action);
     void add(session::Actions actions);
 
+    // A message from DATA's 354 on, until it is complete or refused.
+    struct Incoming {
+        message::Fixups fixups;
+        BodyFile body;
+    };
+
     boost::asio::awaitable<void> start_tls();
     boost::asio::awaitable<void> authenticate(session::Authenticate wanted);
     boost::asio::awaitable<void> respond(std::string response);
@@ -84,8 +90,7 @@ private:
 
     std::optional<std::uint32_t> challenge_;  // the login that is being answered
     message::Envelope envelope_;
-    std::optional<message::Fixups> fixups_;
-    std::optional<BodyFile> body_;
+    std::optional<Incoming> incoming_;
 
     bool reading_ = false;
     bool late_ = false;

@@ -67,13 +67,12 @@ RelayDaemon::RelayDaemon(boost::asio::io_context& context, const Config& config,
       reader_(std::move(reader)),
       resolver_(std::move(resolver)),
       delivery_(context.get_executor(), config.relay, hostname_, *resolver_),
-      timer_(context) {
-    writer_.emplace(std::move(spool),
-                    [&context](std::function<void()> done) { boost::asio::post(context, std::move(done)); });
-    api_.emplace(
-        context.get_executor(), config.api, reader_, *writer_, [this] { schedule(); },
-        [this] { return metrics(); });
-}
+      timer_(context),
+      writer_(std::move(spool),
+              [&context](std::function<void()> done) { boost::asio::post(context, std::move(done)); }),
+      api_(
+          context.get_executor(), config.api, reader_, writer_, [this] { schedule(); },
+          [this] { return metrics(); }) {}
 
 Result<std::shared_ptr<RelayDaemon>> RelayDaemon::start(boost::asio::io_context& context,
                                                         const Config& config) {
@@ -128,7 +127,7 @@ void RelayDaemon::serve(std::vector<Descriptor> handoffs, std::vector<Descriptor
     for (Descriptor& listener : admins) {
         admin_.push_back(
             api::HttpServer::adopt(executor, std::move(listener),
-                                   [this](const api::Request& request) { return api_->answer(request); }));
+                                   [this](const api::Request& request) { return api_.answer(request); }));
     }
 }
 
@@ -137,7 +136,7 @@ void RelayDaemon::keep(const handoff::Request& request, Descriptor file,
     // std::function must be copyable, a descriptor isn't.
     const auto shared = std::make_shared<Descriptor>(std::move(file));
     const auto kept = std::make_shared<handoff::Request>(request);
-    writer_->submit(
+    writer_.submit(
         [shared, kept](spool::Spool& spool) {
             return spool.add(kept->envelope, kept->size,
                              [&](std::uint64_t offset, char* to, std::size_t size) {
@@ -250,8 +249,8 @@ void RelayDaemon::start(std::string lane, Group group) {
 
 void RelayDaemon::wake_at(message::WallTime present) {
     auto wait = longest_sleep;
-    if (const auto next = reader_.next_due(present); next && *next) {
-        wait = std::clamp(**next - present, std::chrono::seconds(1), longest_sleep);
+    if (const auto next = reader_.next_due(present).value_or(std::nullopt)) {
+        wait = std::clamp(*next - present, std::chrono::seconds(1), longest_sleep);
     }
     timer_.expires_after(wait);
     timer_.async_wait([this](const boost::system::error_code& error) {

@@ -88,8 +88,8 @@ private:
     bool scheduled_ = false;
     Counts counts_;
     std::minstd_rand random_{std::random_device{}()};
-    std::optional<spool::Writer> writer_;  // its thread ends before what it posts to
-    std::optional<QueueApi> api_;
+    spool::Writer writer_;  // its thread ends before what it posts to
+    QueueApi api_;
     std::vector<api::HttpServer> admin_;
     std::vector<std::unique_ptr<handoff::HandoffServer>> handoff_;
 };

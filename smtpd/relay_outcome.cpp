@@ -76,7 +76,7 @@ boost::asio::awaitable<void> RelayDaemon::write_down(std::string id, spool::Writ
         const auto state = std::make_shared<State>();
         const auto wake = std::make_shared<boost::asio::steady_timer>(context_);
         wake->expires_at(boost::asio::steady_timer::time_point::max());
-        writer_->submit(work, [state, wake](Result<void> result) {
+        writer_.submit(work, [state, wake](Result<void> result) {
             state->there = true;
             state->result = std::move(result);
             wake->cancel();

@@ -166,8 +166,8 @@ boost::asio::awaitable<std::expected<Delivery::Hosts, Outcome>> Delivery::resolv
 }
 
 // Whatever is wrong with the smarthost is a mistake of ours, and no reason to give up anybody's mail.
-boost::asio::awaitable<std::expected<Delivery::Hosts, Outcome>> Delivery::to_smarthost() {
-    const SmarthostConfig& smarthost = *config_.smarthost;
+boost::asio::awaitable<std::expected<Delivery::Hosts, Outcome>> Delivery::to_smarthost(
+    const SmarthostConfig& smarthost) {
     if (const auto address = parse_address(smarthost.host)) {
         co_return Hosts{{.name = smarthost.host, .addresses = {*address}, .port = smarthost.port}};
     }
@@ -181,7 +181,7 @@ boost::asio::awaitable<std::expected<Delivery::Hosts, Outcome>> Delivery::to_sma
 
 boost::asio::awaitable<std::expected<Delivery::Hosts, Outcome>> Delivery::route(std::string domain) {
     if (config_.smarthost) {
-        auto smarthost = co_await to_smarthost();
+        auto smarthost = co_await to_smarthost(*config_.smarthost);
         co_return smarthost;
     }
     if (const auto address = literal(domain)) {

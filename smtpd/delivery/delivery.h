@@ -63,7 +63,7 @@ private:
 
     // The Outcome is why there are none.
     boost::asio::awaitable<std::expected<Hosts, Outcome>> route(std::string domain);
-    boost::asio::awaitable<std::expected<Hosts, Outcome>> to_smarthost();
+    boost::asio::awaitable<std::expected<Hosts, Outcome>> to_smarthost(const SmarthostConfig& smarthost);
     boost::asio::awaitable<std::expected<Hosts, Outcome>> resolve(std::vector<std::string> names,
                                                                   std::uint16_t port);
     struct Attempt {

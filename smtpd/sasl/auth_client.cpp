@@ -311,12 +311,12 @@ asio::awaitable<AuthStep> AuthClient::Connection::ask(std::uint32_t id, ClientMe
         waiting->timer.expires_after(answer_time);
         co_await waiting->timer.async_wait(quietly);
     }
-    if (!waiting->step) {
-        requests.erase(id);
-        send(Cancel{.id = id});
-        co_return for_now("the authentication server doesn't answer in time");
+    if (std::optional<AuthStep> step = std::move(waiting->step)) {
+        co_return std::move(*step);
     }
-    co_return std::move(*waiting->step);
+    requests.erase(id);
+    send(Cancel{.id = id});
+    co_return for_now("the authentication server doesn't answer in time");
 }
 
 void AuthClient::Connection::answer(std::uint32_t id, AuthStep step) {

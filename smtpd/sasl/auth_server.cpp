@@ -83,14 +83,14 @@ void AuthServer::State::take(Protocol::socket socket) {
 
 asio::awaitable<void> AuthServer::State::serve(Connections::iterator place) {
     const auto self = shared_from_this();
-    const auto connection = *place;
+    AuthConnection& connection = **place;
     try {
-        co_await connection->run();
+        co_await connection.run();
     } catch (const std::exception& error) {
         log::error("AUTH_CONNECTION_FAILED", "a client's connection ended by a bug, please report it",
                    {{"error", error.what()}});
     }
-    connection->close();
+    connection.close();
     connections.erase(place);
 }
 

@@ -96,8 +96,11 @@ private:
             values[i].key = keys[i];
             values[i].flags = SEKISHO_ENTRY_GRANT;
             values[i].expires_ns = std::numeric_limits<std::uint64_t>::max();
-            const auto bit = table.bit_of(key).value();
-            table.data().bitmap[bit / 64] |= std::uint64_t{1} << bit % 64;
+            const auto bit = table.bit_of(key);
+            if (!bit) {
+                give_up("the pool lacks a subscriber");
+            }
+            table.data().bitmap[*bit / 64] |= std::uint64_t{1} << *bit % 64;
         }
         std::uint32_t count = entries;
         if (bpf_map_update_batch(bpf_map__fd(programs_->maps.sekisho_entries), keys.data(), values.data(),

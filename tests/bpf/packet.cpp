@@ -6,6 +6,7 @@
 
 #include <cstdlib>
 #include <iostream>
+#include <ranges>
 #include <string>
 #include <utility>
 
@@ -49,9 +50,9 @@ Packet& Packet::add(Kind kind, std::uint16_t number, Bytes bytes) {
 }
 
 Packet::Layer& Packet::last(Kind kind) {
-    for (auto layer = layers_.rbegin(); layer != layers_.rend(); ++layer) {
-        if (layer->kind == kind) {
-            return *layer;
+    for (Layer& layer : std::views::reverse(layers_)) {
+        if (layer.kind == kind) {
+            return layer;
         }
     }
     std::cerr << "a packet without the header that is to be changed\n";
@@ -112,31 +113,31 @@ Packet& Packet::extension(std::uint16_t number, std::uint8_t length, std::size_t
 }
 
 Packet& Packet::HopByHop(std::uint8_t length) {
-    return extension(0, length, (length + 1U) * 8);
+    return extension(0, length, (length + std::size_t{1}) * 8);
 }
 
 Packet& Packet::Routing(std::uint8_t length) {
-    return extension(43, length, (length + 1U) * 8);
+    return extension(43, length, (length + std::size_t{1}) * 8);
 }
 
 Packet& Packet::DestinationOptions(std::uint8_t length) {
-    return extension(60, length, (length + 1U) * 8);
+    return extension(60, length, (length + std::size_t{1}) * 8);
 }
 
 Packet& Packet::Authentication(std::uint8_t length) {
-    return extension(51, length, (length + 2U) * 4);
+    return extension(51, length, (length + std::size_t{2}) * 4);
 }
 
 Packet& Packet::Mobility(std::uint8_t length) {
-    return extension(135, length, (length + 1U) * 8);
+    return extension(135, length, (length + std::size_t{1}) * 8);
 }
 
 Packet& Packet::Hip(std::uint8_t length) {
-    return extension(139, length, (length + 1U) * 8);
+    return extension(139, length, (length + std::size_t{1}) * 8);
 }
 
 Packet& Packet::Shim6(std::uint8_t length) {
-    return extension(140, length, (length + 1U) * 8);
+    return extension(140, length, (length + std::size_t{1}) * 8);
 }
 
 Packet& Packet::Fragment(std::uint16_t offset, bool more) {

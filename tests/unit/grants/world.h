@@ -94,6 +94,7 @@ private:
     template <class T>
     static std::vector<T> values(const std::map<Prefix, T>& map) {
         std::vector<T> all;
+        all.reserve(map.size());
         for (const auto& [key, value] : map) {
             all.push_back(value);
         }

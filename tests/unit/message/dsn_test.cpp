@@ -17,7 +17,6 @@ namespace {
 using namespace std::chrono_literals;
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::Not;
 using testing::SizeIs;
 using testing::StartsWith;
 
@@ -169,7 +168,7 @@ TEST(DsnTest, WhatStrangersSayMakesNoFieldsAndNoParts) {
         "550 " + std::string(5000, 'x'),
     };
     for (const std::string& words : hostile) {
-        FailedRecipient each{
+        const FailedRecipient each{
             .address = words, .status = words, .diagnostic = words, .host = words, .replied = true};
         Envelope envelope = original();
         envelope.sender = words;

@@ -255,8 +255,8 @@ inline std::optional<std::string> unstuffed(std::string_view raw, std::uint64_t 
 // Says where that isn't what the session did; empty if it is.
 class SecondReader {
 public:
-    SecondReader(const Settings& settings, const Flights& flights, const Outcome& outcome)
-        : settings_(settings), outcome_(outcome) {
+    SecondReader(Settings settings, const Flights& flights, const Outcome& outcome)
+        : settings_(std::move(settings)), outcome_(outcome) {
         for (const std::string& flight : flights) {
             stream_ += flight;
             flights_end_.push_back(stream_.size());

@@ -139,7 +139,7 @@ private:
             ""};
         switch (below(60)) {
             case 0:
-                return std::string(1, '\0');
+                return {'\0'};
             case 1:
                 return std::string(990 + below(20), 'x') + "\r\n";
             case 2:

@@ -22,7 +22,7 @@ namespace {
 
 using testing::HasSubstr;
 
-void post_here(std::function<void()> work) {
+void post_here(const std::function<void()>& work) {
     work();
 }
 
@@ -231,6 +231,7 @@ TEST(Writer, ManyThreadsShareIt) {
     {
         Writer writer(Spool::open(directory / "mail.db").value(), post_here);
         std::vector<std::thread> threads;
+        threads.reserve(4);
         for (int thread = 0; thread < 4; thread++) {
             threads.emplace_back([&, thread] {
                 for (int i = 0; i < 100; i++) {
