@@ -108,7 +108,7 @@ public:
     }
 
     // False if the server has closed.
-    bool send(std::string_view bytes) const {
+    [[nodiscard]] bool send(std::string_view bytes) const {
         while (!bytes.empty()) {
             const ssize_t sent = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
             if (sent <= 0) {
