@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/statvfs.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -16,6 +17,10 @@ namespace sekisho::spool {
 namespace {
 
 constexpr int busy_milliseconds = 10'000;
+// Octets that no message may take. That one has left, and when the next attempt is due, is written to the log
+// first, too: without this room a full spool could never become emptier. The log is folded into the database
+// when it has 4 MiB.
+constexpr std::uint64_t kept_for_leaving = std::uint64_t{8} << 20;
 
 std::int64_t number(WallTime time) {
     return time.time_since_epoch().count();
@@ -46,7 +51,8 @@ Result<Descriptor> lock(const std::filesystem::path& file) {
 
 }  // namespace
 
-Spool::Spool(Descriptor lock, Database database) : lock_(std::move(lock)), database_(std::move(database)) {}
+Spool::Spool(std::filesystem::path file, Descriptor lock, Database database)
+    : file_(std::move(file)), lock_(std::move(lock)), database_(std::move(database)) {}
 
 Result<Spool> Spool::open(const std::filesystem::path& file) {
     auto held = lock(file);
@@ -66,10 +72,11 @@ Result<Spool> Spool::open(const std::filesystem::path& file) {
     if (auto set = set_pragmas(*database); !set) {
         return std::unexpected(set.error());
     }
-    return Spool(std::move(*held), std::move(*database));
+    return Spool(file, std::move(*held), std::move(*database));
 }
 
 Result<void> Spool::begin() {
+    added_ = 0;
     return database_.run("BEGIN IMMEDIATE");
 }
 
@@ -100,7 +107,30 @@ Result<void> Spool::one(const std::function<Result<void>(Spool&)>& work) {
     return done ? database_.run("RELEASE one") : done;
 }
 
+// A message is written to the log, and once more when the log is folded into the database; so is all that is
+// in the log already.
+Result<void> Spool::room_for(std::uint64_t size) const {
+    struct statvfs disk{};
+    if (::statvfs(file_.c_str(), &disk) != 0) {
+        return fail(Failure::unavailable, "the room on the disk of " + file_.string() + " can't be asked for",
+                    "look whether the disk is mounted");
+    }
+    std::error_code no_log;
+    const auto log = std::filesystem::file_size(file_.string() + "-wal", no_log);
+    const std::uint64_t free = std::uint64_t{disk.f_bavail} * disk.f_frsize;
+    if (free >= 2 * (added_ + size) + (no_log ? 0 : log) + kept_for_leaving) {
+        return {};
+    }
+    return fail(Failure::unavailable,
+                "only " + std::to_string(free >> 20) + " MiB are left on the disk of " + file_.string(),
+                "free some space on the disk that holds " + file_.string());
+}
+
 Result<void> Spool::add(const Envelope& envelope, std::uint64_t size, const BodyReader& body) {
+    if (auto room = room_for(size); !room) {
+        return room;
+    }
+    added_ += size;
     auto insert = database_.prepare(
         "INSERT INTO messages (id, sender, user, client, eight_bit, received, size) VALUES "
         "(?, ?, ?, ?, ?, ?, ?)");

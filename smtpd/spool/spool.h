@@ -64,7 +64,8 @@ public:
     // Runs one of many pieces of work inside; if it fails, only what it has done is undone.
     [[nodiscard]] Result<void> one(const std::function<Result<void>(Spool&)>& work);
 
-    // Keeps a message of `size` octets, due at once. Failure::unavailable where the disk is full.
+    // Keeps a message of `size` octets, due at once. Failure::unavailable where the disk is full, or so
+    // nearly that what leaves the spool could not be written down any more.
     [[nodiscard]] Result<void> add(const Envelope& envelope, std::uint64_t size, const BodyReader& body);
     // The recipient's message has arrived, or was given up: a message without recipients is removed.
     [[nodiscard]] Result<void> finish(std::int64_t recipient);
@@ -77,12 +78,15 @@ public:
                                      const std::optional<std::string>& id);
 
 private:
-    Spool(Descriptor lock, Database database);
+    Spool(std::filesystem::path file, Descriptor lock, Database database);
+    [[nodiscard]] Result<void> room_for(std::uint64_t size) const;
     [[nodiscard]] Result<void> add_body(std::int64_t message, std::uint64_t size, const BodyReader& body);
     [[nodiscard]] Result<void> remove_if_done(std::int64_t message);
 
+    std::filesystem::path file_;
     Descriptor lock_;
     Database database_;
+    std::uint64_t added_ = 0;  // octets, since begin()
 };
 
 class SpoolReader {

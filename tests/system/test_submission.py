@@ -221,20 +221,28 @@ class ProcessGone(SmtpTest):
     def test_full_disk(self) -> None:
         small = "/run/small-spool"
         self.edge.run("mkdir", "-p", small)
-        self.edge.run("mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", small)
+        self.edge.run("mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", small)
         self.edge.run("chown", "sekisho-relay:", small)
         self.addCleanup(self.restore_spool, small)
         self.isp.restart_agent(("[relay]", f'[relay]\nspool = "{small}/mail.db"'))
         self.submission.restart()
-        self.edge.run("dd", "if=/dev/zero", f"of={small}/ballast", "bs=4k", check=False)
+        # 8 MiB are kept for what leaves the spool.
+        self.edge.run("dd", "if=/dev/zero", f"of={small}/ballast", "bs=1M", "count=23")
         client = self.login()
-        for number in range(50):
+
+        def say(subject: str) -> str:
             client.mail(SENDER)
             client.rcpt(FRIEND)
-            answer = client.data(f"Subject: full {number}\r\n\r\n".encode() + (b"x" * 70 + b"\r\n") * 1000)
-            if answer[0] != 250:
-                break
-        self.assertEqual(self.code(answer), "452 4.3.1")
+            return self.code(client.data(f"Subject: {subject}\r\n\r\n".encode() + (b"x" * 70 + b"\r\n") * 1000))
+
+        number = 0
+        while (answer := say(f"full {number}")) == "250 2.0.0" and number < 50:
+            number += 1
+        self.assertEqual(answer, "452 4.3.1")
+        self.assertGreater(number, 0)
+        self.edge.run("dd", "if=/dev/zero", f"of={small}/more", "bs=4k", check=False)
+        self.assertEqual(say("full to the brim"), "452 4.3.1")
+        self.edge.run("rm", f"{small}/more")
         self.edge.run("rm", f"{small}/ballast")
         client.sendmail(SENDER, [FRIEND], b"Subject: room again\r\n\r\nx\r\n")
         accepted = {f"full {each}" for each in range(number)} | {"room again"}

@@ -10,7 +10,6 @@ namespace sekisho::delivery::tests {
 namespace {
 
 using testing::ElementsAre;
-using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::StartsWith;
 
@@ -98,7 +97,7 @@ TEST_F(TransactionTest, AServerThatVanishesAtAnyStep) {
         EXPECT_EQ(visits_.size(), 1U) << step;
     }
     EXPECT_THAT(with({{"QUIT", std::string(vanishes)}}), StartsWith("delivered"));
-    ScriptedServer server({Script{.greeting = std::string(vanishes)}});
+    const ScriptedServer server({Script{.greeting = std::string(vanishes)}});
     by_way_of(server);
     EXPECT_EQ(result(), "deferred 4.4.2 waiting for a reply: End of file");
 }
@@ -111,7 +110,7 @@ TEST_F(TransactionTest, AServerThatSpeaksAnotherLanguage) {
 }
 
 TEST_F(TransactionTest, AServerThatNeverStopsTalking) {
-    ScriptedServer server({Script{.greeting = "220-" + std::string(1'000'000, 'x')}});
+    const ScriptedServer server({Script{.greeting = "220-" + std::string(1'000'000, 'x')}});
     by_way_of(server);
     EXPECT_EQ(result(), "deferred 4.4.2 the server's reply is too long");
 }
@@ -172,7 +171,7 @@ TEST_F(TransactionTest, WithoutRecipientsThereIsNoData) {
 }
 
 TEST_F(TransactionTest, ARefusalStaysWhenTheServerVanishesAfterIt) {
-    ScriptedServer server({Script{
+    const ScriptedServer server({Script{
         .answers = {{"RCPT TO:<one", "550 5.1.1 unknown"}, {"RCPT TO:<three", std::string(vanishes)}}}});
     by_way_of(server);
     const Outcomes all = deliver(three);
@@ -182,7 +181,8 @@ TEST_F(TransactionTest, ARefusalStaysWhenTheServerVanishesAfterIt) {
 }
 
 TEST_F(TransactionTest, ARefusalOfTheMessageIsForThoseWhoWereAccepted) {
-    ScriptedServer server({Script{.answers = {{"RCPT TO:<one", "450 4.2.1 busy"}, {".", "554 5.6.0 spam"}}}});
+    const ScriptedServer server(
+        {Script{.answers = {{"RCPT TO:<one", "450 4.2.1 busy"}, {".", "554 5.6.0 spam"}}}});
     by_way_of(server);
     const Outcomes all = deliver(three);
     EXPECT_EQ(summary(all.at(0)), "deferred 4.2.1 450 4.2.1 busy");

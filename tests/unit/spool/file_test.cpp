@@ -111,54 +111,109 @@ TEST(SpoolFile, WhatWasCommittedIsThereAfterARestart) {
     EXPECT_EQ(whole_body(SpoolReader::open(directory / "mail.db").value(), name(1)), body);
 }
 
-// The disk fills up in the middle of a batch: what doesn't fit is refused, the rest is kept, exactly as it
-// was answered; and there is room again as soon as there is room.
+// A small disk at a directory, for this process alone.
+class SmallDisk {
+public:
+    explicit SmallDisk(const std::filesystem::path& place) : place_(place) {
+        mounted_ = ::unshare(CLONE_NEWNS) == 0 &&
+                   ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+                   ::mount("tmpfs", place_.c_str(), "tmpfs", 0, "size=20m") == 0;
+    }
+    ~SmallDisk() {
+        if (mounted_) {
+            ::umount2(place_.c_str(), MNT_DETACH);
+        }
+    }
+    SmallDisk(const SmallDisk&) = delete;
+    SmallDisk& operator=(const SmallDisk&) = delete;
+
+    [[nodiscard]] bool mounted() const { return mounted_; }
+
+    // Somebody else takes all that is left.
+    void fill() const {
+        std::ofstream filler(place_ / "filler", std::ios::app);
+        const std::string block(4096, 'x');
+        while (filler.write(block.data(), static_cast<std::streamsize>(block.size())).flush()) {
+        }
+    }
+    void empty() const { std::filesystem::remove(place_ / "filler"); }
+
+private:
+    std::filesystem::path place_;
+    bool mounted_ = false;
+};
+
+// It fills up: what doesn't fit is refused, the rest is kept, and there is room again as soon as there is
+// room.
 TEST(SpoolFile, AFullDisk) {
     const Directory directory;
-    if (::unshare(CLONE_NEWNS) != 0 || ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
-        ::mount("tmpfs", directory.path().c_str(), "tmpfs", 0, "size=4m") != 0) {
+    const SmallDisk disk(directory.path());
+    if (!disk.mounted()) {
         GTEST_SKIP() << "needs root, to mount a small file system";
     }
-    {
-        Writer writer(Spool::open(directory / "mail.db").value(), post_here);
-        const SpoolReader reader = SpoolReader::open(directory / "mail.db").value();
-        ASSERT_TRUE(wait_for(writer, keeping(envelope(name(0)), octets(100'000))));
-        // In one batch: the writer is busy with the first while the others queue up.
-        std::promise<void> go;
-        std::vector<std::promise<Result<void>>> results(6);
-        const auto gate = std::make_shared<std::shared_future<void>>(go.get_future().share());
-        for (std::size_t i = 0; i < results.size(); i++) {
-            const bool large = i == 3;
-            auto work = keeping(envelope(name(static_cast<int>(i) + 1)), octets(large ? 8'000'000 : 5'000));
-            writer.submit(
-                [gate, work](Spool& spool) {
-                    gate->wait();
-                    return work(spool);
-                },
-                [&results, i](Result<void> result) { results[i].set_value(std::move(result)); });
-        }
-        go.set_value();
-        for (std::size_t i = 0; i < results.size(); i++) {
-            const auto result = results[i].get_future().get();
-            EXPECT_EQ(result.has_value(), i != 3) << i << ": " << (result ? "" : result.error().what);
-            EXPECT_EQ(reader.message(name(static_cast<int>(i) + 1)).has_value(), result.has_value())
-                << i << ": the answer is the truth";
-        }
-        EXPECT_EQ(reader.count().value(), 6U);
-        int kept = 0;
-        Result<void> last;
-        for (; kept < 100 && last; kept++) {
-            last = wait_for(writer, keeping(envelope(name(100 + kept)), octets(100'000)));
-        }
-        ASSERT_FALSE(last) << "the disk is not full";
-        EXPECT_EQ(last.error().kind, Failure::unavailable);
-        EXPECT_THAT(last.error().remedy, HasSubstr("space"));
-        // What leaves needs no room.
-        EXPECT_TRUE(wait_for(writer, [](Spool& spool) { return spool.remove(name(100)); }));
-        EXPECT_EQ(whole_body(reader, name(0)), octets(100'000));
+    Writer writer(Spool::open(directory / "mail.db").value(), post_here);
+    const SpoolReader reader = SpoolReader::open(directory / "mail.db").value();
+    ASSERT_TRUE(wait_for(writer, keeping(envelope(name(0)), octets(100'000))));
+    int kept = 0;
+    Result<void> last;
+    for (; kept < 100 && last; kept++) {
+        last = wait_for(writer, keeping(envelope(name(100 + kept)), octets(1'000'000)));
     }
-    EXPECT_TRUE(Spool::open(directory / "mail.db"));
-    ASSERT_EQ(::umount(directory.path().c_str()), 0);
+    ASSERT_FALSE(last) << "the disk is not full";
+    EXPECT_GT(kept, 2);
+    EXPECT_EQ(last.error().kind, Failure::unavailable);
+    EXPECT_THAT(last.error().what, HasSubstr("MiB are left on the disk"));
+    EXPECT_THAT(last.error().remedy, HasSubstr("space"));
+    // What leaves finds room, all of it, and what was deferred, too.
+    for (int i = 0; i < kept - 1; i++) {
+        EXPECT_TRUE(wait_for(writer, [i](Spool& spool) { return spool.remove(name(100 + i)); })) << i;
+        EXPECT_TRUE(wait_for(writer, [](Spool& spool) {
+            return spool.hurry(WallTime{std::chrono::seconds(1)}, std::nullopt, std::nullopt);
+        })) << i;
+    }
+    EXPECT_TRUE(wait_for(writer, keeping(envelope(name(99)), octets(1'000'000))));
+    EXPECT_EQ(whole_body(reader, name(0)), octets(100'000));
+}
+
+// Others fill it in the middle of a batch: each piece of work is answered with the truth.
+TEST(SpoolFile, ADiskThatOthersFill) {
+    const Directory directory;
+    const SmallDisk disk(directory.path());
+    if (!disk.mounted()) {
+        GTEST_SKIP() << "needs root, to mount a small file system";
+    }
+    Writer writer(Spool::open(directory / "mail.db").value(), post_here);
+    const SpoolReader reader = SpoolReader::open(directory / "mail.db").value();
+    // In one batch: the writer is busy with the first while the others queue up.
+    std::promise<void> go;
+    std::vector<std::promise<Result<void>>> results(6);
+    const auto gate = std::make_shared<std::shared_future<void>>(go.get_future().share());
+    for (std::size_t i = 0; i < results.size(); i++) {
+        const std::string body = octets(i == 3 ? 3'000'000 : 5'000);
+        const auto reading = [&disk, i, body](std::uint64_t offset, char* to, std::size_t size) {
+            if (i == 3) {
+                disk.fill();
+            }
+            return body_of(body)(offset, to, size);
+        };
+        writer.submit(
+            [gate, i, size = body.size(), reading](Spool& spool) {
+                gate->wait();
+                return spool.add(envelope(name(static_cast<int>(i) + 1)), size, reading);
+            },
+            [&results, i, &disk](Result<void> result) {
+                disk.empty();
+                results[i].set_value(std::move(result));
+            });
+    }
+    go.set_value();
+    for (std::size_t i = 0; i < results.size(); i++) {
+        const auto result = results[i].get_future().get();
+        EXPECT_TRUE(i != 3 || !result);
+        EXPECT_EQ(reader.message(name(static_cast<int>(i) + 1)).has_value(), result.has_value())
+            << i << ": the answer is the truth";
+    }
+    EXPECT_TRUE(wait_for(writer, keeping(envelope(name(99)), octets(5'000)))) << "there is room again";
 }
 
 // Writes until it is killed, and tells each number that was committed.
