@@ -47,12 +47,13 @@ static __always_inline bool is_group(const struct address *address, __u8 version
 
 /*
  * Whether the segment is one that may be answered at all; see README. The answer goes where the packet says
- * that it came from, so that must be one host: else one packet would be answered to a whole network.
+ * that it came from, so that must be one host: else one packet would be answered to a whole network. The way
+ * back may have other MPLS labels than the way here.
  */
 static __always_inline bool may_answer(const struct packet *packet)
 {
-    return !(packet->flags & TCP_RST) && !is_group(&packet->destination, packet->version) &&
-           !is_group(&packet->source, packet->version);
+    return !(packet->flags & TCP_RST) && !packet->labelled &&
+           !is_group(&packet->destination, packet->version) && !is_group(&packet->source, packet->version);
 }
 
 /* Whether the frame came from one station, and to this interface. */

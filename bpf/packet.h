@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
 /*
- * From a frame to a TCP segment: Ethernet, tags, IPv4, IPv6 with its extension headers, TCP.
+ * From a frame to a TCP segment: Ethernet, tags, MPLS, PPPoE, IPv4, IPv6 with its extension headers, TCP.
  *
  * Knows no map and makes no verdict: it says what it found (struct packet). A frame need not be linear:
  * what lies behind data_end is fetched by the helper of the program's kind, and lengths are compared with
- * the whole packet's (RFC 791, RFC 8200, RFC 9293, IEEE 802.1Q; RFC 1858, 3128 and 7112 for fragments).
+ * the whole packet's (RFC 791, RFC 8200, RFC 9293, IEEE 802.1Q, RFC 3032, RFC 2516; RFC 1858, 3128 and 7112
+ * for fragments).
  */
 #ifndef SEKISHO_PACKET_H
 #define SEKISHO_PACKET_H
@@ -31,6 +32,9 @@
 #define ETHERTYPE_MPLS_MULTICAST 0x8848
 #define ETHERTYPE_PPPOE_SESSION 0x8864
 
+#define PPP_IPV4 0x0021
+#define PPP_IPV6 0x0057
+
 #define NEXT_HOP_BY_HOP 0
 #define NEXT_ROUTING 43
 #define NEXT_FRAGMENT 44
@@ -49,6 +53,7 @@ struct frame {
     void *data;
     void *data_end;
     __u32 length; /* of the whole packet; of its linear part until somebody asks for more: see reaches() */
+    __u32 limit;  /* offset at which what PPPoE carries ends; 0: the packet's end */
     bool gso;     /* IPv4's total length may be 0: BIG TCP */
 };
 
@@ -70,6 +75,7 @@ struct packet {
     struct address destination;
     __u32 l3;  /* offset of the IP header */
     __u32 l4;  /* offset of the TCP header */
+    __u32 ppp; /* octets of PPP's protocol number before IP, 1 or 2; 0 without PPPoE */
     __u32 end; /* offset of the first byte behind the IP packet */
     __u32 seq; /* host order */
     __u32 ack;
@@ -79,6 +85,7 @@ struct packet {
     __u8 version; /* 4 or 6 */
     __u8 flags;   /* of TCP */
     __u8 found;
+    __u8 labelled; /* behind MPLS labels */
 };
 
 /*
@@ -109,6 +116,8 @@ static __always_inline int read_at(const struct frame *frame, __u32 offset, void
 /* Whether the packet goes on to this offset. What is linear isn't asked for its length: that costs a call. */
 static __always_inline bool reaches(struct frame *frame, __u32 end)
 {
+    if (frame->limit)
+        return end <= frame->limit;
     if (end > frame->length)
         frame->length = frame_length(frame->context);
     return end <= frame->length;
@@ -120,17 +129,79 @@ static __always_inline bool is_tag(__u16 type)
 }
 
 /*
- * Walks over the tags that follow `offset`; `type` is the ethertype before it, `tags` of them have been taken
- * off already (those in metadata). Returns the offset and the ethertype behind them, and a reason or SEGMENT:
- * see the macros below. A global function: the verifier judges it once, instead of each depth with all that
- * follows.
+ * What a walk over headers came to, in one number: the offset behind them, what follows there (an IP protocol
+ * number; 4 or 6 behind a frame's headers), a reason or SEGMENT, and more that a walk knows. Walks are global
+ * functions: the verifier judges them once, instead of each depth with all that follows.
  */
-#define WALKED(at, next, found) ((__u64)(at) | (__u64)(next) << 32 | (__u64)(found) << 48)
+#define WALKED(at, next, found) ((__u64)(at) | (__u64)(next) << 32 | (__u64)(found) << 40)
 #define WALKED_AT(walked) ((__u32)(walked))
-#define WALKED_NEXT(walked) ((__u16)((walked) >> 32))
-#define WALKED_FOUND(walked) ((__u8)((walked) >> 48))
+#define WALKED_NEXT(walked) ((__u8)((walked) >> 32))
+#define WALKED_FOUND(walked) ((__u8)((walked) >> 40))
+#define WALKED_MORE(walked) ((__u8)((walked) >> 48))
+/* Extension headers: the packet is a first fragment. */
+#define MORE_FIRST 1
+/* A frame's headers: the octets of PPP's protocol number; MPLS labels. */
+#define MORE_PPP 3
+#define MORE_LABELS 4
 
-__attribute__((noinline)) __u64 skip_tags(program_context *context, __u32 offset, __u16 type, __u32 tags)
+/* MPLS labels (RFC 3032), of which only the last one says so; what follows says itself what it is. */
+static __always_inline __u64 skip_labels(program_context *context, __u32 offset)
+{
+    __u8 first = 0;
+
+    for (int i = 0; i < SEKISHO_LABELS; i++) {
+        __u8 label[4];
+
+        if (frame_load(context, offset, label, sizeof(label)))
+            return WALKED(0, 0, SEKISHO_REASON_FRAME_TRUNCATED);
+        offset += sizeof(label);
+        if (!(label[2] & 1))
+            continue;
+        if (frame_load(context, offset, &first, sizeof(first)))
+            return WALKED(0, 0, SEKISHO_REASON_MPLS_NOT_IP);
+        first >>= 4;
+        return first == 4 || first == 6 ? WALKED(offset, first, SEGMENT) | (__u64)MORE_LABELS << 48
+                                        : WALKED(0, 0, SEKISHO_REASON_MPLS_NOT_IP);
+    }
+    return WALKED(0, 0, SEKISHO_REASON_MPLS_TOO_DEEP);
+}
+
+/*
+ * The header of a PPPoE session (RFC 2516) and PPP's protocol number (RFC 1661). Linux asks neither for the
+ * version, the type and the code, nor whether a number in one octet (6.5) was agreed upon: nor do we.
+ */
+static __always_inline __u64 skip_pppoe(program_context *context, __u32 offset)
+{
+    struct {
+        __u8 version_type, code;
+        __be16 session, length;
+    } header;
+    __u32 size = sizeof(__be16);
+    __u8 octets[sizeof(__be16)];
+    __u16 protocol;
+
+    if (frame_load(context, offset, &header, sizeof(header)))
+        return WALKED(0, 0, SEKISHO_REASON_PPPOE_MALFORMED);
+    offset += sizeof(header);
+    if (offset + bpf_ntohs(header.length) > frame_length(context) || bpf_ntohs(header.length) < size ||
+        frame_load(context, offset, octets, sizeof(octets)))
+        return WALKED(0, 0, SEKISHO_REASON_PPPOE_MALFORMED);
+    protocol = octets[0] << 8 | octets[1];
+    if (octets[0] & 1) {
+        protocol = octets[0];
+        size = sizeof(octets[0]);
+    }
+    if (protocol != PPP_IPV4 && protocol != PPP_IPV6)
+        return WALKED(0, 0, SEKISHO_REASON_PPP_NOT_IP);
+    return WALKED(offset + size, protocol == PPP_IPV4 ? 4 : 6, SEGMENT) | (__u64)size << 48;
+}
+
+/*
+ * Walks over what stands between a frame's addresses and IP: tags, MPLS labels, a PPPoE session. It begins at
+ * `offset`; `type` is the ethertype before it, `tags` of them have been taken off already (those in
+ * metadata).
+ */
+__attribute__((noinline)) __u64 skip_to_ip(program_context *context, __u32 offset, __u16 type, __u32 tags)
 {
     for (int i = 0; i < SEKISHO_TAGS; i++) {
         __be16 tag[2];
@@ -143,7 +214,15 @@ __attribute__((noinline)) __u64 skip_tags(program_context *context, __u32 offset
         offset += sizeof(tag);
         tags++;
     }
-    return WALKED(offset, type, is_tag(type) ? SEKISHO_REASON_TAGS_TOO_DEEP : SEGMENT);
+    if (is_tag(type))
+        return WALKED(0, 0, SEKISHO_REASON_TAGS_TOO_DEEP);
+    if (type == ETHERTYPE_MPLS || type == ETHERTYPE_MPLS_MULTICAST)
+        return skip_labels(context, offset);
+    if (type == ETHERTYPE_PPPOE_SESSION)
+        return skip_pppoe(context, offset);
+    if (type == ETH_P_IP || type == ETH_P_IPV6)
+        return WALKED(offset, type == ETH_P_IP ? 4 : 6, SEGMENT);
+    return WALKED(0, 0, SEKISHO_REASON_NOT_IP);
 }
 
 /* Reads the TCP header at packet->l4. `first` says that it is a first fragment. */
@@ -281,12 +360,9 @@ static int walk_extension(__u32 index, struct walk *walk)
 
 /*
  * Walks over the extension headers from `at`, the first being of type `next`, in a packet that ends at `end`.
- * Returns what skip_tags does; `found` with FIRST set says that it is a first fragment. A later fragment ends
- * the walk: what follows it is no header. By bpf_loop, so that the verifier sees one header instead of all
- * their orders.
+ * A later fragment ends the walk: what follows it is no header. By bpf_loop, so that the verifier sees one
+ * header instead of all their orders.
  */
-#define WALKED_FIRST (1ULL << 56)
-
 __attribute__((noinline)) __u64 skip_extensions(program_context *context, __u32 at, __u32 end, __u8 next)
 {
     struct walk walk = {.context = context, .at = at, .end = end, .next = next, .found = SEGMENT};
@@ -294,7 +370,7 @@ __attribute__((noinline)) __u64 skip_extensions(program_context *context, __u32 
     bpf_loop(SEKISHO_EXTENSION_HEADERS, walk_extension, &walk, 0);
     if (walk.found == SEGMENT && is_extension(walk.next))
         walk.found = SEKISHO_REASON_HEADER_CHAIN;
-    return WALKED(walk.at, walk.next, walk.found) | (walk.first ? WALKED_FIRST : 0);
+    return WALKED(walk.at, walk.next, walk.found) | (walk.first ? (__u64)MORE_FIRST << 48 : 0);
 }
 
 static __always_inline __u64 number_of(const __be32 words[2])
@@ -323,7 +399,7 @@ static __always_inline __u8 read_ipv6(struct frame *frame, struct packet *packet
     packet->l4 = packet->l3 + sizeof(ip);
     packet->end = packet->l4 + bpf_ntohs(ip.payload);
     if (!ip.payload) /* a jumbogram or BIG TCP: the packet's own length counts */
-        packet->end = frame->length = frame_length(frame->context);
+        packet->end = frame->limit ? frame->limit : (frame->length = frame_length(frame->context));
     if (!reaches(frame, packet->end))
         return SEKISHO_REASON_IPV6_MALFORMED;
 
@@ -334,7 +410,7 @@ static __always_inline __u8 read_ipv6(struct frame *frame, struct packet *packet
             return WALKED_FOUND(walked);
         packet->l4 = WALKED_AT(walked);
         ip.next = WALKED_NEXT(walked);
-        first = walked & WALKED_FIRST;
+        first = WALKED_MORE(walked) & MORE_FIRST;
     }
     if (is_tunnel(ip.next))
         return SEKISHO_REASON_TUNNEL;
@@ -350,8 +426,10 @@ static __always_inline __u8 read_ipv6(struct frame *frame, struct packet *packet
 static __always_inline void dissect(struct frame *frame, __u32 offset, __u16 type, __u32 tags,
                                     struct packet *packet)
 {
-    if (is_tag(type)) {
-        __u64 walked = skip_tags(frame->context, offset, type, tags);
+    __u8 version = type == ETH_P_IP ? 4 : 6;
+
+    if (type != ETH_P_IP && type != ETH_P_IPV6) {
+        __u64 walked = skip_to_ip(frame->context, offset, type, tags);
 
         packet->found = WALKED_FOUND(walked);
         if (packet->found != SEGMENT) {
@@ -359,24 +437,22 @@ static __always_inline void dissect(struct frame *frame, __u32 offset, __u16 typ
             return;
         }
         offset = WALKED_AT(walked);
-        type = WALKED_NEXT(walked);
+        version = WALKED_NEXT(walked);
+        packet->ppp = WALKED_MORE(walked) & MORE_PPP;
+        packet->labelled = WALKED_MORE(walked) & MORE_LABELS;
+        if (packet->ppp) {
+            __be16 length ALIGNED;
+
+            if (frame_load(frame->context, offset - packet->ppp - sizeof(length), &length, sizeof(length))) {
+                packet->found = SEKISHO_REASON_PPPOE_MALFORMED;
+                return;
+            }
+            frame->limit = offset - packet->ppp + bpf_ntohs(length);
+            frame->length = frame_length(frame->context);
+        }
     }
     packet->l3 = offset;
-    if (type == ETH_P_IP) {
-        packet->found = read_ipv4(frame, packet);
-        return;
-    }
-    if (type == ETH_P_IPV6) {
-        packet->found = read_ipv6(frame, packet);
-        return;
-    }
-    frame->length = frame_length(frame->context);
-    if (type == ETHERTYPE_MPLS || type == ETHERTYPE_MPLS_MULTICAST)
-        packet->found = SEKISHO_REASON_MPLS;
-    else if (type == ETHERTYPE_PPPOE_SESSION)
-        packet->found = SEKISHO_REASON_PPPOE;
-    else
-        packet->found = SEKISHO_REASON_NOT_IP;
+    packet->found = version == 4 ? read_ipv4(frame, packet) : read_ipv6(frame, packet);
 }
 
 #endif

@@ -193,6 +193,7 @@ static __always_inline __u8 verdict_of_shape(__u8 reason)
     switch (reason) {
     case SEKISHO_REASON_FRAME_TRUNCATED:
     case SEKISHO_REASON_TAGS_TOO_DEEP: /* the kernel takes off any number of tags with VID 0 */
+    case SEKISHO_REASON_PPPOE_MALFORMED:
     case SEKISHO_REASON_IPV4_MALFORMED:
     case SEKISHO_REASON_IPV6_MALFORMED:
     case SEKISHO_REASON_FRAGMENT_AT_ONE:

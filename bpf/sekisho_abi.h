@@ -25,8 +25,9 @@
 #define SEKISHO_EXACT_BITS (1U << 24)
 #define SEKISHO_HASHED_BITS (1U << 23)
 #define SEKISHO_BITMAP_WORDS ((SEKISHO_EXACT_BITS + SEKISHO_HASHED_BITS) / 64)
-/* Tags looked behind (802.1Q, 802.1ad), extension headers looked behind. */
+/* Tags looked behind (802.1Q, 802.1ad), MPLS labels, extension headers. */
 #define SEKISHO_TAGS 4
+#define SEKISHO_LABELS 4
 #define SEKISHO_EXTENSION_HEADERS 8
 
 /* What happens to a packet. MONITOR passes like PASS, but counts what would have been blocked. */
@@ -47,8 +48,8 @@ enum sekisho_reason {
     SEKISHO_REASON_FRAME_TRUNCATED = 1,  /* drop: a tag leaves the frame */
     SEKISHO_REASON_NOT_IP = 2,           /* pass: another ethertype */
     SEKISHO_REASON_TAGS_TOO_DEEP = 3,    /* drop: more than SEKISHO_TAGS tags */
-    SEKISHO_REASON_MPLS = 4,             /* pass for now: not looked inside yet */
-    SEKISHO_REASON_PPPOE = 5,            /* pass for now: not looked inside yet */
+    SEKISHO_REASON_MPLS_TOO_DEEP = 4,    /* pass: more than SEKISHO_LABELS labels */
+    SEKISHO_REASON_PPPOE_MALFORMED = 5,  /* drop: short, length beyond the packet */
     SEKISHO_REASON_IPV4_MALFORMED = 6,   /* drop: ihl < 5, lengths beyond the packet */
     SEKISHO_REASON_IPV6_MALFORMED = 7,   /* drop: short, payload length beyond the packet */
     SEKISHO_REASON_SOURCE_INVALID = 8,   /* reserved: source validation (BCP 38) */
@@ -72,6 +73,8 @@ enum sekisho_reason {
     SEKISHO_REASON_UPLINK = 26,            /* pass for now: the uplink side is not judged yet */
     SEKISHO_REASON_UPLINK_REPLY = 27,      /* reserved: from an enforced port to a pool */
     SEKISHO_REASON_UPLINK_INBOUND = 28,    /* reserved: to an enforced port of a pool address */
+    SEKISHO_REASON_MPLS_NOT_IP = 29,       /* pass: something else behind MPLS labels */
+    SEKISHO_REASON_PPP_NOT_IP = 30,        /* pass: another PPP protocol in a PPPoE session */
     SEKISHO_REASONS = 32,
 };
 

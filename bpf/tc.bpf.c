@@ -57,6 +57,17 @@ static __always_inline int exchange_macs(struct __sk_buff *skb)
     return bpf_skb_store_bytes(skb, 0, exchanged, sizeof(exchanged), BPF_F_RECOMPUTE_CSUM);
 }
 
+/* Makes PPPoE, if there is any, say that it carries `size` octets: 0, or negative. */
+static __always_inline int set_pppoe_length(struct __sk_buff *skb, const struct packet *packet, __u32 size)
+{
+    __be16 length = bpf_htons(packet->ppp + size);
+
+    if (!packet->ppp)
+        return 0;
+    return bpf_skb_store_bytes(skb, packet->l3 - packet->ppp - sizeof(length), &length, sizeof(length),
+                               BPF_F_RECOMPUTE_CSUM);
+}
+
 /* Turns the packet into a reset: 0, or negative, and then it is good for nothing any more. */
 static __always_inline int reset(struct __sk_buff *skb, const struct packet *packet, bool bare)
 {
@@ -64,7 +75,7 @@ static __always_inline int reset(struct __sk_buff *skb, const struct packet *pac
     bool partial;
 
     if (make_room(skb, packet, packet->l3 + header - sizeof(struct tcp_header), &partial) ||
-        (!bare && exchange_macs(skb)))
+        (!bare && exchange_macs(skb)) || set_pppoe_length(skb, packet, header))
         return -1;
     if (packet->version == 4) {
         struct reset4 answer ALIGNED;

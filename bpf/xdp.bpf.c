@@ -26,8 +26,10 @@ static __always_inline void *data_end_of(struct xdp_md *context)
     return (void *)(long)context->data_end;
 }
 
-/* Cuts the frame to its Ethernet header and tags and `size` octets; the MACs are exchanged. NULL on failure.
- */
+/* Where IP can begin at the latest: Ethernet, tags, PPPoE with PPP's protocol number. */
+#define LATEST_L3 (ETH_HLEN + 4 * SEKISHO_TAGS + 8)
+
+/* Cuts the frame to what comes before IP and `size` octets; the MACs are exchanged. NULL on failure. */
 static __always_inline void *make_room(struct xdp_md *context, const struct packet *packet, const __u32 size)
 {
     __u32 length = frame_length(context);
@@ -37,11 +39,23 @@ static __always_inline void *make_room(struct xdp_md *context, const struct pack
     if (bpf_xdp_adjust_tail(context, (int)(packet->l3 + size) - (int)length))
         return NULL;
     data = data_of(context);
-    if (packet->l3 > ETH_HLEN + 4 * SEKISHO_TAGS || data + sizeof(macs) > data_end_of(context))
+    if (packet->l3 > LATEST_L3 || data + sizeof(macs) > data_end_of(context))
         return NULL;
     __builtin_memcpy(macs, data, sizeof(macs));
     __builtin_memcpy(data, macs + 6, 6);
     __builtin_memcpy(data + 6, macs, 6);
+    if (packet->ppp) {
+        __u32 place = packet->l3 - packet->ppp - sizeof(__be16);
+        __be16 *length;
+
+        asm volatile("" : "+r"(place));
+        if (place > LATEST_L3)
+            return NULL;
+        length = data + place;
+        if ((void *)(length + 1) > data_end_of(context))
+            return NULL;
+        *length = bpf_htons(packet->ppp + size);
+    }
     data += packet->l3;
     return data + size <= data_end_of(context) ? data : NULL;
 }

@@ -10,13 +10,13 @@ namespace sekisho::dataplane {
 
 namespace {
 
-constexpr std::array<std::string_view, 29> reasons = {
+constexpr std::array<std::string_view, 31> reasons = {
     "no_table",
     "frame_truncated",
     "not_ip",
     "tags_too_deep",
-    "mpls",
-    "pppoe",
+    "mpls_too_deep",
+    "pppoe_malformed",
     "ipv4_malformed",
     "ipv6_malformed",
     "source_invalid",
@@ -40,8 +40,10 @@ constexpr std::array<std::string_view, 29> reasons = {
     "uplink",
     "uplink_reply",
     "uplink_inbound",
+    "mpls_not_ip",
+    "ppp_not_ip",
 };
-static_assert(reasons.size() == SEKISHO_REASON_UPLINK_INBOUND + 1, "a name for each reason");
+static_assert(reasons.size() == SEKISHO_REASON_PPP_NOT_IP + 1, "a name for each reason");
 
 constexpr std::array<std::string_view, 7> verdicts = {"pass",     "monitor", "drop",   "reset",
                                                       "prohibit", "explain", "forward"};

@@ -44,6 +44,27 @@ TEST_P(Bounds, CutAtEveryOctet) {
     }
 }
 
+// The same behind labels and in a session, whose own headers are cut, too.
+TEST_P(Bounds, CutAtEveryOctetInAShell) {
+    const auto labelled = Eth().Vlan(7).Mpls(16).Mpls(17).IPv4(drop4, mx4).Tcp(1024, 25).Syn();
+    for (std::size_t size = 18; size < labelled.bytes().size(); size++) {
+        const auto reason = size < 26    ? SEKISHO_REASON_FRAME_TRUNCATED
+                            : size == 26 ? SEKISHO_REASON_MPLS_NOT_IP
+                                         : SEKISHO_REASON_IPV4_MALFORMED;
+        expect("MPLS, " + std::to_string(size), Packet(labelled).Truncate(size), reason,
+               size == 26 ? SEKISHO_PASS : SEKISHO_DROP);
+    }
+    const auto session = Eth().Vlan(7).Pppoe(0x0057).IPv6(drop6, mx6).Tcp(1024, 25).Syn();
+    for (std::size_t size = 18; size < session.bytes().size(); size++) {
+        expect("PPPoE, " + std::to_string(size), Packet(session).Truncate(size),
+               SEKISHO_REASON_PPPOE_MALFORMED, SEKISHO_DROP);
+    }
+    for (std::uint16_t carried = 2; carried < 2 + 60; carried++) {
+        const auto lying = Eth().Vlan(7).Pppoe(0x0057).Length(carried).IPv6(drop6, mx6).Tcp(1024, 25).Syn();
+        expect("PPPoE of " + std::to_string(carried), lying, SEKISHO_REASON_IPV6_MALFORMED, SEKISHO_DROP);
+    }
+}
+
 // The lengths are right for what is left: what lacks is the TCP header, or a part of the chain.
 TEST_P(Bounds, ShortAtEveryOctet) {
     for (std::uint16_t size = 0; size < 40; size++) {

@@ -5,6 +5,7 @@ import sys
 from scapy.layers.inet import IP, TCP
 from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Dot1AD, Dot1Q, Ether  # noqa: F401 (known layers are dissected)
+from scapy.layers.ppp import PPPoE  # noqa: F401
 
 
 def judged(frame: bytes) -> bool:

@@ -73,16 +73,23 @@ Packet& Packet::Vlan(std::uint16_t id, std::uint16_t ethertype) {
     return add(Kind::ethernet, ethertype, bytes);
 }
 
-Packet& Packet::Mpls(std::uint32_t label) {
+Packet& Packet::Mpls(std::uint32_t label, bool multicast) {
     Bytes bytes(4);
-    put32(bytes, 0, label << 12 | 0x100 | 64);  // bottom of the stack, time to live
-    return add(Kind::mpls, 0x8847, bytes);
+    put32(bytes, 0, label << 12 | 64);  // time to live
+    return add(Kind::mpls, multicast ? 0x8848 : 0x8847, bytes);
 }
 
 Packet& Packet::Pppoe(std::uint16_t protocol) {
     Bytes bytes(8);
     bytes[0] = 0x11;
     put16(bytes, 6, protocol);
+    return add(Kind::pppoe, 0x8864, bytes);
+}
+
+Packet& Packet::PppoeCompressed(std::uint8_t protocol) {
+    Bytes bytes(7);
+    bytes[0] = 0x11;
+    bytes[6] = protocol;
     return add(Kind::pppoe, 0x8864, bytes);
 }
 
@@ -267,6 +274,9 @@ void Packet::set_next(Layer& layer, const Layer* following) {
         case Kind::extension:
             layer.bytes.at(0) = static_cast<std::uint8_t>(next);
             break;
+        case Kind::mpls:  // the last label is the bottom of the stack
+            layer.bytes.at(2) |= following != nullptr && following->kind == Kind::mpls ? 0 : 1;
+            break;
         default:
             break;
     }
@@ -278,7 +288,8 @@ void Packet::set_length(Layer& layer, std::size_t behind) {
     } else if (layer.kind == Kind::ipv6) {
         put16(layer.bytes, 4, layer.length.value_or(static_cast<std::uint16_t>(behind)));
     } else if (layer.kind == Kind::pppoe) {
-        put16(layer.bytes, 4, static_cast<std::uint16_t>(behind + 2));
+        put16(layer.bytes, 4,
+              layer.length.value_or(static_cast<std::uint16_t>(behind + layer.bytes.size() - 6)));
     } else if (layer.kind == Kind::udp) {
         put16(layer.bytes, 4, static_cast<std::uint16_t>(behind + layer.bytes.size()));
     }

@@ -25,8 +25,9 @@ public:
     // Ethernet and what may stand between it and IP.
     Packet& Eth(const Bytes& to, const Bytes& from);
     Packet& Vlan(std::uint16_t id, std::uint16_t ethertype = 0x8100);
-    Packet& Mpls(std::uint32_t label);
-    Packet& Pppoe(std::uint16_t protocol);
+    Packet& Mpls(std::uint32_t label, bool multicast = false);
+    Packet& Pppoe(std::uint16_t protocol);           // PPP's number of what it carries
+    Packet& PppoeCompressed(std::uint8_t protocol);  // in one octet
 
     Packet& IPv4(std::string_view from, std::string_view to);
     Packet& IPv6(std::string_view from, std::string_view to);
@@ -48,7 +49,7 @@ public:
 
     // What the last header says, right or wrong.
     Packet& Next(std::uint16_t protocol);  // the ethertype or protocol number of what follows
-    Packet& Length(std::uint16_t length);  // IPv4: total length; IPv6: payload length
+    Packet& Length(std::uint16_t length);  // IPv4: total length; IPv6, PPPoE: payload length
     Packet& Version(std::uint8_t version);
     Packet& Ihl(std::uint8_t words);  // the field alone
 

@@ -57,6 +57,7 @@ struct Shell {
     std::size_t tcp_options = 0;
     std::size_t extensions = 0;
     std::size_t padding = 0;
+    std::size_t ppp = 0;  // octets of PPP's protocol number
 };
 
 const std::vector<Shell>& shells() {
@@ -76,6 +77,12 @@ const std::vector<Shell>& shells() {
         {.name = "Extension6", .six = true, .extensions = 1},
         {.name = "Extensions6", .six = true, .tcp_options = 5, .extensions = 8},
         {.name = "TagExtensions6", .six = true, .tags = 1, .extensions = 8},
+        {.name = "Ppp4", .six = false, .padding = 20, .ppp = 2},
+        {.name = "PppIpOptions4", .six = false, .ip_options = 10, .tcp_options = 10, .ppp = 2},
+        {.name = "TagsPppCompressed4", .six = false, .tags = 2, .ppp = 1},
+        {.name = "Ppp6", .six = true, .tcp_options = 5, .ppp = 2},
+        {.name = "FourTagsPpp6", .six = true, .tags = 4, .padding = 9, .ppp = 2},
+        {.name = "TagPppExtensions6", .six = true, .tags = 1, .extensions = 8, .ppp = 2},
     };
     return all;
 }
@@ -87,8 +94,17 @@ Packet tagged(Packet packet, std::size_t tags) {
     return packet;
 }
 
+Packet in_session(Packet packet, const Shell& shell) {
+    if (shell.ppp == 1) {
+        packet.PppoeCompressed(shell.six ? 0x57 : 0x21);
+    } else if (shell.ppp == 2) {
+        packet.Pppoe(shell.six ? 0x0057 : 0x0021);
+    }
+    return packet;
+}
+
 Bytes question(const Segment& segment, const Shell& shell) {
-    auto packet = tagged(Eth(), shell.tags);
+    auto packet = in_session(tagged(Eth(), shell.tags), shell);
     if (shell.six) {
         packet.IPv6(reset6, mx6);
         for (std::size_t i = 0; i < shell.extensions; i++) {
@@ -108,7 +124,7 @@ Bytes question(const Segment& segment, const Shell& shell) {
 }
 
 Bytes expected(const Answer& answer, const Shell& shell) {
-    auto packet = tagged(Packet{}.Eth(subscriber_mac, box_mac), shell.tags);
+    auto packet = in_session(tagged(Packet{}.Eth(subscriber_mac, box_mac), shell.tags), shell);
     if (shell.six) {
         packet.IPv6(mx6, reset6);
     } else {

@@ -37,14 +37,93 @@ std::vector<Case> frames() {
         {"FrameTruncatedSecondTag", Eth().Vlan(7).Vlan(8).Truncate(20), SEKISHO_REASON_FRAME_TRUNCATED,
          SEKISHO_DROP},
         {"FrameTruncatedNear", Eth().Vlan(7).Truncate(18), SEKISHO_REASON_NOT_IP, SEKISHO_PASS},
-        {"Mpls", Eth().Mpls(99).IPv4(reset4, mx4).Tcp(1024, 25).Syn(), SEKISHO_REASON_MPLS, SEKISHO_PASS},
-        {"MplsMulticast", Eth().Next(0x8848).Mpls(99).IPv4(reset4, mx4).Tcp(1024, 25).Syn(),
-         SEKISHO_REASON_MPLS, SEKISHO_PASS},
-        {"Pppoe", Eth().Pppoe(0x0021).IPv4(reset4, mx4).Tcp(1024, 25).Syn(), SEKISHO_REASON_PPPOE,
-         SEKISHO_PASS},
-        {"PppoeBehindTag", Eth().Vlan(7).Pppoe(0x0057).IPv6(reset6, mx6).Tcp(1024, 25).Syn(),
-         SEKISHO_REASON_PPPOE, SEKISHO_PASS},
     };
+}
+
+// The same segment inside; MPLS gets no answer.
+std::vector<Case> labels() {
+    std::vector<Case> cases{
+        {"MplsTruncated", Eth().Mpls(99).Truncate(17), SEKISHO_REASON_FRAME_TRUNCATED, SEKISHO_DROP},
+        {"MplsTruncatedSecond", Eth().Mpls(99).Mpls(98).Truncate(20), SEKISHO_REASON_FRAME_TRUNCATED,
+         SEKISHO_DROP},
+        {"MplsNotIpEmpty", Eth().Mpls(99), SEKISHO_REASON_MPLS_NOT_IP, SEKISHO_PASS},
+        {"MplsNotIpControlWord", Eth().Mpls(99).Payload(60), SEKISHO_REASON_MPLS_NOT_IP, SEKISHO_PASS},
+        {"MplsNotIpVersion5", Eth().Mpls(99).IPv4(reset4, mx4).Version(5).Tcp(1024, 25).Syn(),
+         SEKISHO_REASON_MPLS_NOT_IP, SEKISHO_PASS},
+        {"MplsNearMalformed4", Eth().Mpls(99).IPv4(reset4, mx4).Length(41).Tcp(1024, 25).Syn(),
+         SEKISHO_REASON_IPV4_MALFORMED, SEKISHO_DROP},
+    };
+    for (const bool multicast : {false, true}) {
+        for (std::size_t depth = 1; depth <= SEKISHO_LABELS + 1U; depth++) {
+            for (const std::size_t tags : {0U, 4U}) {
+                auto four = Eth();
+                auto six = Eth();
+                for (std::size_t i = 0; i < tags; i++) {
+                    four.Vlan(7);
+                    six.Vlan(7);
+                }
+                for (std::size_t i = 0; i < depth; i++) {
+                    four.Mpls(16 + static_cast<std::uint32_t>(i), multicast);
+                    six.Mpls(16 + static_cast<std::uint32_t>(i), multicast);
+                }
+                const bool deep = depth > SEKISHO_LABELS;
+                const auto name = std::string(deep ? "MplsTooDeep" : "MplsTooDeepNear") +
+                                  (multicast ? "Multicast" : "") + std::to_string(depth) + "Behind" +
+                                  std::to_string(tags) + "Tags";
+                const auto reason = deep ? SEKISHO_REASON_MPLS_TOO_DEEP : blocked;
+                const auto verdict = deep ? SEKISHO_PASS : SEKISHO_DROP;
+                cases.push_back({name + "In4", four.IPv4(reset4, mx4).Tcp(1024, 25).Syn(), reason, verdict});
+                cases.push_back({name + "In6", six.IPv6(reset6, mx6).Tcp(1024, 25).Syn(), reason, verdict});
+            }
+        }
+    }
+    return cases;
+}
+
+std::vector<Case> sessions() {
+    constexpr auto bad = SEKISHO_REASON_PPPOE_MALFORMED;
+    constexpr auto other = SEKISHO_REASON_PPP_NOT_IP;
+    const auto ppp4 = [](Packet packet) { return packet.IPv4(reset4, mx4).Tcp(1024, 25).Syn(); };
+    const auto ppp6 = [](Packet packet) { return packet.IPv6(reset6, mx6).Tcp(1024, 25).Syn(); };
+    std::vector<Case> cases{
+        {"PppNotIpNear4", ppp4(Eth().Pppoe(0x0021)), blocked, SEKISHO_RESET},
+        {"PppNotIpNear6", ppp6(Eth().Pppoe(0x0057)), blocked, SEKISHO_RESET},
+        {"PppNotIpNearCompressed4", ppp4(Eth().PppoeCompressed(0x21)), blocked, SEKISHO_RESET},
+        {"PppNotIpNearCompressed6", ppp6(Eth().PppoeCompressed(0x57)), blocked, SEKISHO_RESET},
+        {"PppNotIpNearTags4", ppp4(Eth().Vlan(1).Vlan(2).Vlan(3).Vlan(4).Pppoe(0x0021)), blocked,
+         SEKISHO_RESET},
+        {"PppNotIpNearTags6", ppp6(Eth().Vlan(1).Vlan(2).Vlan(3).Vlan(4).PppoeCompressed(0x57)), blocked,
+         SEKISHO_RESET},
+        {"PppNotIpNearPadded", ppp4(Eth().Pppoe(0x0021)).Padding(20), blocked, SEKISHO_RESET},
+        {"PppNotIpNearJumbogram", Eth().Pppoe(0x0057).IPv6(reset6, mx6).Length(0).Tcp(1024, 25).Syn(),
+         blocked, SEKISHO_RESET},
+        {"NotIpDiscovery", ppp4(Eth().Next(0x8863).Pppoe(0x0021)), SEKISHO_REASON_NOT_IP, SEKISHO_PASS},
+        {"PppoeMalformedLengthBeyond", ppp4(Eth().Pppoe(0x0021).Length(43)), bad, SEKISHO_DROP},
+        {"PppoeMalformedLengthFarBeyond", ppp6(Eth().Pppoe(0x0057).Length(65535)), bad, SEKISHO_DROP},
+        {"PppoeMalformedLength1", ppp4(Eth().Pppoe(0x0021).Length(1)), bad, SEKISHO_DROP},
+        {"PppoeMalformedLength0", ppp4(Eth().Pppoe(0x0021).Length(0)), bad, SEKISHO_DROP},
+        {"PppoeMalformedNearIpBeyond4", ppp4(Eth().Pppoe(0x0021).Length(41)), SEKISHO_REASON_IPV4_MALFORMED,
+         SEKISHO_DROP},
+        {"PppoeMalformedNearIpBeyond6", ppp6(Eth().Pppoe(0x0057).Length(61)), SEKISHO_REASON_IPV6_MALFORMED,
+         SEKISHO_DROP},
+        {"PppoeMalformedNearIpIntoPadding", ppp4(Eth().Pppoe(0x0021).Length(41)).Padding(30),
+         SEKISHO_REASON_IPV4_MALFORMED, SEKISHO_DROP},
+        {"PppoeMalformedNearPppAlone", Eth().Pppoe(0xc021).Length(2), other, SEKISHO_PASS},
+        // An odd octet ends PPP's number: IP would begin with the next one.
+        {"PppNotIpNearOddOctet", ppp4(Eth().Pppoe(0x2100)), SEKISHO_REASON_IPV4_MALFORMED, SEKISHO_DROP},
+        {"PppoeMalformedNearVersion2", Eth().Pppoe(0x0021).Version(2).IPv4(reset4, mx4).Tcp(1024, 25).Syn(),
+         blocked, SEKISHO_RESET},
+    };
+    for (std::size_t size = 14; size < 22; size++) {
+        cases.push_back({"PppoeMalformedCut" + std::to_string(size),
+                         Eth().Pppoe(0x0021).Length(2).Truncate(size), bad, SEKISHO_DROP});
+    }
+    for (const auto protocol :
+         std::array<std::uint16_t, 7>{0xc021, 0x8021, 0x8057, 0x002d, 0x003d, 0x0121, 0x2200}) {
+        cases.push_back(
+            {"PppNotIp" + std::to_string(protocol), ppp4(Eth().Pppoe(protocol)), other, SEKISHO_PASS});
+    }
+    return cases;
 }
 
 std::vector<Case> tags() {
@@ -260,6 +339,8 @@ auto each(std::vector<Case> (*cases)()) {
 
 INSTANTIATE_TEST_SUITE_P(Frames, Shape, each(frames), name_of);
 INSTANTIATE_TEST_SUITE_P(Tags, Shape, each(tags), name_of);
+INSTANTIATE_TEST_SUITE_P(Labels, Shape, each(labels), name_of);
+INSTANTIATE_TEST_SUITE_P(Sessions, Shape, each(sessions), name_of);
 INSTANTIATE_TEST_SUITE_P(IpHeaders, Shape, each(ip_headers), name_of);
 INSTANTIATE_TEST_SUITE_P(Fragments, Shape, each(fragments), name_of);
 INSTANTIATE_TEST_SUITE_P(Chains, Shape, each(chains), name_of);

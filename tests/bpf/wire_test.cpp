@@ -88,6 +88,23 @@ TEST_F(TagsInMetadata, FourAreKeptInTheAnswer) {
                   question.bytes().size() - 4);
 }
 
+TEST_F(TagsInMetadata, ASessionIsKeptInTheAnswer) {
+    const auto question = Eth().Vlan(7).Vlan(8).Pppoe(0x0021).IPv4(reset4, mx4).Tcp(1024, 25).Syn().Seq(99);
+    expect_answer(question,
+                  Packet{}
+                      .Eth(subscriber_mac, box_mac)
+                      .Vlan(7)
+                      .Vlan(8)
+                      .Pppoe(0x0021)
+                      .IPv4(mx4, reset4)
+                      .DontFragment()
+                      .Tcp(25, 1024)
+                      .Flags(reset_and_ack)
+                      .Ack(100)
+                      .Window(0),
+                  question.bytes().size() - 4);
+}
+
 TEST_F(TagsInMetadata, OptionsAreTakenOutBehindOne) {
     const auto question = Eth().Vlan(7).IPv4(reset4, mx4).Options(10).Tcp(1024, 25).Syn().Seq(99);
     expect_answer(question,
