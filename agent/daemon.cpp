@@ -175,7 +175,7 @@ void Daemon::attach(const links::Link& link, const InterfaceConfig& interface) {
                                      .hardware = link.hardware,
                                      .mac = link.mac,
                                      .bridge = link.kind == "bridge" || link.port_of == "bridge"};
-    const auto attached = dataplane_.attach(facts, interface.side, interface.attach);
+    const auto attached = dataplane_.attach(facts, interface);
     Seen& seen = seen_[link.index];
     if (!attached) {
         // Tried again and again: said once.

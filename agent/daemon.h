@@ -75,6 +75,7 @@ private:
     // The names in the configuration that no interface has.
     [[nodiscard]] std::vector<std::string> missing_interfaces() const;
     void check_interfaces(std::vector<api::Check>& checks) const;
+    void check_tunnels(std::vector<api::Check>& checks) const;
     // For `status`: "enforcing", "monitoring" (no pool blocks), "incomplete" (interfaces without a program),
     // "idle" (none has one).
     [[nodiscard]] std::string state() const;

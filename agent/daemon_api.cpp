@@ -149,11 +149,30 @@ void Daemon::check_interfaces(std::vector<api::Check>& checks) const {
     }
 }
 
+// Whoever packs his mail into a tunnel isn't seen, unless the box is told to look inside.
+void Daemon::check_tunnels(std::vector<api::Check>& checks) const {
+    const auto counts = dataplane_.counts();
+    if (!counts) {
+        return;
+    }
+    for (const dataplane::Count& count : *counts) {
+        if (count.reason == "tunnel") {
+            checks.push_back(
+                {.name = "tunnels",
+                 .ok = false,
+                 .detail = std::to_string(count.packets) + " packets of tunnels have passed unseen",
+                 .remedy = "set tunnels = \"inspect\" for the interface, or put the box behind the "
+                           "tunnels' end (AFTR, border relay)"});
+        }
+    }
+}
+
 std::vector<api::Check> Daemon::doctor() const {
     std::vector<api::Check> checks;
     std::ranges::transform(dataplane::check_kernel(config_.dataplane.pin_path), std::back_inserter(checks),
                            check_of);
     check_interfaces(checks);
+    check_tunnels(checks);
     const auto written = on_disk();
     checks.push_back({.name = "store",
                       .ok = written.has_value(),

@@ -55,6 +55,7 @@ struct frame {
     __u32 length; /* of the whole packet; of its linear part until somebody asks for more: see reaches() */
     __u32 limit;  /* offset at which what PPPoE carries ends; 0: the packet's end */
     bool gso;     /* IPv4's total length may be 0: BIG TCP */
+    bool cut;     /* what a first fragment carries: its lengths are those of the whole */
 };
 
 /* Copies `size` bytes at `offset` of a frame's part that isn't linear. 0, or negative. By the includer. */
@@ -70,6 +71,7 @@ struct address {
 
 /* What was found. `found` is one of the first rows' reasons, or SEGMENT. */
 #define SEGMENT 0xff
+enum { WHOLE, FIRST_FRAGMENT, LATER_FRAGMENT, FRAGMENT_AT_ONE };
 struct packet {
     struct address source;
     struct address destination;
@@ -86,6 +88,8 @@ struct packet {
     __u8 flags;   /* of TCP */
     __u8 found;
     __u8 labelled; /* behind MPLS labels */
+    __u8 tunnel;   /* with SEKISHO_REASON_TUNNEL: the protocol inside, at l4 */
+    __u8 fragment; /* and which fragment of the tunnel's packet this is */
 };
 
 /*
@@ -277,6 +281,8 @@ static __always_inline __u8 read_ipv4(struct frame *frame, struct packet *packet
     total = bpf_ntohs(ip.total);
     if (total == 0 && frame->gso)
         total = frame->length - packet->l3;
+    if (frame->cut && packet->l3 + total > frame->limit)
+        total = frame->limit - packet->l3;
     if (ip.version_ihl >> 4 != 4 || header < sizeof(ip) || total < header ||
         !reaches(frame, packet->l3 + total))
         return SEKISHO_REASON_IPV4_MALFORMED;
@@ -286,10 +292,17 @@ static __always_inline __u8 read_ipv4(struct frame *frame, struct packet *packet
     packet->l4 = packet->l3 + header;
     packet->end = packet->l3 + total;
 
-    if (is_tunnel(ip.protocol))
-        return SEKISHO_REASON_TUNNEL;
     place = bpf_ntohs(ip.fragment) & 0x1fff;
     first = bpf_ntohs(ip.fragment) & 0x2000;
+    if (is_tunnel(ip.protocol)) {
+        packet->tunnel = ip.protocol;
+        packet->fragment = place == 1 ? FRAGMENT_AT_ONE
+                           : place    ? LATER_FRAGMENT
+                           : first    ? FIRST_FRAGMENT
+                                      : WHOLE;
+        return SEKISHO_REASON_TUNNEL;
+    }
+    first |= frame->cut;
     if (place == 1 && ip.protocol == IPPROTO_TCP)
         return SEKISHO_REASON_FRAGMENT_AT_ONE;
     if (place)
@@ -363,9 +376,11 @@ static int walk_extension(__u32 index, struct walk *walk)
  * A later fragment ends the walk: what follows it is no header. By bpf_loop, so that the verifier sees one
  * header instead of all their orders.
  */
-__attribute__((noinline)) __u64 skip_extensions(program_context *context, __u32 at, __u32 end, __u8 next)
+__attribute__((noinline)) __u64 skip_extensions(program_context *context, __u32 at, __u32 end, __u8 next,
+                                                __u8 first)
 {
-    struct walk walk = {.context = context, .at = at, .end = end, .next = next, .found = SEGMENT};
+    struct walk walk = {
+        .context = context, .at = at, .end = end, .next = next, .first = first, .found = SEGMENT};
 
     bpf_loop(SEKISHO_EXTENSION_HEADERS, walk_extension, &walk, 0);
     if (walk.found == SEGMENT && is_extension(walk.next))
@@ -386,7 +401,7 @@ static __always_inline __u8 read_ipv6(struct frame *frame, struct packet *packet
         __u8 next, hops;
         __be32 source[4], destination[4];
     } ip ALIGNED;
-    bool first = false;
+    bool first = frame->cut;
 
     _Static_assert(sizeof(ip) == 40, "an IPv6 header");
     if (read_at(frame, packet->l3, &ip, sizeof(ip)) || bpf_ntohl(ip.version) >> 28 != 6)
@@ -398,13 +413,15 @@ static __always_inline __u8 read_ipv6(struct frame *frame, struct packet *packet
     packet->destination.low = number_of(&ip.destination[2]);
     packet->l4 = packet->l3 + sizeof(ip);
     packet->end = packet->l4 + bpf_ntohs(ip.payload);
+    if (frame->cut && packet->end > frame->limit)
+        packet->end = frame->limit;
     if (!ip.payload) /* a jumbogram or BIG TCP: the packet's own length counts */
         packet->end = frame->limit ? frame->limit : (frame->length = frame_length(frame->context));
     if (!reaches(frame, packet->end))
         return SEKISHO_REASON_IPV6_MALFORMED;
 
     if (is_extension(ip.next)) {
-        __u64 walked = skip_extensions(frame->context, packet->l4, packet->end, ip.next);
+        __u64 walked = skip_extensions(frame->context, packet->l4, packet->end, ip.next, first);
 
         if (WALKED_FOUND(walked) != SEGMENT)
             return WALKED_FOUND(walked);
@@ -412,8 +429,11 @@ static __always_inline __u8 read_ipv6(struct frame *frame, struct packet *packet
         ip.next = WALKED_NEXT(walked);
         first = WALKED_MORE(walked) & MORE_FIRST;
     }
-    if (is_tunnel(ip.next))
+    if (is_tunnel(ip.next)) {
+        packet->tunnel = ip.next;
+        packet->fragment = first ? FIRST_FRAGMENT : WHOLE;
         return SEKISHO_REASON_TUNNEL;
+    }
     if (ip.next != IPPROTO_TCP)
         return SEKISHO_REASON_NOT_TCP;
     return read_tcp(frame, packet, first);
@@ -453,6 +473,32 @@ static __always_inline void dissect(struct frame *frame, __u32 offset, __u16 typ
     }
     packet->l3 = offset;
     packet->found = version == 4 ? read_ipv4(frame, packet) : read_ipv6(frame, packet);
+}
+
+/*
+ * Says what IPv4 in IPv6 (RFC 2473; DS-Lite, MAP-E) or IPv6 in IPv4 (RFC 4213) carries. Tunnels in tunnels,
+ * and of a family in itself, aren't looked into. What a fragment of the tunnel carries is a part of its
+ * packet.
+ */
+static __always_inline void dissect_tunnel(struct frame *frame, const struct packet *outer,
+                                           struct packet *inner)
+{
+    const bool four_in_six = outer->version == 6 && outer->tunnel == IPPROTO_IPIP;
+
+    inner->found = SEKISHO_REASON_TUNNEL;
+    if (!four_in_six && !(outer->version == 4 && outer->tunnel == IPPROTO_IPV6))
+        return;
+    if (outer->fragment >= LATER_FRAGMENT) {
+        inner->found = outer->fragment == FRAGMENT_AT_ONE ? SEKISHO_REASON_FRAGMENT_AT_ONE
+                                                          : SEKISHO_REASON_LATER_FRAGMENT;
+        return;
+    }
+    frame->limit = outer->end;
+    frame->cut = outer->fragment == FIRST_FRAGMENT;
+    inner->l3 = outer->l4;
+    inner->labelled = outer->labelled;
+    inner->ppp = outer->ppp;
+    inner->found = four_in_six ? read_ipv4(frame, inner) : read_ipv6(frame, inner);
 }
 
 #endif

@@ -206,27 +206,16 @@ static __always_inline __u8 verdict_of_shape(__u8 reason)
     }
 }
 
-/* The verdict on a packet that a subscriber sent. */
-static __always_inline struct decision decide(const struct packet *packet, const struct sekisho_table *table)
+/* The verdict on a segment to an enforced port; `line` is the packet by whose source the subscriber is known.
+ */
+static __always_inline struct decision decide_between(const struct packet *line,
+                                                      const struct sekisho_table *table, __u32 from, __u32 to)
 {
-    const struct sekisho_segment *source, *destination;
+    const struct sekisho_segment *source = &table->segments[from & (SEKISHO_SEGMENTS - 1)];
+    const struct sekisho_segment *destination = &table->segments[to & (SEKISHO_SEGMENTS - 1)];
     struct sekisho_entry entry = {};
-    __u32 from, to;
-    bool known;
+    bool known = source->flags & SEKISHO_SEGMENT_POOL && find_entry(table, line, source, &entry);
 
-    if (packet->found != SEGMENT)
-        return (struct decision){packet->found, verdict_of_shape(packet->found)};
-    if (!is_enforced(table, packet->destination_port))
-        return (struct decision){SEKISHO_REASON_PORT_NOT_ENFORCED, SEKISHO_PASS};
-
-    if (packet->version == 4)
-        find_segments4(table, packet, &from, &to);
-    else
-        find_segments6(table, packet, &from, &to);
-    source = &table->segments[from & (SEKISHO_SEGMENTS - 1)];
-    destination = &table->segments[to & (SEKISHO_SEGMENTS - 1)];
-
-    known = source->flags & SEKISHO_SEGMENT_POOL && find_entry(table, packet, source, &entry);
     if (known && entry.flags & SEKISHO_ENTRY_QUARANTINE)
         return (struct decision){SEKISHO_REASON_QUARANTINED, source->action};
     if (destination->flags & SEKISHO_SEGMENT_DESIGNATED)
@@ -238,6 +227,54 @@ static __always_inline struct decision decide(const struct packet *packet, const
     if (known && entry.flags & SEKISHO_ENTRY_GRANT && boottime() < entry.expires_ns)
         return (struct decision){SEKISHO_REASON_GRANTED, SEKISHO_PASS};
     return (struct decision){SEKISHO_REASON_NOT_GRANTED, source->action};
+}
+
+/* Whether the packet needs no look at its sender: then *decision is the verdict. */
+static __always_inline bool is_settled(const struct packet *packet, const struct sekisho_table *table,
+                                       struct decision *decision)
+{
+    if (packet->found != SEGMENT)
+        *decision = (struct decision){packet->found, verdict_of_shape(packet->found)};
+    else if (!is_enforced(table, packet->destination_port))
+        *decision = (struct decision){SEKISHO_REASON_PORT_NOT_ENFORCED, SEKISHO_PASS};
+    else
+        return false;
+    return true;
+}
+
+/* The verdict on a packet that a subscriber sent. */
+static __always_inline struct decision decide(const struct packet *packet, const struct sekisho_table *table)
+{
+    struct decision settled;
+    __u32 from, to;
+
+    if (is_settled(packet, table, &settled))
+        return settled;
+    if (packet->version == 4)
+        find_segments4(table, packet, &from, &to);
+    else
+        find_segments6(table, packet, &from, &to);
+    return decide_between(packet, table, from, to);
+}
+
+/* The same for what the tunnel `outer` carries: the subscriber is known by the tunnel's source. */
+static __always_inline struct decision decide_in_tunnel(const struct packet *outer,
+                                                        const struct packet *inner,
+                                                        const struct sekisho_table *table)
+{
+    struct decision settled;
+    __u32 from, to, unused;
+
+    if (is_settled(inner, table, &settled))
+        return settled;
+    if (outer->version == 4) {
+        find_segments4(table, outer, &from, &unused);
+        find_segments6(table, inner, &unused, &to);
+    } else {
+        find_segments6(table, outer, &from, &unused);
+        find_segments4(table, inner, &unused, &to);
+    }
+    return decide_between(outer, table, from, to);
 }
 
 #endif

@@ -53,7 +53,7 @@ enum sekisho_reason {
     SEKISHO_REASON_IPV4_MALFORMED = 6,   /* drop: ihl < 5, lengths beyond the packet */
     SEKISHO_REASON_IPV6_MALFORMED = 7,   /* drop: short, payload length beyond the packet */
     SEKISHO_REASON_SOURCE_INVALID = 8,   /* reserved: source validation (BCP 38) */
-    SEKISHO_REASON_TUNNEL = 9,           /* pass for now: IP in IP is not looked inside yet */
+    SEKISHO_REASON_TUNNEL = 9,           /* pass: IP in IP that the interface doesn't inspect */
     SEKISHO_REASON_LATER_FRAGMENT = 10,  /* pass: no TCP header in it */
     SEKISHO_REASON_FRAGMENT_AT_ONE = 11, /* drop: TCP fragment at offset 1 (RFC 3128) */
     SEKISHO_REASON_TINY_FRAGMENT = 12,   /* drop: first fragment without the header (RFC 1858, 7112) */
@@ -184,6 +184,8 @@ struct sekisho_interface {
     __u8 mac[6];
     __u8 any_mac; /* 1: answer frames to any MAC (a bridge, a port of one) */
     __u8 side;    /* 0 subscriber, 1 uplink */
+    __u8 tunnels; /* 1: look inside IPv4 in IPv6 and IPv6 in IPv4 */
+    __u8 reserved[3];
 };
 
 /* The limiter of answers, per CPU. */

@@ -5,7 +5,7 @@
 
 typedef struct __sk_buff program_context;
 
-#include "answer.h"
+#include "judge.h"
 
 static __always_inline __u32 frame_length(program_context *context)
 {
@@ -18,6 +18,17 @@ static __always_inline __u32 frame_length(program_context *context)
 static __always_inline int frame_load(program_context *context, __u32 offset, void *to, __u32 size)
 {
     return bpf_skb_load_bytes(context, offset, to, size);
+}
+
+static __always_inline struct frame frame_of(program_context *context)
+{
+    return (struct frame){
+        .context = context,
+        .data = (void *)(long)context->data,
+        .data_end = (void *)(long)context->data_end,
+        .length = context->len,
+        .gso = context->gso_size,
+    };
 }
 
 /*
@@ -68,62 +79,64 @@ static __always_inline int set_pppoe_length(struct __sk_buff *skb, const struct 
                                BPF_F_RECOMPUTE_CSUM);
 }
 
-/* Turns the packet into a reset: 0, or negative, and then it is good for nothing any more. */
-static __always_inline int reset(struct __sk_buff *skb, const struct packet *packet, bool bare)
+static __always_inline void dissect_frame(struct frame *frame, __u8 bare, struct packet *packet)
 {
-    __u32 header = packet->version == 4 ? sizeof(struct reset4) : sizeof(struct reset6);
+    struct __sk_buff *skb = frame->context;
+    struct ethhdr ethernet ALIGNED;
+
+    if (bare)
+        dissect(frame, 0, bpf_ntohs((__be16)skb->protocol), 0, packet);
+    else if (read_at(frame, 0, &ethernet, sizeof(ethernet)))
+        packet->found = SEKISHO_REASON_FRAME_TRUNCATED;
+    else
+        dissect(frame, sizeof(ethernet), bpf_ntohs(ethernet.h_proto), skb->vlan_present ? 1 : 0, packet);
+}
+
+/* Turns the packet into a reset, if it may be answered: 0, or else it must be dropped. */
+__attribute__((noinline)) int reset(struct __sk_buff *skb, __u8 bare)
+{
+    const struct sekisho_table *table = current_table();
+    struct frame frame = frame_of(skb);
+    struct ethhdr ethernet ALIGNED;
+    struct packet packet = {};
+    __u32 header;
     bool partial;
 
-    if (make_room(skb, packet, packet->l3 + header - sizeof(struct tcp_header), &partial) ||
-        (!bare && exchange_macs(skb)) || set_pppoe_length(skb, packet, header))
+    dissect_frame(&frame, bare, &packet);
+    if (!table || packet.found != SEGMENT || !may_answer(&packet))
         return -1;
-    if (packet->version == 4) {
+    if (!bare && (read_at(&frame, 0, &ethernet, sizeof(ethernet)) || !is_for_us(&ethernet, skb->ifindex)))
+        return -1;
+    if (!answer_allowed(table))
+        return -1;
+    header = packet.version == 4 ? sizeof(struct reset4) : sizeof(struct reset6);
+    if (make_room(skb, &packet, packet.l3 + header - sizeof(struct tcp_header), &partial) ||
+        (!bare && exchange_macs(skb)) || set_pppoe_length(skb, &packet, header))
+        return -1;
+    if (packet.version == 4) {
         struct reset4 answer ALIGNED;
 
-        fill_reset4(packet, &answer, partial);
-        return bpf_skb_store_bytes(skb, packet->l3, &answer, sizeof(answer),
+        fill_reset4(&packet, &answer, partial);
+        return bpf_skb_store_bytes(skb, packet.l3, &answer, sizeof(answer),
                                    BPF_F_RECOMPUTE_CSUM | BPF_F_INVALIDATE_HASH);
     } else {
         struct reset6 answer ALIGNED;
 
-        fill_reset6(packet, &answer, partial);
-        return bpf_skb_store_bytes(skb, packet->l3, &answer, sizeof(answer),
+        fill_reset6(&packet, &answer, partial);
+        return bpf_skb_store_bytes(skb, packet.l3, &answer, sizeof(answer),
                                    BPF_F_RECOMPUTE_CSUM | BPF_F_INVALIDATE_HASH);
     }
 }
 
-/* Judges what comes from subscribers; `bare` is a constant: the device has no Ethernet header, IP comes
- * first. */
-static __always_inline int judge(struct __sk_buff *skb, const bool bare)
+/* Judges what comes from subscribers; `bare`: the device has no Ethernet header, IP comes first. */
+static __always_inline int judge_skb(struct __sk_buff *skb, __u8 bare)
 {
-    struct frame frame = {
-        .context = skb,
-        .data = (void *)(long)skb->data,
-        .data_end = (void *)(long)skb->data_end,
-        .length = skb->len,
-        .gso = skb->gso_size,
-    };
-    const struct sekisho_table *table = current_table();
-    struct packet packet = {};
-    struct decision decision;
-    struct ethhdr ethernet ALIGNED = {};
+    __u64 verdict = judge_all(skb, bare, skb->ifindex);
+    struct decision decision = decision_of(verdict);
 
-    if (!table) {
-        count((struct decision){SEKISHO_REASON_NO_TABLE, SEKISHO_PASS}, frame.length);
-        return TC_ACT_UNSPEC;
-    }
-    if (bare)
-        dissect(&frame, 0, bpf_ntohs((__be16)skb->protocol), 0, &packet);
-    else if (read_at(&frame, 0, &ethernet, sizeof(ethernet)))
-        packet.found = SEKISHO_REASON_FRAME_TRUNCATED;
-    else
-        dissect(&frame, sizeof(ethernet), bpf_ntohs(ethernet.h_proto), skb->vlan_present ? 1 : 0, &packet);
-    decision = decide(&packet, table);
-    if (decision.verdict == SEKISHO_RESET &&
-        (!may_answer(&packet) || (!bare && !is_for_us(&ethernet, skb->ifindex)) || !answer_allowed(table) ||
-         reset(skb, &packet, bare)))
+    if (decision.verdict == SEKISHO_RESET && reset(skb, bare))
         decision.verdict = SEKISHO_DROP;
-    count(decision, frame.length);
+    count(decision, length_of(verdict));
     if (decision.verdict == SEKISHO_PASS || decision.verdict == SEKISHO_MONITOR)
         return TC_ACT_UNSPEC;
     return decision.verdict == SEKISHO_RESET ? (int)bpf_redirect(skb->ifindex, 0) : TC_ACT_SHOT;
@@ -132,14 +145,14 @@ static __always_inline int judge(struct __sk_buff *skb, const bool bare)
 SEC("tc")
 int subscriber_tc(struct __sk_buff *skb)
 {
-    return judge(skb, false);
+    return judge_skb(skb, 0);
 }
 
 /* For ppp*, TUN and others that carry IP without an Ethernet header. */
 SEC("tc")
 int subscriber_tc_bare(struct __sk_buff *skb)
 {
-    return judge(skb, true);
+    return judge_skb(skb, 1);
 }
 
 /* What comes from elsewhere: counted, not judged yet. */

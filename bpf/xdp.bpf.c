@@ -4,7 +4,7 @@
 
 typedef struct xdp_md program_context;
 
-#include "answer.h"
+#include "judge.h"
 
 static __always_inline int frame_load(program_context *context, __u32 offset, void *to, __u32 size)
 {
@@ -26,92 +26,85 @@ static __always_inline void *data_end_of(struct xdp_md *context)
     return (void *)(long)context->data_end;
 }
 
-/* Where IP can begin at the latest: Ethernet, tags, PPPoE with PPP's protocol number. */
-#define LATEST_L3 (ETH_HLEN + 4 * SEKISHO_TAGS + 8)
-
-/* Cuts the frame to what comes before IP and `size` octets; the MACs are exchanged. NULL on failure. */
-static __always_inline void *make_room(struct xdp_md *context, const struct packet *packet, const __u32 size)
+static __always_inline struct frame frame_of(program_context *context)
 {
-    __u32 length = frame_length(context);
+    return (struct frame){
+        .context = context,
+        .data = data_of(context),
+        .data_end = data_end_of(context),
+        .length = context->data_end - context->data,
+    };
+}
+
+/* Cuts the frame to what comes before IP and `size` octets; the MACs are exchanged: 0, or negative. */
+static __always_inline int make_room(struct xdp_md *context, const struct packet *packet, __u32 size)
+{
+    __be16 length = bpf_htons(packet->ppp + size);
     __u8 macs[12];
     void *data;
 
-    if (bpf_xdp_adjust_tail(context, (int)(packet->l3 + size) - (int)length))
-        return NULL;
+    if (bpf_xdp_adjust_tail(context, (int)(packet->l3 + size) - (int)frame_length(context)))
+        return -1;
     data = data_of(context);
-    if (packet->l3 > LATEST_L3 || data + sizeof(macs) > data_end_of(context))
-        return NULL;
+    if (data + sizeof(macs) > data_end_of(context))
+        return -1;
     __builtin_memcpy(macs, data, sizeof(macs));
     __builtin_memcpy(data, macs + 6, 6);
     __builtin_memcpy(data + 6, macs, 6);
-    if (packet->ppp) {
-        __u32 place = packet->l3 - packet->ppp - sizeof(__be16);
-        __be16 *length;
-
-        asm volatile("" : "+r"(place));
-        if (place > LATEST_L3)
-            return NULL;
-        length = data + place;
-        if ((void *)(length + 1) > data_end_of(context))
-            return NULL;
-        *length = bpf_htons(packet->ppp + size);
-    }
-    data += packet->l3;
-    return data + size <= data_end_of(context) ? data : NULL;
+    if (!packet->ppp)
+        return 0;
+    return bpf_xdp_store_bytes(context, packet->l3 - packet->ppp - sizeof(length), &length, sizeof(length));
 }
 
-/* Turns the frame into a reset: 0, or negative, and then it is good for nothing any more. */
-static __always_inline int reset(struct xdp_md *context, const struct packet *packet)
+static __always_inline void dissect_frame(struct frame *frame, __u8 bare, struct packet *packet)
 {
-    if (packet->version == 4) {
-        struct reset4 answer ALIGNED;
-        void *to = make_room(context, packet, sizeof(answer));
+    struct ethhdr ethernet ALIGNED;
 
-        if (!to || to + sizeof(answer) > data_end_of(context))
-            return -1;
-        fill_reset4(packet, &answer, false);
-        copy_words(to, &answer, sizeof(answer));
+    (void)bare; /* XDP goes where there is an Ethernet header */
+    if (read_at(frame, 0, &ethernet, sizeof(ethernet)))
+        packet->found = SEKISHO_REASON_FRAME_TRUNCATED;
+    else
+        dissect(frame, sizeof(ethernet), bpf_ntohs(ethernet.h_proto), 0, packet);
+}
+
+/* Turns the frame into a reset, if it may be answered: 0, or else it must be dropped. */
+__attribute__((noinline)) int reset(struct xdp_md *context)
+{
+    const struct sekisho_table *table = current_table();
+    struct frame frame = frame_of(context);
+    struct ethhdr ethernet ALIGNED;
+    struct packet packet = {};
+
+    dissect_frame(&frame, 0, &packet);
+    if (!table || packet.found != SEGMENT || !may_answer(&packet) ||
+        read_at(&frame, 0, &ethernet, sizeof(ethernet)) || !is_for_us(&ethernet, context->ingress_ifindex) ||
+        !answer_allowed(table))
+        return -1;
+    if (packet.version == 4) {
+        struct reset4 answer ALIGNED;
+
+        fill_reset4(&packet, &answer, false);
+        return make_room(context, &packet, sizeof(answer)) ||
+               bpf_xdp_store_bytes(context, packet.l3, &answer, sizeof(answer));
     } else {
         struct reset6 answer ALIGNED;
-        void *to = make_room(context, packet, sizeof(answer));
 
-        if (!to || to + sizeof(answer) > data_end_of(context))
-            return -1;
-        fill_reset6(packet, &answer, false);
-        copy_words(to, &answer, sizeof(answer));
+        fill_reset6(&packet, &answer, false);
+        return make_room(context, &packet, sizeof(answer)) ||
+               bpf_xdp_store_bytes(context, packet.l3, &answer, sizeof(answer));
     }
-    return 0;
 }
 
 /* What comes from subscribers. */
 SEC("xdp.frags")
 int subscriber_xdp(struct xdp_md *context)
 {
-    struct frame frame = {
-        .context = context,
-        .data = data_of(context),
-        .data_end = data_end_of(context),
-        .length = context->data_end - context->data,
-    };
-    const struct sekisho_table *table = current_table();
-    struct packet packet = {};
-    struct decision decision;
-    struct ethhdr ethernet ALIGNED;
+    __u64 verdict = judge_all(context, 0, context->ingress_ifindex);
+    struct decision decision = decision_of(verdict);
 
-    if (!table) {
-        count((struct decision){SEKISHO_REASON_NO_TABLE, SEKISHO_PASS}, frame_length(context));
-        return XDP_PASS;
-    }
-    if (read_at(&frame, 0, &ethernet, sizeof(ethernet)))
-        packet.found = SEKISHO_REASON_FRAME_TRUNCATED;
-    else
-        dissect(&frame, sizeof(ethernet), bpf_ntohs(ethernet.h_proto), 0, &packet);
-    decision = decide(&packet, table);
-    if (decision.verdict == SEKISHO_RESET &&
-        (!may_answer(&packet) || !is_for_us(&ethernet, context->ingress_ifindex) || !answer_allowed(table) ||
-         reset(context, &packet)))
+    if (decision.verdict == SEKISHO_RESET && reset(context))
         decision.verdict = SEKISHO_DROP;
-    count(decision, frame.length);
+    count(decision, length_of(verdict));
     if (decision.verdict == SEKISHO_PASS || decision.verdict == SEKISHO_MONITOR)
         return XDP_PASS;
     return decision.verdict == SEKISHO_RESET ? XDP_TX : XDP_DROP;

@@ -21,6 +21,7 @@ namespace {
 
 constexpr std::array<std::string_view, 2> sides = {"subscriber", "uplink"};
 constexpr std::array<std::string_view, 5> attaches = {"auto", "xdp", "xdp-generic", "tc", "clsact"};
+constexpr std::array<std::string_view, 2> tunnels = {"pass", "inspect"};
 constexpr std::array<std::string_view, 3> actions = {"monitor", "drop", "reset"};
 
 void read_dataplane(TomlTable& table, DataplaneConfig& config) {
@@ -61,6 +62,7 @@ InterfaceConfig read_interface(TomlTable& table) {
     check_pattern(table, config.name);
     set(config.side, table.choice("side", words(sides)));
     set(config.attach, table.choice("attach", words(attaches)));
+    set(config.tunnels, table.choice("tunnels", words(tunnels)));
     return config;
 }
 

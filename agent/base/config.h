@@ -18,6 +18,7 @@ namespace sekisho {
 
 enum class Side : std::uint8_t { subscriber, uplink };
 enum class Attach : std::uint8_t { automatic, xdp, xdp_generic, tc, clsact };
+enum class Tunnels : std::uint8_t { pass, inspect };
 enum class Action : std::uint8_t { monitor, drop, reset };
 
 [[nodiscard]] std::string_view to_string(Side side);      // "subscriber", "uplink"
@@ -37,6 +38,7 @@ struct InterfaceConfig {
     std::string name;
     Side side = Side::subscriber;
     Attach attach = Attach::automatic;
+    Tunnels tunnels = Tunnels::pass;  // IPv4 in IPv6, IPv6 in IPv4
 };
 
 // [[pool]]: prefixes whose addresses are subscribers'.

@@ -227,16 +227,17 @@ Result<std::vector<grants::KernelEntry>> Dataplane::entries() const {
     return found;
 }
 
-Result<Attachment> Dataplane::attach(const Interface& interface, Side side, Attach attach) {
+Result<Attachment> Dataplane::attach(const Interface& interface, const InterfaceConfig& config) {
     sekisho_interface known{};
     std::ranges::copy(interface.mac, std::begin(known.mac));
     known.any_mac = interface.bridge ? 1 : 0;
-    known.side = side == Side::subscriber ? 0 : 1;
+    known.side = config.side == Side::subscriber ? 0 : 1;
+    known.tunnels = config.tunnels == Tunnels::inspect ? 1 : 0;
     if (bpf_map_update_elem(state_->kernel.interfaces(), &interface.index, &known, BPF_ANY) != 0) {
         return fail(Failure::unavailable,
                     "can't write down the interface " + interface.name + ": " + error_text(errno));
     }
-    auto attachment = attach_program(state_->kernel, interface, side, attach);
+    auto attachment = attach_program(state_->kernel, interface, config.side, config.attach);
     if (attachment) {
         state_->attachments[interface.index] = *attachment;
     } else {

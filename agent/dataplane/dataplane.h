@@ -87,7 +87,7 @@ public:
     [[nodiscard]] Result<std::vector<grants::KernelEntry>> entries() const;
 
     // Puts a program on an interface, or a newer one in the place of the one that is there, without a gap.
-    [[nodiscard]] Result<Attachment> attach(const Interface& interface, Side side, Attach attach);
+    [[nodiscard]] Result<Attachment> attach(const Interface& interface, const InterfaceConfig& config);
     // Whether the program that attach() put there is still on the interface, asked of the kernel. Others can
     // take it off; an interface's number can become another's.
     [[nodiscard]] bool in_place(unsigned index) const;

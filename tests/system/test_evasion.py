@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a hostile subscriber might send instead of a plain SYN, to an edge that is a real router."""
 
+import collections
 import fcntl
 import os
 import select
@@ -56,6 +57,37 @@ class Evasion(LabTest):  # labels: quick
         self.assert_port_25("c", INTERNET4, "open")
         self.assertEqual(self.counters.read(), {"four": 1, "six": 0}, "only C's")
         self.assertEqual(control.read(), {"four": 1, "six": 0}, "the edge's own stack saw one")
+
+    def test_tunnels(self) -> None:
+        """Passed and complained of, or looked into: the key is the line's, whatever the inner source says."""
+        syn = TCP(sport=1024, dport=25, flags="S")
+        frames = {host: [IPv6(src=line.address6, dst=INTERNET6) / IP(src="10.0.0.2", dst=INTERNET4) / syn,
+                         IP(src=line.address4, dst=INTERNET4) / IPv6(src="2001:db8:77::7", dst=INTERNET6) / syn]
+                  for host, line in SUBSCRIBERS.items() if host in ("a", "b")}
+        self.assertNotIn("tunnel", self.counts())
+        for host, packets in frames.items():
+            self.send(SUBSCRIBERS[host], packets)
+        await_true(lambda: self.counts()["tunnel"] == 4, "four packets passed unseen")
+        self.assertIn("4 packets of tunnels", self.agent.command("doctor").stdout)
+        self.isp.restart_agent(*((f'name = "{name}"', f'name = "{name}"\ntunnels = "inspect"')
+                                 for name in ("sub-b", "sub-*")))
+        before = self.counts()["not_granted"]
+        granted = self.counts()["granted"]
+        for host, packets in frames.items():
+            self.send(SUBSCRIBERS[host], packets)
+        await_true(lambda: self.counts()["not_granted"] == before + 4, "four packets were blocked")
+        for line in (SUBSCRIBERS["a"], SUBSCRIBERS["b"]):
+            self.agent.ask("grant", "add", line.address4)
+            self.send(line, frames[line.host])
+        await_true(lambda: self.counts()["granted"] == granted + 2, "IPv4's grant opens 6in4, not the line over IPv6")
+        self.assertEqual(self.counts()["not_granted"], before + 6)
+
+    def counts(self) -> collections.Counter:
+        """Packets of each reason, whatever became of them."""
+        all_of = collections.Counter()
+        for item in self.agent.ask("status")["counts"]:
+            all_of[item["reason"]] += item["packets"]
+        return all_of
 
 
 class Bare(LabTest):  # labels: quick

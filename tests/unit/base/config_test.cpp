@@ -33,6 +33,7 @@ name = "sub-*"
 name = "up0"
 side = "uplink"
 attach = "xdp-generic"
+tunnels = "inspect"
 [[pool]]
 name = "dsl"
 prefixes = ["192.0.2.0/24", "2001:db8:100::/40"]
@@ -76,8 +77,10 @@ TEST(Config, ReadsEachSection) {
     EXPECT_EQ(config->interfaces[0].name, "sub-*");
     EXPECT_EQ(config->interfaces[0].side, Side::subscriber);
     EXPECT_EQ(config->interfaces[0].attach, Attach::automatic);
+    EXPECT_EQ(config->interfaces[0].tunnels, Tunnels::pass);
     EXPECT_EQ(config->interfaces[1].side, Side::uplink);
     EXPECT_EQ(config->interfaces[1].attach, Attach::xdp_generic);
+    EXPECT_EQ(config->interfaces[1].tunnels, Tunnels::inspect);
     EXPECT_EQ(config->grants.lifetime, 90s);
     EXPECT_EQ(config->grants.longest, 90min);
     EXPECT_EQ(config->api.socket, "/run/box.sock");
@@ -199,6 +202,7 @@ const Mistake value_mistakes[] = {
 const Mistake section_mistakes[] = {
     {"InterfaceWithoutName", "[[interface]]\nside = \"uplink\"", 1, "has no \"name\"", "add"},
     {"UnknownSide", "[[interface]]\nname = \"a\"\nside = \"uplnk\"", 3, "\"uplnk\"", "\"uplink\""},
+    {"UnknownTunnels", "[[interface]]\nname = \"a\"\ntunnels = \"drop\"", 3, "\"drop\"", "pass, inspect"},
     {"UnknownAttach", "[[interface]]\nname = \"a\"\nattach = \"native\"", 3, "\"native\"", "auto, xdp"},
     {"InterfaceNameTooLong", "[[interface]]\nname = \"sixteen-letters-\"", 2, "no interface can have",
      "ppp*"},

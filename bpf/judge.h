@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
+/*
+ * From a frame to its verdict, in steps that are global functions: the verifier judges each once, and the
+ * rare ones (what a tunnel carries, an answer) don't share the stack with the ordinary one. Each dissects the
+ * frame for itself.
+ */
+#ifndef SEKISHO_JUDGE_H
+#define SEKISHO_JUDGE_H
+
+#include "answer.h"
+
+/* The frame as the program's kind of context shows it. By the includer. */
+static __always_inline struct frame frame_of(program_context *context);
+/* Says what it holds; `bare` if it begins with IP. By the includer. */
+static __always_inline void dissect_frame(struct frame *frame, __u8 bare, struct packet *packet);
+
+/* A verdict in one number, with the packet's length. */
+static __always_inline __u64 judged(struct decision decision, __u32 length)
+{
+    return (__u64)length << 32 | (__u32)decision.verdict << 8 | decision.reason;
+}
+static __always_inline struct decision decision_of(__u64 judged)
+{
+    return (struct decision){judged & 0xff, judged >> 8 & 0xff};
+}
+static __always_inline __u32 length_of(__u64 judged)
+{
+    return judged >> 32;
+}
+
+__attribute__((noinline)) __u64 judge(program_context *context, __u8 bare)
+{
+    const struct sekisho_table *table = current_table();
+    struct frame frame = frame_of(context);
+    struct packet packet = {};
+
+    if (!table)
+        return judged((struct decision){SEKISHO_REASON_NO_TABLE, SEKISHO_PASS}, frame_length(context));
+    dissect_frame(&frame, bare, &packet);
+    return judged(decide(&packet, table), frame.length);
+}
+
+/* The verdict on what a tunnel carries, where the interface inspects tunnels. */
+__attribute__((noinline)) __u64 judge_tunnel(program_context *context, __u8 bare, __u32 index)
+{
+    const struct sekisho_interface *interface = bpf_map_lookup_elem(&sekisho_interfaces, &index);
+    struct decision decision = {SEKISHO_REASON_TUNNEL, SEKISHO_PASS};
+    const struct sekisho_table *table = current_table();
+    struct frame frame = frame_of(context);
+    struct packet outer = {}, inner = {};
+
+    dissect_frame(&frame, bare, &outer);
+    if (interface && interface->tunnels && table && outer.found == SEKISHO_REASON_TUNNEL) {
+        dissect_tunnel(&frame, &outer, &inner);
+        decision = decide_in_tunnel(&outer, &inner, table);
+        if (decision.verdict == SEKISHO_RESET)
+            decision.verdict = SEKISHO_DROP; /* the answer would have to go back in a tunnel of its own */
+    }
+    return judged(decision, frame.length);
+}
+
+static __always_inline __u64 judge_all(program_context *context, __u8 bare, __u32 index)
+{
+    __u64 verdict = judge(context, bare);
+
+    return decision_of(verdict).reason == SEKISHO_REASON_TUNNEL ? judge_tunnel(context, bare, index)
+                                                                : verdict;
+}
+
+#endif
