@@ -7,7 +7,7 @@
 #ifndef SEKISHO_JUDGE_H
 #define SEKISHO_JUDGE_H
 
-#include "answer.h"
+#include "prohibit.h"
 
 /* The frame as the program's kind of context shows it. By the includer. */
 static __always_inline struct frame frame_of(program_context *context);
@@ -26,6 +26,12 @@ static __always_inline struct decision decision_of(__u64 judged)
 static __always_inline __u32 length_of(__u64 judged)
 {
     return judged >> 32;
+}
+
+/* Whether the verdict sends the packet back as something else. */
+static __always_inline bool is_answer(__u8 verdict)
+{
+    return verdict == SEKISHO_RESET || verdict == SEKISHO_PROHIBIT;
 }
 
 __attribute__((noinline)) __u64 judge(program_context *context, __u8 bare)
@@ -53,7 +59,7 @@ __attribute__((noinline)) __u64 judge_tunnel(program_context *context, __u8 bare
     if (interface && interface->tunnels && table && outer.found == SEKISHO_REASON_TUNNEL) {
         dissect_tunnel(&frame, &outer, &inner);
         decision = decide_in_tunnel(&outer, &inner, table);
-        if (decision.verdict == SEKISHO_RESET)
+        if (is_answer(decision.verdict))
             decision.verdict = SEKISHO_DROP; /* the answer would have to go back in a tunnel of its own */
     }
     return judged(decision, frame.length);

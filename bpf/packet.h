@@ -417,7 +417,7 @@ static __always_inline __u8 read_ipv6(struct frame *frame, struct packet *packet
         packet->end = frame->limit;
     if (!ip.payload) /* a jumbogram or BIG TCP: the packet's own length counts */
         packet->end = frame->limit ? frame->limit : (frame->length = frame_length(frame->context));
-    if (!reaches(frame, packet->end))
+    if (packet->end < packet->l4 || !reaches(frame, packet->end))
         return SEKISHO_REASON_IPV6_MALFORMED;
 
     if (is_extension(ip.next)) {

@@ -36,7 +36,7 @@ enum sekisho_verdict {
     SEKISHO_MONITOR = 1,
     SEKISHO_DROP = 2,
     SEKISHO_RESET = 3,
-    SEKISHO_PROHIBIT = 4, /* reserved: judged as drop for now */
+    SEKISHO_PROHIBIT = 4,
     SEKISHO_EXPLAIN = 5,  /* reserved */
     SEKISHO_FORWARD = 6,  /* reserved */
     SEKISHO_VERDICTS = 8, /* size of the counters' rows */
@@ -149,7 +149,8 @@ struct sekisho_ranges6 {
 struct sekisho_table {
     __u16 ports[SEKISHO_PORTS]; /* enforced destination ports, network order; 0 = unused */
     __u32 answers_per_second;   /* limit of answers per CPU */
-    __u32 reserved;
+    __u32 icmp_source4;         /* source of ICMP answers, network order; 0: the destination asked for */
+    __u32 icmp_source6[4];
     struct sekisho_ranges4 source4;
     struct sekisho_ranges4 destination4;
     struct sekisho_ranges6 source6;

@@ -32,17 +32,25 @@ static __always_inline struct frame frame_of(program_context *context)
 }
 
 /*
- * Leaves of the packet what comes before IP, and room for an IP header without options and a TCP header at
- * `l4`. Sets *partial if its checksum is one that the stack completes on the way out (CHECKSUM_PARTIAL); a
+ * Whether the packet's TCP checksum is one that the stack completes on the way out (CHECKSUM_PARTIAL). A
  * program isn't told, but the kernel refuses to cut such a packet before the end of its checksum
- * (__bpf_skb_min_len), so it is asked to. 0, or negative.
+ * (__bpf_skb_min_len), so it is asked to: if it isn't one, what followed is lost.
+ */
+static __always_inline bool is_partial(struct __sk_buff *skb, const struct packet *packet)
+{
+    return bpf_skb_change_tail(skb, packet->l4 + CHECK_OFFSET + 1, 0) != 0;
+}
+
+/*
+ * Leaves of the packet what comes before IP, and room for an IP header without options and a TCP header at
+ * `l4`. Sets *partial: see is_partial(). 0, or negative.
  */
 static __always_inline int make_room(struct __sk_buff *skb, const struct packet *packet, __u32 l4,
                                      bool *partial)
 {
     __u32 options = packet->l4 - l4;
 
-    *partial = bpf_skb_change_tail(skb, packet->l4 + CHECK_OFFSET + 1, 0) != 0;
+    *partial = is_partial(skb, packet);
     if (bpf_skb_change_tail(skb, packet->l4 + sizeof(struct tcp_header), 0))
         return -1;
     if (!options)
@@ -92,22 +100,30 @@ static __always_inline void dissect_frame(struct frame *frame, __u8 bare, struct
         dissect(frame, sizeof(ethernet), bpf_ntohs(ethernet.h_proto), skb->vlan_present ? 1 : 0, packet);
 }
 
+/* Whether the packet gets an answer; what it holds is dissected then. */
+static __always_inline bool is_answered(struct __sk_buff *skb, __u8 bare, const struct sekisho_table *table,
+                                        struct packet *packet)
+{
+    struct frame frame = frame_of(skb);
+    struct ethhdr ethernet ALIGNED;
+
+    dissect_frame(&frame, bare, packet);
+    if (packet->found != SEGMENT || !may_answer(packet))
+        return false;
+    if (!bare && (read_at(&frame, 0, &ethernet, sizeof(ethernet)) || !is_for_us(&ethernet, skb->ifindex)))
+        return false;
+    return answer_allowed(table);
+}
+
 /* Turns the packet into a reset, if it may be answered: 0, or else it must be dropped. */
 __attribute__((noinline)) int reset(struct __sk_buff *skb, __u8 bare)
 {
     const struct sekisho_table *table = current_table();
-    struct frame frame = frame_of(skb);
-    struct ethhdr ethernet ALIGNED;
     struct packet packet = {};
     __u32 header;
     bool partial;
 
-    dissect_frame(&frame, bare, &packet);
-    if (!table || packet.found != SEGMENT || !may_answer(&packet))
-        return -1;
-    if (!bare && (read_at(&frame, 0, &ethernet, sizeof(ethernet)) || !is_for_us(&ethernet, skb->ifindex)))
-        return -1;
-    if (!answer_allowed(table))
+    if (!table || !is_answered(skb, bare, table, &packet))
         return -1;
     header = packet.version == 4 ? sizeof(struct reset4) : sizeof(struct reset6);
     if (make_room(skb, &packet, packet.l3 + header - sizeof(struct tcp_header), &partial) ||
@@ -128,18 +144,93 @@ __attribute__((noinline)) int reset(struct __sk_buff *skb, __u8 bare)
     }
 }
 
+/*
+ * Makes room for `size` octets between what comes before IP, with the MACs exchanged, and IP. Where a tag or
+ * PPPoE stands in the frame, the kernel doesn't know where IP begins: then the room is made at the very
+ * beginning, and what comes before IP is moved there as if it were the longest.
+ */
+static __always_inline int move_shell(struct __sk_buff *skb, __u8 bare, const __u32 size)
+{
+    __u8 shell[LONGEST_SHELL];
+
+    if (!bpf_skb_adjust_room(skb, size, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_NO_CSUM_RESET))
+        return bare ? 0 : exchange_macs(skb);
+    if (bare || bpf_skb_change_head(skb, size, 0) || bpf_skb_load_bytes(skb, size, shell, sizeof(shell)) ||
+        bpf_skb_store_bytes(skb, 0, shell, sizeof(shell), 0))
+        return -1;
+    return exchange_macs(skb);
+}
+
+/*
+ * Cuts the packet behind its quote: the quote's sum, or negative. Where the stack or the device completes the
+ * TCP checksum on the way out, it makes the octets from the TCP header on sum up to what the field holds now,
+ * inverted.
+ */
+static __always_inline __s64 cut_to_quote(struct __sk_buff *skb, const struct packet *packet)
+{
+    struct {
+        __u16 check, urgent;
+    } rest;
+    bool partial;
+
+    if (bpf_skb_load_bytes(skb, packet->l4 + CHECK_OFFSET, &rest, sizeof(rest)))
+        return -1;
+    partial = is_partial(skb, packet);
+    if (bpf_skb_change_tail(skb, packet->l4 + sizeof(struct tcp_header), 0))
+        return -1;
+    if (partial)
+        return sum_between(skb, packet->l3, packet->l4) + (0xffff - rest.check);
+    if (bpf_skb_store_bytes(skb, packet->l4 + CHECK_OFFSET, &rest, sizeof(rest), 0))
+        return -1;
+    return sum_between(skb, packet->l3, packet->l4 + sizeof(struct tcp_header));
+}
+
+/* Turns the packet into an ICMP message, as reset() does. */
+__attribute__((noinline)) int prohibit(struct __sk_buff *skb, __u8 bare)
+{
+    const struct sekisho_table *table = current_table();
+    struct packet packet = {};
+    __u32 quote;
+    __s64 sum;
+
+    if (!table || !is_answered(skb, bare, table, &packet))
+        return -1;
+    quote = quote_of(&packet);
+    sum = quote ? cut_to_quote(skb, &packet) : -1;
+    if (sum < 0)
+        return -1;
+    if (packet.version == 4) {
+        struct prohibit4 answer ALIGNED;
+
+        fill_prohibit4(&packet, table, quote, sum, &answer);
+        return move_shell(skb, bare, sizeof(answer)) ||
+               set_pppoe_length(skb, &packet, sizeof(answer) + quote) ||
+               bpf_skb_store_bytes(skb, packet.l3, &answer, sizeof(answer),
+                                   BPF_F_RECOMPUTE_CSUM | BPF_F_INVALIDATE_HASH);
+    } else {
+        struct prohibit6 answer ALIGNED;
+
+        fill_prohibit6(&packet, table, quote, sum, &answer);
+        return move_shell(skb, bare, sizeof(answer)) ||
+               set_pppoe_length(skb, &packet, sizeof(answer) + quote) ||
+               bpf_skb_store_bytes(skb, packet.l3, &answer, sizeof(answer),
+                                   BPF_F_RECOMPUTE_CSUM | BPF_F_INVALIDATE_HASH);
+    }
+}
+
 /* Judges what comes from subscribers; `bare`: the device has no Ethernet header, IP comes first. */
 static __always_inline int judge_skb(struct __sk_buff *skb, __u8 bare)
 {
     __u64 verdict = judge_all(skb, bare, skb->ifindex);
     struct decision decision = decision_of(verdict);
 
-    if (decision.verdict == SEKISHO_RESET && reset(skb, bare))
+    if ((decision.verdict == SEKISHO_RESET && reset(skb, bare)) ||
+        (decision.verdict == SEKISHO_PROHIBIT && prohibit(skb, bare)))
         decision.verdict = SEKISHO_DROP;
     count(decision, length_of(verdict));
     if (decision.verdict == SEKISHO_PASS || decision.verdict == SEKISHO_MONITOR)
         return TC_ACT_UNSPEC;
-    return decision.verdict == SEKISHO_RESET ? (int)bpf_redirect(skb->ifindex, 0) : TC_ACT_SHOT;
+    return is_answer(decision.verdict) ? (int)bpf_redirect(skb->ifindex, 0) : TC_ACT_SHOT;
 }
 
 SEC("tc")

@@ -67,18 +67,26 @@ static __always_inline void dissect_frame(struct frame *frame, __u8 bare, struct
         dissect(frame, sizeof(ethernet), bpf_ntohs(ethernet.h_proto), 0, packet);
 }
 
+/* Whether the frame gets an answer; what it holds is dissected then. */
+static __always_inline bool is_answered(struct xdp_md *context, const struct sekisho_table *table,
+                                        struct packet *packet)
+{
+    struct frame frame = frame_of(context);
+    struct ethhdr ethernet ALIGNED;
+
+    dissect_frame(&frame, 0, packet);
+    return packet->found == SEGMENT && may_answer(packet) &&
+           !read_at(&frame, 0, &ethernet, sizeof(ethernet)) &&
+           is_for_us(&ethernet, context->ingress_ifindex) && answer_allowed(table);
+}
+
 /* Turns the frame into a reset, if it may be answered: 0, or else it must be dropped. */
 __attribute__((noinline)) int reset(struct xdp_md *context)
 {
     const struct sekisho_table *table = current_table();
-    struct frame frame = frame_of(context);
-    struct ethhdr ethernet ALIGNED;
     struct packet packet = {};
 
-    dissect_frame(&frame, 0, &packet);
-    if (!table || packet.found != SEGMENT || !may_answer(&packet) ||
-        read_at(&frame, 0, &ethernet, sizeof(ethernet)) || !is_for_us(&ethernet, context->ingress_ifindex) ||
-        !answer_allowed(table))
+    if (!table || !is_answered(context, table, &packet))
         return -1;
     if (packet.version == 4) {
         struct reset4 answer ALIGNED;
@@ -95,6 +103,59 @@ __attribute__((noinline)) int reset(struct xdp_md *context)
     }
 }
 
+/*
+ * Cuts the frame behind its quote and makes room for `size` octets before it; what comes before IP moves to
+ * the new beginning, with the MACs exchanged. It is moved as if it were the longest: what is too much is
+ * overwritten by what the room was made for.
+ */
+static __always_inline int move_shell(struct xdp_md *context, const struct packet *packet, __u32 quote,
+                                      const __u32 size)
+{
+    __be16 length = bpf_htons(packet->ppp + size + quote);
+    __u8 shell[LONGEST_SHELL], macs[12];
+
+    if (bpf_xdp_adjust_tail(context, (int)(packet->l3 + quote) - (int)frame_length(context)) ||
+        bpf_xdp_adjust_head(context, -(int)size) || bpf_xdp_load_bytes(context, size, shell, sizeof(shell)))
+        return -1;
+    __builtin_memcpy(macs, shell, sizeof(macs));
+    __builtin_memcpy(shell, macs + 6, 6);
+    __builtin_memcpy(shell + 6, macs, 6);
+    if (bpf_xdp_store_bytes(context, 0, shell, sizeof(shell)))
+        return -1;
+    if (!packet->ppp)
+        return 0;
+    return bpf_xdp_store_bytes(context, packet->l3 - packet->ppp - sizeof(length), &length, sizeof(length));
+}
+
+/* Turns the frame into an ICMP message, as reset() does. */
+__attribute__((noinline)) int prohibit(struct xdp_md *context)
+{
+    const struct sekisho_table *table = current_table();
+    struct packet packet = {};
+    __u32 quote;
+    __u64 sum;
+
+    if (!table || !is_answered(context, table, &packet))
+        return -1;
+    quote = quote_of(&packet);
+    if (!quote)
+        return -1;
+    sum = sum_between(context, packet.l3, packet.l3 + quote);
+    if (packet.version == 4) {
+        struct prohibit4 answer ALIGNED;
+
+        fill_prohibit4(&packet, table, quote, sum, &answer);
+        return move_shell(context, &packet, quote, sizeof(answer)) ||
+               bpf_xdp_store_bytes(context, packet.l3, &answer, sizeof(answer));
+    } else {
+        struct prohibit6 answer ALIGNED;
+
+        fill_prohibit6(&packet, table, quote, sum, &answer);
+        return move_shell(context, &packet, quote, sizeof(answer)) ||
+               bpf_xdp_store_bytes(context, packet.l3, &answer, sizeof(answer));
+    }
+}
+
 /* What comes from subscribers. */
 SEC("xdp.frags")
 int subscriber_xdp(struct xdp_md *context)
@@ -102,12 +163,13 @@ int subscriber_xdp(struct xdp_md *context)
     __u64 verdict = judge_all(context, 0, context->ingress_ifindex);
     struct decision decision = decision_of(verdict);
 
-    if (decision.verdict == SEKISHO_RESET && reset(context))
+    if ((decision.verdict == SEKISHO_RESET && reset(context)) ||
+        (decision.verdict == SEKISHO_PROHIBIT && prohibit(context)))
         decision.verdict = SEKISHO_DROP;
     count(decision, length_of(verdict));
     if (decision.verdict == SEKISHO_PASS || decision.verdict == SEKISHO_MONITOR)
         return XDP_PASS;
-    return decision.verdict == SEKISHO_RESET ? XDP_TX : XDP_DROP;
+    return is_answer(decision.verdict) ? XDP_TX : XDP_DROP;
 }
 
 /* What comes from elsewhere: counted, not judged yet. */

@@ -22,12 +22,28 @@ namespace {
 constexpr std::array<std::string_view, 2> sides = {"subscriber", "uplink"};
 constexpr std::array<std::string_view, 5> attaches = {"auto", "xdp", "xdp-generic", "tc", "clsact"};
 constexpr std::array<std::string_view, 2> tunnels = {"pass", "inspect"};
-constexpr std::array<std::string_view, 3> actions = {"monitor", "drop", "reset"};
+constexpr std::array<std::string_view, 4> actions = {"monitor", "drop", "reset", "prohibit"};
+
+// An address of this family, from which answers may come.
+void set_source(TomlTable& table, std::string_view key, Family family, std::optional<Address>& to) {
+    Address address;
+    if (!set_address(table, key, address)) {
+        return;
+    }
+    if (address.family != family) {
+        table.complain(key, "is no IPv" + std::string(family == Family::ipv4 ? "4" : "6") + " address",
+                       "name one of this box's addresses");
+        return;
+    }
+    to = address;
+}
 
 void read_dataplane(TomlTable& table, DataplaneConfig& config) {
     set_path(table, "pin_path", config.pin_path);
     set(config.max_entries, table.integer("max_entries", 16, 16'777'216));
     set(config.answers_per_second, table.integer("answers_per_second", 0, 100'000'000));
+    set_source(table, "icmp_source_ipv4", Family::ipv4, config.icmp_source_ipv4);
+    set_source(table, "icmp_source_ipv6", Family::ipv6, config.icmp_source_ipv6);
     if (const auto ports = table.integers("ports", 1, 65535)) {
         if (ports->empty() || ports->size() > 8) {
             table.complain("ports", "must name 1 to 8 ports", "ports = [25]");

@@ -19,11 +19,11 @@ namespace sekisho {
 enum class Side : std::uint8_t { subscriber, uplink };
 enum class Attach : std::uint8_t { automatic, xdp, xdp_generic, tc, clsact };
 enum class Tunnels : std::uint8_t { pass, inspect };
-enum class Action : std::uint8_t { monitor, drop, reset };
+enum class Action : std::uint8_t { monitor, drop, reset, prohibit };
 
 [[nodiscard]] std::string_view to_string(Side side);      // "subscriber", "uplink"
 [[nodiscard]] std::string_view to_string(Attach attach);  // "auto", "xdp", "xdp-generic", "tc", "clsact"
-[[nodiscard]] std::string_view to_string(Action action);  // "monitor", "drop", "reset"
+[[nodiscard]] std::string_view to_string(Action action);  // "monitor", "drop", "reset", "prohibit"
 
 // [dataplane]
 struct DataplaneConfig {
@@ -31,6 +31,8 @@ struct DataplaneConfig {
     std::uint32_t max_entries = 262'144;        // exemptions and grants together, 16 to 16,777,216
     std::vector<std::uint16_t> ports = {25};    // enforced destination ports, 1 to 8 of them
     std::uint32_t answers_per_second = 10'000;  // per CPU
+    std::optional<Address> icmp_source_ipv4;    // of "prohibit"; none: the destination that was asked for
+    std::optional<Address> icmp_source_ipv6;
 };
 
 // [[interface]]: the first whose name (fnmatch pattern) fits says what an interface is.

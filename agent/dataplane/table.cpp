@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
 #include <span>
 #include <string>
@@ -93,6 +94,8 @@ std::uint8_t kernel_action(Action action) {
             return SEKISHO_DROP;
         case Action::reset:
             return SEKISHO_RESET;
+        case Action::prohibit:
+            return SEKISHO_PROHIBIT;
     }
     std::unreachable();
 }
@@ -243,6 +246,12 @@ Result<Table> Table::build(const Config& config, const std::vector<Prefix>& wide
         data.ports[place] = htons(config.dataplane.ports[place]);
     }
     data.answers_per_second = config.dataplane.answers_per_second;
+    if (const auto& source = config.dataplane.icmp_source_ipv4) {
+        std::memcpy(&data.icmp_source4, source->bytes.data(), sizeof(data.icmp_source4));
+    }
+    if (const auto& source = config.dataplane.icmp_source_ipv6) {
+        std::memcpy(data.icmp_source6, source->bytes.data(), sizeof(data.icmp_source6));
+    }
 
     Segments segments(data);
     const auto sources = source_pieces(config, wide_exemptions, segments);

@@ -22,9 +22,10 @@ T required(Result<T> result) {
 }
 
 Action action_of(sekisho_verdict verdict) {
-    return verdict == SEKISHO_MONITOR ? Action::monitor
-           : verdict == SEKISHO_DROP  ? Action::drop
-                                      : Action::reset;
+    return verdict == SEKISHO_MONITOR    ? Action::monitor
+           : verdict == SEKISHO_DROP     ? Action::drop
+           : verdict == SEKISHO_PROHIBIT ? Action::prohibit
+                                         : Action::reset;
 }
 
 Config config_of(const Policy& policy) {

@@ -160,10 +160,10 @@ TEST_P(Bounds, ReservedActionsDrop) {
     auto& programs = Programs::get();
     const auto frame = Eth().IPv4(reset4, mx4).Tcp(1024, 25).Syn().bytes();
     for (auto& segment : programs.table().segments) {
-        segment.action = SEKISHO_PROHIBIT;
+        segment.action = SEKISHO_EXPLAIN;
     }
     EXPECT_EQ(programs.run(GetParam(), frame).fate, Fate::dropped);
-    EXPECT_EQ(programs.counts(), once(SEKISHO_REASON_NOT_GRANTED, SEKISHO_PROHIBIT, frame.size()));
+    EXPECT_EQ(programs.counts(), once(SEKISHO_REASON_NOT_GRANTED, SEKISHO_EXPLAIN, frame.size()));
 }
 
 Bytes syn_from6(std::uint64_t high, std::uint64_t low) {

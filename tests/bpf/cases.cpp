@@ -28,6 +28,7 @@ Fate fate_of(sekisho_verdict verdict) {
         case SEKISHO_MONITOR:
             return Fate::passed;
         case SEKISHO_RESET:
+        case SEKISHO_PROHIBIT:
             return Fate::answered;
         default:
             return Fate::dropped;
@@ -87,9 +88,9 @@ Outcome run(Kind kind, const Bytes& frame, sekisho_verdict expected) {
     wire.introduce();
     wire.send(frame);
     // The program has run when send() returns: a veth hands over on the same CPU. Only an answer comes back.
-    const auto back = wire.arrived(expected == SEKISHO_RESET ? 1000ms : 0ms);
+    const auto back = wire.arrived(fate_of(expected) == Fate::answered ? 1000ms : 0ms);
     return back ? Outcome{Fate::answered, *back}
-                : Outcome{expected == SEKISHO_RESET ? Fate::other : fate_of(expected), frame};
+                : Outcome{fate_of(expected) == Fate::answered ? Fate::other : fate_of(expected), frame};
 }
 
 }  // namespace

@@ -22,6 +22,7 @@ namespace sekisho::bpftest {
 // Addresses of the example policy (policy.cpp).
 inline constexpr auto reset4 = "192.0.2.7";
 inline constexpr auto drop4 = "192.0.2.130";
+inline constexpr auto prohibit4 = "198.51.100.97";
 inline constexpr auto monitor4 = "192.0.2.200";
 inline constexpr auto exempt4 = "192.0.2.70";
 inline constexpr auto hashed4 = "198.51.100.200";
@@ -30,6 +31,7 @@ inline constexpr auto designated4 = "198.51.100.25";
 inline constexpr auto mx4 = "203.0.113.10";
 inline constexpr auto reset6 = "2001:db8:100:7::7";
 inline constexpr auto drop6 = "2001:db8:200:7::7";
+inline constexpr auto prohibit6 = "2001:db8:700:7::7";
 inline constexpr auto monitor6 = "2001:db8:300:7::7";
 inline constexpr auto exempt6 = "2001:db8:100:ff07::7";
 inline constexpr auto stranger6 = "2001:db8:77::7";

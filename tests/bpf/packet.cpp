@@ -177,6 +177,10 @@ Packet& Packet::Payload(std::size_t size) {
     return add(Kind::payload, 0, bytes);
 }
 
+Packet& Packet::Raw(Bytes bytes) {
+    return add(Kind::payload, 0, std::move(bytes));
+}
+
 Packet& Packet::Next(std::uint16_t protocol) {
     layers_.back().next = protocol;
     return *this;
@@ -211,6 +215,11 @@ Packet& Packet::FragmentAt(std::uint16_t offset, bool more) {
 
 Packet& Packet::DontFragment() {
     put16(last(Kind::ipv4).bytes, 6, 0x4000);
+    return *this;
+}
+
+Packet& Packet::Tos(std::uint8_t octet) {
+    last(Kind::ipv4).bytes.at(1) = octet;
     return *this;
 }
 

@@ -46,6 +46,7 @@ public:
     Packet& Tcp(std::uint16_t from, std::uint16_t to);
     Packet& Udp(std::uint16_t from, std::uint16_t to);
     Packet& Payload(std::size_t size);
+    Packet& Raw(Bytes bytes);
 
     // What the last header says, right or wrong.
     Packet& Next(std::uint16_t protocol);  // the ethertype or protocol number of what follows
@@ -57,6 +58,7 @@ public:
     Packet& Options(std::size_t words);  // that many words of no-operations
     Packet& FragmentAt(std::uint16_t offset, bool more);
     Packet& DontFragment();
+    Packet& Tos(std::uint8_t octet);
 
     // Of the last TCP header.
     Packet& Flags(std::uint8_t flags);

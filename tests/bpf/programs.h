@@ -63,6 +63,8 @@ public:
     void remove_interface(std::uint32_t index) const;
     // Lets all CPUs begin a new second of answers.
     void renew_limiters() const;
+    // The descriptor of a map, for programs that share it; negative if there is none.
+    [[nodiscard]] int map(const char* name) const;
     [[nodiscard]] Counts counts() const;
 
     // Runs the program on the frame; `uplink` says which of the two. Some frames are refused by the kernel:
@@ -78,7 +80,6 @@ private:
     Programs();
     void load();
     void make_table();
-    [[nodiscard]] int map(const char* name) const;
 
     sekisho_xdp* xdp_ = nullptr;
     sekisho_tc* tc_ = nullptr;

@@ -106,6 +106,10 @@ std::vector<Case> sessions() {
          SEKISHO_DROP},
         {"PppoeMalformedNearIpBeyond6", ppp6(Eth().Pppoe(0x0057).Length(61)), SEKISHO_REASON_IPV6_MALFORMED,
          SEKISHO_DROP},
+        // A payload length of 0 means as much as there is, which must hold the header at least.
+        {"PppoeMalformedNearJumbogramOfNothing",
+         Eth().Pppoe(0x0057).Length(6).IPv6(reset6, mx6).Length(0).Udp(1, 2), SEKISHO_REASON_IPV6_MALFORMED,
+         SEKISHO_DROP},
         {"PppoeMalformedNearIpIntoPadding", ppp4(Eth().Pppoe(0x0021).Length(41)).Padding(30),
          SEKISHO_REASON_IPV4_MALFORMED, SEKISHO_DROP},
         {"PppoeMalformedNearPppAlone", Eth().Pppoe(0xc021).Length(2), other, SEKISHO_PASS},

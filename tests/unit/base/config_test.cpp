@@ -27,6 +27,8 @@ pin_path = "/sys/fs/bpf/box"
 max_entries = 1024
 ports = [25, 2525]
 answers_per_second = 0
+icmp_source_ipv4 = "192.0.2.1"
+icmp_source_ipv6 = "2001:db8::1"
 [[interface]]
 name = "sub-*"
 [[interface]]
@@ -73,6 +75,8 @@ TEST(Config, ReadsEachSection) {
     EXPECT_EQ(config->dataplane.max_entries, 1024U);
     EXPECT_EQ(config->dataplane.ports, (std::vector<std::uint16_t>{25, 2525}));
     EXPECT_EQ(config->dataplane.answers_per_second, 0U);
+    EXPECT_EQ(config->dataplane.icmp_source_ipv4, parse_address("192.0.2.1").value());
+    EXPECT_EQ(config->dataplane.icmp_source_ipv6, parse_address("2001:db8::1").value());
     ASSERT_EQ(config->interfaces.size(), 2U);
     EXPECT_EQ(config->interfaces[0].name, "sub-*");
     EXPECT_EQ(config->interfaces[0].side, Side::subscriber);
@@ -179,6 +183,9 @@ const Mistake value_mistakes[] = {
     {"FractionAsNumber", "[dataplane]\nmax_entries = 16.5", 2, "whole number", ""},
     {"TooFewEntries", "[dataplane]\nmax_entries = 15", 2, "from 16 to 16777216", ""},
     {"TooManyEntries", "[dataplane]\nmax_entries = 16777217", 2, "from 16 to 16777216", ""},
+    {"IcmpSourceOfTheOtherFamily", "[dataplane]\nicmp_source_ipv4 = \"2001:db8::1\"", 2, "is no IPv4 address",
+     "name one"},
+    {"IcmpSourceNoAddress", "[dataplane]\nicmp_source_ipv6 = \"box\"", 2, "is no IPv6 address", "name one"},
     {"NegativeAnswers", "[dataplane]\nanswers_per_second = -1", 2, "whole number from 0", ""},
     {"NoPorts", "[dataplane]\nports = []", 2, "1 to 8 ports", "[25]"},
     {"NinePorts", "[dataplane]\nports = [1,2,3,4,5,6,7,8,9]", 2, "1 to 8 ports", ""},

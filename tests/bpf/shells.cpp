@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// The shells.
+#include "tests/bpf/shells.h"
+
+#include <utility>
+
+namespace sekisho::bpftest {
+
+const std::vector<Shell>& shells() {
+    static const std::vector<Shell> all{
+        {.name = "Plain4", .six = false},
+        {.name = "Padded4", .six = false, .padding = 46},
+        {.name = "Tag4", .six = false, .tags = 1},
+        {.name = "FourTags4", .six = false, .tags = 4, .tcp_options = 3},
+        {.name = "IpOption4", .six = false, .ip_options = 1},
+        {.name = "IpOptions4", .six = false, .ip_options = 10, .tcp_options = 10},
+        {.name = "TagIpOptions4", .six = false, .tags = 1, .ip_options = 10},
+        {.name = "TcpOptions4", .six = false, .tcp_options = 5, .padding = 3},
+        {.name = "Plain6", .six = true},
+        {.name = "Padded6", .six = true, .padding = 9},
+        {.name = "TwoTags6", .six = true, .tags = 2},
+        {.name = "TcpOptions6", .six = true, .tcp_options = 10},
+        {.name = "Extension6", .six = true, .extensions = 1},
+        {.name = "Extensions6", .six = true, .tcp_options = 5, .extensions = 8},
+        {.name = "TagExtensions6", .six = true, .tags = 1, .extensions = 8},
+        {.name = "Ppp4", .six = false, .padding = 20, .ppp = 2},
+        {.name = "PppIpOptions4", .six = false, .ip_options = 10, .tcp_options = 10, .ppp = 2},
+        {.name = "TagsPppCompressed4", .six = false, .tags = 2, .ppp = 1},
+        {.name = "Ppp6", .six = true, .tcp_options = 5, .ppp = 2},
+        {.name = "FourTagsPpp6", .six = true, .tags = 4, .padding = 9, .ppp = 2},
+        {.name = "TagPppExtensions6", .six = true, .tags = 1, .extensions = 8, .ppp = 2},
+    };
+    return all;
+}
+
+namespace {
+
+Packet tagged(Packet packet, std::size_t tags) {
+    for (std::size_t i = 0; i < tags; i++) {
+        packet.Vlan(static_cast<std::uint16_t>(0xe007 + i), i == 0 ? 0x88a8 : 0x8100);  // priority bits, too
+    }
+    return packet;
+}
+
+Packet in_session(Packet packet, const Shell& shell) {
+    if (shell.ppp == 1) {
+        packet.PppoeCompressed(shell.six ? 0x57 : 0x21);
+    } else if (shell.ppp == 2) {
+        packet.Pppoe(shell.six ? 0x0057 : 0x0021);
+    }
+    return packet;
+}
+
+}  // namespace
+
+Packet shell_of(const Shell& shell, Packet frame) {
+    return in_session(tagged(std::move(frame), shell.tags), shell);
+}
+
+Packet wrapped(const Shell& shell, std::string_view from, std::string_view to) {
+    auto packet = shell_of(shell, Eth());
+    if (!shell.six) {
+        return packet.IPv4(from, to).Options(shell.ip_options);
+    }
+    packet.IPv6(from, to);
+    for (std::size_t i = 0; i < shell.extensions; i++) {
+        packet.DestinationOptions(static_cast<std::uint8_t>(i % 4));
+    }
+    return packet;
+}
+
+}  // namespace sekisho::bpftest
