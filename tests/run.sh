@@ -51,7 +51,8 @@ tidy() {
     mapfile -t sources < <(find bpf agent smtpd tests -name '*.cpp' -o -name '*.h' -o -path 'bpf/*.c')
     clang-format-19 --dry-run -Werror "${sources[@]}"
     # What the kernel runs has the kernel's style, wherever it stands.
-    clang-format-19 --style=file:bpf/.clang-format --dry-run -Werror tests/bench/generator.bpf.c images/lab/pass.bpf.c
+    clang-format-19 --style=file:bpf/.clang-format --dry-run -Werror \
+        tests/bench/generator.bpf.c tests/bpf/*.bpf.c images/lab/pass.bpf.c
     build release
     cmake --build --preset release --target bench_dataplane
     run-clang-tidy-19 -quiet -warnings-as-errors='*' -p build/release "$root/(agent|smtpd|tests)/.*\.cpp$"
