@@ -185,7 +185,7 @@ const Mistake value_mistakes[] = {
     {"TooManyEntries", "[dataplane]\nmax_entries = 16777217", 2, "from 16 to 16777216", ""},
     {"IcmpSourceOfTheOtherFamily", "[dataplane]\nicmp_source_ipv4 = \"2001:db8::1\"", 2, "is no IPv4 address",
      "name one"},
-    {"IcmpSourceNoAddress", "[dataplane]\nicmp_source_ipv6 = \"box\"", 2, "is no IPv6 address", "name one"},
+    {"IcmpSourceNoAddress", "[dataplane]\nicmp_source_ipv6 = \"box\"", 2, "is not an IP address", "192.0.2.1"},
     {"NegativeAnswers", "[dataplane]\nanswers_per_second = -1", 2, "whole number from 0", ""},
     {"NoPorts", "[dataplane]\nports = []", 2, "1 to 8 ports", "[25]"},
     {"NinePorts", "[dataplane]\nports = [1,2,3,4,5,6,7,8,9]", 2, "1 to 8 ports", ""},
