@@ -12,7 +12,7 @@
 #include <linux/types.h>
 
 /* Raised with every change of a map's layout; it is part of the pins' path. */
-#define SEKISHO_ABI_VERSION 1
+#define SEKISHO_ABI_VERSION 2
 
 /* Disjoint ranges a table can hold, a power of two: the search takes log2 of it steps. */
 #define SEKISHO_RANGES 1024

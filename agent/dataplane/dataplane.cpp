@@ -16,6 +16,7 @@
 #include <unordered_map>
 
 #include "agent/dataplane/attach.h"
+#include "agent/dataplane/carry_over.h"
 #include "agent/dataplane/kernel.h"
 #include "agent/dataplane/reasons.h"
 #include "agent/dataplane/state.h"
@@ -130,6 +131,9 @@ Result<Dataplane> Dataplane::open(const DataplaneConfig& config) {
     auto kernel = Kernel::load(config);
     if (!kernel) {
         return std::unexpected(kernel.error());
+    }
+    if (auto carried = carry_over(config.pin_path, *kernel); !carried) {
+        return std::unexpected(carried.error());
     }
     return Dataplane(std::make_unique<State>(std::move(*kernel)));
 }
@@ -325,20 +329,21 @@ Result<int> detach_all(const std::filesystem::path& pin_path) {
         return std::unexpected(lock.error());
     }
     int count = 0;
-    {
-        const Descriptor interfaces(bpf_obj_get((layout_path(pin_path) / "sekisho_interfaces").c_str()));
-        for (const unsigned index : known_interfaces(links_path(pin_path), interfaces.get())) {
-            count += detach_programs(links_path(pin_path), index) ? 1 : 0;
-        }
-    }
     std::error_code error;
-    std::filesystem::remove_all(layout_path(pin_path), error);
-    if (error) {
-        return fail(Failure::unavailable,
-                    "can't remove " + layout_path(pin_path).string() + ": " + error.message(),
-                    error == std::errc::permission_denied || error == std::errc::operation_not_permitted
-                        ? "run as root"
-                        : "");
+    for (const auto& [version, layout] : layouts(pin_path)) {
+        {
+            const Descriptor interfaces(bpf_obj_get((layout / "sekisho_interfaces").c_str()));
+            for (const unsigned index : known_interfaces(layout / "links", interfaces.get())) {
+                count += detach_programs(layout / "links", index) ? 1 : 0;
+            }
+        }
+        std::filesystem::remove_all(layout, error);
+        if (error) {
+            return fail(Failure::unavailable, "can't remove " + layout.string() + ": " + error.message(),
+                        error == std::errc::permission_denied || error == std::errc::operation_not_permitted
+                            ? "run as root"
+                            : "");
+        }
     }
     std::filesystem::remove(pin_path, error);
     return count;

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+// From one layout to the next. All layouts so far have the same entries.
+#include "agent/dataplane/carry_over.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include <cerrno>
+#include <charconv>
+#include <cstdint>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include "bpf/sekisho_abi.h"
+
+namespace sekisho::dataplane {
+
+namespace {
+
+bool has_values_of(int map, std::uint32_t size) {
+    bpf_map_info info{};
+    std::uint32_t length = sizeof(info);
+    return bpf_obj_get_info_by_fd(map, &info, &length) == 0 && info.value_size == size;
+}
+
+Result<void> copy_entries(const std::filesystem::path& layout, const Kernel& kernel) {
+    const Descriptor old(bpf_obj_get((layout / "sekisho_entries").c_str()));
+    if (!old) {
+        return {};  // copied before, by somebody who didn't come to the end
+    }
+    if (!has_values_of(old.get(), sizeof(sekisho_entry))) {
+        return fail(
+            Failure::conflict, "the entries in " + layout.string() + " are of a layout that isn't known",
+            "run the sekishod that made them with --detach, or reboot: grants come back from the store");
+    }
+    sekisho_key key{};
+    for (const sekisho_key* last = nullptr; bpf_map_get_next_key(old.get(), last, &key) == 0; last = &key) {
+        sekisho_entry entry{};
+        if (bpf_map_lookup_elem(old.get(), &key, &entry) != 0) {
+            continue;
+        }
+        if (bpf_map_update_elem(kernel.entries(), &key, &entry, BPF_ANY) != 0) {
+            return fail(Failure::unavailable,
+                        "can't carry the entries in " + layout.string() + " over: " + error_text(errno),
+                        errno == E2BIG ? "raise dataplane.max_entries" : "");
+        }
+    }
+    return {};
+}
+
+// What the old programs count from now until they are replaced is lost.
+void copy_counts(const std::filesystem::path& layout, const Kernel& kernel) {
+    const Descriptor old(bpf_obj_get((layout / "sekisho_counts").c_str()));
+    const int cpus = libbpf_num_possible_cpus();
+    if (!old || cpus < 0 || !has_values_of(old.get(), sizeof(sekisho_count))) {
+        return;
+    }
+    std::vector<sekisho_count> values(static_cast<std::size_t>(cpus));
+    for (std::uint32_t place = 0; place < SEKISHO_COUNTS; place++) {
+        if (bpf_map_lookup_elem(old.get(), &place, values.data()) == 0) {
+            bpf_map_update_elem(kernel.counts(), &place, values.data(), BPF_ANY);
+        }
+    }
+}
+
+// Only which interfaces there are: the rest is written when they are attached.
+void copy_interfaces(const std::filesystem::path& layout, const Kernel& kernel) {
+    const Descriptor old(bpf_obj_get((layout / "sekisho_interfaces").c_str()));
+    std::uint32_t index = 0;
+    for (const std::uint32_t* last = nullptr; old && bpf_map_get_next_key(old.get(), last, &index) == 0;
+         last = &index) {
+        const sekisho_interface unknown{};
+        bpf_map_update_elem(kernel.interfaces(), &index, &unknown, BPF_NOEXIST);
+    }
+}
+
+void move_links(const std::filesystem::path& from, const std::filesystem::path& to) {
+    std::error_code error;
+    for (const auto& link : std::filesystem::directory_iterator(from, error)) {
+        std::filesystem::rename(link.path(), to / link.path().filename(), error);
+    }
+}
+
+}  // namespace
+
+std::map<int, std::filesystem::path> layouts(const std::filesystem::path& pin_path) {
+    std::map<int, std::filesystem::path> found;
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator(pin_path, error)) {
+        const std::string name = entry.path().filename();
+        int version = 0;
+        if (name.starts_with('v') &&
+            std::from_chars(name.data() + 1, name.data() + name.size(), version).ec == std::errc()) {
+            found[version] = entry.path();
+        }
+    }
+    return found;
+}
+
+Result<void> carry_over(const std::filesystem::path& pin_path, const Kernel& kernel) {
+    for (const auto& [version, layout] : layouts(pin_path)) {
+        if (version == SEKISHO_ABI_VERSION) {
+            continue;
+        }
+        if (version > SEKISHO_ABI_VERSION) {
+            return fail(Failure::conflict, "a newer sekishod has left its pins in " + layout.string(),
+                        "install that version again, or run it with --detach first");
+        }
+        if (auto copied = copy_entries(layout, kernel); !copied) {
+            return copied;
+        }
+        copy_counts(layout, kernel);
+        copy_interfaces(layout, kernel);
+        move_links(layout / "links", kernel.links());
+        std::error_code error;
+        std::filesystem::remove_all(layout, error);
+    }
+    return {};
+}
+
+}  // namespace sekisho::dataplane
