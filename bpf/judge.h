@@ -11,8 +11,12 @@
 
 /* The frame as the program's kind of context shows it. By the includer. */
 static __always_inline struct frame frame_of(program_context *context);
-/* Says what it holds; `bare` if it begins with IP. By the includer. */
-static __always_inline void dissect_frame(struct frame *frame, __u8 bare, struct packet *packet);
+/* Says what it holds. By the includer. */
+static __always_inline void dissect_frame(struct frame *frame, __u8 how, struct packet *packet);
+
+/* How a program judges; each combination that is needed is a program of its own. */
+#define JUDGE_BARE 1     /* frames begin with IP */
+#define JUDGE_VALIDATE 2 /* sources must lie in a pool */
 
 /* A verdict in one number, with the packet's length. */
 static __always_inline __u64 judged(struct decision decision, __u32 length)
@@ -34,7 +38,7 @@ static __always_inline bool is_answer(__u8 verdict)
     return verdict == SEKISHO_RESET || verdict == SEKISHO_PROHIBIT;
 }
 
-__attribute__((noinline)) __u64 judge(program_context *context, __u8 bare)
+__attribute__((noinline)) __u64 judge(program_context *context, __u8 how)
 {
     const struct sekisho_table *table = current_table();
     struct frame frame = frame_of(context);
@@ -42,12 +46,14 @@ __attribute__((noinline)) __u64 judge(program_context *context, __u8 bare)
 
     if (!table)
         return judged((struct decision){SEKISHO_REASON_NO_TABLE, SEKISHO_PASS}, frame_length(context));
-    dissect_frame(&frame, bare, &packet);
+    dissect_frame(&frame, how, &packet);
+    if (how & JUDGE_VALIDATE && is_source_invalid(&packet, table))
+        return judged((struct decision){SEKISHO_REASON_SOURCE_INVALID, SEKISHO_DROP}, frame.length);
     return judged(decide(&packet, table), frame.length);
 }
 
 /* The verdict on what a tunnel carries, where the interface inspects tunnels. */
-__attribute__((noinline)) __u64 judge_tunnel(program_context *context, __u8 bare, __u32 index)
+__attribute__((noinline)) __u64 judge_tunnel(program_context *context, __u8 how, __u32 index)
 {
     const struct sekisho_interface *interface = bpf_map_lookup_elem(&sekisho_interfaces, &index);
     struct decision decision = {SEKISHO_REASON_TUNNEL, SEKISHO_PASS};
@@ -55,7 +61,7 @@ __attribute__((noinline)) __u64 judge_tunnel(program_context *context, __u8 bare
     struct frame frame = frame_of(context);
     struct packet outer = {}, inner = {};
 
-    dissect_frame(&frame, bare, &outer);
+    dissect_frame(&frame, how, &outer);
     if (interface && interface->tunnels && table && outer.found == SEKISHO_REASON_TUNNEL) {
         dissect_tunnel(&frame, &outer, &inner);
         decision = decide_in_tunnel(&outer, &inner, table);
@@ -65,12 +71,11 @@ __attribute__((noinline)) __u64 judge_tunnel(program_context *context, __u8 bare
     return judged(decision, frame.length);
 }
 
-static __always_inline __u64 judge_all(program_context *context, __u8 bare, __u32 index)
+static __always_inline __u64 judge_all(program_context *context, __u8 how, __u32 index)
 {
-    __u64 verdict = judge(context, bare);
+    __u64 verdict = judge(context, how);
 
-    return decision_of(verdict).reason == SEKISHO_REASON_TUNNEL ? judge_tunnel(context, bare, index)
-                                                                : verdict;
+    return decision_of(verdict).reason == SEKISHO_REASON_TUNNEL ? judge_tunnel(context, how, index) : verdict;
 }
 
 #endif

@@ -229,6 +229,33 @@ static __always_inline struct decision decide_between(const struct packet *line,
     return (struct decision){SEKISHO_REASON_NOT_GRANTED, source->action};
 }
 
+/* Whether an address is one that has to do with the link only: unspecified, or IPv6's link-local. */
+static __always_inline bool is_of_the_link(const struct address *address, __u8 version)
+{
+    if (version == 4)
+        return address->low == 0;
+    return address->high >> 54 == 0xfe80 >> 6 || (address->high == 0 && address->low == 0);
+}
+
+/*
+ * Whether a packet's source lies in no pool although it should (BCP 38, RFC 2827). What is malformed has
+ * reasons of its own; what isn't IP has no source; DHCP and neighbour discovery have none yet, or one of the
+ * link.
+ */
+static __always_inline bool is_source_invalid(const struct packet *packet, const struct sekisho_table *table)
+{
+    __u32 from, to;
+
+    if (!packet->version || packet->found == SEKISHO_REASON_IPV4_MALFORMED ||
+        packet->found == SEKISHO_REASON_IPV6_MALFORMED || is_of_the_link(&packet->source, packet->version))
+        return false;
+    if (packet->version == 4)
+        find_segments4(table, packet, &from, &to);
+    else
+        find_segments6(table, packet, &from, &to);
+    return !(table->segments[from & (SEKISHO_SEGMENTS - 1)].flags & SEKISHO_SEGMENT_POOL);
+}
+
 /* Whether the packet needs no look at its sender: then *decision is the verdict. */
 static __always_inline bool is_settled(const struct packet *packet, const struct sekisho_table *table,
                                        struct decision *decision)

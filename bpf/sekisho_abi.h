@@ -52,7 +52,7 @@ enum sekisho_reason {
     SEKISHO_REASON_PPPOE_MALFORMED = 5,  /* drop: short, length beyond the packet */
     SEKISHO_REASON_IPV4_MALFORMED = 6,   /* drop: ihl < 5, lengths beyond the packet */
     SEKISHO_REASON_IPV6_MALFORMED = 7,   /* drop: short, payload length beyond the packet */
-    SEKISHO_REASON_SOURCE_INVALID = 8,   /* reserved: source validation (BCP 38) */
+    SEKISHO_REASON_SOURCE_INVALID = 8,   /* drop: source validation (BCP 38), where it is on */
     SEKISHO_REASON_TUNNEL = 9,           /* pass: IP in IP that the interface doesn't inspect */
     SEKISHO_REASON_LATER_FRAGMENT = 10,  /* pass: no TCP header in it */
     SEKISHO_REASON_FRAGMENT_AT_ONE = 11, /* drop: TCP fragment at offset 1 (RFC 3128) */

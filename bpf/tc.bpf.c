@@ -87,12 +87,12 @@ static __always_inline int set_pppoe_length(struct __sk_buff *skb, const struct 
                                BPF_F_RECOMPUTE_CSUM);
 }
 
-static __always_inline void dissect_frame(struct frame *frame, __u8 bare, struct packet *packet)
+static __always_inline void dissect_frame(struct frame *frame, __u8 how, struct packet *packet)
 {
     struct __sk_buff *skb = frame->context;
     struct ethhdr ethernet ALIGNED;
 
-    if (bare)
+    if (how & JUDGE_BARE)
         dissect(frame, 0, bpf_ntohs((__be16)skb->protocol), 0, packet);
     else if (read_at(frame, 0, &ethernet, sizeof(ethernet)))
         packet->found = SEKISHO_REASON_FRAME_TRUNCATED;
@@ -101,33 +101,34 @@ static __always_inline void dissect_frame(struct frame *frame, __u8 bare, struct
 }
 
 /* Whether the packet gets an answer; what it holds is dissected then. */
-static __always_inline bool is_answered(struct __sk_buff *skb, __u8 bare, const struct sekisho_table *table,
+static __always_inline bool is_answered(struct __sk_buff *skb, __u8 how, const struct sekisho_table *table,
                                         struct packet *packet)
 {
     struct frame frame = frame_of(skb);
     struct ethhdr ethernet ALIGNED;
 
-    dissect_frame(&frame, bare, packet);
+    dissect_frame(&frame, how, packet);
     if (packet->found != SEGMENT || !may_answer(packet))
         return false;
-    if (!bare && (read_at(&frame, 0, &ethernet, sizeof(ethernet)) || !is_for_us(&ethernet, skb->ifindex)))
+    if (!(how & JUDGE_BARE) &&
+        (read_at(&frame, 0, &ethernet, sizeof(ethernet)) || !is_for_us(&ethernet, skb->ifindex)))
         return false;
     return answer_allowed(table);
 }
 
 /* Turns the packet into a reset, if it may be answered: 0, or else it must be dropped. */
-__attribute__((noinline)) int reset(struct __sk_buff *skb, __u8 bare)
+__attribute__((noinline)) int reset(struct __sk_buff *skb, __u8 how)
 {
     const struct sekisho_table *table = current_table();
     struct packet packet = {};
     __u32 header;
     bool partial;
 
-    if (!table || !is_answered(skb, bare, table, &packet))
+    if (!table || !is_answered(skb, how, table, &packet))
         return -1;
     header = packet.version == 4 ? sizeof(struct reset4) : sizeof(struct reset6);
     if (make_room(skb, &packet, packet.l3 + header - sizeof(struct tcp_header), &partial) ||
-        (!bare && exchange_macs(skb)) || set_pppoe_length(skb, &packet, header))
+        (!(how & JUDGE_BARE) && exchange_macs(skb)) || set_pppoe_length(skb, &packet, header))
         return -1;
     if (packet.version == 4) {
         struct reset4 answer ALIGNED;
@@ -149,13 +150,14 @@ __attribute__((noinline)) int reset(struct __sk_buff *skb, __u8 bare)
  * PPPoE stands in the frame, the kernel doesn't know where IP begins: then the room is made at the very
  * beginning, and what comes before IP is moved there as if it were the longest.
  */
-static __always_inline int move_shell(struct __sk_buff *skb, __u8 bare, const __u32 size)
+static __always_inline int move_shell(struct __sk_buff *skb, __u8 how, const __u32 size)
 {
     __u8 shell[LONGEST_SHELL];
 
     if (!bpf_skb_adjust_room(skb, size, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_NO_CSUM_RESET))
-        return bare ? 0 : exchange_macs(skb);
-    if (bare || bpf_skb_change_head(skb, size, 0) || bpf_skb_load_bytes(skb, size, shell, sizeof(shell)) ||
+        return how & JUDGE_BARE ? 0 : exchange_macs(skb);
+    if (how & JUDGE_BARE || bpf_skb_change_head(skb, size, 0) ||
+        bpf_skb_load_bytes(skb, size, shell, sizeof(shell)) ||
         bpf_skb_store_bytes(skb, 0, shell, sizeof(shell), 0))
         return -1;
     return exchange_macs(skb);
@@ -186,14 +188,14 @@ static __always_inline __s64 cut_to_quote(struct __sk_buff *skb, const struct pa
 }
 
 /* Turns the packet into an ICMP message, as reset() does. */
-__attribute__((noinline)) int prohibit(struct __sk_buff *skb, __u8 bare)
+__attribute__((noinline)) int prohibit(struct __sk_buff *skb, __u8 how)
 {
     const struct sekisho_table *table = current_table();
     struct packet packet = {};
     __u32 quote;
     __s64 sum;
 
-    if (!table || !is_answered(skb, bare, table, &packet))
+    if (!table || !is_answered(skb, how, table, &packet))
         return -1;
     quote = quote_of(&packet);
     sum = quote ? cut_to_quote(skb, &packet) : -1;
@@ -203,7 +205,7 @@ __attribute__((noinline)) int prohibit(struct __sk_buff *skb, __u8 bare)
         struct prohibit4 answer ALIGNED;
 
         fill_prohibit4(&packet, table, quote, sum, &answer);
-        return move_shell(skb, bare, sizeof(answer)) ||
+        return move_shell(skb, how, sizeof(answer)) ||
                set_pppoe_length(skb, &packet, sizeof(answer) + quote) ||
                bpf_skb_store_bytes(skb, packet.l3, &answer, sizeof(answer),
                                    BPF_F_RECOMPUTE_CSUM | BPF_F_INVALIDATE_HASH);
@@ -211,21 +213,21 @@ __attribute__((noinline)) int prohibit(struct __sk_buff *skb, __u8 bare)
         struct prohibit6 answer ALIGNED;
 
         fill_prohibit6(&packet, table, quote, sum, &answer);
-        return move_shell(skb, bare, sizeof(answer)) ||
+        return move_shell(skb, how, sizeof(answer)) ||
                set_pppoe_length(skb, &packet, sizeof(answer) + quote) ||
                bpf_skb_store_bytes(skb, packet.l3, &answer, sizeof(answer),
                                    BPF_F_RECOMPUTE_CSUM | BPF_F_INVALIDATE_HASH);
     }
 }
 
-/* Judges what comes from subscribers; `bare`: the device has no Ethernet header, IP comes first. */
-static __always_inline int judge_skb(struct __sk_buff *skb, __u8 bare)
+/* Judges what comes from subscribers, and acts. */
+static __always_inline int judge_skb(struct __sk_buff *skb, __u8 how)
 {
-    __u64 verdict = judge_all(skb, bare, skb->ifindex);
+    __u64 verdict = judge_all(skb, how, skb->ifindex);
     struct decision decision = decision_of(verdict);
 
-    if ((decision.verdict == SEKISHO_RESET && reset(skb, bare)) ||
-        (decision.verdict == SEKISHO_PROHIBIT && prohibit(skb, bare)))
+    if ((decision.verdict == SEKISHO_RESET && reset(skb, how)) ||
+        (decision.verdict == SEKISHO_PROHIBIT && prohibit(skb, how)))
         decision.verdict = SEKISHO_DROP;
     count(decision, length_of(verdict));
     if (decision.verdict == SEKISHO_PASS || decision.verdict == SEKISHO_MONITOR)
@@ -239,11 +241,23 @@ int subscriber_tc(struct __sk_buff *skb)
     return judge_skb(skb, 0);
 }
 
+SEC("tc")
+int validated_tc(struct __sk_buff *skb)
+{
+    return judge_skb(skb, JUDGE_VALIDATE);
+}
+
 /* For ppp*, TUN and others that carry IP without an Ethernet header. */
 SEC("tc")
 int subscriber_tc_bare(struct __sk_buff *skb)
 {
-    return judge_skb(skb, 1);
+    return judge_skb(skb, JUDGE_BARE);
+}
+
+SEC("tc")
+int validated_tc_bare(struct __sk_buff *skb)
+{
+    return judge_skb(skb, JUDGE_BARE | JUDGE_VALIDATE);
 }
 
 /* What comes from elsewhere: counted, not judged yet. */

@@ -56,11 +56,11 @@ static __always_inline int make_room(struct xdp_md *context, const struct packet
     return bpf_xdp_store_bytes(context, packet->l3 - packet->ppp - sizeof(length), &length, sizeof(length));
 }
 
-static __always_inline void dissect_frame(struct frame *frame, __u8 bare, struct packet *packet)
+static __always_inline void dissect_frame(struct frame *frame, __u8 how, struct packet *packet)
 {
     struct ethhdr ethernet ALIGNED;
 
-    (void)bare; /* XDP goes where there is an Ethernet header */
+    (void)how; /* XDP goes where there is an Ethernet header */
     if (read_at(frame, 0, &ethernet, sizeof(ethernet)))
         packet->found = SEKISHO_REASON_FRAME_TRUNCATED;
     else
@@ -156,11 +156,10 @@ __attribute__((noinline)) int prohibit(struct xdp_md *context)
     }
 }
 
-/* What comes from subscribers. */
-SEC("xdp.frags")
-int subscriber_xdp(struct xdp_md *context)
+/* Judges what comes from subscribers, and acts. */
+static __always_inline int judge_frame(struct xdp_md *context, __u8 how)
 {
-    __u64 verdict = judge_all(context, 0, context->ingress_ifindex);
+    __u64 verdict = judge_all(context, how, context->ingress_ifindex);
     struct decision decision = decision_of(verdict);
 
     if ((decision.verdict == SEKISHO_RESET && reset(context)) ||
@@ -170,6 +169,18 @@ int subscriber_xdp(struct xdp_md *context)
     if (decision.verdict == SEKISHO_PASS || decision.verdict == SEKISHO_MONITOR)
         return XDP_PASS;
     return is_answer(decision.verdict) ? XDP_TX : XDP_DROP;
+}
+
+SEC("xdp.frags")
+int subscriber_xdp(struct xdp_md *context)
+{
+    return judge_frame(context, 0);
+}
+
+SEC("xdp.frags")
+int validated_xdp(struct xdp_md *context)
+{
+    return judge_frame(context, JUDGE_VALIDATE);
 }
 
 /* What comes from elsewhere: counted, not judged yet. */

@@ -22,6 +22,7 @@ namespace {
 constexpr std::array<std::string_view, 2> sides = {"subscriber", "uplink"};
 constexpr std::array<std::string_view, 5> attaches = {"auto", "xdp", "xdp-generic", "tc", "clsact"};
 constexpr std::array<std::string_view, 2> tunnels = {"pass", "inspect"};
+constexpr std::array<std::string_view, 2> validations = {"off", "pool"};
 constexpr std::array<std::string_view, 4> actions = {"monitor", "drop", "reset", "prohibit"};
 
 // An address of this family, from which answers may come.
@@ -79,6 +80,11 @@ InterfaceConfig read_interface(TomlTable& table) {
     set(config.side, table.choice("side", words(sides)));
     set(config.attach, table.choice("attach", words(attaches)));
     set(config.tunnels, table.choice("tunnels", words(tunnels)));
+    config.validate_source = table.choice("source_validation", words(validations)).value_or(0) == 1;
+    if (config.validate_source && config.side == Side::uplink) {
+        table.complain("source_validation", "can't be \"pool\" on the uplink side",
+                       "sources in a pool come from subscribers; leave it out there");
+    }
     return config;
 }
 

@@ -41,6 +41,7 @@ struct InterfaceConfig {
     Side side = Side::subscriber;
     Attach attach = Attach::automatic;
     Tunnels tunnels = Tunnels::pass;  // IPv4 in IPv6, IPv6 in IPv4
+    bool validate_source = false;     // "source_validation": what comes from no pool is dropped
 };
 
 // [[pool]]: prefixes whose addresses are subscribers'.

@@ -170,13 +170,15 @@ bool remove_link(const std::filesystem::path& pin) {
     return std::filesystem::remove(pin, ignored);
 }
 
-int program_of(const Kernel& kernel, const Interface& interface, Side side, const std::string& mode) {
-    return mode.starts_with("xdp") ? kernel.xdp_program(side)
-                                   : kernel.tc_program(side, is_bare(interface.hardware));
+int program_of(const Kernel& kernel, const Interface& interface, const InterfaceConfig& config,
+               const std::string& mode) {
+    return mode.starts_with("xdp") ? kernel.xdp_program(config)
+                                   : kernel.tc_program(config, is_bare(interface.hardware));
 }
 
-int attach_as(const Kernel& kernel, const Interface& interface, Side side, const std::string& mode) {
-    const int program = program_of(kernel, interface, side, mode);
+int attach_as(const Kernel& kernel, const Interface& interface, const InterfaceConfig& config,
+              const std::string& mode) {
+    const int program = program_of(kernel, interface, config, mode);
     if (mode == "clsact") {
         return make_clsact(interface.index, program);
     }
@@ -241,19 +243,19 @@ bool is_attached(const Attachment& attachment) {
 namespace {
 
 // One way in: the attachment, or why not.
-std::expected<Attachment, std::string> try_mode(const Kernel& kernel, const Interface& interface, Side side,
-                                                const std::string& mode) {
+std::expected<Attachment, std::string> try_mode(const Kernel& kernel, const Interface& interface,
+                                                const InterfaceConfig& config, const std::string& mode) {
     Attachment attachment{.interface = interface.name,
                           .index = interface.index,
-                          .side = side,
+                          .side = config.side,
                           .mode = mode,
                           .why = {},
-                          .program = program_id(program_of(kernel, interface, side, mode))};
-    int error = attach_as(kernel, interface, side, mode);
+                          .program = program_id(program_of(kernel, interface, config, mode))};
+    int error = attach_as(kernel, interface, config, mode);
     // A pin can be that of a device which has moved away and left its number to this one.
     if (error == 0 && !is_attached(attachment)) {
         static_cast<void>(remove_link(pin_of(kernel.links(), interface.index, mode)));
-        error = attach_as(kernel, interface, side, mode);
+        error = attach_as(kernel, interface, config, mode);
         if (error == 0 && !is_attached(attachment)) {
             return std::unexpected("the kernel took the program, but does not run it");
         }
@@ -266,8 +268,9 @@ std::expected<Attachment, std::string> try_mode(const Kernel& kernel, const Inte
 
 }  // namespace
 
-Result<Attachment> attach_program(const Kernel& kernel, const Interface& interface, Side side,
-                                  Attach attach) {
+Result<Attachment> attach_program(const Kernel& kernel, const Interface& interface,
+                                  const InterfaceConfig& config) {
+    const Attach attach = config.attach;
     const bool bare = is_bare(interface.hardware);
     if (!bare && interface.hardware != ARPHRD_ETHER) {
         return fail(Failure::unavailable,
@@ -282,7 +285,7 @@ Result<Attachment> attach_program(const Kernel& kernel, const Interface& interfa
     }
     std::string failures;
     for (const std::string& mode : modes_of(attach, bare)) {
-        auto attachment = try_mode(kernel, interface, side, mode);
+        auto attachment = try_mode(kernel, interface, config, mode);
         if (!attachment) {
             failures += (failures.empty() ? "not " : "; not ") + mode + ": " + attachment.error();
             continue;

@@ -8,8 +8,8 @@
 namespace sekisho::dataplane {
 
 // See Dataplane::attach.
-[[nodiscard]] Result<Attachment> attach_program(const Kernel& kernel, const Interface& interface, Side side,
-                                                Attach attach);
+[[nodiscard]] Result<Attachment> attach_program(const Kernel& kernel, const Interface& interface,
+                                                const InterfaceConfig& config);
 
 // See Dataplane::in_place.
 [[nodiscard]] bool is_attached(const Attachment& attachment);

@@ -241,7 +241,7 @@ Result<Attachment> Dataplane::attach(const Interface& interface, const Interface
         return fail(Failure::unavailable,
                     "can't write down the interface " + interface.name + ": " + error_text(errno));
     }
-    auto attachment = attach_program(state_->kernel, interface, config.side, config.attach);
+    auto attachment = attach_program(state_->kernel, interface, config);
     if (attachment) {
         state_->attachments[interface.index] = *attachment;
     } else {

@@ -255,13 +255,19 @@ int Kernel::interfaces() const {
     return bpf_map__fd(xdp_->maps.sekisho_interfaces);
 }
 
-int Kernel::xdp_program(Side side) const {
-    return bpf_program__fd(side == Side::subscriber ? xdp_->progs.subscriber_xdp : xdp_->progs.uplink_xdp);
+int Kernel::xdp_program(const InterfaceConfig& config) const {
+    if (config.side == Side::uplink) {
+        return bpf_program__fd(xdp_->progs.uplink_xdp);
+    }
+    return bpf_program__fd(config.validate_source ? xdp_->progs.validated_xdp : xdp_->progs.subscriber_xdp);
 }
 
-int Kernel::tc_program(Side side, bool bare) const {
-    if (side == Side::uplink) {
+int Kernel::tc_program(const InterfaceConfig& config, bool bare) const {
+    if (config.side == Side::uplink) {
         return bpf_program__fd(tc_->progs.uplink_tc);
+    }
+    if (config.validate_source) {
+        return bpf_program__fd(bare ? tc_->progs.validated_tc_bare : tc_->progs.validated_tc);
     }
     return bpf_program__fd(bare ? tc_->progs.subscriber_tc_bare : tc_->progs.subscriber_tc);
 }

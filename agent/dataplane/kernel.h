@@ -45,9 +45,9 @@ public:
     [[nodiscard]] int entries() const;
     [[nodiscard]] int counts() const;
     [[nodiscard]] int interfaces() const;
-    [[nodiscard]] int xdp_program(Side side) const;
+    [[nodiscard]] int xdp_program(const InterfaceConfig& config) const;
     // `bare`: for devices that carry IP without an Ethernet header.
-    [[nodiscard]] int tc_program(Side side, bool bare) const;
+    [[nodiscard]] int tc_program(const InterfaceConfig& config, bool bare) const;
 
     [[nodiscard]] const std::filesystem::path& links() const { return links_; }
     [[nodiscard]] std::uint32_t max_entries() const { return max_entries_; }

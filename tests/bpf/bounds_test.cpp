@@ -137,7 +137,7 @@ TEST_P(Bounds, WithoutATableAllPass) {
 TEST_P(Bounds, TheUplinkSidePassesAndCounts) {
     const auto& programs = Programs::get();
     const auto frame = Eth().IPv4(mx4, reset4).Tcp(25, 1024).Flags(0x12).bytes();
-    EXPECT_EQ(programs.run(GetParam(), frame, {}, true).fate, Fate::passed);
+    EXPECT_EQ(programs.run(GetParam(), frame, {}, Role::uplink).fate, Fate::passed);
     EXPECT_EQ(programs.counts(), once(SEKISHO_REASON_UPLINK, SEKISHO_PASS, frame.size()));
 }
 

@@ -51,7 +51,8 @@ public:
     explicit Loaded(Skeleton* opened) : skeleton_(opened) {
         bpf_program* program = nullptr;
         bpf_object__for_each_program(program, skeleton_->obj) {
-            bpf_program__set_autoload(program, program == skeleton_->progs.opinion);
+            const std::string_view name = bpf_program__name(program);
+            bpf_program__set_autoload(program, name.starts_with("opinion"));
         }
         bpf_map* map = nullptr;
         bpf_object__for_each_map(map, skeleton_->obj) {
@@ -66,7 +67,9 @@ public:
     Loaded(const Loaded&) = delete;
     Loaded& operator=(const Loaded&) = delete;
 
-    [[nodiscard]] int descriptor() const { return bpf_program__fd(skeleton_->progs.opinion); }
+    [[nodiscard]] int descriptor(bool validates) const {
+        return bpf_program__fd(validates ? skeleton_->progs.opinion_on_source : skeleton_->progs.opinion);
+    }
 
 private:
     Skeleton* skeleton_;
@@ -96,7 +99,8 @@ const std::vector<Known>& known_sources() {
     return all;
 }
 
-class Opinions : public testing::TestWithParam<std::tuple<Kind, bool>> {
+// Tunnels inspected or not, sources validated or not.
+class Opinions : public testing::TestWithParam<std::tuple<Kind, bool, bool>> {
 protected:
     void SetUp() override {
         auto& programs = Programs::get();
@@ -108,12 +112,12 @@ protected:
             knowledge_[std::string(reinterpret_cast<const char*>(key.bytes), sizeof(key.bytes))] =
                 known.flags;
         }
-        const auto tunnels = static_cast<std::uint8_t>(std::get<bool>(GetParam()) ? 1 : 0);
+        const auto tunnels = static_cast<std::uint8_t>(std::get<1>(GetParam()) ? 1 : 0);
         programs.put_interface(1, {.mac = {}, .any_mac = 1, .side = 0, .tunnels = tunnels, .reserved = {}});
     }
 
     void compare(int program) const {
-        const auto [kind, inspects] = GetParam();
+        const auto [kind, inspects, validates] = GetParam();
         const Reference reference(
             example_policy(),
             [this](const sekisho_key& key) {
@@ -121,13 +125,13 @@ protected:
                     knowledge_.find(std::string(reinterpret_cast<const char*>(key.bytes), sizeof(key.bytes)));
                 return found == knowledge_.end() ? std::uint8_t{0} : found->second;
             },
-            inspects);
-        const auto first = seed() + (inspects ? 1 : 0) + (kind == Kind::tc ? 2 : 0);
+            inspects, validates);
+        const auto first = seed() + (inspects ? 1 : 0) + (kind == Kind::tc ? 2 : 0) + (validates ? 4 : 0);
         RecordProperty("seed", std::to_string(first));
         FrameGenerator generator(first);
         std::map<sekisho_reason, std::size_t> seen;
         int wrong = 0;
-        for (std::size_t i = 0; i < frames() / 2 && wrong < shown; i++) {
+        for (std::size_t i = 0; i < frames() / 4 && wrong < shown; i++) {
             const Bytes frame = generator.next();
             if (!Programs::can_run(kind, frame)) {
                 continue;
@@ -165,17 +169,19 @@ private:
 
 TEST_P(Opinions, Agree) {
     if (std::get<Kind>(GetParam()) == Kind::xdp) {
-        compare(Loaded(xdp_opinion__open()).descriptor());
+        compare(Loaded(xdp_opinion__open()).descriptor(std::get<2>(GetParam())));
     } else {
-        compare(Loaded(tc_opinion__open()).descriptor());
+        compare(Loaded(tc_opinion__open()).descriptor(std::get<2>(GetParam())));
     }
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Opinions,
-                         testing::Combine(testing::Values(Kind::xdp, Kind::tc), testing::Bool()),
+                         testing::Combine(testing::Values(Kind::xdp, Kind::tc), testing::Bool(),
+                                          testing::Bool()),
                          [](const auto& each) {
                              return name(std::get<Kind>(each.param)) +
-                                    (std::get<bool>(each.param) ? "_TunnelsInspected" : "_TunnelsPassed");
+                                    (std::get<1>(each.param) ? "_TunnelsInspected" : "_TunnelsPassed") +
+                                    (std::get<2>(each.param) ? "_SourcesValidated" : "");
                          });
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include <cstring>
 #include <ctime>
 #include <iostream>
+#include <utility>
 #include <vector>
 
 #include "tc.skel.h"
@@ -205,11 +206,16 @@ Counts Programs::counts() const {
     return all;
 }
 
-int Programs::descriptor(Kind kind, bool uplink) const {
-    if (kind == Kind::xdp) {
-        return bpf_program__fd(uplink ? xdp_->progs.uplink_xdp : xdp_->progs.subscriber_xdp);
+int Programs::descriptor(Kind kind, Role role) const {
+    switch (role) {
+        case Role::subscriber:
+            return bpf_program__fd(kind == Kind::xdp ? xdp_->progs.subscriber_xdp : tc_->progs.subscriber_tc);
+        case Role::validated:
+            return bpf_program__fd(kind == Kind::xdp ? xdp_->progs.validated_xdp : tc_->progs.validated_tc);
+        case Role::uplink:
+            return bpf_program__fd(kind == Kind::xdp ? xdp_->progs.uplink_xdp : tc_->progs.uplink_tc);
     }
-    return bpf_program__fd(uplink ? tc_->progs.uplink_tc : tc_->progs.subscriber_tc);
+    std::unreachable();
 }
 
 bool Programs::can_run(Kind kind, const Bytes& frame) {
@@ -226,7 +232,7 @@ bool Programs::can_run(Kind kind, const Bytes& frame) {
     return frame.size() >= ethernet + header && frame.size() <= longest;
 }
 
-Outcome Programs::run(Kind kind, const Bytes& frame, Gso gso, bool uplink) const {
+Outcome Programs::run(Kind kind, const Bytes& frame, Gso gso, Role role) const {
     Bytes out(largest_frame);
     __sk_buff context{};
     context.gso_size = gso.size;
@@ -241,7 +247,7 @@ Outcome Programs::run(Kind kind, const Bytes& frame, Gso gso, bool uplink) const
         options.ctx_in = &context;
         options.ctx_size_in = sizeof(context);
     }
-    require(bpf_prog_test_run_opts(descriptor(kind, uplink), &options) == 0, "running a program");
+    require(bpf_prog_test_run_opts(descriptor(kind, role), &options) == 0, "running a program");
     out.resize(options.data_size_out);
     return {fate_of(kind, options.retval), std::move(out)};
 }

@@ -21,6 +21,9 @@ namespace sekisho::bpftest {
 enum class Kind : std::uint8_t { xdp, tc };
 [[nodiscard]] std::string name(Kind kind);
 
+// Which of a kind's programs: for the subscriber side, the same with source validation, for the uplink side.
+enum class Role : std::uint8_t { subscriber, validated, uplink };
+
 // What the kernel does with the frame afterwards, in one word for both kinds.
 enum class Fate : std::uint8_t { passed, dropped, answered, other };
 
@@ -67,14 +70,15 @@ public:
     [[nodiscard]] int map(const char* name) const;
     [[nodiscard]] Counts counts() const;
 
-    // Runs the program on the frame; `uplink` says which of the two. Some frames are refused by the kernel:
+    // Runs the program on the frame; `role` says which. Some frames are refused by the kernel:
     // see can_run().
-    [[nodiscard]] Outcome run(Kind kind, const Bytes& frame, Gso gso = {}, bool uplink = false) const;
+    [[nodiscard]] Outcome run(Kind kind, const Bytes& frame, Gso gso = {},
+                              Role role = Role::subscriber) const;
     // BPF_PROG_TEST_RUN takes no frame under 14 octets, and at TC none that is shorter than the IP header it
     // announces.
     [[nodiscard]] static bool can_run(Kind kind, const Bytes& frame);
 
-    [[nodiscard]] int descriptor(Kind kind, bool uplink = false) const;
+    [[nodiscard]] int descriptor(Kind kind, Role role = Role::subscriber) const;
 
 private:
     Programs();

@@ -299,8 +299,10 @@ Opinion of_shape(Reason reason) {
 
 }  // namespace
 
-Reference::Reference(const Policy& policy, Knowledge knowledge, bool inspects_tunnels)
-    : knowledge_(std::move(knowledge)), inspects_tunnels_(inspects_tunnels) {
+Reference::Reference(const Policy& policy, Knowledge knowledge, bool inspects_tunnels, bool validates_sources)
+    : knowledge_(std::move(knowledge)),
+      inspects_tunnels_(inspects_tunnels),
+      validates_sources_(validates_sources) {
     for (const Pool& pool : policy.pools) {
         pools_.emplace_back(network_of(pool.prefix), pool);
     }
@@ -311,6 +313,12 @@ Reference::Reference(const Policy& policy, Knowledge knowledge, bool inspects_tu
     }
 }
 
+// RFC 4291, 2.5.2 and 2.5.6: who has no address yet, and who speaks to the link only.
+bool Reference::may_be_anybody(Octets source) {
+    const bool unspecified = std::ranges::all_of(source, [](std::uint8_t octet) { return octet == 0; });
+    return unspecified || (source.size() == 16 && source[0] == 0xfe && (source[1] & 0xc0) == 0x80);
+}
+
 Opinion Reference::judge(Octets frame) const {
     const auto framed = behind_frame(frame);
     if (const auto* reason = std::get_if<Reason>(&framed)) {
@@ -318,8 +326,18 @@ Opinion Reference::judge(Octets frame) const {
     }
     const auto& [packet, version] = std::get<Framed>(framed);
     const auto read = read_ip(packet, version);
-    if (const auto* reason = std::get_if<Reason>(&read)) {
-        return of_shape(*reason);
+    const auto* reason_of_ip = std::get_if<Reason>(&read);
+    const bool malformed = reason_of_ip != nullptr && (*reason_of_ip == SEKISHO_REASON_IPV4_MALFORMED ||
+                                                       *reason_of_ip == SEKISHO_REASON_IPV6_MALFORMED);
+    if (validates_sources_ && !malformed) {
+        const Octets source = version == 4 ? packet.octets.subspan(12, 4) : packet.octets.subspan(8, 16);
+        if (!may_be_anybody(source) &&
+            std::ranges::none_of(pools_, [&](const auto& each) { return is_in(source, each.first); })) {
+            return of_shape(SEKISHO_REASON_SOURCE_INVALID);
+        }
+    }
+    if (reason_of_ip != nullptr) {
+        return of_shape(*reason_of_ip);
     }
     const auto& outer = std::get<Upper>(read);
     // A later fragment has no upper layer; only IPv4 says in each fragment what it is a part of.

@@ -29,7 +29,7 @@ using Knowledge = std::function<std::uint8_t(const sekisho_key& key)>;
 
 class Reference {
 public:
-    Reference(const Policy& policy, Knowledge knowledge, bool inspects_tunnels);
+    Reference(const Policy& policy, Knowledge knowledge, bool inspects_tunnels, bool validates_sources);
 
     // Of a frame that begins with its Ethernet header, without tags in metadata and offload. Enforced is
     // port 25.
@@ -41,6 +41,7 @@ public:
     };
 
 private:
+    [[nodiscard]] static bool may_be_anybody(std::span<const std::uint8_t> source);
     [[nodiscard]] Opinion of_segment(std::span<const std::uint8_t> line,
                                      std::span<const std::uint8_t> destination) const;
 
@@ -48,6 +49,7 @@ private:
     std::vector<Network> designated_;
     Knowledge knowledge_;
     bool inspects_tunnels_;
+    bool validates_sources_;
 };
 
 }  // namespace sekisho::bpftest

@@ -7,3 +7,9 @@ int opinion(struct __sk_buff *context)
 {
     return judge_all(context, 0, context->ifindex) & 0xffff;
 }
+
+SEC("tc")
+int opinion_on_source(struct __sk_buff *context)
+{
+    return judge_all(context, JUDGE_VALIDATE, context->ifindex) & 0xffff;
+}

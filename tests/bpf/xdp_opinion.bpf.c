@@ -7,3 +7,9 @@ int opinion(struct xdp_md *context)
 {
     return judge_all(context, 0, context->ingress_ifindex) & 0xffff;
 }
+
+SEC("xdp.frags")
+int opinion_on_source(struct xdp_md *context)
+{
+    return judge_all(context, JUDGE_VALIDATE, context->ingress_ifindex) & 0xffff;
+}

@@ -8,11 +8,13 @@ import select
 import socket
 import struct
 
-from scapy.layers.inet import IP, TCP
+from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Dot1Q, Ether
 
+from lab.clients import connect
 from lab.hosts import await_true
+from lab.services import OTHER_PORT
 from lab.topology import INTERNET4, INTERNET6, SUBSCRIBERS
 from lab.watch import SynCounters
 from lab_test import LabTest
@@ -81,6 +83,24 @@ class Evasion(LabTest):  # labels: quick
             self.send(line, frames[line.host])
         await_true(lambda: self.counts()["granted"] == granted + 2, "IPv4's grant opens 6in4, not the line over IPv6")
         self.assertEqual(self.counts()["not_granted"], before + 6)
+
+    def test_source_validation(self) -> None:
+        """What a subscriber sends in a stranger's name, to any port, goes nowhere; his own goes on."""
+        spoofed = [IP(src="203.0.113.77", dst=INTERNET4) / UDP(sport=1024, dport=53),
+                   IPv6(src="2001:db8:77::7", dst=INTERNET6) / UDP(sport=1024, dport=53)]
+        self.isp.restart_agent(*((f'name = "{name}"', f'name = "{name}"\nsource_validation = "pool"')
+                                 for name in ("sub-b", "sub-*")))
+        before = self.counts()["source_invalid"]
+        for line in (SUBSCRIBERS["a"], SUBSCRIBERS["b"]):
+            self.send(line, spoofed)
+            self.assertEqual(connect(self.isp.lab[line.host], INTERNET4, OTHER_PORT).outcome, "open")
+            self.assertEqual(connect(self.isp.lab[line.host], INTERNET6, OTHER_PORT).outcome, "open")
+            self.assert_port_25(line.host, INTERNET4, "refused")
+        await_true(lambda: self.counts()["source_invalid"] == before + 4, "four packets were dropped")
+        self.isp.restart_agent()
+        self.send(SUBSCRIBERS["a"], spoofed)
+        self.assert_port_25("a", INTERNET4, "refused")
+        self.assertEqual(self.counts()["source_invalid"], before + 4, "switched off again")
 
     def counts(self) -> collections.Counter:
         """Packets of each reason, whatever became of them."""

@@ -36,6 +36,9 @@ name = "up0"
 side = "uplink"
 attach = "xdp-generic"
 tunnels = "inspect"
+[[interface]]
+name = "ppp*"
+source_validation = "pool"
 [[pool]]
 name = "dsl"
 prefixes = ["192.0.2.0/24", "2001:db8:100::/40"]
@@ -77,11 +80,13 @@ TEST(Config, ReadsEachSection) {
     EXPECT_EQ(config->dataplane.answers_per_second, 0U);
     EXPECT_EQ(config->dataplane.icmp_source_ipv4, parse_address("192.0.2.1").value());
     EXPECT_EQ(config->dataplane.icmp_source_ipv6, parse_address("2001:db8::1").value());
-    ASSERT_EQ(config->interfaces.size(), 2U);
+    ASSERT_EQ(config->interfaces.size(), 3U);
+    EXPECT_TRUE(config->interfaces[2].validate_source);
     EXPECT_EQ(config->interfaces[0].name, "sub-*");
     EXPECT_EQ(config->interfaces[0].side, Side::subscriber);
     EXPECT_EQ(config->interfaces[0].attach, Attach::automatic);
     EXPECT_EQ(config->interfaces[0].tunnels, Tunnels::pass);
+    EXPECT_FALSE(config->interfaces[0].validate_source);
     EXPECT_EQ(config->interfaces[1].side, Side::uplink);
     EXPECT_EQ(config->interfaces[1].attach, Attach::xdp_generic);
     EXPECT_EQ(config->interfaces[1].tunnels, Tunnels::inspect);
@@ -209,6 +214,9 @@ const Mistake value_mistakes[] = {
 const Mistake section_mistakes[] = {
     {"InterfaceWithoutName", "[[interface]]\nside = \"uplink\"", 1, "has no \"name\"", "add"},
     {"UnknownSide", "[[interface]]\nname = \"a\"\nside = \"uplnk\"", 3, "\"uplnk\"", "\"uplink\""},
+    {"ValidationOnTheUplinkSide",
+     "[[interface]]\nname = \"a\"\nside = \"uplink\"\nsource_validation = \"pool\"", 4, "on the uplink side",
+     "leave it out"},
     {"UnknownTunnels", "[[interface]]\nname = \"a\"\ntunnels = \"drop\"", 3, "\"drop\"", "pass, inspect"},
     {"UnknownAttach", "[[interface]]\nname = \"a\"\nattach = \"native\"", 3, "\"native\"", "auto, xdp"},
     {"InterfaceNameTooLong", "[[interface]]\nname = \"sixteen-letters-\"", 2, "no interface can have",
