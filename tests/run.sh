@@ -54,7 +54,7 @@ tidy() {
     clang-format-19 --style=file:bpf/.clang-format --dry-run -Werror \
         tests/bench/generator.bpf.c tests/bpf/*.bpf.c images/lab/pass.bpf.c
     build release
-    cmake --build --preset release --target bench_dataplane
+    cmake --build --preset release --target bench_dataplane_blocked bench_dataplane_passing
     run-clang-tidy-19 -quiet -warnings-as-errors='*' -p build/release "$root/(agent|smtpd|tests)/.*\.cpp$"
 }
 

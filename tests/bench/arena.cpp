@@ -161,4 +161,8 @@ int Arena::bare_drop() const {
     return bpf_program__fd(many_->progs.bare_drop);
 }
 
+int Arena::bare_pass() const {
+    return bpf_program__fd(many_->progs.bare_pass);
+}
+
 }  // namespace sekisho::bench

@@ -39,6 +39,7 @@ public:
     void inside(const std::function<void()>& work) const { namespace_.inside(work); }
 
     [[nodiscard]] int bare_drop() const;
+    [[nodiscard]] int bare_pass() const;
 
 private:
     bpftest::Namespace namespace_;

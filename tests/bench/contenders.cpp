@@ -60,7 +60,8 @@ public:
     Sekisho(const Sekisho&) = delete;
     Sekisho& operator=(const Sekisho&) = delete;
 
-    void begin() override { arena_.attach(bpf_program__fd(programs_->progs.subscriber_xdp)); }
+    void begin() override { arena_.attach(program()); }
+    [[nodiscard]] int program() const override { return bpf_program__fd(programs_->progs.subscriber_xdp); }
 
     std::uint64_t blocked() override {
         const std::uint32_t place =

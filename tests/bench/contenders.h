@@ -21,6 +21,8 @@ public:
     virtual void begin() = 0;
     // How many frames it has blocked so far.
     [[nodiscard]] virtual std::uint64_t blocked() = 0;
+    // Its XDP program; negative if it has none.
+    [[nodiscard]] virtual int program() const { return -1; }
 };
 
 // The program under test, with a table as the agent builds it.
