@@ -71,6 +71,19 @@ __attribute__((noinline)) __u64 judge_tunnel(program_context *context, __u8 how,
     return judged(decision, frame.length);
 }
 
+/* The verdict on what comes from elsewhere. */
+__attribute__((noinline)) __u64 judge_uplink(program_context *context, __u8 how)
+{
+    const struct sekisho_table *table = current_table();
+    struct frame frame = frame_of(context);
+    struct packet packet = {};
+
+    if (!table)
+        return judged((struct decision){SEKISHO_REASON_NO_TABLE, SEKISHO_PASS}, frame_length(context));
+    dissect_frame(&frame, how, &packet);
+    return judged(decide_uplink(&packet, table), frame.length);
+}
+
 static __always_inline __u64 judge_all(program_context *context, __u8 how, __u32 index)
 {
     __u64 verdict = judge(context, how);

@@ -304,4 +304,56 @@ static __always_inline struct decision decide_in_tunnel(const struct packet *out
     return decide_between(outer, table, from, to);
 }
 
+/* Whether a verdict on the subscriber's own packet would have been to block it. */
+static __always_inline bool is_blocked(struct decision decision)
+{
+    return decision.reason == SEKISHO_REASON_NOT_GRANTED || decision.reason == SEKISHO_REASON_QUARANTINED;
+}
+
+/*
+ * The verdict on a packet that comes from elsewhere. What comes from an enforced port is half of a
+ * conversation whose other half takes another way (triangular spam): it goes on only to who may ask there.
+ * What goes to an enforced port is for a mail server among the subscribers, as far as their pool allows that;
+ * one with a static contract always may, and the designated servers may reach all. Nobody gets an answer.
+ */
+static __always_inline struct decision decide_uplink(const struct packet *packet,
+                                                     const struct sekisho_table *table)
+{
+    struct decision decision = {SEKISHO_REASON_UPLINK, SEKISHO_PASS};
+    const struct sekisho_segment *pool;
+    struct packet turned = {};
+    bool reply;
+    __u32 from, to;
+
+    if (packet->found != SEGMENT)
+        return decision;
+    reply = is_enforced(table, packet->source_port);
+    if (reply ? !table->inbound_replies : !is_enforced(table, packet->destination_port))
+        return decision;
+    turned.version = packet->version;
+    turned.source = packet->destination;
+    turned.destination = packet->source;
+    if (turned.version == 4)
+        find_segments4(table, &turned, &from, &to);
+    else
+        find_segments6(table, &turned, &from, &to);
+    pool = &table->segments[from & (SEKISHO_SEGMENTS - 1)];
+    if (reply) {
+        if (!is_blocked(decide_between(&turned, table, from, to)))
+            return decision;
+        decision.reason = SEKISHO_REASON_UPLINK_REPLY;
+    } else {
+        struct decision own;
+
+        if (!(pool->flags & SEKISHO_SEGMENT_CLOSED))
+            return decision;
+        own = decide_between(&turned, table, from, to);
+        if (own.reason == SEKISHO_REASON_DESIGNATED || own.reason == SEKISHO_REASON_EXEMPT)
+            return decision;
+        decision.reason = SEKISHO_REASON_UPLINK_INBOUND;
+    }
+    decision.verdict = pool->action == SEKISHO_MONITOR ? SEKISHO_MONITOR : SEKISHO_DROP;
+    return decision;
+}
+
 #endif

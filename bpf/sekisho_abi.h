@@ -70,9 +70,9 @@ enum sekisho_reason {
     SEKISHO_REASON_GRANTED = 23,           /* pass: a live grant */
     SEKISHO_REASON_BUDGET_EXHAUSTED = 24,  /* reserved: a grant without budget */
     SEKISHO_REASON_NOT_GRANTED = 25,       /* block: everything else */
-    SEKISHO_REASON_UPLINK = 26,            /* pass for now: the uplink side is not judged yet */
-    SEKISHO_REASON_UPLINK_REPLY = 27,      /* reserved: from an enforced port to a pool */
-    SEKISHO_REASON_UPLINK_INBOUND = 28,    /* reserved: to an enforced port of a pool address */
+    SEKISHO_REASON_UPLINK = 26,            /* pass: from elsewhere, nothing against it */
+    SEKISHO_REASON_UPLINK_REPLY = 27,      /* drop: from an enforced port to who may not ask there */
+    SEKISHO_REASON_UPLINK_INBOUND = 28,    /* drop: to an enforced port of a pool that wants none */
     SEKISHO_REASON_MPLS_NOT_IP = 29,       /* pass: something else behind MPLS labels */
     SEKISHO_REASON_PPP_NOT_IP = 30,        /* pass: another PPP protocol in a PPPoE session */
     SEKISHO_REASONS = 32,
@@ -113,6 +113,7 @@ enum sekisho_segment_flag {
     SEKISHO_SEGMENT_DESIGNATED = 2, /* everybody may reach its addresses */
     SEKISHO_SEGMENT_EXEMPT = 4,     /* an exemption wider than a key */
     SEKISHO_SEGMENT_HASHED = 8,     /* its keys are hashed into the bitmap, not counted out */
+    SEKISHO_SEGMENT_CLOSED = 16,    /* nobody outside may reach its enforced ports */
 };
 
 /* What a range of addresses means. */
@@ -151,6 +152,8 @@ struct sekisho_table {
     __u32 answers_per_second;   /* limit of answers per CPU */
     __u32 icmp_source4;         /* source of ICMP answers, network order; 0: the destination asked for */
     __u32 icmp_source6[4];
+    __u32 inbound_replies; /* 1: judge what comes from enforced ports on the uplink side */
+    __u32 reserved;
     struct sekisho_ranges4 source4;
     struct sekisho_ranges4 destination4;
     struct sekisho_ranges6 source6;

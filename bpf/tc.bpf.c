@@ -260,12 +260,25 @@ int validated_tc_bare(struct __sk_buff *skb)
     return judge_skb(skb, JUDGE_BARE | JUDGE_VALIDATE);
 }
 
-/* What comes from elsewhere: counted, not judged yet. */
+/* What comes from elsewhere. */
+static __always_inline int judge_uplink_skb(struct __sk_buff *skb, __u8 how)
+{
+    __u64 verdict = judge_uplink(skb, how);
+
+    count(decision_of(verdict), length_of(verdict));
+    return decision_of(verdict).verdict == SEKISHO_DROP ? TC_ACT_SHOT : TC_ACT_UNSPEC;
+}
+
 SEC("tc")
 int uplink_tc(struct __sk_buff *skb)
 {
-    count((struct decision){SEKISHO_REASON_UPLINK, SEKISHO_PASS}, skb->len);
-    return TC_ACT_UNSPEC;
+    return judge_uplink_skb(skb, 0);
+}
+
+SEC("tc")
+int uplink_tc_bare(struct __sk_buff *skb)
+{
+    return judge_uplink_skb(skb, JUDGE_BARE);
 }
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

@@ -183,12 +183,14 @@ int validated_xdp(struct xdp_md *context)
     return judge_frame(context, JUDGE_VALIDATE);
 }
 
-/* What comes from elsewhere: counted, not judged yet. */
+/* What comes from elsewhere. */
 SEC("xdp.frags")
 int uplink_xdp(struct xdp_md *context)
 {
-    count((struct decision){SEKISHO_REASON_UPLINK, SEKISHO_PASS}, frame_length(context));
-    return XDP_PASS;
+    __u64 verdict = judge_uplink(context, 0);
+
+    count(decision_of(verdict), length_of(verdict));
+    return decision_of(verdict).verdict == SEKISHO_DROP ? XDP_DROP : XDP_PASS;
 }
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

@@ -23,6 +23,8 @@ constexpr std::array<std::string_view, 2> sides = {"subscriber", "uplink"};
 constexpr std::array<std::string_view, 5> attaches = {"auto", "xdp", "xdp-generic", "tc", "clsact"};
 constexpr std::array<std::string_view, 2> tunnels = {"pass", "inspect"};
 constexpr std::array<std::string_view, 2> validations = {"off", "pool"};
+constexpr std::array<std::string_view, 2> replies = {"off", "strict"};
+constexpr std::array<std::string_view, 2> inbounds = {"pass", "block"};
 constexpr std::array<std::string_view, 4> actions = {"monitor", "drop", "reset", "prohibit"};
 
 // An address of this family, from which answers may come.
@@ -45,6 +47,7 @@ void read_dataplane(TomlTable& table, DataplaneConfig& config) {
     set(config.answers_per_second, table.integer("answers_per_second", 0, 100'000'000));
     set_source(table, "icmp_source_ipv4", Family::ipv4, config.icmp_source_ipv4);
     set_source(table, "icmp_source_ipv6", Family::ipv6, config.icmp_source_ipv6);
+    config.inbound_replies = table.choice("inbound_replies", words(replies)).value_or(1) == 1;
     if (const auto ports = table.integers("ports", 1, 65535)) {
         if (ports->empty() || ports->size() > 8) {
             table.complain("ports", "must name 1 to 8 ports", "ports = [25]");
@@ -135,6 +138,7 @@ PoolConfig read_pool(TomlTable& table) {
     set(config.name, table.name("name"));
     set(config.key_length_ipv6, table.integer("ipv6_key", 48, 128));
     set(config.action, table.choice("action", words(actions)));
+    config.closed = table.choice("inbound", words(inbounds)).value_or(0) == 1;
     set(config.shared, table.boolean("shared"));
     config.prefixes = table.prefixes(
         "prefixes", [&config](const Prefix& prefix) { return check_pool(prefix, config.key_length_ipv6); });

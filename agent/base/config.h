@@ -33,6 +33,7 @@ struct DataplaneConfig {
     std::uint32_t answers_per_second = 10'000;  // per CPU
     std::optional<Address> icmp_source_ipv4;    // of "prohibit"; none: the destination that was asked for
     std::optional<Address> icmp_source_ipv6;
+    bool inbound_replies = true;  // "strict": on the uplink side, replies from enforced ports are judged
 };
 
 // [[interface]]: the first whose name (fnmatch pattern) fits says what an interface is.
@@ -50,6 +51,7 @@ struct PoolConfig {
     std::vector<Prefix> prefixes;
     int key_length_ipv6 = 64;  // "ipv6_key", 48 to 128: what one subscriber holds
     Action action = Action::monitor;
+    bool closed = false;  // "inbound": on the uplink side, nobody reaches its enforced ports
     bool shared = false;  // one address, many subscribers: no grant is ever given
 };
 

@@ -264,7 +264,7 @@ int Kernel::xdp_program(const InterfaceConfig& config) const {
 
 int Kernel::tc_program(const InterfaceConfig& config, bool bare) const {
     if (config.side == Side::uplink) {
-        return bpf_program__fd(tc_->progs.uplink_tc);
+        return bpf_program__fd(bare ? tc_->progs.uplink_tc_bare : tc_->progs.uplink_tc);
     }
     if (config.validate_source) {
         return bpf_program__fd(bare ? tc_->progs.validated_tc_bare : tc_->progs.validated_tc);

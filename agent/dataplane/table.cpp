@@ -123,6 +123,9 @@ public:
         segment.first_high = first.high;
         segment.first_low = first.low;
         segment.flags = SEKISHO_SEGMENT_POOL;
+        if (pool.closed) {
+            segment.flags |= SEKISHO_SEGMENT_CLOSED;
+        }
         segment.action = kernel_action(pool.action);
         segment.key_bits = static_cast<std::uint8_t>(key_bits);
         segment.pool = index;
@@ -246,6 +249,7 @@ Result<Table> Table::build(const Config& config, const std::vector<Prefix>& wide
         data.ports[place] = htons(config.dataplane.ports[place]);
     }
     data.answers_per_second = config.dataplane.answers_per_second;
+    data.inbound_replies = config.dataplane.inbound_replies ? 1 : 0;
     if (const auto& source = config.dataplane.icmp_source_ipv4) {
         std::memcpy(&data.icmp_source4, source->bytes.data(), sizeof(data.icmp_source4));
     }

@@ -39,6 +39,7 @@ Config config_of(const Policy& policy) {
                                 .prefixes = {required(parse_prefix(pool.prefix))},
                                 .key_length_ipv6 = pool.key_bits,
                                 .action = action_of(pool.action),
+                                .closed = pool.closed,
                                 .shared = false});
     }
     for (const auto& server : policy.designated) {

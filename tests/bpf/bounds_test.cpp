@@ -134,13 +134,6 @@ TEST_P(Bounds, WithoutATableAllPass) {
     EXPECT_EQ(programs.counts(), once(SEKISHO_REASON_NO_TABLE, SEKISHO_PASS, frame.size()));
 }
 
-TEST_P(Bounds, TheUplinkSidePassesAndCounts) {
-    const auto& programs = Programs::get();
-    const auto frame = Eth().IPv4(mx4, reset4).Tcp(25, 1024).Flags(0x12).bytes();
-    EXPECT_EQ(programs.run(GetParam(), frame, {}, Role::uplink).fate, Fate::passed);
-    EXPECT_EQ(programs.counts(), once(SEKISHO_REASON_UPLINK, SEKISHO_PASS, frame.size()));
-}
-
 TEST_P(Bounds, EightPortsAreEnforced) {
     auto& programs = Programs::get();
     for (std::uint16_t i = 0; i < SEKISHO_PORTS; i++) {

@@ -118,13 +118,13 @@ const Policy& example_policy() {
             {
                 {.prefix = "192.0.2.0/25", .action = SEKISHO_RESET, .key_bits = 32},
                 {.prefix = "192.0.2.64/28", .action = SEKISHO_RESET, .key_bits = 32, .exempt = true},
-                {.prefix = "192.0.2.128/26", .action = SEKISHO_DROP, .key_bits = 32},
-                {.prefix = "192.0.2.192/26", .action = SEKISHO_MONITOR, .key_bits = 32},
+                {.prefix = "192.0.2.128/26", .action = SEKISHO_DROP, .key_bits = 32, .closed = true},
+                {.prefix = "192.0.2.192/26", .action = SEKISHO_MONITOR, .key_bits = 32, .closed = true},
                 {.prefix = "198.51.100.128/25", .action = SEKISHO_DROP, .key_bits = 32, .hashed = true},
                 {.prefix = "198.51.100.96/28", .action = SEKISHO_PROHIBIT, .key_bits = 32},
                 {.prefix = "2001:db8:100::/48", .action = SEKISHO_RESET, .key_bits = 64},
                 {.prefix = "2001:db8:100:ff00::/56", .action = SEKISHO_RESET, .key_bits = 64, .exempt = true},
-                {.prefix = "2001:db8:200::/48", .action = SEKISHO_DROP, .key_bits = 56},
+                {.prefix = "2001:db8:200::/48", .action = SEKISHO_DROP, .key_bits = 56, .closed = true},
                 {.prefix = "2001:db8:300::/48", .action = SEKISHO_MONITOR, .key_bits = 60},
                 {.prefix = "2001:db8:400::/44", .action = SEKISHO_DROP, .key_bits = 48},
                 {.prefix = "2001:db8:500::/64", .action = SEKISHO_DROP, .key_bits = 128, .hashed = true},
@@ -163,7 +163,8 @@ HandTable::HandTable(const Policy& policy) : data_(std::make_unique<sekisho_tabl
         segment.first_low = span.first.low;
         segment.flags =
             static_cast<std::uint8_t>(SEKISHO_SEGMENT_POOL | (pool.exempt ? SEKISHO_SEGMENT_EXEMPT : 0) |
-                                      (pool.hashed ? SEKISHO_SEGMENT_HASHED : 0));
+                                      (pool.hashed ? SEKISHO_SEGMENT_HASHED : 0) |
+                                      (pool.closed ? SEKISHO_SEGMENT_CLOSED : 0));
         segment.action = static_cast<std::uint8_t>(pool.action);
         segment.key_bits = static_cast<std::uint8_t>(pool.key_bits);
         if (pool.hashed) {
@@ -182,6 +183,7 @@ HandTable::HandTable(const Policy& policy) : data_(std::make_unique<sekisho_tabl
     fill(data_->destination6, policy.designated, true, first_designated);
     data_->ports[0] = htons(25);
     data_->answers_per_second = 1'000'000;
+    data_->inbound_replies = 1;
 }
 
 std::optional<std::uint32_t> HandTable::bit_of(std::string_view address) const {

@@ -31,6 +31,7 @@ struct Pool {
     int key_bits;
     bool exempt = false;  // an exemption wider than a key, inside a pool
     bool hashed = false;
+    bool closed = false;  // to mail from outside
 };
 
 struct Policy {

@@ -27,6 +27,7 @@ pin_path = "/sys/fs/bpf/box"
 max_entries = 1024
 ports = [25, 2525]
 answers_per_second = 0
+inbound_replies = "off"
 icmp_source_ipv4 = "192.0.2.1"
 icmp_source_ipv6 = "2001:db8::1"
 [[interface]]
@@ -78,6 +79,7 @@ TEST(Config, ReadsEachSection) {
     EXPECT_EQ(config->dataplane.max_entries, 1024U);
     EXPECT_EQ(config->dataplane.ports, (std::vector<std::uint16_t>{25, 2525}));
     EXPECT_EQ(config->dataplane.answers_per_second, 0U);
+    EXPECT_FALSE(config->dataplane.inbound_replies);
     EXPECT_EQ(config->dataplane.icmp_source_ipv4, parse_address("192.0.2.1").value());
     EXPECT_EQ(config->dataplane.icmp_source_ipv6, parse_address("2001:db8::1").value());
     ASSERT_EQ(config->interfaces.size(), 3U);
