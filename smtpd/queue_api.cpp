@@ -69,7 +69,8 @@ QueueApi::QueueApi(const boost::asio::any_io_executor& executor, const ApiConfig
 awaitable<api::Response> QueueApi::answer(const api::Request& request) {
     const api::Role role = api::role_of(config_, request.peer);
     const bool looks = request.method == "GET";
-    if (role != api::Role::operator_ && !(role == api::Role::viewer && looks)) {
+    const bool may = role == api::Role::operator_ || (role == api::Role::viewer && looks);
+    if (!may) {
         co_return api::error_response(
             {.kind = Failure::refused,
              .what = request.peer.text() + " may not " + (looks ? "use this socket" : "change anything"),

@@ -149,7 +149,7 @@ asio::awaitable<Result<Answer>> Resolver::State::ask(std::string name, int type)
     if (asked != 0) {
         co_return fail(Failure::unavailable, name + ": " + ub_strerror(asked));
     }
-    mine.release();  // answered() frees it
+    static_cast<void>(mine.release());  // answered() frees it
     asking++;
     if (!std::exchange(listening, true)) {
         asio::co_spawn(

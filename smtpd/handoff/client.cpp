@@ -164,9 +164,9 @@ asio::awaitable<bool> HandoffClient::State::write(std::string packet, int file) 
 
 asio::awaitable<Answer> HandoffClient::State::send(message::Envelope envelope, std::uint64_t size, int file) {
     const auto self = shared_from_this();
-    Request request{.number = ++last_number, .size = size, .envelope = std::move(envelope)};
+    const Request request{.number = ++last_number, .size = size, .envelope = std::move(envelope)};
     const std::uint64_t number = request.number;
-    std::string packet = encode(request);
+    const std::string packet = encode(request);
     if (packet.size() > longest_packet) {
         co_return Answer{.number = number, .refused = "452 4.5.3 Too many recipients"};
     }

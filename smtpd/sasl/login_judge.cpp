@@ -26,7 +26,9 @@ Result<LoginJudge> LoginJudge::make(UserFile& users, PasswordChecker& checker) {
     if (RAND_bytes(reinterpret_cast<unsigned char*>(judge.stand_in_key_.data()), key_octets) != 1) {
         return fail(Failure::unavailable, "OpenSSL has no randomness");
     }
-    auto hash = hash_password(SecretText(judge.stand_in_key_.c_str()));
+    // As crypt() would read it: up to a NUL.
+    const std::string_view key = judge.stand_in_key_;
+    auto hash = hash_password(SecretText(key.substr(0, key.find('\0'))));
     if (!hash) {
         return std::unexpected(hash.error());
     }
