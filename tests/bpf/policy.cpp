@@ -161,10 +161,9 @@ HandTable::HandTable(const Policy& policy) : data_(std::make_unique<sekisho_tabl
         auto& segment = data_->segments[sources.size()];
         segment.first_high = span.first.high;
         segment.first_low = span.first.low;
-        segment.flags =
-            static_cast<std::uint8_t>(SEKISHO_SEGMENT_POOL | (pool.exempt ? SEKISHO_SEGMENT_EXEMPT : 0) |
-                                      (pool.hashed ? SEKISHO_SEGMENT_HASHED : 0) |
-                                      (pool.closed ? SEKISHO_SEGMENT_CLOSED : 0));
+        segment.flags = static_cast<std::uint8_t>(
+            SEKISHO_SEGMENT_POOL | (pool.exempt ? SEKISHO_SEGMENT_EXEMPT : 0) |
+            (pool.hashed ? SEKISHO_SEGMENT_HASHED : 0) | (pool.closed ? SEKISHO_SEGMENT_CLOSED : 0));
         segment.action = static_cast<std::uint8_t>(pool.action);
         segment.key_bits = static_cast<std::uint8_t>(pool.key_bits);
         if (pool.hashed) {

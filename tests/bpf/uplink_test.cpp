@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What comes from elsewhere: replies from port 25 to who may not ask there, and mail to subscribers' own servers.
+// What comes from elsewhere: replies from port 25 to who may not ask there, and mail to subscribers' own
+// servers.
 #include "tests/bpf/cases.h"
 
 namespace sekisho::bpftest {
@@ -18,7 +19,8 @@ Packet reply6(std::string_view to, std::string_view from = mx6) {
 
 std::vector<Case> replies() {
     constexpr auto blocked = SEKISHO_REASON_UPLINK_REPLY;
-    const auto entry = [](std::string_view address, int bits, std::uint8_t flags, std::int64_t seconds = 600) {
+    const auto entry = [](std::string_view address, int bits, std::uint8_t flags,
+                          std::int64_t seconds = 600) {
         return std::vector<Known>{
             {.address = std::string(address), .key_bits = bits, .flags = flags, .seconds = seconds}};
     };
@@ -56,9 +58,15 @@ std::vector<Case> inbound() {
         {"Inbound4", to4(drop4), blocked, SEKISHO_DROP},
         {"Inbound6", Eth().IPv6(mx6, drop6).Tcp(40001, 25).Syn(), blocked, SEKISHO_DROP},
         {"InboundMonitored", to4(monitor4), blocked, SEKISHO_MONITOR},
-        {"InboundToAGranted", to4(drop4), blocked, SEKISHO_DROP,
+        {"InboundToAGranted",
+         to4(drop4),
+         blocked,
+         SEKISHO_DROP,
          {{.address = drop4, .flags = SEKISHO_ENTRY_GRANT}}},
-        {"InboundNearExempt", to4(drop4), fine, SEKISHO_PASS,
+        {"InboundNearExempt",
+         to4(drop4),
+         fine,
+         SEKISHO_PASS,
          {{.address = drop4, .flags = SEKISHO_ENTRY_EXEMPT}}},
         {"InboundNearDesignated", to4(drop4, designated4), fine, SEKISHO_PASS},
         {"InboundNearOpenPool", to4(reset4), fine, SEKISHO_PASS},
