@@ -56,10 +56,10 @@ std::optional<std::string> text_if(const json::object& body, std::string_view ke
 
 }  // namespace
 
-QueueApi::QueueApi(const boost::asio::any_io_executor& executor, const ApiConfig& config,
+QueueApi::QueueApi(boost::asio::any_io_executor executor, const ApiConfig& config,
                    const spool::SpoolReader& reader, spool::Writer& writer, std::function<void()> changed,
                    std::function<std::string()> metrics)
-    : executor_(executor),
+    : executor_(std::move(executor)),
       config_(config),
       reader_(reader),
       writer_(writer),

@@ -26,9 +26,8 @@ namespace sekisho {
 class QueueApi {
 public:
     // All must outlive it. `changed` is called when something is due that wasn't.
-    QueueApi(const boost::asio::any_io_executor& executor, const ApiConfig& config,
-             const spool::SpoolReader& reader, spool::Writer& writer, std::function<void()> changed,
-             std::function<std::string()> metrics);
+    QueueApi(boost::asio::any_io_executor executor, const ApiConfig& config, const spool::SpoolReader& reader,
+             spool::Writer& writer, std::function<void()> changed, std::function<std::string()> metrics);
 
     // Answers one request: [api]'s operators may do all, its viewers may look.
     [[nodiscard]] boost::asio::awaitable<api::Response> answer(const api::Request& request);

@@ -87,7 +87,7 @@ std::vector<std::string> UserList::names() const {
     return names;
 }
 
-Result<void> UserList::add(const std::string& name, std::string hash) {
+Result<void> UserList::add(const std::string& name, const std::string& hash) {
     if (const auto why = unfit_name(name)) {
         return fail(Failure::invalid, *why, "write it like alice or alice@example.net");
     }

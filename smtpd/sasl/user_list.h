@@ -37,7 +37,7 @@ public:
     [[nodiscard]] const std::vector<BadLine>& bad_lines() const { return bad_lines_; }
 
     // Failure::conflict if there is a user of this name; Failure::invalid for an unfit name.
-    [[nodiscard]] Result<void> add(const std::string& name, std::string hash);
+    [[nodiscard]] Result<void> add(const std::string& name, const std::string& hash);
     // Failure::not_found.
     [[nodiscard]] Result<void> change(const std::string& name, std::string hash);
     // Failure::not_found. Removes all lines of this name, so that no second one comes into force.

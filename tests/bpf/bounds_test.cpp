@@ -12,17 +12,12 @@ namespace {
 
 class Bounds : public testing::TestWithParam<Kind> {
 protected:
-    void SetUp() override {
-        auto& programs = Programs::get();
-        programs.reset();
-        by_hand().fill(programs.table());
-    }
+    void SetUp() override { fresh_table(); }
 
     void expect(const std::string& what, const Packet& packet, sekisho_reason reason,
                 sekisho_verdict verdict) const {
         SCOPED_TRACE(what);
-        Programs::get().reset();
-        by_hand().fill(Programs::get().table());
+        fresh_table();
         judge(GetParam(), {what, packet, reason, verdict});
     }
 };
@@ -116,9 +111,8 @@ TEST_P(Bounds, HeadersBeyondAPage) {
 
 // Segmentation offload announces IPv4 packets beyond 64 KiB by a total length of 0 (BIG TCP); a wire can't.
 TEST(BoundsOfOffload, TotalLengthZeroIsJudgedByThePacket) {
-    auto& programs = Programs::get();
-    programs.reset();
-    by_hand().fill(programs.table());
+    fresh_table();
+    const auto& programs = Programs::get();
     const auto frame = Eth().IPv4(drop4, mx4).Length(0).Tcp(1024, 25).Flags(0x18).Payload(2000).bytes();
     EXPECT_EQ(programs.run(Kind::tc, frame, {.size = 1000, .segments = 2}).fate, Fate::dropped);
     EXPECT_EQ(programs.counts(), once(SEKISHO_REASON_NOT_GRANTED, SEKISHO_DROP, frame.size()));

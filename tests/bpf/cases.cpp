@@ -45,6 +45,12 @@ const Filler& by_hand() {
     return filler;
 }
 
+void fresh_table() {
+    auto& programs = Programs::get();
+    programs.reset();
+    by_hand().fill(programs.table());
+}
+
 void Judged::SetUp() {
     auto& programs = Programs::get();
     const auto& [kind, filler, tested] = GetParam();

@@ -73,6 +73,9 @@ void PrintTo(const Filler& filler, std::ostream* out);
 [[nodiscard]] const Filler& by_hand();
 [[nodiscard]] const Filler& by_agent();
 
+// The example policy by hand, and nothing known of anybody.
+void fresh_table();
+
 // Both programs, each with tables filled by hand and by the agent.
 class Judged : public testing::TestWithParam<std::tuple<Kind, Filler, Case>> {
 protected:

@@ -20,12 +20,6 @@ using std::chrono_literals::operator""ms;
 
 constexpr std::size_t tcp_header = 20;
 
-void fresh_table() {
-    auto& programs = Programs::get();
-    programs.reset();
-    by_hand().fill(programs.table());
-}
-
 Bytes question(const Shell& shell, std::size_t payload) {
     return wrapped(shell, shell.six ? prohibit6 : prohibit4, shell.six ? mx6 : mx4)
         .Tcp(40001, 25)

@@ -71,12 +71,6 @@ Bytes expected(const Answer& answer, const Shell& shell) {
     return packet.Tcp(25, 40001).Flags(answer.flags).Seq(answer.seq).Ack(answer.ack).Window(0).bytes();
 }
 
-void fresh_table() {
-    auto& programs = Programs::get();
-    programs.reset();
-    by_hand().fill(programs.table());
-}
-
 class Reset : public testing::TestWithParam<std::tuple<Kind, Segment, Shell>> {
 protected:
     void SetUp() override { fresh_table(); }

@@ -11,9 +11,8 @@ namespace {
 class Validated : public testing::TestWithParam<Kind> {
 protected:
     void expect(const Packet& packet, sekisho_reason reason, sekisho_verdict verdict) const {
-        auto& programs = Programs::get();
-        programs.reset();
-        by_hand().fill(programs.table());
+        fresh_table();
+        const auto& programs = Programs::get();
         const auto frame = packet.bytes();
         EXPECT_EQ(programs.run(GetParam(), frame, {}, Role::validated).fate, fate_of(verdict));
         EXPECT_EQ(programs.counts(), once(reason, verdict, frame.size()));

@@ -19,12 +19,6 @@ using namespace std::chrono_literals;
 
 constexpr std::uint8_t reset_and_ack = 0x14;
 
-void fresh_table() {
-    auto& programs = Programs::get();
-    programs.reset();
-    by_hand().fill(programs.table());
-}
-
 // Whether both checksums of a TCP frame without options before TCP are right, judged by their sums alone.
 bool sums_up(const Bytes& frame) {
     const bool six = frame.at(12) == 0x86;
