@@ -75,11 +75,21 @@ void copy_interfaces(const std::filesystem::path& layout, const Kernel& kernel) 
     }
 }
 
-void move_links(const std::filesystem::path& from, const std::filesystem::path& to) {
+// A link that stayed behind would end with its pin.
+Result<void> move_links(const std::filesystem::path& from, const std::filesystem::path& to) {
     std::error_code error;
+    std::vector<std::filesystem::path> links;
     for (const auto& link : std::filesystem::directory_iterator(from, error)) {
-        std::filesystem::rename(link.path(), to / link.path().filename(), error);
+        links.push_back(link.path());
     }
+    for (const std::filesystem::path& link : links) {
+        std::filesystem::rename(link, to / link.filename(), error);
+        if (error) {
+            return fail(Failure::unavailable, "can't move " + link.string() + ": " + error.message(),
+                        "run as root, on the BPF file system that the links were pinned in");
+        }
+    }
+    return {};
 }
 
 }  // namespace
@@ -112,7 +122,9 @@ Result<void> carry_over(const std::filesystem::path& pin_path, const Kernel& ker
         }
         copy_counts(layout, kernel);
         copy_interfaces(layout, kernel);
-        move_links(layout / "links", kernel.links());
+        if (auto moved = move_links(layout / "links", kernel.links()); !moved) {
+            return moved;
+        }
         std::error_code error;
         std::filesystem::remove_all(layout, error);
     }
