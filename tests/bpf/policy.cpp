@@ -141,7 +141,7 @@ sekisho_key key_of(std::string_view address, int key_bits) {
     const auto number = number_of(address);
     Bytes bytes = octets_of(address);
     if (number.six) {
-        for (std::size_t bit = static_cast<std::size_t>(key_bits); bit < 128; bit++) {
+        for (auto bit = static_cast<std::size_t>(key_bits); bit < 128; bit++) {
             bytes[bit / 8] = static_cast<std::uint8_t>(bytes[bit / 8] & ~(0x80U >> bit % 8));
         }
     } else {

@@ -130,7 +130,7 @@ std::variant<Reason, Upper> read_ipv4(const IpPacket& packet) {
     if (octets.size() < 20 || octets[0] >> 4 != 4) {
         return SEKISHO_REASON_IPV4_MALFORMED;
     }
-    const std::size_t header = (octets[0] & 15U) * 4;
+    const std::size_t header = std::size_t{octets[0] & 15U} * 4;
     std::size_t total = number16(octets, 2);
     if (packet.fragment) {
         total = std::min(total, octets.size());
@@ -357,7 +357,7 @@ Opinion Reference::judge(Octets frame) const {
         return of_shape(*reason);
     }
     const auto& inner = std::get<Upper>(inside);
-    if (is_tunnel(inner.protocol) && !(version == 4 && inner.later_fragment)) {
+    if (is_tunnel(inner.protocol) && (version != 4 || !inner.later_fragment)) {
         return of_shape(SEKISHO_REASON_TUNNEL);
     }
     const Reason reason = reason_of(inner);

@@ -47,6 +47,7 @@ protected:
         address.sun_family = AF_UNIX;
         path.native().copy(address.sun_path, sizeof address.sun_path - 1);
         const int socket = ::socket(AF_UNIX, SOCK_STREAM, 0);
+        ASSERT_GE(socket, 0);
         ASSERT_EQ(::bind(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
         ::close(socket);
     }

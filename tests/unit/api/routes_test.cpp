@@ -424,7 +424,7 @@ TEST(Roles, ComeFromTheUser) {
 }
 
 TEST(Serve, TheClientReachesTheAgent) {
-    tests::Directory directory;
+    const tests::Directory directory;
     tests::Runner runner;
     FakeAgent agent;
     const ApiConfig config{.socket = directory / "agent.sock", .operators = {}, .viewers = {}};

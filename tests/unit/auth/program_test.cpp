@@ -4,7 +4,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <pwd.h>
-#include <signal.h>
 #include <spawn.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -14,6 +13,7 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <chrono>
+#include <csignal>
 #include <fstream>
 #include <iterator>
 #include <string>
@@ -28,7 +28,6 @@ namespace {
 
 namespace json = boost::json;
 using namespace std::chrono_literals;
-using sasl::tests::LineSocket;
 using sasl::tests::text;
 using ::testing::AllOf;
 using ::testing::HasSubstr;

@@ -3,13 +3,13 @@
 #include "agent/base/systemd.h"
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <filesystem>
 #include <string>
 
@@ -26,7 +26,8 @@ protected:
         sockaddr_un address{};
         address.sun_family = AF_UNIX;
         std::ranges::copy(path, std::begin(address.sun_path));
-        EXPECT_EQ(::bind(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+        EXPECT_TRUE(socket_ >= 0 &&
+                    ::bind(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
         ::setenv("NOTIFY_SOCKET", path.c_str(), 1);
     }
     ~Notify() override {

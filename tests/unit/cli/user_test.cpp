@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <pty.h>
-#include <signal.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
@@ -93,8 +92,8 @@ protected:
             ::tcgetattr(STDIN_FILENO, &now);
             const std::string said =
                 ((now.c_lflag & ECHO) != 0 ? "[echo]" : "[silent]") + out.str() + err.str();
-            static_cast<void>(!::write(STDOUT_FILENO, said.data(), said.size()));
-            ::_exit(code);
+            const bool whole = ::write(STDOUT_FILENO, said.data(), said.size()) == std::ssize(said);
+            ::_exit(whole ? code : 99);
         }
         Outcome outcome;
         std::size_t next = 0;

@@ -93,11 +93,11 @@ private:
         std::string name;
         std::size_t at = header_size;
         while (packet.at(at) != 0) {
-            const auto length = static_cast<std::size_t>(packet.at(at));
+            const std::size_t length = static_cast<unsigned char>(packet.at(at));
             name.append(name.empty() ? "" : ".").append(packet.substr(at + 1, length));
             at += 1 + length;
         }
-        const int type = packet.at(at + 2);
+        const int type = static_cast<unsigned char>(packet.at(at + 2));
         const std::string question(packet.substr(header_size, at + 5 - header_size));
         const auto found = records_.find(name);
         const bool known = found != records_.end();

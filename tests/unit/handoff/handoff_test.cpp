@@ -15,6 +15,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <ranges>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -96,7 +97,8 @@ protected:
     std::optional<HandoffServer> server_;
     std::deque<std::optional<Answer>> answers_;
     std::size_t arrived_ = 0;
-    HandoffServer::Handler handle_ = [this](Request request, Descriptor file, const auto& answer) {
+    HandoffServer::Handler handle_ = [this](const Request& request, const Descriptor& file,
+                                            const HandoffServer::Answering& answer) {
         seen_.push_back(content_of(file, request.size));
         answer({.number = 0, .refused = {}});
     };
@@ -116,8 +118,8 @@ TEST_F(HandoffTest, ManyAtOnceAnsweredInAnyOrder) {
     handle_ = [&](Request request, const Descriptor&, HandoffServer::Answering answer) {
         held.emplace_back(std::move(request), std::move(answer));
         if (held.size() == 500) {
-            for (auto each = held.rbegin(); each != held.rend(); ++each) {
-                each->second({.number = 0, .refused = "451 4.3.0 " + each->first.envelope.sender});
+            for (const auto& [asked, answer] : held | std::views::reverse) {
+                answer({.number = 0, .refused = "451 4.3.0 " + asked.envelope.sender});
             }
         }
     };

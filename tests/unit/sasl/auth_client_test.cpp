@@ -43,7 +43,7 @@ TEST_F(AuthClientTest, PlainAndLogin) {
 }
 
 TEST_F(AuthClientTest, ManyAtOnce) {
-    tests::TestServer server(runner_, directory_.path());
+    const tests::TestServer server(runner_, directory_.path());
     tests::TestClient client(runner_, socket());
     std::vector<std::future<AuthStep>> steps;
     for (int i = 0; i < 60; i++) {
@@ -72,7 +72,7 @@ TEST_F(AuthClientTest, WhatIsNoBase64IsNotSent) {
 }
 
 TEST_F(AuthClientTest, CancelledRequestsAreForgotten) {
-    tests::TestServer server(runner_, directory_.path(), AuthLimits{.requests = 1});
+    const tests::TestServer server(runner_, directory_.path(), AuthLimits{.requests = 1});
     tests::TestClient client(runner_, socket());
     for (int i = 0; i < 3; i++) {
         const AuthStep step = client.begin_login(std::nullopt).get();
@@ -82,7 +82,7 @@ TEST_F(AuthClientTest, CancelledRequestsAreForgotten) {
 }
 
 TEST_F(AuthClientTest, MechanismsThatAreNotOfferedFailForNow) {
-    tests::TestServer server(runner_, directory_.path());
+    const tests::TestServer server(runner_, directory_.path());
     tests::TestClient client(runner_, socket());
     AuthRequest request;
     request.mechanism = "SCRAM-SHA-256";
@@ -99,7 +99,7 @@ TEST_F(AuthClientTest, AServerThatIsAwayFailsAtOnceAndIsFoundAgain) {
         EXPECT_EQ(text(step), "temporary");
         EXPECT_THAT(std::get<AuthFail>(step).reason, HasSubstr(socket().string()));
         EXPECT_LT(Clock::now() - begin, 2s);
-        tests::TestServer server(runner_, directory_.path());
+        const tests::TestServer server(runner_, directory_.path());
         EXPECT_EQ(text(client.plain("anna", "correct horse")), "ok anna");
     }
 }
@@ -198,7 +198,7 @@ TEST_F(AuthClientTest, ServersOfAnotherKindAreLeft) {
 }
 
 TEST_F(AuthClientTest, AServerThatSaysNothingIsWaitedForOnce) {
-    Script script(socket());
+    const Script script(socket());
     tests::TestClient client(runner_, socket());
     const auto begin = Clock::now();
     EXPECT_EQ(text(client.plain("anna", "secret00")), "temporary");

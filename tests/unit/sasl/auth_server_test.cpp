@@ -17,10 +17,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using namespace std::string_literals;
-using ::testing::AllOf;
 using ::testing::Contains;
-using ::testing::HasSubstr;
-using ::testing::Not;
 using ::testing::StartsWith;
 using tests::LineSocket;
 using Clock = std::chrono::steady_clock;
@@ -248,7 +245,7 @@ TEST_F(AuthServerTest, AClientThatDoesNotReadIsCutOff) {
     }
     bool open = true;
     for (int i = 0; i < 400 && open; i++) {
-        open = socket.send(lines);
+        open = socket.offer(lines);
     }
     EXPECT_FALSE(open);
     EXPECT_EQ(server_.counts().broken, 1U);

@@ -7,7 +7,6 @@
 namespace sekisho::session {
 namespace {
 
-using testing::HasSubstr;
 using testing::StartsWith;
 
 class LoginTest : public testing::Test {

@@ -114,7 +114,7 @@ TEST(SpoolFile, WhatWasCommittedIsThereAfterARestart) {
 // A small disk at a directory, for this process alone.
 class SmallDisk {
 public:
-    explicit SmallDisk(const std::filesystem::path& place) : place_(place) {
+    explicit SmallDisk(std::filesystem::path place) : place_(std::move(place)) {
         mounted_ = ::unshare(CLONE_NEWNS) == 0 &&
                    ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
                    ::mount("tmpfs", place_.c_str(), "tmpfs", 0, "size=20m") == 0;

@@ -14,11 +14,11 @@ using testing::IsEmpty;
 
 class SpoolTest : public testing::Test {
 protected:
-    std::vector<std::string> due(WallTime now, const std::vector<std::string>& without = {},
-                                 std::size_t limit = 100) const {
+    [[nodiscard]] std::vector<std::string> due(WallTime now, const std::vector<std::string>& without = {},
+                                               std::size_t limit = 100) const {
         return addresses(reader.due(now, limit, without).value());
     }
-    std::int64_t number_of(const std::string& address) const {
+    [[nodiscard]] std::int64_t number_of(const std::string& address) const {
         const auto all = reader.list(100).value();
         for (const Queued& queued : all) {
             for (const Waiting& each : queued.waiting) {
