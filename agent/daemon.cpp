@@ -2,6 +2,7 @@
 // Start, take-over, interfaces, logins. The API's operations stand in daemon_api.cpp.
 #include "agent/daemon.h"
 
+#include <fcntl.h>
 #include <fnmatch.h>
 
 #include <chrono>
@@ -16,6 +17,7 @@ namespace {
 
 constexpr std::chrono::seconds sweep_interval{1};
 constexpr std::chrono::seconds verify_interval{5};
+constexpr std::chrono::seconds flows_interval{10};
 
 const InterfaceConfig* config_of(const Config& config, const std::string& name) {
     for (const InterfaceConfig& interface : config.interfaces) {
@@ -40,6 +42,7 @@ Daemon::Daemon(boost::asio::io_context& context, const Config& config, dataplane
       store_(std::move(store)),
       grants_(config),
       sweep_timer_(context),
+      overruns_(context),
       since_(std::chrono::system_clock::now()) {}
 
 Result<std::unique_ptr<Daemon>> Daemon::start(boost::asio::io_context& context, const Config& config) {
@@ -55,7 +58,8 @@ Result<std::unique_ptr<Daemon>> Daemon::start(boost::asio::io_context& context, 
         log::warning("DATAPLANE_NOTICE", notice);
     }
     std::unique_ptr<Daemon> daemon(new Daemon(context, config, std::move(*dataplane), std::move(*store)));
-    for (const auto step : {&Daemon::listen, &Daemon::take_over, &Daemon::watch_links}) {
+    for (const auto step :
+         {&Daemon::listen, &Daemon::take_over, &Daemon::watch_overruns, &Daemon::watch_links}) {
         if (auto done = (daemon.get()->*step)(); !done) {
             return std::unexpected(done.error());
         }
@@ -88,19 +92,15 @@ Result<void> Daemon::listen() {
 }
 
 Result<void> Daemon::take_over() {
-    const auto stored = store_.grants();
+    const auto stored = store_.load();
     if (!stored) {
         return std::unexpected(stored.error());
-    }
-    const auto exemptions = store_.exemptions();
-    if (!exemptions) {
-        return std::unexpected(exemptions.error());
     }
     const auto entries = dataplane_.entries();
     if (!entries) {
         return std::unexpected(entries.error());
     }
-    const grants::Actions actions = grants_.take_over(*stored, *exemptions, *entries, read_clocks());
+    const grants::Actions actions = grants_.take_over(*stored, *entries, read_clocks());
     for (const grants::Action& action : actions) {
         if (const auto* wide = std::get_if<grants::SetWideExemptions>(&action)) {
             wide_exemptions_ = wide->prefixes;
@@ -260,6 +260,9 @@ Result<void> Daemon::apply_to_kernel(const grants::Action& action) {
     if (const auto* put = std::get_if<grants::PutEntry>(&action)) {
         return dataplane_.put(put->entry);
     }
+    if (const auto* retire = std::get_if<grants::RetireEntry>(&action)) {
+        return dataplane_.retire(retire->key);
+    }
     if (const auto* remove = std::get_if<grants::RemoveEntry>(&action)) {
         return dataplane_.remove(remove->key);
     }
@@ -329,6 +332,58 @@ Daemon::~Daemon() {
     }
 }
 
+void Daemon::sweep_flows() {
+    const auto counted = dataplane_.sweep_flows(read_clocks().boottime);
+    if (!counted) {
+        kernel_errors_++;
+        log::error("KERNEL_FAILED", counted.error().what, {{"remedy", counted.error().remedy}});
+        return;
+    }
+    flows_ = counted->recorded;
+}
+
+// Asio closes what it waits for, and libbpf owns its descriptor.
+Result<void> Daemon::watch_overruns() {
+    const int copy = ::fcntl(dataplane_.events(), F_DUPFD_CLOEXEC, 0);
+    boost::system::error_code error;
+    if (copy < 0 || overruns_.assign(copy, error)) {
+        return fail(Failure::unavailable, "can't wait for the kernel's events: " + error.message());
+    }
+    await_overruns();
+    return {};
+}
+
+void Daemon::await_overruns() {
+    overruns_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
+                         [this](const boost::system::error_code& error) {
+                             if (!error) {
+                                 handle_overruns();
+                                 await_overruns();
+                             }
+                         });
+}
+
+void Daemon::handle_overruns() {
+    for (const dataplane::Overrun& overrun : dataplane_.take_overruns()) {
+        const grants::Now now = read_clocks();
+        const auto grant = grants_.find(overrun.key.address, now);
+        const grants::Actions actions = grants_.overrun(overrun.key, overrun.generation, now);
+        if (actions.empty() || !grant) {
+            continue;  // it has ended since
+        }
+        overrun_count_++;
+        log::warning("BUDGET_OVERRUN",
+                     "more connections than the grant was good for; an infected machine does that",
+                     {{"key", grant->key.text()},
+                      {"user", grant->user},
+                      {"source", grant->source},
+                      {"cool_down", seconds_text(config_.grants.cool_down)}});
+        if (auto applied = apply(actions); !applied) {
+            log::error("KERNEL_FAILED", applied.error().what, {{"remedy", applied.error().remedy}});
+        }
+    }
+}
+
 void Daemon::sweep() {
     if (auto swept = apply(grants_.sweep(read_clocks())); !swept) {
         log::error("KERNEL_FAILED", swept.error().what, {{"remedy", swept.error().remedy}});
@@ -336,6 +391,10 @@ void Daemon::sweep() {
     if (const auto now = std::chrono::steady_clock::now(); now >= verify_at_) {
         verify_interfaces();
         verify_at_ = now + verify_interval;
+    }
+    if (const auto now = std::chrono::steady_clock::now(); now >= sweep_flows_at_) {
+        sweep_flows();
+        sweep_flows_at_ = now + flows_interval;
     }
     sweep_timer_.expires_after(sweep_interval);
     sweep_timer_.async_wait([this](const boost::system::error_code& error) {

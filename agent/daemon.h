@@ -4,6 +4,7 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <cstdint>
@@ -46,10 +47,9 @@ public:
     [[nodiscard]] std::vector<api::GrantStatus> grants() const override;
     [[nodiscard]] std::optional<Prefix> key_of(const Address& address) const override;
     [[nodiscard]] Result<api::GrantStatus> grant(const Address& address) const override;
-    [[nodiscard]] Result<api::GrantStatus> add_grant(const Address& address,
-                                                     std::optional<std::chrono::seconds> lifetime,
-                                                     const std::string& reason) override;
-    [[nodiscard]] Result<void> revoke_grant(const Address& address) override;
+    [[nodiscard]] std::vector<api::CoolDownStatus> cool_downs() const override;
+    [[nodiscard]] Result<api::GrantStatus> add_grant(const api::GrantOrder& order) override;
+    [[nodiscard]] Result<void> revoke_grant(const Address& address, bool kill) override;
     [[nodiscard]] std::vector<api::ExemptionStatus> exemptions() const override;
     [[nodiscard]] Result<api::ExemptionStatus> add_exemption(const Prefix& prefix,
                                                              const std::string& note) override;
@@ -83,6 +83,11 @@ private:
     Result<void> listen();
     Result<void> take_over();
     Result<void> watch_links();
+    Result<void> watch_overruns();
+    // Ends the grants that the kernel says were used too often, and waits for the next ones.
+    void handle_overruns();
+    void await_overruns();
+    void sweep_flows();
 
     void link_appeared(const links::Link& link);
     void link_gone(const links::Link& link);
@@ -116,8 +121,12 @@ private:
     logins::Counts submission_;  // logins that sekisho-smtpd reported
     std::optional<api::HttpServer> api_;
     boost::asio::steady_timer sweep_timer_;
+    boost::asio::posix::stream_descriptor overruns_;  // a copy of the dataplane's
     api::WallTime since_;
     std::chrono::steady_clock::time_point verify_at_;
+    std::chrono::steady_clock::time_point sweep_flows_at_;
+    std::size_t flows_ = 0;  // recorded, when they were last swept
+    std::uint64_t overrun_count_ = 0;
     std::uint64_t store_errors_ = 0;
     std::uint64_t kernel_errors_ = 0;  // entries that the kernel refused
     Error store_trouble_;              // the last one

@@ -6,6 +6,7 @@
 
 #include "agent/base/listener.h"
 #include "agent/base/log.h"
+#include "agent/base/time_text.h"
 #include "agent/clocks.h"
 #include "agent/daemon.h"
 #include "agent/metrics_text.h"
@@ -26,7 +27,18 @@ api::GrantStatus status_of(const grants::Grant& grant, const grants::Now& now) {
             .reason = grant.reason,
             .since = grant.since,
             .expires = grant.expires_wall,
-            .left = std::chrono::ceil<std::chrono::seconds>(grant.expires - now.boottime)};
+            .left = std::chrono::ceil<std::chrono::seconds>(grant.expires - now.boottime),
+            .budget = grant.budget,
+            .connections_left = {},
+            .flows = {}};
+}
+
+api::CoolDownStatus status_of(const grants::CoolDown& cool_down, const grants::Now& now) {
+    return {.key = cool_down.key,
+            .user = cool_down.user,
+            .since = cool_down.since,
+            .until = cool_down.until_wall,
+            .left = std::chrono::ceil<std::chrono::seconds>(cool_down.until - now.boottime)};
 }
 
 api::ExemptionStatus status_of(const grants::Exemption& exemption) {
@@ -96,6 +108,9 @@ Result<api::Status> Daemon::status() const {
     status.state = state();
     status.grants = grants_.count(now);
     status.exemptions = grants_.exemptions().size();
+    status.cool_downs = grants_.cool_downs(now).size();
+    status.flows = flows_;
+    status.overruns = overrun_count_;
     status.pools = pools_of(config_);
     for (const dataplane::Count& count : *counts) {
         status.counts.push_back({.reason = count.reason,
@@ -252,28 +267,47 @@ Result<api::GrantStatus> Daemon::grant(const Address& address) const {
         return fail(Failure::not_found, "there is no grant for " + address.text(),
                     "see `sekisho grant list`");
     }
-    return status_of(*found, now);
+    api::GrantStatus status = status_of(*found, now);
+    if (const auto usage = dataplane_.usage(found->key)) {
+        status.connections_left = usage->connections_left;
+        status.flows = usage->flows;
+    }
+    return status;
 }
 
-Result<api::GrantStatus> Daemon::add_grant(const Address& address,
-                                           std::optional<std::chrono::seconds> lifetime,
-                                           const std::string& reason) {
-    const auto granted =
-        open({.address = address, .lifetime = lifetime, .source = "operator", .user = {}, .reason = reason});
+std::vector<api::CoolDownStatus> Daemon::cool_downs() const {
+    const grants::Now now = read_clocks();
+    std::vector<api::CoolDownStatus> list;
+    for (const grants::CoolDown& cool_down : grants_.cool_downs(now)) {
+        list.push_back(status_of(cool_down, now));
+    }
+    return list;
+}
+
+Result<api::GrantStatus> Daemon::add_grant(const api::GrantOrder& order) {
+    const auto granted = open({.address = order.address,
+                               .lifetime = order.lifetime,
+                               .budget = order.budget,
+                               .source = "operator",
+                               .user = {},
+                               .reason = order.reason,
+                               .ends_cool_down = true});
     if (!granted) {
         return std::unexpected(granted.error());
     }
     log::info("GRANT_ADDED", "an operator opened the port",
-              {{"key", granted->key.text()}, {"reason", reason}});
+              {{"key", granted->key.text()}, {"reason", order.reason}});
     return status_of(*granted, read_clocks());
 }
 
-Result<void> Daemon::revoke_grant(const Address& address) {
-    const auto actions = grants_.revoke(address, read_clocks());
+Result<void> Daemon::revoke_grant(const Address& address, bool kill) {
+    const auto actions =
+        grants_.revoke(address, read_clocks(), kill ? grants::Flows::end : grants::Flows::go_on);
     if (!actions) {
         return std::unexpected(actions.error());
     }
-    log::info("GRANT_REVOKED", "an operator closed the port", {{"address", address.text()}});
+    log::info("GRANT_REVOKED", "an operator closed the port",
+              {{"address", address.text()}, {"connections", kill ? "ended" : "go on"}});
     const auto applied = apply(*actions);
     return applied ? on_disk() : applied;
 }
@@ -346,6 +380,16 @@ Result<api::Why> Daemon::why(const Address& address, const std::optional<Address
     }
     for (const dataplane::Step& step : explanation->steps) {
         why.steps.push_back({.rule = step.rule, .matched = step.matched, .detail = step.detail});
+    }
+    const grants::Now now = read_clocks();
+    if (const auto cooling = grants_.cool_down_of(address, now)) {
+        const auto left = std::chrono::ceil<std::chrono::seconds>(cooling->until - now.boottime);
+        why.steps.push_back({.rule = "cool_down",
+                             .matched = false,
+                             .detail = cooling->key.text() + " opened more connections than its grant" +
+                                       (cooling->user.empty() ? "" : " (" + cooling->user + ")") +
+                                       " was good for: no login opens anything for another " +
+                                       duration_text(left)});
     }
     return why;
 }

@@ -52,6 +52,13 @@ std::string metrics_text(const api::Status& status, const AgentCounts& counts) {
     metrics.set("sekisho_grants", {}, static_cast<double>(status.grants));
     metrics.declare("sekisho_exemptions", gauge, "Exemptions");
     metrics.set("sekisho_exemptions", {}, static_cast<double>(status.exemptions));
+    metrics.declare("sekisho_flows", gauge, "Connections opened under grants and remembered");
+    metrics.set("sekisho_flows", {}, static_cast<double>(status.flows));
+    metrics.declare("sekisho_cool_downs", gauge, "Keys for which no login opens anything");
+    metrics.set("sekisho_cool_downs", {}, static_cast<double>(status.cool_downs));
+    metrics.declare("sekisho_overruns_total", counter,
+                    "Grants that were used more often than they were good for");
+    metrics.set("sekisho_overruns_total", {}, static_cast<double>(status.overruns));
     metrics.declare("sekisho_interfaces", gauge, "Interfaces with a program");
     metrics.set("sekisho_interfaces", {}, static_cast<double>(status.interfaces));
     metrics.declare("sekisho_store_errors_total", counter, "Failed writes of the store");

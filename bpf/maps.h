@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
-/* The maps, shared by both programs through their pins, and what policy.h asks of them. */
+/* The maps, shared by all programs through their pins. */
 #ifndef SEKISHO_MAPS_H
 #define SEKISHO_MAPS_H
 
-#include "policy.h"
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+
+#include "sekisho_abi.h"
 
 /* Replaced as a whole: the kernel waits for the readers of the old one before it lets go of it. */
 struct table_map {
@@ -30,6 +34,24 @@ struct {
     __type(value, struct sekisho_entry);
 } sekisho_entries SEC(".maps");
 
+/*
+ * When it is full, a new connection passes unrecorded: it lives as long as its grant, and no running one is
+ * lost. max_entries is set before loading.
+ */
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, 262144);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, struct sekisho_flow_key);
+    __type(value, struct sekisho_flow);
+} sekisho_flows SEC(".maps");
+
+/* An event that finds no room is lost; what it tells of stands in the entry, too. */
+struct {
+    __uint(type, BPF_MAP_TYPE_RINGBUF);
+    __uint(max_entries, 256 * 1024);
+} sekisho_events SEC(".maps");
+
 struct {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
     __uint(max_entries, SEKISHO_COUNTS);
@@ -50,43 +72,5 @@ struct {
     __type(key, __u32);
     __type(value, struct sekisho_limiter);
 } sekisho_limiters SEC(".maps");
-
-static __always_inline const struct sekisho_table *current_table(void)
-{
-    __u32 zero = 0;
-    void *inner = bpf_map_lookup_elem(&sekisho_tables, &zero);
-
-    return inner ? bpf_map_lookup_elem(inner, &zero) : NULL;
-}
-
-static __always_inline bool same_key(const struct sekisho_key *a, const struct sekisho_key *b)
-{
-    const __u64 *x = (const __u64 *)a, *y = (const __u64 *)b;
-
-    return x[0] == y[0] && x[1] == y[1];
-}
-
-/* An element can become another key's while it is read: then the look-up is done again. */
-static __always_inline bool entry_of(const struct sekisho_key *key, struct sekisho_entry *entry)
-{
-#pragma unroll
-    for (int i = 0; i < 3; i++) {
-        const struct sekisho_entry *found = bpf_map_lookup_elem(&sekisho_entries, key);
-
-        if (!found)
-            return false;
-        entry->expires_ns = *(const volatile __u64 *)&found->expires_ns;
-        entry->flags = *(const volatile __u8 *)&found->flags;
-        asm volatile("" ::: "memory"); /* the key is read last */
-        if (same_key(&found->key, key))
-            return true;
-    }
-    return false;
-}
-
-static __always_inline __u64 boottime(void)
-{
-    return bpf_ktime_get_boot_ns();
-}
 
 #endif

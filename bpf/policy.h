@@ -14,6 +14,10 @@
 static __always_inline bool entry_of(const struct sekisho_key *key, struct sekisho_entry *entry);
 /* CLOCK_BOOTTIME in nanoseconds. By the includer. */
 static __always_inline __u64 boottime(void);
+/* Whether a segment belongs to a connection that its subscriber opened under a grant. By the includer. */
+int running_flow(const struct sekisho_entry *entry, const struct packet *segment, __u64 now);
+/* Opens one under a live grant: GRANTED, or another reason, see is_open(). By the includer. */
+int open_flow(const struct sekisho_entry *entry, const struct packet *segment, __u64 now);
 
 struct decision {
     __u8 reason;
@@ -184,7 +188,8 @@ static __always_inline bool find_entry(const struct sekisho_table *table, const 
 
     if (!may_have_entry(table, packet, segment, &key))
         return false;
-    return entry_of((const struct sekisho_key *)bytes, entry);
+    __builtin_memcpy(&entry->key, bytes, sizeof(bytes));
+    return entry_of(&entry->key, entry);
 }
 
 /* The verdict on what is no segment to an enforced port. */
@@ -206,15 +211,45 @@ static __always_inline __u8 verdict_of_shape(__u8 reason)
     }
 }
 
-/* The verdict on a segment to an enforced port; `line` is the packet by whose source the subscriber is known.
+/* Whether a segment asks for a new connection (RFC 9293, section 3.5). */
+static __always_inline bool is_opening(const struct packet *segment)
+{
+    return (segment->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+}
+
+/* Whether the reason is one that lets a new connection pass. */
+static __always_inline bool is_open(__u8 reason)
+{
+    return reason == SEKISHO_REASON_GRANTED || reason == SEKISHO_REASON_FLOW_UNRECORDED;
+}
+
+/* The reason for the verdict on a segment whose subscriber has an entry that says nothing else. */
+static __always_inline __u8 judge_grant(const struct sekisho_entry *entry, const struct packet *segment)
+{
+    bool granted = entry->flags & SEKISHO_ENTRY_GRANT;
+    __u64 now;
+
+    if (!granted && !entry->flows)
+        return SEKISHO_REASON_NOT_GRANTED;
+    now = boottime();
+    if (entry->flows && running_flow(entry, segment, now))
+        return SEKISHO_REASON_FLOW;
+    if (!granted || now >= entry->expires_ns)
+        return SEKISHO_REASON_NOT_GRANTED;
+    return is_opening(segment) ? open_flow(entry, segment, now) : SEKISHO_REASON_GRANTED;
+}
+
+/*
+ * The verdict on a segment to an enforced port; `line` is the packet by whose source the subscriber is known.
  */
-static __always_inline struct decision decide_between(const struct packet *line,
+static __always_inline struct decision decide_between(const struct packet *line, const struct packet *segment,
                                                       const struct sekisho_table *table, __u32 from, __u32 to)
 {
     const struct sekisho_segment *source = &table->segments[from & (SEKISHO_SEGMENTS - 1)];
     const struct sekisho_segment *destination = &table->segments[to & (SEKISHO_SEGMENTS - 1)];
     struct sekisho_entry entry = {};
     bool known = source->flags & SEKISHO_SEGMENT_POOL && find_entry(table, line, source, &entry);
+    __u8 reason = SEKISHO_REASON_NOT_GRANTED;
 
     if (known && entry.flags & SEKISHO_ENTRY_QUARANTINE)
         return (struct decision){SEKISHO_REASON_QUARANTINED, source->action};
@@ -224,9 +259,11 @@ static __always_inline struct decision decide_between(const struct packet *line,
         return (struct decision){SEKISHO_REASON_NO_POOL, SEKISHO_PASS};
     if (source->flags & SEKISHO_SEGMENT_EXEMPT || (known && entry.flags & SEKISHO_ENTRY_EXEMPT))
         return (struct decision){SEKISHO_REASON_EXEMPT, SEKISHO_PASS};
-    if (known && entry.flags & SEKISHO_ENTRY_GRANT && boottime() < entry.expires_ns)
-        return (struct decision){SEKISHO_REASON_GRANTED, SEKISHO_PASS};
-    return (struct decision){SEKISHO_REASON_NOT_GRANTED, source->action};
+    if (known)
+        reason = judge_grant(&entry, segment);
+    if (reason == SEKISHO_REASON_FLOW || is_open(reason))
+        return (struct decision){reason, SEKISHO_PASS};
+    return (struct decision){reason, source->action};
 }
 
 /* Whether an address is one that has to do with the link only: unspecified, or IPv6's link-local. */
@@ -281,7 +318,7 @@ static __always_inline struct decision decide(const struct packet *packet, const
         find_segments4(table, packet, &from, &to);
     else
         find_segments6(table, packet, &from, &to);
-    return decide_between(packet, table, from, to);
+    return decide_between(packet, packet, table, from, to);
 }
 
 /* The same for what the tunnel `outer` carries: the subscriber is known by the tunnel's source. */
@@ -301,7 +338,7 @@ static __always_inline struct decision decide_in_tunnel(const struct packet *out
         find_segments6(table, outer, &from, &unused);
         find_segments4(table, inner, &unused, &to);
     }
-    return decide_between(outer, table, from, to);
+    return decide_between(outer, inner, table, from, to);
 }
 
 /* Whether a verdict on the subscriber's own packet would have been to block it. */
@@ -333,13 +370,16 @@ static __always_inline struct decision decide_uplink(const struct packet *packet
     turned.version = packet->version;
     turned.source = packet->destination;
     turned.destination = packet->source;
+    turned.source_port = packet->destination_port;
+    turned.destination_port = packet->source_port;
+    turned.flags = TCP_ACK; /* opens nothing */
     if (turned.version == 4)
         find_segments4(table, &turned, &from, &to);
     else
         find_segments6(table, &turned, &from, &to);
     pool = &table->segments[from & (SEKISHO_SEGMENTS - 1)];
     if (reply) {
-        if (!is_blocked(decide_between(&turned, table, from, to)))
+        if (!is_blocked(decide_between(&turned, &turned, table, from, to)))
             return decision;
         decision.reason = SEKISHO_REASON_UPLINK_REPLY;
     } else {
@@ -347,7 +387,7 @@ static __always_inline struct decision decide_uplink(const struct packet *packet
 
         if (!(pool->flags & SEKISHO_SEGMENT_CLOSED))
             return decision;
-        own = decide_between(&turned, table, from, to);
+        own = decide_between(&turned, &turned, table, from, to);
         if (own.reason == SEKISHO_REASON_DESIGNATED || own.reason == SEKISHO_REASON_EXEMPT)
             return decision;
         decision.reason = SEKISHO_REASON_UPLINK_INBOUND;

@@ -12,7 +12,7 @@
 #include <linux/types.h>
 
 /* Raised with every change of a map's layout; it is part of the pins' path. */
-#define SEKISHO_ABI_VERSION 2
+#define SEKISHO_ABI_VERSION 3
 
 /* Disjoint ranges a table can hold, a power of two: the search takes log2 of it steps. */
 #define SEKISHO_RANGES 1024
@@ -66,16 +66,18 @@ enum sekisho_reason {
     SEKISHO_REASON_DESIGNATED = 19,        /* pass: a designated mail server */
     SEKISHO_REASON_NO_POOL = 20,           /* pass: the source is nobody's subscriber */
     SEKISHO_REASON_EXEMPT = 21,            /* pass: a static contract */
-    SEKISHO_REASON_FLOW = 22,              /* reserved: a recorded flow */
+    SEKISHO_REASON_FLOW = 22,              /* pass: a connection that was opened under a grant */
     SEKISHO_REASON_GRANTED = 23,           /* pass: a live grant */
-    SEKISHO_REASON_BUDGET_EXHAUSTED = 24,  /* reserved: a grant without budget */
+    SEKISHO_REASON_BUDGET_EXHAUSTED = 24,  /* block: a live grant that was used too often */
     SEKISHO_REASON_NOT_GRANTED = 25,       /* block: everything else */
     SEKISHO_REASON_UPLINK = 26,            /* pass: from elsewhere, nothing against it */
     SEKISHO_REASON_UPLINK_REPLY = 27,      /* drop: from an enforced port to who may not ask there */
     SEKISHO_REASON_UPLINK_INBOUND = 28,    /* drop: to an enforced port of a pool that wants none */
     SEKISHO_REASON_MPLS_NOT_IP = 29,       /* pass: something else behind MPLS labels */
     SEKISHO_REASON_PPP_NOT_IP = 30,        /* pass: another PPP protocol in a PPPoE session */
-    SEKISHO_REASONS = 32,
+    SEKISHO_REASON_TOO_MANY_FLOWS = 31,    /* block: a live grant with too many connections at once */
+    SEKISHO_REASON_FLOW_UNRECORDED = 32,   /* pass: a live grant, but no room to remember the connection */
+    SEKISHO_REASONS = 64,
 };
 
 /*
@@ -91,21 +93,88 @@ enum sekisho_entry_flag {
     SEKISHO_ENTRY_EXEMPT = 1,
     SEKISHO_ENTRY_GRANT = 2,
     SEKISHO_ENTRY_QUARANTINE = 4,
+    SEKISHO_ENTRY_OVERRUN = 8,    /* the kernel's: the budget was overrun, no new connections */
+    SEKISHO_ENTRY_UNLIMITED = 16, /* the grant has no budget in all */
 };
 
 /*
  * All that is known of one subscriber key. The key stands in the value too and is compared after
  * reading: an element of a hash can become another key's under the reader. 16 + 40 bytes.
+ *
+ * What the kernel counts (budget, window, flows, OVERRUN) the agent changes only through the programs in
+ * upkeep.bpf.c, which leave alone what they aren't asked to begin anew.
  */
 struct sekisho_entry {
     struct sekisho_key key;
-    __u64 expires_ns;   /* CLOCK_BOOTTIME at which the grant ends */
-    __u32 generation;   /* raised each time the key is handed to somebody */
-    __u32 budget_left;  /* new connections; reserved, not counted yet */
-    __u32 window_start; /* reserved */
-    __u16 window_used;  /* reserved */
-    __u8 flags;         /* enum sekisho_entry_flag */
-    __u8 key_bits;      /* the key's length; for the agent, which may meet another one in its configuration */
+    __u64 expires_ns;  /* CLOCK_BOOTTIME at which the grant ends */
+    __u32 generation;  /* raised each time the key is handed to somebody: no flow of another one counts */
+    __s32 budget_left; /* new connections that the grant is still good for, unless UNLIMITED */
+    __u32 window;      /* number of the running window << 16 | new connections in it */
+    /* These four octets are one word for atomic operations. */
+    __u16 flows __attribute__((aligned(4))); /* recorded ones of this generation */
+    __u8 flags;                              /* enum sekisho_entry_flag */
+    __u8 key_bits; /* the key's length; for the agent, which may meet another one in its configuration */
+};
+
+/* A connection that was opened under a grant. In a tunnel, that of the inner packet. */
+struct sekisho_flow_key {
+    struct sekisho_key subscriber;
+    __u64 source[2]; /* as numbers; IPv4 in the lower 32 bits of the second */
+    __u64 destination[2];
+    __u16 source_port; /* network order */
+    __u16 destination_port;
+    __u32 reserved;
+};
+
+enum sekisho_flow_state {
+    SEKISHO_FLOW_OPENING = 0, /* its SYN may be repeated */
+    SEKISHO_FLOW_OPEN = 1,
+    SEKISHO_FLOW_CLOSING = 2, /* the subscriber's FIN was seen */
+};
+
+struct sekisho_flow {
+    __u32 generation; /* of the entry under which it was opened */
+    __u32 sequence;   /* initial sequence number of its SYN */
+    __u32 seen_s;     /* CLOCK_BOOTTIME in seconds at which its last packet was seen */
+    __u32 state;      /* enum sekisho_flow_state */
+};
+
+/* How long a connection that is being opened, or closed, is remembered: Linux repeats a SYN for 127 s. */
+#define SEKISHO_FLOW_OPENING_S 130
+#define SEKISHO_FLOW_CLOSING_S 60
+
+/* What the kernel tells the agent, through a ring buffer. */
+enum sekisho_event_kind {
+    SEKISHO_EVENT_OVERRUN = 1, /* the entry's OVERRUN flag was raised */
+};
+
+struct sekisho_event {
+    struct sekisho_key key;
+    __u32 generation;
+    __u16 kind; /* enum sekisho_event_kind */
+    __u8 key_bits;
+    __u8 reserved;
+};
+
+/* Contexts of the programs in upkeep.bpf.c. */
+enum sekisho_change_result {
+    SEKISHO_CHANGE_DONE = 0,
+    SEKISHO_CHANGE_MADE = 1,    /* there was no entry before */
+    SEKISHO_CHANGE_RESTING = 2, /* the entry stays, for its flows */
+    SEKISHO_CHANGE_ABSENT = 3,  /* there is no such entry */
+    SEKISHO_CHANGE_FULL = 4,    /* no room for an entry */
+};
+
+struct sekisho_change {
+    struct sekisho_entry entry;
+    __u32 renew;  /* put_entry: 1 begins the budget anew; another generation begins all anew */
+    __u32 result; /* enum sekisho_change_result */
+};
+
+struct sekisho_sweep {
+    __u64 now_ns; /* CLOCK_BOOTTIME */
+    __u32 flows;  /* how many are left */
+    __u32 ended;  /* how many were forgotten */
 };
 
 enum sekisho_segment_flag {
@@ -153,7 +222,10 @@ struct sekisho_table {
     __u32 icmp_source4;         /* source of ICMP answers, network order; 0: the destination asked for */
     __u32 icmp_source6[4];
     __u32 inbound_replies; /* 1: judge what comes from enforced ports on the uplink side */
-    __u32 reserved;
+    __u32 window_s;        /* length of a budget's window in seconds; 0: there are none */
+    __u32 window_limit;    /* new connections in one, at most 65,000 */
+    __u32 flow_limit;      /* connections of one subscriber at once, at most 65,000; 0: none are recorded */
+    __u32 flow_idle_s;     /* seconds after which one is forgotten */
     struct sekisho_ranges4 source4;
     struct sekisho_ranges4 destination4;
     struct sekisho_ranges6 source6;

@@ -3,9 +3,7 @@
 #ifndef SEKISHO_TALLY_H
 #define SEKISHO_TALLY_H
 
-#include "maps.h"
-
-#define NANOSECONDS_PER_SECOND 1000000000ULL
+#include "flows.h"
 
 static __always_inline void count(struct decision decision, __u32 length)
 {

@@ -60,6 +60,9 @@ static void tag_invoke(const json::value_from_tag&, json::value& to, const Statu
           {"interfaces", from.interfaces},
           {"grants", from.grants},
           {"exemptions", from.exemptions},
+          {"cool_downs", from.cool_downs},
+          {"flows", from.flows},
+          {"overruns", from.overruns},
           {"pools", json::value_from(from.pools)},
           {"counts", json::value_from(from.counts)},
           {"logins", json::value_from(from.logins)}};
@@ -82,6 +85,20 @@ static void tag_invoke(const json::value_from_tag&, json::value& to, const Grant
           {"reason", from.reason},
           {"since", rfc3339(from.since)},
           {"expires", rfc3339(from.expires)},
+          {"seconds_left", from.left.count()},
+          {"budget", from.budget}};
+    if (from.flows) {
+        to.as_object()["connections_left"] =
+            from.connections_left ? json::value(*from.connections_left) : json::value(nullptr);
+        to.as_object()["flows"] = *from.flows;
+    }
+}
+
+static void tag_invoke(const json::value_from_tag&, json::value& to, const CoolDownStatus& from) {
+    to = {{"key", from.key.text()},
+          {"user", from.user},
+          {"since", rfc3339(from.since)},
+          {"until", rfc3339(from.until)},
           {"seconds_left", from.left.count()}};
 }
 
@@ -176,23 +193,42 @@ Result<std::optional<std::chrono::seconds>> seconds_of(const json::object& body)
     return std::chrono::seconds(number);
 }
 
+Result<std::optional<std::uint32_t>> budget_in(const json::object& body) {
+    const json::value* value = body.if_contains("budget");
+    if (value == nullptr) {
+        return std::nullopt;
+    }
+    boost::system::error_code error;
+    const auto number = value->to_number<std::uint32_t>(error);
+    if (error) {
+        return fail(Failure::invalid, "\"budget\" is not a whole number of connections",
+                    "write it like 50; 0 stands for any number");
+    }
+    return number;
+}
+
 Response add_grant(Agent& agent, const Request& request) {
-    const auto body = body_of(request, {"address", "seconds", "reason"});
+    const auto body = body_of(request, {"address", "seconds", "budget", "reason"});
     if (!body) {
         return error_response(body.error());
     }
     const auto text = text_of(*body, "address", true);
     const auto reason = text_of(*body, "reason", false);
     const auto seconds = seconds_of(*body);
-    if (!text || !reason || !seconds) {
-        return error_response(!text ? text.error() : !reason ? reason.error() : seconds.error());
+    const auto budget = budget_in(*body);
+    if (!text || !reason || !seconds || !budget) {
+        return error_response(!text      ? text.error()
+                              : !reason  ? reason.error()
+                              : !seconds ? seconds.error()
+                                         : budget.error());
     }
     const auto address = subscriber(agent, *text);
     if (!address) {
         return error_response(address.error());
     }
     const auto before = agent.grant(*address);
-    const auto granted = agent.add_grant(*address, *seconds, *reason);
+    const auto granted =
+        agent.add_grant({.address = *address, .lifetime = *seconds, .budget = *budget, .reason = *reason});
     if (!granted) {
         return error_response(granted.error());
     }
@@ -291,7 +327,8 @@ Response revoke_grant(Agent& agent, const Request& request) {
     if (!address) {
         return error_response(address.error());
     }
-    const auto revoked = agent.revoke_grant(*address);
+    const bool kill = parameter(request, "kill") == "true";
+    const auto revoked = agent.revoke_grant(*address, kill);
     if (!revoked) {
         return error_response(revoked.error());
     }
@@ -323,7 +360,10 @@ constexpr std::array<Route, 14> routes = {{
     {"GET", "/v1/interfaces",
      [](Agent& agent, const Request&) { return list_response("interfaces", agent.interfaces()); }},
     {"GET", "/v1/grants",
-     [](Agent& agent, const Request&) { return list_response("grants", agent.grants()); }},
+     [](Agent& agent, const Request&) {
+         return json_response({{"grants", json::value_from(agent.grants())},
+                               {"cool_downs", json::value_from(agent.cool_downs())}});
+     }},
     {"POST", "/v1/grants", add_grant},
     {"GET", grant_prefix, show_grant},
     {"DELETE", grant_prefix, revoke_grant},

@@ -50,6 +50,9 @@ struct Status {
     std::size_t interfaces = 0;
     std::size_t grants = 0;
     std::size_t exemptions = 0;
+    std::size_t cool_downs = 0;
+    std::size_t flows = 0;       // connections opened under grants and remembered
+    std::uint64_t overruns = 0;  // budgets overrun since the start
     std::vector<PoolStatus> pools;
     std::vector<Count> counts;
     std::vector<LoginCounts> logins;
@@ -81,6 +84,26 @@ struct GrantStatus {
     WallTime since{};
     WallTime expires{};
     std::chrono::seconds left{};
+    std::uint32_t budget = 0;                       // new connections it is good for in all; 0: any number
+    std::optional<std::uint32_t> connections_left;  // of them; only where one grant is asked for
+    std::optional<std::uint32_t> flows;             // connections recorded; likewise
+};
+
+// No login opens anything for the key, because a budget was overrun.
+struct CoolDownStatus {
+    Prefix key;
+    std::string user;
+    WallTime since{};
+    WallTime until{};
+    std::chrono::seconds left{};
+};
+
+// What an operator asks for.
+struct GrantOrder {
+    Address address;
+    std::optional<std::chrono::seconds> lifetime;
+    std::optional<std::uint32_t> budget;
+    std::string reason;
 };
 
 struct ExemptionStatus {
@@ -135,10 +158,10 @@ public:
     // What the subscriber who has this address holds: the key of its grants. Nothing if it lies in no pool.
     [[nodiscard]] virtual std::optional<Prefix> key_of(const Address& address) const = 0;
     [[nodiscard]] virtual Result<GrantStatus> grant(const Address& address) const = 0;
-    [[nodiscard]] virtual Result<GrantStatus> add_grant(const Address& address,
-                                                        std::optional<std::chrono::seconds> lifetime,
-                                                        const std::string& reason) = 0;
-    [[nodiscard]] virtual Result<void> revoke_grant(const Address& address) = 0;
+    [[nodiscard]] virtual std::vector<CoolDownStatus> cool_downs() const = 0;
+    [[nodiscard]] virtual Result<GrantStatus> add_grant(const GrantOrder& order) = 0;
+    // `kill`: the connections that were opened under it end, too.
+    [[nodiscard]] virtual Result<void> revoke_grant(const Address& address, bool kill) = 0;
     [[nodiscard]] virtual std::vector<ExemptionStatus> exemptions() const = 0;
     [[nodiscard]] virtual Result<ExemptionStatus> add_exemption(const Prefix& prefix,
                                                                 const std::string& note) = 0;

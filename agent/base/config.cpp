@@ -27,6 +27,9 @@ constexpr std::array<std::string_view, 2> replies = {"off", "strict"};
 constexpr std::array<std::string_view, 2> inbounds = {"pass", "block"};
 constexpr std::array<std::string_view, 4> actions = {"monitor", "drop", "reset", "prohibit"};
 
+// Beyond it nobody means what he writes, and the kernel's seconds come to an end.
+constexpr std::chrono::hours longest_time{24 * 366};
+
 // An address of this family, from which answers may come.
 void set_source(TomlTable& table, std::string_view key, Family family, std::optional<Address>& to) {
     Address address;
@@ -45,6 +48,13 @@ void read_dataplane(TomlTable& table, DataplaneConfig& config) {
     set_path(table, "pin_path", config.pin_path);
     set(config.max_entries, table.integer("max_entries", 16, 16'777'216));
     set(config.answers_per_second, table.integer("answers_per_second", 0, 100'000'000));
+    set(config.max_flows, table.integer("max_flows", 16, 16'777'216));
+    set(config.flows_per_subscriber, table.integer("flows_per_subscriber", 0, largest_count));
+    set(config.flow_idle, table.duration("flow_idle"));
+    if (config.flow_idle.count() == 0 || config.flow_idle > longest_time) {
+        table.complain("flow_idle", "must be longer than nothing and shorter than a year",
+                       "a mail server may be silent for ten minutes (RFC 5321, 4.5.3.2): write it like 15m");
+    }
     set_source(table, "icmp_source_ipv4", Family::ipv4, config.icmp_source_ipv4);
     set_source(table, "icmp_source_ipv6", Family::ipv6, config.icmp_source_ipv6);
     config.inbound_replies = table.choice("inbound_replies", words(replies)).value_or(1) == 1;
@@ -157,6 +167,14 @@ DesignatedConfig read_designated(TomlTable& table) {
 void read_grants(TomlTable& table, GrantConfig& config) {
     set(config.lifetime, table.duration("lifetime"));
     set(config.longest, table.duration("longest"));
+    set(config.budget, table.integer("budget", 0, largest_budget));
+    set(config.window, table.duration("window"));
+    set(config.window_connections, table.integer("window_connections", 1, largest_count));
+    set(config.cool_down, table.duration("cool_down"));
+    if (config.window > longest_time || config.cool_down > longest_time) {
+        const std::string key = config.window > longest_time ? "window" : "cool_down";
+        table.complain(key, "is longer than a year", "write it like 60s, 15m or 1h30m");
+    }
     if (config.lifetime > config.longest) {
         table.complain("lifetime", "is longer than grants.longest", "raise grants.longest, or lower this");
     }

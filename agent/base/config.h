@@ -31,6 +31,9 @@ struct DataplaneConfig {
     std::uint32_t max_entries = 262'144;        // exemptions and grants together, 16 to 16,777,216
     std::vector<std::uint16_t> ports = {25};    // enforced destination ports, 1 to 8 of them
     std::uint32_t answers_per_second = 10'000;  // per CPU
+    std::uint32_t max_flows = 262'144;          // connections remembered, 16 to 16,777,216
+    std::uint32_t flows_per_subscriber = 100;   // at once, at most largest_count; 0: none is remembered
+    std::chrono::seconds flow_idle{900};        // without a packet, until one is forgotten
     std::optional<Address> icmp_source_ipv4;    // of "prohibit"; none: the destination that was asked for
     std::optional<Address> icmp_source_ipv6;
     bool inbound_replies = true;  // "strict": on the uplink side, replies from enforced ports are judged
@@ -61,10 +64,20 @@ struct DesignatedConfig {
     std::vector<Prefix> prefixes;
 };
 
+// The kernel counts a grant's connections in 31 bits, those of a window and those at once in 16.
+inline constexpr std::uint32_t largest_budget = 1'000'000'000;
+inline constexpr std::uint32_t largest_count = 65'000;
+
 // [grants]
 struct GrantConfig {
     std::chrono::seconds lifetime{600};    // of a grant by login, unless the reporter says otherwise
     std::chrono::seconds longest{86'400};  // no grant is longer, whoever asks
+    // New connections that a grant is good for: in all (0: any number), and in each window (of 0 s: any
+    // number). Beyond, it ends, and no login opens anything for its key until `cool_down` is over.
+    std::uint32_t budget = 500;
+    std::chrono::seconds window{60};
+    std::uint32_t window_connections = 60;
+    std::chrono::seconds cool_down{900};
 };
 
 // [api]

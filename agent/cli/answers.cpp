@@ -142,8 +142,8 @@ void print_status(const json::object& answer, std::ostream& out) {
         << ", running since " << moment_of(answer, "since") << " (" << duration_of(answer, "uptime_seconds")
         << ")\n\n";
     Table numbers;
-    for (const char* const name : {"interfaces", "grants", "exemptions"}) {
-        numbers.add({name, text_of(answer, name)});
+    for (const char* const name : {"interfaces", "grants", "exemptions", "cool_downs", "flows"}) {
+        numbers.add({name == std::string_view("cool_downs") ? "cool-downs" : name, text_of(answer, name)});
     }
     numbers.print(out);
 
@@ -187,6 +187,12 @@ void print_grants(const json::object& answer, std::ostream& out) {
                    text_of(grant, "reason")});
     });
     print_list(table, "no grants", out);
+    Table cooling({"COOLS DOWN", "LEFT", "UNTIL", "USER"});
+    each(answer, "cool_downs", [&](const json::object& key) {
+        cooling.add({text_of(key, "key"), duration_of(key, "seconds_left"), moment_of(key, "until"),
+                     text_of(key, "user")});
+    });
+    print_section(cooling, out);
 }
 
 void print_grant(const json::object& answer, std::ostream& out) {
@@ -199,6 +205,11 @@ void print_grant(const json::object& answer, std::ostream& out) {
     table.add({"source", text_of(answer, "source")});
     table.add({"user", text_of(answer, "user")});
     table.add({"reason", text_of(answer, "reason")});
+    const bool limited = text_of(answer, "budget") != "0";
+    table.add({"budget", limited ? text_of(answer, "budget") + " connections, " +
+                                       text_of(answer, "connections_left") + " left"
+                                 : "any number of connections"});
+    table.add({"open", text_of(answer, "flows") + " connections"});
     table.print(out);
 }
 

@@ -5,9 +5,13 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <charconv>
+#include <system_error>
 #include <utility>
 #include <vector>
 
+#include "agent/base/config.h"
+#include "agent/base/printable.h"
 #include "agent/base/time_text.h"
 
 namespace sekisho::cli {
@@ -24,6 +28,8 @@ struct Words {
     std::string destination;
     std::string prefix;
     std::string lifetime;
+    std::string budget;
+    bool kill = false;
     std::string text;
     std::string name;
 };
@@ -111,6 +117,9 @@ void add_grant(CLI::App& app, Words& words) {
     add.add_option("ADDRESS", words.address, "An address of the subscriber")->required()->type_name("");
     add.add_option("--for", words.lifetime, "How long: 90s, 10m, 24h, 1h30m (default: grants.lifetime)")
         ->type_name("DURATION");
+    add.add_option("--budget", words.budget,
+                   "How many new connections it is good for; 0: any number (default: grants.budget)")
+        ->type_name("N");
     add.add_option("--reason", words.text, "Why, for colleagues")->type_name("TEXT");
     leaf(grant, words, Command::grant_list, "list", "All grants that are alive",
          "  sekisho grant list\n  sekisho grant list --json | jq -r '.grants[].key'\n");
@@ -118,7 +127,8 @@ void add_grant(CLI::App& app, Words& words) {
                           "  sekisho grant show 192.0.2.10\n");
     show.add_option("ADDRESS", words.address, "An address of the subscriber")->required()->type_name("");
     CLI::App& revoke = leaf(grant, words, Command::grant_revoke, "revoke", "End a grant at once",
-                            "  sekisho grant revoke 192.0.2.10\n");
+                            "  sekisho grant revoke 192.0.2.10\n  sekisho grant revoke 192.0.2.10 --kill\n");
+    revoke.add_flag("--kill", words.kill, "End the connections that were opened under it, too");
     revoke.add_option("ADDRESS", words.address, "An address of the subscriber")->required()->type_name("");
 }
 
@@ -239,6 +249,19 @@ Result<std::chrono::seconds> lifetime(const std::string& text) {
     return duration;
 }
 
+// Reads a grant's budget.
+Result<std::uint32_t> budget(const std::string& text) {
+    std::uint32_t number = 0;
+    const char* const end = text.data() + text.size();
+    const auto [at, error] = std::from_chars(text.data(), end, number);
+    if (error != std::errc() || at != end || number > largest_budget) {
+        return fail(
+            Failure::invalid, "\"" + printable(text) + "\" is no number of connections",
+            "write it like 50; 0 stands for any number, the largest is " + std::to_string(largest_budget));
+    }
+    return number;
+}
+
 // Sets `value` to what `parse` makes of `text`.
 template <class Value, class Parse>
 Result<void> read(const std::string& text, Parse parse, Value& value) {
@@ -257,6 +280,7 @@ Result<Arguments> values_of(const Words& words) {
     arguments.command = words.command;
     arguments.json = words.json;
     arguments.words = words.text;
+    arguments.kill = words.kill;
     arguments.name = words.name;
     if (!words.socket.empty()) {
         arguments.socket = words.socket;
@@ -277,6 +301,9 @@ Result<Arguments> values_of(const Words& words) {
     }
     if (ok && !words.lifetime.empty()) {
         ok = read(words.lifetime, lifetime, arguments.lifetime);
+    }
+    if (ok && !words.budget.empty()) {
+        ok = read(words.budget, budget, arguments.budget);
     }
     if (ok && is(Command::user_add, Command::user_passwd, Command::user_remove) && words.name.empty()) {
         ok = fail(Failure::invalid, "an empty name is none", "write it like anna or anna@example.net");

@@ -48,6 +48,8 @@ struct Arguments {
     std::optional<Address> destination;            // of why
     Prefix prefix;                                 // of exempt add and remove
     std::optional<std::chrono::seconds> lifetime;  // of grant add
+    std::optional<std::uint32_t> budget;           // of grant add
+    bool kill = false;                             // of grant revoke
     std::string words;                             // a grant's reason, an exemption's note
     std::string name;  // of user add, passwd and remove; a message's id or a domain of queue
 };

@@ -40,6 +40,9 @@ Exchange grant_add(const Arguments& arguments) {
     if (arguments.lifetime) {
         body["seconds"] = arguments.lifetime->count();
     }
+    if (arguments.budget) {
+        body["budget"] = *arguments.budget;
+    }
     if (!arguments.words.empty()) {
         body["reason"] = arguments.words;
     }
@@ -89,8 +92,10 @@ Exchange exchange_of(const Arguments& arguments) {
         case Command::grant_show:
             return get("/v1/grants/" + encoded(arguments.address.text()), print_grant);
         case Command::grant_revoke:
-            return remove("/v1/grants/" + encoded(arguments.address.text()),
-                          "the grant of " + arguments.address.text() + " has ended");
+            return remove(
+                "/v1/grants/" + encoded(arguments.address.text()) + (arguments.kill ? "?kill=true" : ""),
+                "the grant of " + arguments.address.text() + " has ended" +
+                    (arguments.kill ? ", and its connections" : ""));
         case Command::exempt_add:
             return exempt_add(arguments);
         case Command::exempt_list:

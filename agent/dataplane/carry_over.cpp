@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// From one layout to the next. All layouts so far have the same entries.
+// From one layout to the next. Entries stand where they stood; before layout 3 they had no budget.
 #include "agent/dataplane/carry_over.h"
 
 #include <bpf/bpf.h>
@@ -18,13 +18,15 @@ namespace sekisho::dataplane {
 
 namespace {
 
+constexpr int first_with_budget = 3;
+
 bool has_values_of(int map, std::uint32_t size) {
     bpf_map_info info{};
     std::uint32_t length = sizeof(info);
     return bpf_obj_get_info_by_fd(map, &info, &length) == 0 && info.value_size == size;
 }
 
-Result<void> copy_entries(const std::filesystem::path& layout, const Kernel& kernel) {
+Result<void> copy_entries(int version, const std::filesystem::path& layout, const Kernel& kernel) {
     const Descriptor old(bpf_obj_get((layout / "sekisho_entries").c_str()));
     if (!old) {
         return {};  // copied before, by somebody who didn't come to the end
@@ -39,6 +41,10 @@ Result<void> copy_entries(const std::filesystem::path& layout, const Kernel& ker
         sekisho_entry entry{};
         if (bpf_map_lookup_elem(old.get(), &key, &entry) != 0) {
             continue;
+        }
+        entry.flows = 0;  // another layout's flows are not carried over
+        if (version < first_with_budget) {
+            entry.flags |= SEKISHO_ENTRY_UNLIMITED;
         }
         if (bpf_map_update_elem(kernel.entries(), &key, &entry, BPF_ANY) != 0) {
             return fail(Failure::unavailable,
@@ -117,7 +123,7 @@ Result<void> carry_over(const std::filesystem::path& pin_path, const Kernel& ker
             return fail(Failure::conflict, "a newer sekishod has left its pins in " + layout.string(),
                         "install that version again, or run it with --detach first");
         }
-        if (auto copied = copy_entries(layout, kernel); !copied) {
+        if (auto copied = copy_entries(version, layout, kernel); !copied) {
             return copied;
         }
         copy_counts(layout, kernel);

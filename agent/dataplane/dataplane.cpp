@@ -24,40 +24,6 @@
 
 namespace sekisho::dataplane {
 
-namespace {
-
-constexpr std::uint32_t batch_size = 4096;
-
-std::unexpected<Error> map_error(const std::string& what, int error, std::uint32_t max_entries) {
-    if (error == E2BIG || error == ENOSPC) {
-        return fail(Failure::unavailable,
-                    what + ": the kernel's map of entries is full (" + std::to_string(max_entries) + ")",
-                    "raise dataplane.max_entries, then `sekishod --detach` and start again");
-    }
-    return fail(Failure::unavailable, what + ": " + error_text(error));
-}
-
-sekisho_entry kernel_entry(const grants::KernelEntry& entry) {
-    sekisho_entry result{};
-    result.key = kernel_key(entry.key);
-    result.expires_ns = entry.granted ? static_cast<std::uint64_t>(entry.expires.count()) : 0;
-    result.generation = entry.generation;
-    result.flags = static_cast<std::uint8_t>((entry.exempt ? SEKISHO_ENTRY_EXEMPT : 0) |
-                                             (entry.granted ? SEKISHO_ENTRY_GRANT : 0));
-    result.key_bits = static_cast<std::uint8_t>(entry.key.length);
-    return result;
-}
-
-grants::KernelEntry agent_entry(const sekisho_entry& entry) {
-    return {.key = prefix_of(entry.key, entry.key_bits),
-            .exempt = (entry.flags & SEKISHO_ENTRY_EXEMPT) != 0,
-            .granted = (entry.flags & SEKISHO_ENTRY_GRANT) != 0,
-            .expires = std::chrono::nanoseconds(entry.expires_ns),
-            .generation = entry.generation};
-}
-
-}  // namespace
-
 Result<ActiveTable> ActiveTable::make(const sekisho_table& contents) {
     bpf_map_create_opts options{};
     options.sz = sizeof(options);
@@ -135,7 +101,11 @@ Result<Dataplane> Dataplane::open(const DataplaneConfig& config) {
     if (auto carried = carry_over(config.pin_path, *kernel); !carried) {
         return std::unexpected(carried.error());
     }
-    return Dataplane(std::make_unique<State>(std::move(*kernel)));
+    auto state = std::make_unique<State>(std::move(*kernel));
+    if (auto listening = state->events.listen(state->kernel.events()); !listening) {
+        return std::unexpected(listening.error());
+    }
+    return Dataplane(std::move(state));
 }
 
 const std::vector<std::string>& Dataplane::notices() const {
@@ -147,14 +117,14 @@ Result<void> Dataplane::set_policy(const Config& config, const std::vector<Prefi
     if (!table) {
         return std::unexpected(table.error());
     }
-    const auto present = entries();
+    const auto present = read_entries(state_->kernel.entries());
     if (!present) {
         return std::unexpected(present.error());
     }
     Bits bits;
     sekisho_table& data = table->data();
-    for (const grants::KernelEntry& entry : *present) {
-        if (const auto bit = table->bit_of(entry.key)) {
+    for (const sekisho_entry& entry : *present) {
+        if (const auto bit = table->bit_of(prefix_of(entry.key, entry.key_bits))) {
             bits.raise(*bit, [&data](std::uint32_t place, bool) {
                 data.bitmap[place / 64] |= std::uint64_t{1} << place % 64;
             });
@@ -175,60 +145,6 @@ Result<void> Dataplane::set_policy(const Config& config, const std::vector<Prefi
     state_->bits = std::move(bits);
     state_->config = config;
     return {};
-}
-
-Result<void> Dataplane::put(const grants::KernelEntry& entry) {
-    const auto bit = state_->table ? state_->table->bit_of(entry.key) : std::nullopt;
-    if (!bit) {
-        return fail(Failure::refused, entry.key.text() + " lies in no pool");
-    }
-    const sekisho_entry value = kernel_entry(entry);
-    // A bit is raised once for each entry: what was there decides. One writer, so nothing comes between.
-    const bool fresh = bpf_map_update_elem(state_->kernel.entries(), &value.key, &value, BPF_NOEXIST) == 0;
-    if (!fresh && (errno != EEXIST ||
-                   bpf_map_update_elem(state_->kernel.entries(), &value.key, &value, BPF_EXIST) != 0)) {
-        return map_error("can't write the entry of " + entry.key.text(), errno, state_->kernel.max_entries());
-    }
-    if (fresh) {
-        state_->bits.raise(*bit,
-                           [this](std::uint32_t place, bool set) { state_->active.set_bit(place, set); });
-    }
-    return {};
-}
-
-Result<void> Dataplane::remove(const Prefix& key) {
-    const sekisho_key bytes = kernel_key(key);
-    if (bpf_map_delete_elem(state_->kernel.entries(), &bytes) != 0) {
-        if (errno == ENOENT) {
-            return {};
-        }
-        return map_error("can't remove the entry of " + key.text(), errno, state_->kernel.max_entries());
-    }
-    if (const auto bit = state_->table ? state_->table->bit_of(key) : std::nullopt) {
-        state_->bits.lower(*bit,
-                           [this](std::uint32_t place, bool set) { state_->active.set_bit(place, set); });
-    }
-    return {};
-}
-
-Result<std::vector<grants::KernelEntry>> Dataplane::entries() const {
-    std::vector<grants::KernelEntry> found;
-    std::vector<sekisho_key> keys(batch_size);
-    std::vector<sekisho_entry> values(batch_size);
-    sekisho_key place{};
-    bool begun = false;
-    for (bool more = true; more;) {
-        std::uint32_t count = batch_size;
-        const int failed = bpf_map_lookup_batch(state_->kernel.entries(), begun ? &place : nullptr, &place,
-                                                keys.data(), values.data(), &count, nullptr);
-        if (failed != 0 && errno != ENOENT) {
-            return map_error("can't read the entries", errno, state_->kernel.max_entries());
-        }
-        more = failed == 0;
-        begun = true;
-        std::transform(values.begin(), values.begin() + count, std::back_inserter(found), agent_entry);
-    }
-    return found;
 }
 
 Result<Attachment> Dataplane::attach(const Interface& interface, const InterfaceConfig& config) {

@@ -40,6 +40,24 @@ struct Explanation {
     std::vector<Step> steps;
 };
 
+// What was used of a grant.
+struct Usage {
+    std::optional<std::uint32_t> connections_left;  // of its budget, if it has one
+    std::uint32_t flows = 0;                        // connections that are recorded
+};
+
+// Connections that were opened under grants.
+struct FlowCounts {
+    std::uint32_t recorded = 0;
+    std::uint32_t forgotten = 0;  // this time
+};
+
+// The kernel closed a grant, because it was used more often than it was good for.
+struct Overrun {
+    Prefix key;
+    std::uint32_t generation = 0;
+};
+
 // A network interface, as far as attaching needs to know it.
 struct Interface {
     unsigned index = 0;
@@ -80,11 +98,23 @@ public:
     // Replaces pools, designated servers, ports and wide exemptions as one. Entries stay.
     [[nodiscard]] Result<void> set_policy(const Config& config, const std::vector<Prefix>& wide_exemptions);
 
-    // Writes or removes all that is known of a key; in force when it returns. Failure::unavailable if the map
-    // is full.
+    // Writes all that is known of a key but what the kernel counts, which goes on unless `entry` begins it
+    // anew; in force when it returns. Failure::unavailable if the map is full.
     [[nodiscard]] Result<void> put(const grants::KernelEntry& entry);
+    // Nothing is open for the key any more. Its recorded connections go on after retire(), and end with
+    // remove().
+    [[nodiscard]] Result<void> retire(const Prefix& key);
     [[nodiscard]] Result<void> remove(const Prefix& key);
-    [[nodiscard]] Result<std::vector<grants::KernelEntry>> entries() const;
+    // Without those that only wait for their connections to end.
+    [[nodiscard]] Result<std::vector<grants::KernelEntry>> entries();
+    [[nodiscard]] Result<Usage> usage(const Prefix& key) const;
+
+    // Forgets the connections that are over; to be called every few seconds.
+    [[nodiscard]] Result<FlowCounts> sweep_flows(std::chrono::nanoseconds boottime);
+
+    // A descriptor that is readable when the kernel tells of grants that were overrun, and those.
+    [[nodiscard]] int events() const;
+    [[nodiscard]] std::vector<Overrun> take_overruns();
 
     // Puts a program on an interface, or a newer one in the place of the one that is there, without a gap.
     [[nodiscard]] Result<Attachment> attach(const Interface& interface, const InterfaceConfig& config);
@@ -108,6 +138,8 @@ public:
 
 private:
     struct State;
+    void raise_bit(std::uint32_t bit);
+    void lower_bit(const Prefix& key);
     explicit Dataplane(std::unique_ptr<State> state);
     std::unique_ptr<State> state_;
 };

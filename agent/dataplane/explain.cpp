@@ -27,9 +27,13 @@ struct Subject {
     std::string server;
     std::chrono::nanoseconds boottime{};
     bool enforced = true;  // the port
+    std::uint32_t flow_limit = 0;
 
     [[nodiscard]] bool in_pool() const { return (source->flags & SEKISHO_SEGMENT_POOL) != 0; }
     [[nodiscard]] bool flagged(sekisho_entry_flag flag) const { return entry && (entry->flags & flag) != 0; }
+    [[nodiscard]] bool live_grant() const {
+        return flagged(SEKISHO_ENTRY_GRANT) && std::chrono::nanoseconds(entry->expires_ns) > boottime;
+    }
 };
 
 std::string seconds_text(std::chrono::nanoseconds time) {
@@ -79,6 +83,33 @@ Step exempt(const Subject& subject) {
     return {.rule = "exempt", .matched = is, .detail = subject.key + (is ? " is exempt" : " is not exempt")};
 }
 
+Step budget_exhausted(const Subject& subject) {
+    if (!subject.live_grant()) {
+        return {.rule = "budget_exhausted", .matched = false, .detail = "no grant, so no budget"};
+    }
+    const sekisho_entry& entry = *subject.entry;
+    const bool limited = (entry.flags & SEKISHO_ENTRY_UNLIMITED) == 0;
+    if ((entry.flags & SEKISHO_ENTRY_OVERRUN) != 0 || (limited && entry.budget_left <= 0)) {
+        return {
+            .rule = "budget_exhausted",
+            .matched = true,
+            .detail = "the grant for " + subject.key + " was used for more connections than it is good for"};
+    }
+    return {.rule = "budget_exhausted",
+            .matched = false,
+            .detail = limited ? "the grant for " + subject.key + " is good for " +
+                                    std::to_string(entry.budget_left) + " more connections"
+                              : "the grant for " + subject.key + " is good for any number of connections"};
+}
+
+Step too_many_flows(const Subject& subject) {
+    const std::uint32_t flows = subject.entry ? subject.entry->flows : 0;
+    return {.rule = "too_many_flows",
+            .matched = subject.live_grant() && subject.flow_limit != 0 && flows >= subject.flow_limit,
+            .detail = subject.key + " has " + std::to_string(flows) + " recorded connections of at most " +
+                      std::to_string(subject.flow_limit)};
+}
+
 Step granted(const Subject& subject) {
     if (!subject.entry || !subject.flagged(SEKISHO_ENTRY_GRANT)) {
         return {.rule = "granted", .matched = false, .detail = "no grant for " + subject.key};
@@ -103,12 +134,13 @@ Step not_granted(const Subject& subject) {
 
 Explanation walk(const Subject& subject) {
     Explanation explanation;
-    for (const auto rule :
-         {port_not_enforced, quarantined, designated, no_pool, exempt, granted, not_granted}) {
+    for (const auto rule : {port_not_enforced, quarantined, designated, no_pool, exempt, budget_exhausted,
+                            too_many_flows, granted, not_granted}) {
         explanation.steps.push_back(rule(subject));
         const Step& step = explanation.steps.back();
         if (step.matched) {
-            const bool blocks = step.rule == "quarantined" || step.rule == "not_granted";
+            const bool blocks = step.rule == "quarantined" || step.rule == "budget_exhausted" ||
+                                step.rule == "too_many_flows" || step.rule == "not_granted";
             explanation.verdict = blocks ? verdict_name(subject.source->action) : verdict_name(SEKISHO_PASS);
             explanation.reason = step.rule;
             break;
@@ -147,6 +179,7 @@ Result<Explanation> Dataplane::explain(const Address& source, const std::optiona
     subject.destination = destination ? &table.destination(*destination) : nullptr;
     subject.from = source.text();
     subject.boottime = boottime;
+    subject.flow_limit = state_->config.dataplane.flows_per_subscriber;
     subject.enforced =
         std::ranges::find(state_->config.dataplane.ports, asked_port) != state_->config.dataplane.ports.end();
     if (destination) {

@@ -17,6 +17,7 @@
 
 #include "bpf/sekisho_abi.h"
 #include "tc.skel.h"
+#include "upkeep.skel.h"
 #include "xdp.skel.h"
 
 namespace sekisho::dataplane {
@@ -124,13 +125,26 @@ std::uint32_t pinned_size(const std::filesystem::path& path) {
     return info.max_entries;
 }
 
-template <class Maps>
-int set_pins(const std::filesystem::path& directory, const Maps& maps, std::uint32_t max_entries) {
-    int failed = bpf_map__set_max_entries(maps.sekisho_entries, max_entries);
-    for (bpf_map* map : {maps.sekisho_tables, maps.sekisho_entries, maps.sekisho_counts,
-                         maps.sekisho_interfaces, maps.sekisho_limiters}) {
-        const std::filesystem::path path = directory / bpf_map__name(map);
-        failed = failed != 0 ? failed : bpf_map__set_pin_path(map, path.c_str());
+struct Sizes {
+    std::uint32_t entries;
+    std::uint32_t flows;
+};
+
+// Each object has the maps that its programs use.
+int set_pins(const std::filesystem::path& directory, bpf_object* object, const Sizes& sizes) {
+    int failed = 0;
+    bpf_map* map = nullptr;
+    bpf_object__for_each_map(map, object) {
+        const std::string name = bpf_map__name(map);
+        if (!name.starts_with("sekisho_")) {
+            continue;  // the compiler's own, for constants
+        }
+        if (name == "sekisho_entries" || name == "sekisho_flows") {
+            failed = failed != 0 ? failed
+                                 : bpf_map__set_max_entries(
+                                       map, name == "sekisho_flows" ? sizes.flows : sizes.entries);
+        }
+        failed = failed != 0 ? failed : bpf_map__set_pin_path(map, (directory / name).c_str());
     }
     return failed;
 }
@@ -177,6 +191,7 @@ Kernel::Kernel(Kernel&& other) noexcept
     : lock_(std::move(other.lock_)),
       xdp_(std::exchange(other.xdp_, nullptr)),
       tc_(std::exchange(other.tc_, nullptr)),
+      upkeep_(std::exchange(other.upkeep_, nullptr)),
       links_(std::move(other.links_)),
       max_entries_(other.max_entries_),
       notices_(std::move(other.notices_)) {}
@@ -185,6 +200,7 @@ Kernel& Kernel::operator=(Kernel&& other) noexcept {
     std::swap(lock_, other.lock_);
     std::swap(xdp_, other.xdp_);
     std::swap(tc_, other.tc_);
+    std::swap(upkeep_, other.upkeep_);
     std::swap(links_, other.links_);
     std::swap(max_entries_, other.max_entries_);
     std::swap(notices_, other.notices_);
@@ -194,6 +210,7 @@ Kernel& Kernel::operator=(Kernel&& other) noexcept {
 Kernel::~Kernel() {
     sekisho_xdp__destroy(xdp_);
     sekisho_tc__destroy(tc_);
+    sekisho_upkeep__destroy(upkeep_);
 }
 
 Result<Kernel> Kernel::load(const DataplaneConfig& config) {
@@ -209,37 +226,50 @@ Result<Kernel> Kernel::load(const DataplaneConfig& config) {
     if (auto made = make_directory(kernel.links_); !made) {
         return std::unexpected(made.error());
     }
-    const LibbpfLog log;
-    const std::filesystem::path maps = layout_path(config.pin_path);
-    kernel.max_entries_ = config.max_entries;
-    if (const std::uint32_t size = pinned_size(maps / "sekisho_entries");
-        size != 0 && size != config.max_entries) {
-        kernel.notices_.push_back(
-            "the map of entries keeps its size of " + std::to_string(size) +
-            "; dataplane.max_entries takes effect after `sekishod --detach` or a reboot");
-        kernel.max_entries_ = size;
-    }
-    kernel.xdp_ = sekisho_xdp__open();
-    if (kernel.xdp_ == nullptr) {
-        return refused("can't open the XDP programs", errno);
-    }
-    kernel.tc_ = sekisho_tc__open();
-    if (kernel.tc_ == nullptr) {
-        return refused("can't open the TC programs", errno);
-    }
-    if (const int failed = set_pins(maps, kernel.xdp_->maps, kernel.max_entries_); failed != 0) {
-        return refused("can't name the maps", -failed);
-    }
-    if (const int failed = set_pins(maps, kernel.tc_->maps, kernel.max_entries_); failed != 0) {
-        return refused("can't name the maps", -failed);
-    }
-    if (const int failed = sekisho_xdp__load(kernel.xdp_); failed != 0) {
-        return refused("the kernel refuses the XDP programs", -failed);
-    }
-    if (const int failed = sekisho_tc__load(kernel.tc_); failed != 0) {
-        return refused("the kernel refuses the TC programs", -failed);
+    if (auto loaded = kernel.load_objects(layout_path(config.pin_path), config); !loaded) {
+        return std::unexpected(loaded.error());
     }
     return kernel;
+}
+
+Result<void> Kernel::load_objects(const std::filesystem::path& maps, const DataplaneConfig& config) {
+    const LibbpfLog log;
+    const Sizes sizes{
+        .entries = kept_size(maps / "sekisho_entries", config.max_entries, "dataplane.max_entries"),
+        .flows = kept_size(maps / "sekisho_flows", config.max_flows, "dataplane.max_flows")};
+    max_entries_ = sizes.entries;
+    xdp_ = sekisho_xdp__open();
+    tc_ = xdp_ != nullptr ? sekisho_tc__open() : nullptr;
+    upkeep_ = tc_ != nullptr ? sekisho_upkeep__open() : nullptr;
+    if (upkeep_ == nullptr) {
+        return refused("can't open the programs", errno);
+    }
+    for (bpf_object* object : {xdp_->obj, tc_->obj, upkeep_->obj}) {
+        if (const int failed = set_pins(maps, object, sizes); failed != 0) {
+            return refused("can't name the maps", -failed);
+        }
+    }
+    if (const int failed = sekisho_xdp__load(xdp_); failed != 0) {
+        return refused("the kernel refuses the XDP programs", -failed);
+    }
+    if (const int failed = sekisho_tc__load(tc_); failed != 0) {
+        return refused("the kernel refuses the TC programs", -failed);
+    }
+    if (const int failed = sekisho_upkeep__load(upkeep_); failed != 0) {
+        return refused("the kernel refuses the programs that the agent runs", -failed);
+    }
+    return {};
+}
+
+// What a map that is there already has of room; what the configuration says takes effect later.
+std::uint32_t Kernel::kept_size(const std::filesystem::path& map, std::uint32_t wanted, const char* setting) {
+    const std::uint32_t size = pinned_size(map);
+    if (size == 0 || size == wanted) {
+        return wanted;
+    }
+    notices_.push_back("the map " + map.filename().string() + " keeps its size of " + std::to_string(size) +
+                       "; " + setting + " takes effect after `sekishod --detach` or a reboot");
+    return size;
 }
 
 int Kernel::tables() const {
@@ -253,6 +283,23 @@ int Kernel::counts() const {
 }
 int Kernel::interfaces() const {
     return bpf_map__fd(xdp_->maps.sekisho_interfaces);
+}
+
+int Kernel::flows() const {
+    return bpf_map__fd(xdp_->maps.sekisho_flows);
+}
+int Kernel::events() const {
+    return bpf_map__fd(xdp_->maps.sekisho_events);
+}
+
+int Kernel::put_entry() const {
+    return bpf_program__fd(upkeep_->progs.put_entry);
+}
+int Kernel::retire_entry() const {
+    return bpf_program__fd(upkeep_->progs.retire_entry);
+}
+int Kernel::sweep_flows() const {
+    return bpf_program__fd(upkeep_->progs.sweep_flows);
 }
 
 int Kernel::xdp_program(const InterfaceConfig& config) const {

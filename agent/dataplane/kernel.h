@@ -16,6 +16,7 @@
 
 struct sekisho_xdp;
 struct sekisho_tc;
+struct sekisho_upkeep;
 
 namespace sekisho::dataplane {
 
@@ -29,7 +30,7 @@ namespace sekisho::dataplane {
 [[nodiscard]] std::filesystem::path layout_path(const std::filesystem::path& pin_path);
 [[nodiscard]] std::filesystem::path links_path(const std::filesystem::path& pin_path);
 
-// Both objects, loaded, sharing their maps with what is pinned.
+// All objects, loaded, sharing their maps with what is pinned.
 class Kernel {
 public:
     [[nodiscard]] static Result<Kernel> load(const DataplaneConfig& config);
@@ -45,6 +46,12 @@ public:
     [[nodiscard]] int entries() const;
     [[nodiscard]] int counts() const;
     [[nodiscard]] int interfaces() const;
+    [[nodiscard]] int flows() const;
+    [[nodiscard]] int events() const;
+    // The programs of upkeep.bpf.c.
+    [[nodiscard]] int put_entry() const;
+    [[nodiscard]] int retire_entry() const;
+    [[nodiscard]] int sweep_flows() const;
     [[nodiscard]] int xdp_program(const InterfaceConfig& config) const;
     // `bare`: for devices that carry IP without an Ethernet header.
     [[nodiscard]] int tc_program(const InterfaceConfig& config, bool bare) const;
@@ -55,10 +62,13 @@ public:
 
 private:
     explicit Kernel(Descriptor lock);
+    [[nodiscard]] Result<void> load_objects(const std::filesystem::path& maps, const DataplaneConfig& config);
+    std::uint32_t kept_size(const std::filesystem::path& map, std::uint32_t wanted, const char* setting);
 
     Descriptor lock_;
     sekisho_xdp* xdp_ = nullptr;
     sekisho_tc* tc_ = nullptr;
+    sekisho_upkeep* upkeep_ = nullptr;
     std::filesystem::path links_;
     std::uint32_t max_entries_ = 0;
     std::vector<std::string> notices_;

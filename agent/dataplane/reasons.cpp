@@ -10,7 +10,7 @@ namespace sekisho::dataplane {
 
 namespace {
 
-constexpr std::array<std::string_view, 31> reasons = {
+constexpr std::array<std::string_view, 33> reasons = {
     "no_table",          "frame_truncated", "not_ip",         "tags_too_deep",
     "mpls_too_deep",     "pppoe_malformed", "ipv4_malformed", "ipv6_malformed",
     "source_invalid",    "tunnel",          "later_fragment", "fragment_at_one",
@@ -18,9 +18,10 @@ constexpr std::array<std::string_view, 31> reasons = {
     "port_not_enforced", "foreign_dynamic", "quarantined",    "designated",
     "no_pool",           "exempt",          "flow",           "granted",
     "budget_exhausted",  "not_granted",     "uplink",         "uplink_reply",
-    "uplink_inbound",    "mpls_not_ip",     "ppp_not_ip",
+    "uplink_inbound",    "mpls_not_ip",     "ppp_not_ip",     "too_many_flows",
+    "flow_unrecorded",
 };
-static_assert(reasons.size() == SEKISHO_REASON_PPP_NOT_IP + 1, "a name for each reason");
+static_assert(reasons.size() == SEKISHO_REASON_FLOW_UNRECORDED + 1, "a name for each reason");
 
 constexpr std::array<std::string_view, 7> verdicts = {"pass",     "monitor", "drop",   "reset",
                                                       "prohibit", "explain", "forward"};

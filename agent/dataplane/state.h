@@ -6,9 +6,11 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <unordered_map>
 
 #include "agent/dataplane/dataplane.h"
+#include "agent/dataplane/entries.h"
 #include "agent/dataplane/kernel.h"
 #include "agent/dataplane/table.h"
 
@@ -52,6 +54,8 @@ struct Dataplane::State {
     ActiveTable active;
     std::optional<Table> table;  // what is in force; its bitmap is that of the moment it was put there
     Bits bits;
+    Events events;
+    std::set<Prefix> resting;  // keys for which nothing is open, but whose flows go on
     Config config;
     std::map<unsigned, Attachment> attachments;
 };

@@ -16,7 +16,8 @@ std::optional<Placement> Grants::place(const Address& address) const {
 }
 
 // The placement of an address that a grant may be given to.
-Result<Placement> Grants::openable(const Address& address) const {
+Result<Placement> Grants::openable(const GrantRequest& request, const Now& now) const {
+    const Address& address = request.address;
     const auto found = placements_.place(address);
     if (!found) {
         return fail(Failure::refused, address.text() + " lies in no pool",
@@ -28,7 +29,25 @@ Result<Placement> Grants::openable(const Address& address) const {
                         "\"): a grant would open port 25 for all of them",
                     "its users send through the submission server, ports 587 and 465");
     }
+    if (const auto cooling = cool_down_of(address, now); cooling && !request.ends_cool_down) {
+        const auto left = std::chrono::ceil<std::chrono::seconds>(cooling->until - now.boottime);
+        return fail(Failure::refused,
+                    found->key.text() +
+                        " opened more connections than its grant was good for: no login "
+                        "opens port 25 for it for another " +
+                        duration_text(left),
+                    "look for an infected machine there; `sekisho grant add` opens it at once");
+    }
     return *found;
+}
+
+Result<std::uint32_t> Grants::budget_of(const GrantRequest& request) const {
+    const std::uint32_t budget = request.budget.value_or(rules_.get().budget);
+    if (budget > largest_budget) {
+        return fail(Failure::invalid, "a budget of " + std::to_string(budget) + " connections is too large",
+                    "ask for at most " + std::to_string(largest_budget) + ", or for 0: any number");
+    }
+    return budget;
 }
 
 Result<std::chrono::seconds> Grants::term(const GrantRequest& request) const {
@@ -73,7 +92,7 @@ void Grants::set_end(const Prefix& key, Holding& holding, BootTime expires) {
 
 // Takes the grant out of a holding; what the kernel and the store have to do is appended. The kernel comes
 // first: a grant that has ended must not live on because the disk is slow.
-void Grants::drop_grant(Holdings::iterator place, Actions& actions) {
+void Grants::drop_grant(Holdings::iterator place, Flows flows, Actions& actions) {
     const Prefix key = place->first;
     Holding& holding = place->second;
     by_end_.erase({holding.expires, key});
@@ -85,19 +104,23 @@ void Grants::drop_grant(Holdings::iterator place, Actions& actions) {
         actions.emplace_back(PutEntry{entry_of(key, holding)});
     } else {
         holdings_.erase(place);
-        actions.emplace_back(RemoveEntry{key});
+        actions.emplace_back(flows == Flows::end ? Action(RemoveEntry{key}) : Action(RetireEntry{key}));
     }
     actions.emplace_back(ForgetGrant{key});
 }
 
 Result<Actions> Grants::open(const GrantRequest& request, const Now& now, Grant& granted) {
-    const auto placement = openable(request.address);
+    const auto placement = openable(request, now);
     if (!placement) {
         return std::unexpected(placement.error());
     }
     const auto lifetime = term(request);
     if (!lifetime) {
         return std::unexpected(lifetime.error());
+    }
+    const auto budget = budget_of(request);
+    if (!budget) {
+        return std::unexpected(budget.error());
     }
     boot_ = now.boot;
     const BootTime end = now.boottime + *lifetime;
@@ -112,16 +135,23 @@ Result<Actions> Grants::open(const GrantRequest& request, const Now& now, Grant&
         holding.since = now.wall;
     }
     set_end(key, holding, end);
+    holding.budget = *budget;
     holding.renewed = now.wall;
     holding.expires_wall = now.wall + *lifetime;
     holding.source = request.source;
     holding.user = request.user;
     holding.reason = request.reason;
     granted = grant_of(key, holding);
-    return Actions{PutEntry{entry_of(key, holding)}, SaveGrant{granted}};
+    KernelEntry entry = entry_of(key, holding);
+    entry.renewed = true;
+    Actions actions{PutEntry{std::move(entry)}, SaveGrant{granted}};
+    if (cool_downs_.erase(key) != 0) {
+        actions.emplace_back(ForgetCoolDown{key});
+    }
+    return actions;
 }
 
-Result<Actions> Grants::revoke(const Address& address, const Now& now) {
+Result<Actions> Grants::revoke(const Address& address, const Now& now, Flows flows) {
     const auto placement = placements_.place(address);
     const auto place = placement ? holdings_.find(placement->key) : holdings_.end();
     if (place == holdings_.end() || !place->second.alive(now)) {
@@ -131,15 +161,16 @@ Result<Actions> Grants::revoke(const Address& address, const Now& now) {
                         "` says whether and why its port 25 is open");
     }
     Actions actions;
-    drop_grant(place, actions);
+    drop_grant(place, flows, actions);
     return actions;
 }
 
 Actions Grants::sweep(const Now& now) {
     Actions actions;
     while (!by_end_.empty() && by_end_.begin()->first <= now.boottime) {
-        drop_grant(holdings_.find(by_end_.begin()->second), actions);
+        drop_grant(holdings_.find(by_end_.begin()->second), Flows::go_on, actions);
     }
+    sweep_cool_downs(now, actions);
     return actions;
 }
 
@@ -155,7 +186,8 @@ Grant Grants::grant_of(const Prefix& key, const Holding& holding) const {
                  .expires = holding.expires,
                  .expires_wall = holding.expires_wall,
                  .boot = boot_,
-                 .generation = holding.generation};
+                 .generation = holding.generation,
+                 .budget = holding.budget};
 }
 
 KernelEntry Grants::entry_of(const Prefix& key, const Holding& holding) {
@@ -163,7 +195,8 @@ KernelEntry Grants::entry_of(const Prefix& key, const Holding& holding) {
                        .exempt = holding.exempt,
                        .granted = holding.granted,
                        .expires = holding.granted ? holding.expires : BootTime::zero(),
-                       .generation = holding.generation};
+                       .generation = holding.generation,
+                       .budget = holding.budget};
 }
 
 std::vector<Grant> Grants::list(const Now& now) const {
@@ -197,6 +230,7 @@ std::optional<Grant> Grants::find(const Address& address, const Now& now) const 
 GrantRequest request_of(const LoginEvent& login) {
     return GrantRequest{.address = login.address,
                         .lifetime = login.lifetime,
+                        .budget = {},
                         .source = login.reporter,
                         .user = login.user,
                         .reason = login.protocol.empty() ? "login" : login.protocol + " login"};

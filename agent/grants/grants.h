@@ -44,6 +44,17 @@ struct Grant {
     WallTime expires_wall{};  // the same moment on the wall clock, for the next boot
     std::string boot;         // the boot that `expires` belongs to
     std::uint32_t generation = 0;
+    std::uint32_t budget = 0;  // new connections it is good for in all; 0: any number
+};
+
+// After a budget was overrun, no login opens anything for the key for a while.
+struct CoolDown {
+    Prefix key;
+    std::string user;  // whose grant it was
+    BootTime until{};  // as in Grant
+    WallTime until_wall{};
+    WallTime since{};
+    std::string boot;
 };
 
 // A static contract: these addresses always pass.
@@ -60,12 +71,21 @@ struct KernelEntry {
     bool granted = false;
     BootTime expires{};
     std::uint32_t generation = 0;
+    std::uint32_t budget = 0;  // see Grant
+    bool renewed = false;      // in PutEntry: the budget begins anew, as it does with another generation
+    bool overrun = false;      // from the kernel: it was overrun, and there are no new connections
 };
 
-// What must happen outside, in this order. `put_entry` replaces all that the kernel holds of the key.
+// What must happen outside, in this order. `put_entry` replaces all that the kernel holds of the key but what
+// it counts.
 struct PutEntry {
     KernelEntry entry;
 };
+// Nothing is open any more; the connections that were opened go on.
+struct RetireEntry {
+    Prefix key;
+};
+// The connections end, too.
 struct RemoveEntry {
     Prefix key;
 };
@@ -78,23 +98,41 @@ struct SaveGrant {
 struct ForgetGrant {
     Prefix key;
 };
+struct SaveCoolDown {
+    CoolDown cool_down;
+};
+struct ForgetCoolDown {
+    Prefix key;
+};
 struct SaveExemption {
     Exemption exemption;
 };
 struct ForgetExemption {
     Prefix prefix;
 };
-using Action = std::variant<PutEntry, RemoveEntry, SetWideExemptions, SaveGrant, ForgetGrant, SaveExemption,
-                            ForgetExemption>;
+using Action = std::variant<PutEntry, RetireEntry, RemoveEntry, SetWideExemptions, SaveGrant, ForgetGrant,
+                            SaveCoolDown, ForgetCoolDown, SaveExemption, ForgetExemption>;
 using Actions = std::vector<Action>;
 
 // Asked for by a login or by an operator.
 struct GrantRequest {
     Address address;
     std::optional<std::chrono::seconds> lifetime;  // else the configuration's
+    std::optional<std::uint32_t> budget;           // else the configuration's; 0: none
     std::string source;
     std::string user;
     std::string reason;
+    bool ends_cool_down = false;  // an operator knows why
+};
+
+// What revoking does to the connections that were opened under a grant.
+enum class Flows : std::uint8_t { go_on, end };
+
+// What a store remembers.
+struct Stored {
+    std::vector<Grant> grants;
+    std::vector<Exemption> exemptions;
+    std::vector<CoolDown> cool_downs;
 };
 
 // All grants and exemptions of the box. Not thread-safe. Refusals are Errors whose text an operator can read.
@@ -107,13 +145,18 @@ public:
     [[nodiscard]] std::optional<Placement> place(const Address& address) const;
 
     // Opens, or renews: a running grant is never shortened, and its generation stays. Who and why change only
-    // when the end does. Refused (Failure::refused) for an address in no pool, in a shared pool;
-    // Failure::invalid for a lifetime of 0 or beyond the longest. `granted` is set to the grant as it stands
+    // when the end does; the budget begins anew with it. Refused (Failure::refused) for an address in no
+    // pool, in a shared pool, and while its key cools down; Failure::invalid for a lifetime of 0 or beyond
+    // the longest, or a budget beyond largest_budget. `granted` is set to the grant as it stands
     // afterwards.
     [[nodiscard]] Result<Actions> open(const GrantRequest& request, const Now& now, Grant& granted);
 
     // Ends the grant of the address's key at once. Failure::not_found if there is none that is alive.
-    [[nodiscard]] Result<Actions> revoke(const Address& address, const Now& now);
+    [[nodiscard]] Result<Actions> revoke(const Address& address, const Now& now, Flows flows = Flows::go_on);
+
+    // The kernel says that the grant of this generation was used more often than it was good for: it ends,
+    // and its key cools down. Nothing if it has ended already.
+    [[nodiscard]] Actions overrun(const Prefix& key, std::uint32_t generation, const Now& now);
 
     // Failure::refused if the prefix lies in no pool (it would change nothing), is wider than its pool's
     // prefix, or narrower than a subscriber's key; Failure::conflict if it is there already; Failure::invalid
@@ -132,15 +175,17 @@ public:
     // length) is removed; an exemption of that kind is kept without effect, because a slip in the
     // configuration must not end a contract. Of exemptions the store's word counts. The kernel's entries that
     // are right already are not written again.
-    [[nodiscard]] Actions take_over(const std::vector<Grant>& stored,
-                                    const std::vector<Exemption>& exemptions,
-                                    const std::vector<KernelEntry>& kernel, const Now& now);
+    [[nodiscard]] Actions take_over(const Stored& stored, const std::vector<KernelEntry>& kernel,
+                                    const Now& now);
 
     // Alive at `now`, in the order of their keys.
     [[nodiscard]] std::vector<Grant> list(const Now& now) const;
     // How many those are. Costs next to nothing: whoever only counts must not hold up a login.
     [[nodiscard]] std::size_t count(const Now& now) const;
     [[nodiscard]] std::optional<Grant> find(const Address& address, const Now& now) const;
+    // Those that cool down at `now`, in the order of their keys; and that of the address.
+    [[nodiscard]] std::vector<CoolDown> cool_downs(const Now& now) const;
+    [[nodiscard]] std::optional<CoolDown> cool_down_of(const Address& address, const Now& now) const;
     [[nodiscard]] std::vector<Exemption> exemptions() const;
     // Those that have no effect under this configuration: in no pool, wider than the pool, narrower than a
     // key.
@@ -154,6 +199,7 @@ private:
         bool exempt = false;
         bool granted = false;
         std::uint32_t generation = 0;
+        std::uint32_t budget = 0;
         BootTime expires{};
         WallTime since{};
         WallTime renewed{};
@@ -167,7 +213,8 @@ private:
     using Holdings = std::map<Prefix, Holding>;
     using KernelEntries = std::map<Prefix, KernelEntry>;
 
-    [[nodiscard]] Result<Placement> openable(const Address& address) const;
+    [[nodiscard]] Result<Placement> openable(const GrantRequest& request, const Now& now) const;
+    [[nodiscard]] Result<std::uint32_t> budget_of(const GrantRequest& request) const;
     [[nodiscard]] Result<std::chrono::seconds> term(const GrantRequest& request) const;
     [[nodiscard]] Grant grant_of(const Prefix& key, const Holding& holding) const;
     [[nodiscard]] static KernelEntry entry_of(const Prefix& key, const Holding& holding);
@@ -176,9 +223,12 @@ private:
     Fit enforce(const Prefix& prefix, Placement& placement);
     std::uint32_t next_generation(const Now& now);
     void set_end(const Prefix& key, Holding& holding, BootTime expires);
-    void drop_grant(Holdings::iterator place, Actions& actions);
+    void drop_grant(Holdings::iterator place, Flows flows, Actions& actions);
+    void begin_cool_down(const Prefix& key, const std::string& user, const Now& now, Actions& actions);
+    void sweep_cool_downs(const Now& now, Actions& actions);
 
     void forget_all();
+    void resume(const CoolDown& cool_down, const Now& now, Actions& on_disk);
     void resume(const Grant& grant, const KernelEntries& held, const Now& now, Actions& on_disk);
     void adopt(const KernelEntry& entry, const Now& now, Actions& on_disk);
     [[nodiscard]] Actions reconcile(const KernelEntries& held);
@@ -187,6 +237,7 @@ private:
     Placements placements_;
     Holdings holdings_;
     std::set<std::pair<BootTime, Prefix>> by_end_;  // of all that are granted
+    std::map<Prefix, CoolDown> cool_downs_;
     std::map<Prefix, Exemption> exemptions_;
     std::map<std::pair<Family, int>, std::size_t> exempt_lengths_;  // of those in force: how many of each
     std::set<Prefix> wide_;                                         // exemptions in force wider than a key

@@ -40,10 +40,13 @@ bool same_effect(const KernelEntry& one, const KernelEntry& other) {
            (!one.granted || (one.expires == other.expires && one.generation == other.generation));
 }
 
+bool is_for_the_disk(const Action& action) {
+    return !std::holds_alternative<PutEntry>(action) && !std::holds_alternative<RetireEntry>(action);
+}
+
 }  // namespace
 
-Actions Grants::take_over(const std::vector<Grant>& stored, const std::vector<Exemption>& exemptions,
-                          const std::vector<KernelEntry>& kernel, const Now& now) {
+Actions Grants::take_over(const Stored& stored, const std::vector<KernelEntry>& kernel, const Now& now) {
     forget_all();
     boot_ = now.boot;
     KernelEntries held;
@@ -51,19 +54,28 @@ Actions Grants::take_over(const std::vector<Grant>& stored, const std::vector<Ex
         held.emplace(entry.key, entry);
         generation_ = std::max(generation_, entry.generation);
     }
-    for (const Exemption& exemption : exemptions) {
+    for (const Exemption& exemption : stored.exemptions) {
         Placement placement;
         if (exemptions_.emplace(exemption.prefix, exemption).second) {
             enforce(exemption.prefix, placement);
         }
     }
     Actions on_disk;
-    for (const Grant& grant : stored) {
+    for (const CoolDown& cool_down : stored.cool_downs) {
+        resume(cool_down, now, on_disk);
+    }
+    for (const Grant& grant : stored.grants) {
         generation_ = std::max(generation_, grant.generation);
         resume(grant, held, now, on_disk);
     }
     for (const auto& [key, entry] : held) {
         adopt(entry, now, on_disk);
+    }
+    for (const auto& [key, entry] : held) {
+        if (entry.overrun) {  // nobody was there to be told; what the kernel must do is reconcile()'s
+            std::ranges::copy_if(overrun(key, entry.generation, now), std::back_inserter(on_disk),
+                                 is_for_the_disk);
+        }
     }
     Actions actions = reconcile(held);
     std::ranges::move(on_disk, std::back_inserter(actions));
@@ -73,6 +85,7 @@ Actions Grants::take_over(const std::vector<Grant>& stored, const std::vector<Ex
 void Grants::forget_all() {
     holdings_.clear();
     by_end_.clear();
+    cool_downs_.clear();
     exemptions_.clear();
     exempt_lengths_.clear();
     wide_.clear();
@@ -100,6 +113,7 @@ void Grants::resume(const Grant& grant, const KernelEntries& held, const Now& no
     Holding& holding = holdings_[grant.key];
     set_end(grant.key, holding, *end);
     holding.generation = grant.generation;
+    holding.budget = grant.budget;
     holding.since = grant.since;
     holding.renewed = grant.renewed;
     holding.expires_wall = grant.expires_wall;
@@ -147,7 +161,7 @@ Actions Grants::reconcile(const KernelEntries& held) {
         const auto successor = holdings_.lower_bound(Prefix{key.address, 0});
         const bool replaced = successor != holdings_.end() && successor->first.address == key.address;
         if (!replaced) {
-            (entry.exempt ? last : actions).emplace_back(RemoveEntry{key});
+            (entry.exempt ? last : actions).emplace_back(RetireEntry{key});
         }
     }
     for (auto& [key, holding] : holdings_) {

@@ -10,7 +10,7 @@ namespace {
 
 // Times are nanoseconds: `..._wall` and `since` since 1970 in UTC, `..._boot` of CLOCK_BOOTTIME in the boot
 // named beside it. Keys and prefixes are text, because an operator may want to read this file with any tool.
-constexpr std::array<const char*, 1> steps = {
+constexpr std::array<const char*, 2> steps = {
     R"(
     CREATE TABLE grants (
         key TEXT PRIMARY KEY,
@@ -29,6 +29,17 @@ constexpr std::array<const char*, 1> steps = {
         prefix TEXT PRIMARY KEY,
         note TEXT NOT NULL,
         since INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    )",
+    R"(
+    ALTER TABLE grants ADD COLUMN budget INTEGER NOT NULL DEFAULT 0;
+    CREATE TABLE cool_downs (
+        key TEXT PRIMARY KEY,
+        user TEXT NOT NULL,
+        since INTEGER NOT NULL,
+        until_boot INTEGER NOT NULL,
+        until_wall INTEGER NOT NULL,
+        boot TEXT NOT NULL
     ) STRICT, WITHOUT ROWID;
     )",
 };

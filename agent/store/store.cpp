@@ -19,15 +19,21 @@ constexpr int busy_milliseconds = 100;
 constexpr std::string_view save_grant =
     "INSERT OR REPLACE INTO grants (key, pool, source, user, reason, since, renewed, expires_boot, "
     "expires_wall, boot, "
-    "generation) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    "generation, budget) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 constexpr std::string_view load_grants =
-    "SELECT key, pool, source, user, reason, since, renewed, expires_boot, expires_wall, boot, generation "
-    "FROM grants";
+    "SELECT key, pool, source, user, reason, since, renewed, expires_boot, expires_wall, boot, generation, "
+    "budget FROM grants";
 constexpr std::string_view forget_grant = "DELETE FROM grants WHERE key = ?";
 constexpr std::string_view save_exemption =
     "INSERT OR REPLACE INTO exemptions (prefix, note, since) VALUES (?, ?, ?)";
 constexpr std::string_view load_exemptions = "SELECT prefix, note, since FROM exemptions";
 constexpr std::string_view forget_exemption = "DELETE FROM exemptions WHERE prefix = ?";
+constexpr std::string_view save_cool_down =
+    "INSERT OR REPLACE INTO cool_downs (key, user, since, until_boot, until_wall, boot) VALUES (?, ?, ?, ?, "
+    "?, ?)";
+constexpr std::string_view load_cool_downs =
+    "SELECT key, user, since, until_boot, until_wall, boot FROM cool_downs";
+constexpr std::string_view forget_cool_down = "DELETE FROM cool_downs WHERE key = ?";
 
 grants::WallTime wall(std::int64_t nanoseconds) {
     return grants::WallTime(std::chrono::nanoseconds(nanoseconds));
@@ -72,7 +78,9 @@ Result<Store> Store::open(const std::filesystem::path& file) {
     for (const auto& [statement, sql] : {std::pair{&statements.save_grant, save_grant},
                                          {&statements.forget_grant, forget_grant},
                                          {&statements.save_exemption, save_exemption},
-                                         {&statements.forget_exemption, forget_exemption}}) {
+                                         {&statements.forget_exemption, forget_exemption},
+                                         {&statements.save_cool_down, save_cool_down},
+                                         {&statements.forget_cool_down, forget_cool_down}}) {
         auto prepared = database->prepare(sql);
         if (!prepared) {
             return std::unexpected(prepared.error());
@@ -90,6 +98,10 @@ bool Store::owe(const grants::Actions& actions) {
             owed_grants_.insert_or_assign(saved->grant.key, saved->grant);
         } else if (const auto* forgotten = std::get_if<grants::ForgetGrant>(&action)) {
             owed_grants_.insert_or_assign(forgotten->key, std::nullopt);
+        } else if (const auto* cooling = std::get_if<grants::SaveCoolDown>(&action)) {
+            owed_cool_downs_.insert_or_assign(cooling->cool_down.key, cooling->cool_down);
+        } else if (const auto* cooled = std::get_if<grants::ForgetCoolDown>(&action)) {
+            owed_cool_downs_.insert_or_assign(cooled->key, std::nullopt);
         } else if (const auto* contract = std::get_if<grants::SaveExemption>(&action)) {
             owed_exemptions_.insert_or_assign(contract->exemption.prefix, contract->exemption);
         } else if (const auto* ended = std::get_if<grants::ForgetExemption>(&action)) {
@@ -121,6 +133,7 @@ Result<void> Store::flush() {
     }
     owed_grants_.clear();
     owed_exemptions_.clear();
+    owed_cool_downs_.clear();
     return {};
 }
 
@@ -156,6 +169,15 @@ Result<void> Store::write() {
 }
 
 Result<void> Store::write_owed() {
+    for (const auto write : {&Store::write_grants, &Store::write_exemptions, &Store::write_cool_downs}) {
+        if (auto written = (this->*write)(); !written) {
+            return written;
+        }
+    }
+    return {};
+}
+
+Result<void> Store::write_grants() {
     for (const auto& [key, grant] : owed_grants_) {
         Statement& statement = grant ? statements_.save_grant : statements_.forget_grant;
         statement.bind(1, key.text());
@@ -169,12 +191,17 @@ Result<void> Store::write_owed() {
                 .bind(8, grant->expires.count())
                 .bind(9, number(grant->expires_wall))
                 .bind(10, grant->boot)
-                .bind(11, std::int64_t{grant->generation});
+                .bind(11, std::int64_t{grant->generation})
+                .bind(12, std::int64_t{grant->budget});
         }
         if (auto done = statement.run(); !done) {
             return done;
         }
     }
+    return {};
+}
+
+Result<void> Store::write_exemptions() {
     for (const auto& [prefix, exemption] : owed_exemptions_) {
         Statement& statement = exemption ? statements_.save_exemption : statements_.forget_exemption;
         statement.bind(1, prefix.text());
@@ -186,6 +213,69 @@ Result<void> Store::write_owed() {
         }
     }
     return {};
+}
+
+Result<void> Store::write_cool_downs() {
+    for (const auto& [key, cool_down] : owed_cool_downs_) {
+        Statement& statement = cool_down ? statements_.save_cool_down : statements_.forget_cool_down;
+        statement.bind(1, key.text());
+        if (cool_down) {
+            statement.bind(2, cool_down->user)
+                .bind(3, number(cool_down->since))
+                .bind(4, cool_down->until.count())
+                .bind(5, number(cool_down->until_wall))
+                .bind(6, cool_down->boot);
+        }
+        if (auto done = statement.run(); !done) {
+            return done;
+        }
+    }
+    return {};
+}
+
+Result<grants::Stored> Store::load() const {
+    auto all_grants = grants();
+    if (!all_grants) {
+        return std::unexpected(all_grants.error());
+    }
+    auto contracts = exemptions();
+    if (!contracts) {
+        return std::unexpected(contracts.error());
+    }
+    auto cooling = cool_downs();
+    if (!cooling) {
+        return std::unexpected(cooling.error());
+    }
+    return grants::Stored{.grants = std::move(*all_grants),
+                          .exemptions = std::move(*contracts),
+                          .cool_downs = std::move(*cooling)};
+}
+
+Result<std::vector<grants::CoolDown>> Store::cool_downs() const {
+    auto statement = database_.prepare(load_cool_downs);
+    if (!statement) {
+        return std::unexpected(statement.error());
+    }
+    std::vector<grants::CoolDown> all;
+    while (true) {
+        const auto row = statement->step();
+        if (!row) {
+            return std::unexpected(row.error());
+        }
+        if (!*row) {
+            return all;
+        }
+        const auto key = parse_prefix(statement->text(0));
+        if (!key) {
+            return bad_row(database_, "cool_downs", statement->text(0), key.error());
+        }
+        all.push_back({.key = *key,
+                       .user = statement->text(1),
+                       .until = std::chrono::nanoseconds(statement->integer(3)),
+                       .until_wall = wall(statement->integer(4)),
+                       .since = wall(statement->integer(2)),
+                       .boot = statement->text(5)});
+    }
 }
 
 Result<std::vector<grants::Grant>> Store::grants() const {
@@ -216,7 +306,8 @@ Result<std::vector<grants::Grant>> Store::grants() const {
                        .expires = std::chrono::nanoseconds(statement->integer(7)),
                        .expires_wall = wall(statement->integer(8)),
                        .boot = statement->text(9),
-                       .generation = static_cast<std::uint32_t>(statement->integer(10))});
+                       .generation = static_cast<std::uint32_t>(statement->integer(10)),
+                       .budget = static_cast<std::uint32_t>(statement->integer(11))});
     }
 }
 

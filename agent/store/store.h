@@ -33,11 +33,12 @@ public:
     [[nodiscard]] Result<void> flush();
 
     // How many keys and prefixes are owed to the disk.
-    [[nodiscard]] std::size_t owed() const { return owed_grants_.size() + owed_exemptions_.size(); }
+    [[nodiscard]] std::size_t owed() const {
+        return owed_grants_.size() + owed_exemptions_.size() + owed_cool_downs_.size();
+    }
 
     // What the file holds, in no particular order. Failure::invalid if a row can't be understood.
-    [[nodiscard]] Result<std::vector<grants::Grant>> grants() const;
-    [[nodiscard]] Result<std::vector<grants::Exemption>> exemptions() const;
+    [[nodiscard]] Result<grants::Stored> load() const;
 
     static constexpr std::chrono::seconds retry_interval{10};
 
@@ -45,11 +46,14 @@ private:
     // What became of a key or prefix last: its value, or nothing if it is to be forgotten.
     using OwedGrants = std::map<Prefix, std::optional<grants::Grant>>;
     using OwedExemptions = std::map<Prefix, std::optional<grants::Exemption>>;
+    using OwedCoolDowns = std::map<Prefix, std::optional<grants::CoolDown>>;
     struct Statements {
         Statement save_grant;
         Statement forget_grant;
         Statement save_exemption;
         Statement forget_exemption;
+        Statement save_cool_down;
+        Statement forget_cool_down;
     };
 
     Store(Database database, Statements statements);
@@ -57,12 +61,19 @@ private:
     bool owe(const grants::Actions& actions);
     [[nodiscard]] Result<void> write();
     [[nodiscard]] Result<void> write_owed();
+    [[nodiscard]] Result<void> write_grants();
+    [[nodiscard]] Result<void> write_exemptions();
+    [[nodiscard]] Result<void> write_cool_downs();
+    [[nodiscard]] Result<std::vector<grants::Grant>> grants() const;
+    [[nodiscard]] Result<std::vector<grants::Exemption>> exemptions() const;
+    [[nodiscard]] Result<std::vector<grants::CoolDown>> cool_downs() const;
     [[nodiscard]] Result<void> make_durable(bool durable);
 
     Database database_;
     Statements statements_;
     OwedGrants owed_grants_;
     OwedExemptions owed_exemptions_;
+    OwedCoolDowns owed_cool_downs_;
     std::chrono::steady_clock::time_point retry_at_;
     bool durable_ = true;  // PRAGMA synchronous is FULL
 };

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "tc.skel.h"
+#include "upkeep.skel.h"
 #include "xdp.skel.h"
 
 namespace sekisho::bpftest {
@@ -96,6 +97,7 @@ Programs::Programs() {
 Programs::~Programs() {
     munmap(table_, sizeof(sekisho_table));
     close(inner_);
+    sekisho_upkeep__destroy(upkeep_);
     sekisho_tc__destroy(tc_);
     sekisho_xdp__destroy(xdp_);
 }
@@ -105,14 +107,39 @@ void Programs::load() {
     require(xdp_ != nullptr, "loading the XDP programs");
     tc_ = sekisho_tc__open();
     require(tc_ != nullptr, "opening the TC programs");
+    share_maps(tc_->obj);
+    require(sekisho_tc__load(tc_) == 0, "loading the TC programs");
+    upkeep_ = sekisho_upkeep__open();
+    require(upkeep_ != nullptr, "opening the programs that the agent runs");
+    share_maps(upkeep_->obj);
+    require(sekisho_upkeep__load(upkeep_) == 0, "loading the programs that the agent runs");
+}
+
+void Programs::share_maps(bpf_object* object) const {
     bpf_map* theirs = nullptr;
-    bpf_object__for_each_map(theirs, tc_->obj) {
+    bpf_object__for_each_map(theirs, object) {
         const bpf_map* ours = bpf_object__find_map_by_name(xdp_->obj, bpf_map__name(theirs));
         if (ours != nullptr && bpf_map__name(theirs)[0] != '.') {
             require(bpf_map__reuse_fd(theirs, bpf_map__fd(ours)) == 0, "sharing a map");
         }
     }
-    require(sekisho_tc__load(tc_) == 0, "loading the TC programs");
+}
+
+void Programs::run_upkeep(const char* program, void* context, std::size_t size) const {
+    bpf_test_run_opts options{};
+    options.sz = sizeof(options);
+    options.ctx_in = context;
+    options.ctx_size_in = static_cast<__u32>(size);
+    const bpf_program* found = bpf_object__find_program_by_name(upkeep_->obj, program);
+    require(found != nullptr && bpf_prog_test_run_opts(bpf_program__fd(found), &options) == 0, program);
+}
+
+void Programs::change(const char* program, sekisho_change& change) const {
+    run_upkeep(program, &change, sizeof(change));
+}
+
+void Programs::sweep(sekisho_sweep& sweep) const {
+    run_upkeep("sweep_flows", &sweep, sizeof(sweep));
 }
 
 void Programs::make_table() {
@@ -144,6 +171,10 @@ void Programs::reset() {
     while (bpf_map_get_next_key(map("sekisho_entries"), nullptr, &key) == 0) {
         require(bpf_map_delete_elem(map("sekisho_entries"), &key) == 0, "emptying the entries");
     }
+    sekisho_flow_key flow{};
+    while (bpf_map_get_next_key(map("sekisho_flows"), nullptr, &flow) == 0) {
+        require(bpf_map_delete_elem(map("sekisho_flows"), &flow) == 0, "emptying the flows");
+    }
     std::uint32_t index = 0;
     while (bpf_map_get_next_key(map("sekisho_interfaces"), nullptr, &index) == 0) {
         remove_interface(index);
@@ -167,9 +198,20 @@ void Programs::remove_table() const {
 void Programs::put_entry(const sekisho_key& key, std::uint8_t flags, std::uint64_t expires_ns) const {
     sekisho_entry entry{};
     entry.key = key;
-    entry.flags = flags;
+    entry.flags = flags | SEKISHO_ENTRY_UNLIMITED;
     entry.expires_ns = expires_ns;
-    require(bpf_map_update_elem(map("sekisho_entries"), &key, &entry, BPF_ANY) == 0, "putting an entry in");
+    put_entry(entry);
+}
+
+void Programs::put_entry(const sekisho_entry& entry) const {
+    require(bpf_map_update_elem(map("sekisho_entries"), &entry.key, &entry, BPF_ANY) == 0,
+            "putting an entry in");
+}
+
+std::optional<sekisho_entry> Programs::entry(const sekisho_key& key) const {
+    sekisho_entry found{};
+    return bpf_map_lookup_elem(map("sekisho_entries"), &key, &found) == 0 ? std::optional(found)
+                                                                          : std::nullopt;
 }
 
 void Programs::put_interface(std::uint32_t index, const sekisho_interface& interface) const {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -12,8 +13,10 @@
 #include "bpf/sekisho_abi.h"
 #include "tests/bpf/packet.h"
 
+struct bpf_object;
 struct bpf_program;
 struct sekisho_tc;
+struct sekisho_upkeep;
 struct sekisho_xdp;
 
 namespace sekisho::bpftest {
@@ -61,7 +64,14 @@ public:
     [[nodiscard]] sekisho_table& table() { return *table_; }
     void remove_table() const;
 
+    // Without a budget.
     void put_entry(const sekisho_key& key, std::uint8_t flags, std::uint64_t expires_ns) const;
+    void put_entry(const sekisho_entry& entry) const;
+    // Nothing where there is none.
+    [[nodiscard]] std::optional<sekisho_entry> entry(const sekisho_key& key) const;
+    // What the agent runs: see upkeep.bpf.c.
+    void change(const char* program, sekisho_change& change) const;
+    void sweep(sekisho_sweep& sweep) const;
     void put_interface(std::uint32_t index, const sekisho_interface& interface) const;
     void remove_interface(std::uint32_t index) const;
     // Lets all CPUs begin a new second of answers.
@@ -83,10 +93,13 @@ public:
 private:
     Programs();
     void load();
+    void share_maps(bpf_object* object) const;
+    void run_upkeep(const char* program, void* context, std::size_t size) const;
     void make_table();
 
     sekisho_xdp* xdp_ = nullptr;
     sekisho_tc* tc_ = nullptr;
+    sekisho_upkeep* upkeep_ = nullptr;
     int inner_ = -1;
     sekisho_table* table_ = nullptr;
 };

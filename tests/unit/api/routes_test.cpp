@@ -28,7 +28,10 @@ GrantStatus grant_for(const Prefix& key) {
             .reason = "pop3 login",
             .since = noon,
             .expires = noon + 600s,
-            .left = 599s};
+            .left = 599s,
+            .budget = 50,
+            .connections_left = {},
+            .flows = {}};
 }
 
 // An agent that knows 192.0.2.1, and notes what it is told.
@@ -46,6 +49,9 @@ public:
                       .interfaces = 2,
                       .grants = 3,
                       .exemptions = 4,
+                      .cool_downs = 5,
+                      .flows = 6,
+                      .overruns = 7,
                       .pools = {{"dsl", "reset", {parse_prefix("192.0.2.0/24").value()}}},
                       .counts = {{"not_granted", "reset", 5, 370}},
                       .logins = {{"mail1", 1, 2, 3}}};
@@ -69,20 +75,29 @@ public:
         if (address != parse_address("192.0.2.1").value()) {
             return fail(Failure::not_found, address.text() + " has no grant");
         }
-        return grant_for({address, 32});
+        GrantStatus found = grant_for({address, 32});
+        found.connections_left = 49;
+        found.flows = 1;
+        return found;
     }
-    [[nodiscard]] Result<GrantStatus> add_grant(const Address& address,
-                                                std::optional<std::chrono::seconds> lifetime,
-                                                const std::string& reason) override {
-        calls.push_back("grant " + address.text() + " " +
-                        (lifetime ? std::to_string(lifetime->count()) : "-") + " " + reason);
-        if (address.family == Family::ipv6) {
+    [[nodiscard]] std::vector<CoolDownStatus> cool_downs() const override {
+        return {{.key = parse_prefix("192.0.2.9/32").value(),
+                 .user = "bob",
+                 .since = noon,
+                 .until = noon + 900s,
+                 .left = 899s}};
+    }
+    [[nodiscard]] Result<GrantStatus> add_grant(const GrantOrder& order) override {
+        calls.push_back("grant " + order.address.text() + " " +
+                        (order.lifetime ? std::to_string(order.lifetime->count()) : "-") + " " +
+                        (order.budget ? std::to_string(*order.budget) + " " : "") + order.reason);
+        if (order.address.family == Family::ipv6) {
             return fail(Failure::refused, "in no pool", "see config");
         }
-        return grant_for({address, 32});
+        return grant_for({order.address, 32});
     }
-    [[nodiscard]] Result<void> revoke_grant(const Address& address) override {
-        calls.push_back("revoke " + address.text());
+    [[nodiscard]] Result<void> revoke_grant(const Address& address, bool kill) override {
+        calls.push_back((kill ? "kill " : "revoke ") + address.text());
         return address.family == Family::ipv4 ? Result<void>() : fail(Failure::not_found, "none");
     }
     [[nodiscard]] std::vector<ExemptionStatus> exemptions() const override {
@@ -155,6 +170,7 @@ TEST_F(Routes, Reports) {
     EXPECT_EQ(parsed(ask("GET", "/v1/status")),
               json::parse(R"({"state":"enforcing","since":"2026-01-31T12:00:00Z",
         "uptime_seconds":90,"pid":42,"interfaces":2,"grants":3,"exemptions":4,
+        "cool_downs":5,"flows":6,"overruns":7,
         "pools":[{"name":"dsl","action":"reset","prefixes":["192.0.2.0/24"]}],
         "counts":[{"reason":"not_granted","verdict":"reset","packets":5,"bytes":370}],
         "logins":[{"name":"mail1","granted":1,"refused":2,"rejected":3}]})"));
@@ -172,10 +188,18 @@ TEST_F(Routes, Reports) {
 TEST_F(Routes, ShowsGrants) {
     const json::value grant =
         json::parse(R"({"key":"192.0.2.1/32","pool":"dsl","source":"mail1","user":"a\"b\n",
-        "reason":"pop3 login","since":"2026-01-31T12:00:00Z","expires":"2026-01-31T12:10:00Z","seconds_left":599})");
-    EXPECT_EQ(parsed(ask("GET", "/v1/grants")), (json::value{{"grants", json::array{grant}}}));
-    EXPECT_EQ(parsed(ask("GET", "/v1/grants/192.0.2.1")), grant);
-    EXPECT_EQ(parsed(ask("GET", "/v1/grants/%3a%3affff%3A192.0.2.1")), grant);
+        "reason":"pop3 login","since":"2026-01-31T12:00:00Z","expires":"2026-01-31T12:10:00Z","seconds_left":599,
+        "budget":50})");
+    const json::value cool_down =
+        json::parse(R"({"key":"192.0.2.9/32","user":"bob","since":"2026-01-31T12:00:00Z",
+        "until":"2026-01-31T12:15:00Z","seconds_left":899})");
+    EXPECT_EQ(parsed(ask("GET", "/v1/grants")),
+              (json::value{{"grants", json::array{grant}}, {"cool_downs", json::array{cool_down}}}));
+    json::value used = grant;
+    used.as_object()["connections_left"] = 49;
+    used.as_object()["flows"] = 1;
+    EXPECT_EQ(parsed(ask("GET", "/v1/grants/192.0.2.1")), used);
+    EXPECT_EQ(parsed(ask("GET", "/v1/grants/%3a%3affff%3A192.0.2.1")), used);
     const Response missing = ask("GET", "/v1/grants/2001:db8::1");
     EXPECT_EQ(missing.status, 404);
     EXPECT_EQ(error_kind(missing), "not_found");
@@ -194,6 +218,20 @@ TEST_F(Routes, OpensAndRevokesGrants) {
     EXPECT_THAT(agent_.calls,
                 ::testing::ElementsAre("grant 192.0.2.7 60 r", "grant 192.0.2.8 - ", "grant 2001:db8::1 - ",
                                        "revoke 192.0.2.7", "revoke 2001:db8::1"));
+}
+
+TEST_F(Routes, BudgetsAndConnections) {
+    EXPECT_EQ(ask("POST", "/v1/grants", R"({"address":"192.0.2.7","budget":5})").status, 201);
+    EXPECT_EQ(ask("POST", "/v1/grants", R"({"address":"192.0.2.7","budget":0})").status, 201);
+    EXPECT_EQ(ask("DELETE", "/v1/grants/192.0.2.7?kill=true").status, 204);
+    EXPECT_EQ(ask("DELETE", "/v1/grants/192.0.2.7?kill=false").status, 204);
+    EXPECT_THAT(agent_.calls, ::testing::ElementsAre("grant 192.0.2.7 - 5 ", "grant 192.0.2.7 - 0 ",
+                                                     "kill 192.0.2.7", "revoke 192.0.2.7"));
+    for (const char* wrong : {"-1", "1.5", "\"5\"", "4294967296", "null"}) {
+        const Response response =
+            ask("POST", "/v1/grants", std::string(R"({"address":"192.0.2.7","budget":)") + wrong + "}");
+        EXPECT_EQ(response.status, 400) << wrong;
+    }
 }
 
 TEST_F(Routes, AKeyNamesItsSubscriber) {

@@ -27,6 +27,9 @@ pin_path = "/sys/fs/bpf/box"
 max_entries = 1024
 ports = [25, 2525]
 answers_per_second = 0
+max_flows = 2048
+flows_per_subscriber = 10
+flow_idle = "10m"
 inbound_replies = "off"
 icmp_source_ipv4 = "192.0.2.1"
 icmp_source_ipv6 = "2001:db8::1"
@@ -55,6 +58,10 @@ prefixes = ["198.51.100.25", "2001:db8:25::25"]
 [grants]
 lifetime = "90s"
 longest = "1h30m"
+budget = 20
+window = "30s"
+window_connections = 5
+cool_down = "1h"
 [api]
 socket = "/run/box.sock"
 operators = ["alice"]
@@ -79,6 +86,9 @@ TEST(Config, ReadsEachSection) {
     EXPECT_EQ(config->dataplane.max_entries, 1024U);
     EXPECT_EQ(config->dataplane.ports, (std::vector<std::uint16_t>{25, 2525}));
     EXPECT_EQ(config->dataplane.answers_per_second, 0U);
+    EXPECT_EQ(config->dataplane.max_flows, 2048U);
+    EXPECT_EQ(config->dataplane.flows_per_subscriber, 10U);
+    EXPECT_EQ(config->dataplane.flow_idle, 10min);
     EXPECT_FALSE(config->dataplane.inbound_replies);
     EXPECT_EQ(config->dataplane.icmp_source_ipv4, parse_address("192.0.2.1").value());
     EXPECT_EQ(config->dataplane.icmp_source_ipv6, parse_address("2001:db8::1").value());
@@ -94,6 +104,10 @@ TEST(Config, ReadsEachSection) {
     EXPECT_EQ(config->interfaces[1].tunnels, Tunnels::inspect);
     EXPECT_EQ(config->grants.lifetime, 90s);
     EXPECT_EQ(config->grants.longest, 90min);
+    EXPECT_EQ(config->grants.budget, 20U);
+    EXPECT_EQ(config->grants.window, 30s);
+    EXPECT_EQ(config->grants.window_connections, 5U);
+    EXPECT_EQ(config->grants.cool_down, 1h);
     EXPECT_EQ(config->api.socket, "/run/box.sock");
     EXPECT_EQ(config->api.operators, std::vector<std::string>{"alice"});
     EXPECT_EQ(config->api.viewers, (std::vector<std::string>{"bob", "carol"}));
@@ -208,6 +222,13 @@ const Mistake value_mistakes[] = {
     {"BareNumberAsDuration", "[grants]\nlifetime = \"600\"", 2, "not a duration", "10m"},
     {"ZeroDuration", "[grants]\nlifetime = \"0s\"", 2, "longer than nothing", ""},
     {"DurationAsNumber", "[grants]\nlifetime = 600", 2, "must be a string", ""},
+    {"NegativeBudget", "[grants]\nbudget = -1", 2, "whole number from 0", ""},
+    {"NoConnections", "[grants]\nwindow_connections = 0", 2, "whole number from 1", ""},
+    {"WindowOfYears", "[grants]\nwindow = \"9000h\"", 2, "longer than a year", "60s"},
+    {"CoolDownOfYears", "[grants]\ncool_down = \"9000h\"", 2, "longer than a year", "15m"},
+    {"NoFlows", "[dataplane]\nmax_flows = 0", 2, "whole number from 16", ""},
+    {"TooManyFlows", "[dataplane]\nflows_per_subscriber = 65001", 2, "whole number from 0", ""},
+    {"FlowsForgottenAtOnce", "[dataplane]\nflow_idle = \"0s\"", 2, "longer than nothing", "15m"},
     {"LifetimeBeyondLongest", "[grants]\nlifetime = \"2h\"\nlongest = \"1h\"", 2,
      "longer than grants.longest", "raise"},
     {"UserNotAString", "[api]\nviewers = [1]", 2, "strings", ""},

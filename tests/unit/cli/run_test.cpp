@@ -39,24 +39,30 @@ Outcome perform(const std::vector<std::string>& arguments) {
 
 constexpr const char* grant =
     R"({"key":"192.0.2.10/32","pool":"dsl","source":"mail1","user":"anna","reason":"pop3 login",)"
-    R"("since":"2026-11-24T01:00:00Z","expires":"2026-11-24T01:10:00Z","seconds_left":598})";
+    R"("since":"2026-11-24T01:00:00Z","expires":"2026-11-24T01:10:00Z","seconds_left":598,)"
+    R"("budget":50,"connections_left":49,"flows":1})";
 
 const std::map<std::string, std::string>& answers() {
     static const std::map<std::string, std::string> all = {
         {"GET /v1/version", answer(200, R"({"version":"9.8.7","abi":1})")},
         {"GET /v1/status",
-         answer(200,
-                R"({"state":"enforcing","since":"2026-11-24T00:00:00Z","uptime_seconds":3605,"pid":77,)"
-                R"("interfaces":2,"grants":1,"exemptions":0,"pools":[{"name":"dsl","action":"reset",)"
-                R"("prefixes":["192.0.2.0/24","2001:db8:100::/40"]}],"counts":[{"reason":"not_granted",)"
-                R"("verdict":"reset","packets":1234,"bytes":74040}],"logins":[{"name":"mail1","granted":5,)"
-                R"("refused":6,"rejected":7}]})")},
+         answer(
+             200,
+             R"({"state":"enforcing","since":"2026-11-24T00:00:00Z","uptime_seconds":3605,"pid":77,)"
+             R"("interfaces":2,"grants":1,"exemptions":0,"cool_downs":1,"flows":2,"pools":[{"name":"dsl","action":"reset",)"
+             R"("prefixes":["192.0.2.0/24","2001:db8:100::/40"]}],"counts":[{"reason":"not_granted",)"
+             R"("verdict":"reset","packets":1234,"bytes":74040}],"logins":[{"name":"mail1","granted":5,)"
+             R"("refused":6,"rejected":7}]})")},
         {"GET /v1/interfaces",
          answer(200, R"({"interfaces":[{"name":"sub-a","index":4,"side":"subscriber","mode":"xdp",)"
                      R"("why":"native XDP: the driver has it","program":31,"attached":true}]})")},
-        {"GET /v1/grants", answer(200, std::string(R"({"grants":[)") + grant + "]}")},
+        {"GET /v1/grants", answer(200, std::string(R"({"grants":[)") + grant +
+                                           R"(],"cool_downs":[{"key":"192.0.2.9/32","user":"bob",)"
+                                           R"("since":"2026-11-24T01:00:00Z","until":"2026-11-24T01:15:00Z",)"
+                                           R"("seconds_left":899}]})")},
         {"POST /v1/grants", answer(201, grant)},
         {"GET /v1/grants/192.0.2.10", answer(200, grant)},
+        {"DELETE /v1/grants/192.0.2.10?kill=true", answer(204, "")},
         {"DELETE /v1/grants/2001%3Adb8%3A100%3A%3A1", answer(204, "")},
         {"GET /v1/exemptions", answer(200, R"({"exemptions":[{"prefix":"192.0.2.128/28","note":"contract 7",)"
                                            R"("since":"2026-01-02T03:04:05Z"}]})")},
@@ -112,6 +118,8 @@ TEST_F(RunTest, Status) {
               "interfaces  2\n"
               "grants      1\n"
               "exemptions  0\n"
+              "cool-downs  1\n"
+              "flows       2\n"
               "\n"
               "POOL  BLOCKED IS  PREFIXES\n"
               "dsl   reset       192.0.2.0/24 2001:db8:100::/40\n"
@@ -133,14 +141,19 @@ TEST_F(RunTest, InterfaceList) {
 TEST_F(RunTest, GrantList) {
     EXPECT_EQ(with_agent({"grant", "list"}).out,
               "KEY            POOL  LEFT   EXPIRES                  SOURCE  USER  REASON\n"
-              "192.0.2.10/32  dsl   9m58s  2026-11-24 01:10:00 UTC  mail1   anna  pop3 login\n");
+              "192.0.2.10/32  dsl   9m58s  2026-11-24 01:10:00 UTC  mail1   anna  pop3 login\n"
+              "\n"
+              "COOLS DOWN    LEFT    UNTIL                    USER\n"
+              "192.0.2.9/32  14m59s  2026-11-24 01:15:00 UTC  bob\n");
 }
 
 TEST_F(RunTest, GrantShow) {
     const Outcome outcome = with_agent({"grant", "show", "192.0.2.10"});
     EXPECT_EQ(outcome.code, 0);
-    EXPECT_THAT(outcome.out, AllOf(HasSubstr("key      192.0.2.10/32\n"), HasSubstr("left     9m58s\n"),
-                                   HasSubstr("user     anna\n")));
+    EXPECT_THAT(outcome.out,
+                AllOf(HasSubstr("key      192.0.2.10/32\n"), HasSubstr("left     9m58s\n"),
+                      HasSubstr("user     anna\n"), HasSubstr("budget   50 connections, 49 left\n"),
+                      HasSubstr("open     1 connections\n")));
 }
 
 TEST_F(RunTest, GrantAddSendsWhatWasSaid) {
@@ -160,6 +173,20 @@ TEST_F(RunTest, GrantRevokeEncodesTheAddress) {
     EXPECT_EQ(outcome.code, 0) << outcome.err;
     EXPECT_EQ(outcome.out, "the grant of 2001:db8:100::1 has ended\n");
     EXPECT_EQ(with_agent({"grant", "revoke", "2001:db8:100::1", "--json"}).out, "{\"ok\":true}\n");
+}
+
+TEST_F(RunTest, BudgetsAndConnections) {
+    EXPECT_EQ(with_agent({"grant", "add", "192.0.2.10", "--budget", "7"}).code, 0);
+    EXPECT_EQ(asked()[0].body, R"({"address":"192.0.2.10","budget":7})");
+    EXPECT_EQ(with_agent({"grant", "add", "192.0.2.10", "--budget", "0"}).code, 0);
+    EXPECT_EQ(asked()[0].body, R"({"address":"192.0.2.10","budget":0})");
+    for (const char* wrong : {"-1", "many", "5x", "1000000001", "0x10"}) {
+        const Outcome outcome = perform({"grant", "add", "192.0.2.10", "--budget", wrong});
+        EXPECT_EQ(outcome.code, 2) << wrong;
+        EXPECT_NE(outcome.err, "") << wrong;
+    }
+    EXPECT_EQ(with_agent({"grant", "revoke", "192.0.2.10", "--kill"}).out,
+              "the grant of 192.0.2.10 has ended, and its connections\n");
 }
 
 TEST_F(RunTest, Exemptions) {

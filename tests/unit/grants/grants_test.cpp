@@ -149,7 +149,7 @@ TEST_F(GrantsTest, ARestartThatFindsNothingRepeatsNoGeneration) {
     const Grant first = open(request("192.0.2.7", 1s), now_);
     Grants next(config_);
     const Now then = later(now_, 2s);
-    std::ignore = next.take_over({}, {}, {}, then);
+    std::ignore = next.take_over({}, {}, then);
     Grant second;
     ASSERT_TRUE(next.open(request("192.0.2.7"), then, second));
     EXPECT_GT(second.generation, first.generation);
@@ -160,7 +160,7 @@ TEST_F(GrantsTest, RevokeEndsAtOnce) {
     const auto actions = grants_.revoke(address("192.0.2.7"), now_);
     ASSERT_TRUE(actions);
     ASSERT_EQ(actions->size(), 2U);
-    EXPECT_EQ(std::get<RemoveEntry>(actions->front()).key, prefix("192.0.2.7/32"));
+    EXPECT_EQ(std::get<RetireEntry>(actions->front()).key, prefix("192.0.2.7/32"));
     EXPECT_EQ(std::get<ForgetGrant>(actions->back()).key, prefix("192.0.2.7/32"));
     EXPECT_FALSE(grants_.find(address("192.0.2.7"), now_));
     EXPECT_TRUE(grants_.sweep(later(now_, 600s)).empty());
@@ -196,7 +196,7 @@ TEST_F(GrantsTest, SweepLooksAtTheRenewedEnd) {
     open(request("192.0.2.1", 10s), now_);
     open(request("192.0.2.1", 10s), later(now_, 5s));
     EXPECT_TRUE(grants_.sweep(later(now_, 14s)).empty());
-    EXPECT_EQ(count<RemoveEntry>(grants_.sweep(later(now_, 15s))), 1U);
+    EXPECT_EQ(count<RetireEntry>(grants_.sweep(later(now_, 15s))), 1U);
 }
 
 TEST_F(GrantsTest, TheListIsInTheOrderOfKeys) {
@@ -235,7 +235,7 @@ TEST_F(GrantsTest, MassesAreSweptAsTheyEnd) {
     }
     std::size_t swept = 0;
     for (int second = 0; second <= 1000; ++second) {
-        swept += count<RemoveEntry>(grants.sweep(later(now_, std::chrono::seconds(second))));
+        swept += count<RetireEntry>(grants.sweep(later(now_, std::chrono::seconds(second))));
     }
     EXPECT_EQ(swept, total);
 }

@@ -176,11 +176,10 @@ private:
             model_.opened, [this](const auto& one) { return one.second.expires <= now_.boottime; });
         look_for_generations();
         grants_ = Grants(config_);
-        const Actions actions =
-            grants_.take_over(outside_.stored(), outside_.contracts(), outside_.entries(), now_);
+        const Actions actions = grants_.take_over(outside_.stored(), outside_.entries(), now_);
         outside_.apply(actions);
         if (!map_lost && !ended) {
-            EXPECT_EQ(count<PutEntry>(actions) + count<RemoveEntry>(actions), 0U);
+            EXPECT_EQ(count<PutEntry>(actions) + count<RetireEntry>(actions), 0U);
         }
         std::erase_if(model_.opened, [this](const auto& one) { return one.second.expires <= now_.boottime; });
     }
@@ -195,7 +194,7 @@ private:
         outside_.wide.clear();
         look_for_generations();
         grants_ = Grants(config_);
-        outside_.apply(grants_.take_over(outside_.stored(), outside_.contracts(), {}, now_));
+        outside_.apply(grants_.take_over(outside_.stored(), {}, now_));
         const std::map<Prefix, Model::Opened> before = std::exchange(model_.opened, {});
         for (const auto& [key, entry] : outside_.kernel) {
             if (!entry.granted) {

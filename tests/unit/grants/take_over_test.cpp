@@ -25,7 +25,7 @@ protected:
     // A new agent; what it does is also carried out.
     Actions start(const Now& at) {
         after_ = Grants(config_);
-        Actions actions = after_.take_over(outside_.stored(), outside_.contracts(), outside_.entries(), at);
+        Actions actions = after_.take_over(outside_.stored(), outside_.entries(), at);
         outside_.apply(actions);
         return actions;
     }
@@ -246,9 +246,10 @@ TEST_F(TakeOverTest, AKeyOfAnotherLengthAtTheSameAddressIsNotTakenAwayWithTheOld
     }
     after_ = Grants(config_);
     const auto actions =
-        after_.take_over({}, {contract("2001:db8:100:7700::/64")}, {{.key = wide, .exempt = true}}, then_);
+        after_.take_over({.grants = {}, .exemptions = {contract("2001:db8:100:7700::/64")}, .cool_downs = {}},
+                         {{.key = wide, .exempt = true}}, then_);
     for (const Action& action : actions) {
-        if (const auto* removed = std::get_if<RemoveEntry>(&action)) {
+        if (const auto* removed = std::get_if<RetireEntry>(&action)) {
             EXPECT_NE(removed->key.address, wide.address);
         }
     }
@@ -277,7 +278,7 @@ TEST_F(TakeOverTest, AnotherKeyLengthEndsTheGrant) {
         if (std::holds_alternative<SetWideExemptions>(actions[i])) {
             table = i;
         }
-        const auto* gone = std::get_if<RemoveEntry>(&actions[i]);
+        const auto* gone = std::get_if<RetireEntry>(&actions[i]);
         removal = gone != nullptr && gone->key == prefix("2001:db8:100:4200::/56") ? i : removal;
     }
     EXPECT_LT(table, removal);
@@ -313,7 +314,7 @@ TEST_F(TakeOverTest, ItBeginsAnew) {
     Grant granted;
     ASSERT_TRUE(grants.open(request("203.0.113.5"), now_, granted));
     ASSERT_TRUE(grants.exempt(contract("203.0.113.6/32")));
-    const Actions actions = grants.take_over({}, {}, {}, then_);
+    const Actions actions = grants.take_over({}, {}, then_);
     EXPECT_EQ(actions.size(), 1U);
     EXPECT_THAT(grants.list(then_), IsEmpty());
     EXPECT_THAT(grants.exemptions(), IsEmpty());

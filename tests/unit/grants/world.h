@@ -58,7 +58,12 @@ inline Now rebooted(const Now& now, std::chrono::nanoseconds by, std::string boo
 }
 
 inline GrantRequest request(const Address& of, std::optional<std::chrono::seconds> lifetime = {}) {
-    return {.address = of, .lifetime = lifetime, .source = "mail1", .user = "alice", .reason = "pop3 login"};
+    return {.address = of,
+            .lifetime = lifetime,
+            .budget = {},
+            .source = "mail1",
+            .user = "alice",
+            .reason = "pop3 login"};
 }
 
 inline GrantRequest request(std::string_view of, std::optional<std::chrono::seconds> lifetime = {}) {
@@ -79,6 +84,7 @@ struct Outside {
     std::vector<Prefix> wide;
     std::map<Prefix, Grant> grants;
     std::map<Prefix, Exemption> exemptions;
+    std::map<Prefix, CoolDown> cool_downs;
 
     void apply(const Actions& actions) {
         for (const Action& action : actions) {
@@ -87,8 +93,9 @@ struct Outside {
     }
 
     [[nodiscard]] std::vector<KernelEntry> entries() const { return values(kernel); }
-    [[nodiscard]] std::vector<Grant> stored() const { return values(grants); }
-    [[nodiscard]] std::vector<Exemption> contracts() const { return values(exemptions); }
+    [[nodiscard]] Stored stored() const {
+        return {.grants = values(grants), .exemptions = values(exemptions), .cool_downs = values(cool_downs)};
+    }
 
 private:
     template <class T>
@@ -102,12 +109,15 @@ private:
     }
 
     void carry_out(const PutEntry& action) { kernel[action.entry.key] = action.entry; }
+    void carry_out(const RetireEntry& action) { carry_out(RemoveEntry{action.key}); }
     void carry_out(const RemoveEntry& action) {
         EXPECT_EQ(kernel.erase(action.key), 1U) << action.key.text() << " was not there";
     }
     void carry_out(const SetWideExemptions& action) { wide = action.prefixes; }
     void carry_out(const SaveGrant& action) { grants[action.grant.key] = action.grant; }
     void carry_out(const ForgetGrant& action) { grants.erase(action.key); }
+    void carry_out(const SaveCoolDown& action) { cool_downs[action.cool_down.key] = action.cool_down; }
+    void carry_out(const ForgetCoolDown& action) { cool_downs.erase(action.key); }
     void carry_out(const SaveExemption& action) { exemptions[action.exemption.prefix] = action.exemption; }
     void carry_out(const ForgetExemption& action) { exemptions.erase(action.prefix); }
 };

@@ -93,7 +93,7 @@ TEST(FullDisk, ARealOneToo) {
         EXPECT_EQ(store->grants().value().size(), static_cast<std::size_t>(accepted) + 2);
         EXPECT_EQ(store->exemptions().value().size(), 2U);
     }
-    EXPECT_EQ(Store::open(directory / "agent.db").value().exemptions().value().size(), 2U);
+    EXPECT_EQ(Store::open(directory / "agent.db").value().load().value().exemptions.size(), 2U);
     ASSERT_EQ(::umount(directory.path().c_str()), 0);
 }
 

@@ -41,7 +41,7 @@ void expect_same(const grants::Grant& one, const grants::Grant& other) {
 
 std::vector<std::string> keys(const Store& store) {
     std::vector<std::string> all;
-    const auto grants = store.grants().value();
+    const auto grants = store.load().value().grants;
     for (const grants::Grant& one : grants) {
         all.push_back(one.key.text());
     }
@@ -50,7 +50,7 @@ std::vector<std::string> keys(const Store& store) {
 
 std::vector<std::string> prefixes(const Store& store) {
     std::vector<std::string> all;
-    const auto exemptions = store.exemptions().value();
+    const auto exemptions = store.load().value().exemptions;
     for (const grants::Exemption& one : exemptions) {
         all.push_back(one.prefix.text());
     }
@@ -83,11 +83,11 @@ TEST_F(StoreTest, EveryFieldSurvives) {
     ASSERT_TRUE(open().apply(
         {grants::SaveGrant{four}, grants::SaveGrant{six}, grants::SaveExemption{exemption("192.0.2.0/28")}}));
     const Store store = open();
-    const auto grants = store.grants().value();
+    const auto grants = store.load().value().grants;
     ASSERT_EQ(grants.size(), 2U);
     expect_same(grants[0], four);
     expect_same(grants[1], six);
-    const auto exemptions = store.exemptions().value();
+    const auto exemptions = store.load().value().exemptions;
     ASSERT_EQ(exemptions.size(), 1U);
     EXPECT_EQ(exemptions[0].prefix, exemption("192.0.2.0/28").prefix);
     EXPECT_EQ(exemptions[0].note, "contract 17");
@@ -99,8 +99,8 @@ TEST_F(StoreTest, TextOfStrangersIsOnlyText) {
     ASSERT_TRUE(open().apply({grants::SaveGrant{grant("192.0.2.7/32", nasty)},
                               grants::SaveExemption{exemption("192.0.2.8/32", nasty)}}));
     const Store store = open();
-    EXPECT_EQ(store.grants().value().at(0).user, nasty);
-    EXPECT_EQ(store.exemptions().value().at(0).note, nasty);
+    EXPECT_EQ(store.load().value().grants.at(0).user, nasty);
+    EXPECT_EQ(store.load().value().exemptions.at(0).note, nasty);
 }
 
 TEST_F(StoreTest, TheLastWordOfAKeyCounts) {
@@ -110,7 +110,7 @@ TEST_F(StoreTest, TheLastWordOfAKeyCounts) {
                              grants::ForgetGrant{parse_prefix("192.0.2.2/32").value()},
                              grants::SaveGrant{grant("192.0.2.1/32", "new")}}));
     EXPECT_THAT(keys(store), ElementsAre("192.0.2.1/32"));
-    EXPECT_EQ(store.grants().value().at(0).user, "new");
+    EXPECT_EQ(store.load().value().grants.at(0).user, "new");
     ASSERT_TRUE(store.apply({grants::ForgetGrant{parse_prefix("192.0.2.1/32").value()},
                              grants::ForgetGrant{parse_prefix("192.0.2.99/32").value()}}));
     EXPECT_THAT(keys(store), IsEmpty());

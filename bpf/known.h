@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
+/* What policy.h asks of the maps and of the clock. */
+#ifndef SEKISHO_KNOWN_H
+#define SEKISHO_KNOWN_H
+
+#include "maps.h"
+#include "policy.h"
+
+static __always_inline const struct sekisho_table *current_table(void)
+{
+    __u32 zero = 0;
+    void *inner = bpf_map_lookup_elem(&sekisho_tables, &zero);
+
+    return inner ? bpf_map_lookup_elem(inner, &zero) : NULL;
+}
+
+static __always_inline bool same_key(const struct sekisho_key *a, const struct sekisho_key *b)
+{
+    const __u64 *x = (const __u64 *)a, *y = (const __u64 *)b;
+
+    return x[0] == y[0] && x[1] == y[1];
+}
+
+/* An element can become another key's while it is read: then the look-up is done again. */
+static __always_inline bool entry_of(const struct sekisho_key *key, struct sekisho_entry *entry)
+{
+#pragma unroll
+    for (int i = 0; i < 3; i++) {
+        const struct sekisho_entry *found = bpf_map_lookup_elem(&sekisho_entries, key);
+
+        if (!found)
+            return false;
+        entry->expires_ns = *(const volatile __u64 *)&found->expires_ns;
+        entry->generation = *(const volatile __u32 *)&found->generation;
+        entry->flows = *(const volatile __u16 *)&found->flows;
+        entry->flags = *(const volatile __u8 *)&found->flags;
+        asm volatile("" ::: "memory"); /* the key is read last */
+        if (same_key(&found->key, key))
+            return true;
+    }
+    return false;
+}
+
+static __always_inline __u64 boottime(void)
+{
+    return bpf_ktime_get_boot_ns();
+}
+
+#endif

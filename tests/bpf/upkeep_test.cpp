@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the agent changes while the kernel counts.
+#include <bpf/bpf.h>
+
+#include "tests/bpf/connections.h"
+
+namespace sekisho::bpftest {
+namespace {
+
+constexpr auto granted = SEKISHO_REASON_GRANTED;
+constexpr auto in_flow = SEKISHO_REASON_FLOW;
+constexpr auto blocked = SEKISHO_REASON_NOT_GRANTED;
+constexpr auto exhausted = SEKISHO_REASON_BUDGET_EXHAUSTED;
+
+class Upkeep : public Connections {
+protected:
+    // Asks for a grant as the agent does: what the kernel answers.
+    [[nodiscard]] std::uint32_t put(std::int32_t budget, std::uint32_t of, bool renew) const {
+        sekisho_change change{};
+        change.entry.key = key_of(GetParam().subscriber, GetParam().key_bits);
+        change.entry.key_bits = static_cast<std::uint8_t>(GetParam().key_bits);
+        change.entry.expires_ns = boottime() + 600'000'000'000;
+        change.entry.generation = of;
+        change.entry.budget_left = budget;
+        change.entry.flags = SEKISHO_ENTRY_GRANT;
+        change.renew = renew ? 1 : 0;
+        Programs::get().change("put_entry", change);
+        return change.result;
+    }
+    [[nodiscard]] std::uint32_t retire() const {
+        sekisho_change change{};
+        change.entry.key = key_of(GetParam().subscriber, GetParam().key_bits);
+        Programs::get().change("retire_entry", change);
+        return change.result;
+    }
+    [[nodiscard]] static sekisho_sweep sweep(std::uint64_t later_s = 0) {
+        sekisho_sweep sweep{};
+        sweep.now_ns = boottime() + later_s * 1'000'000'000;
+        Programs::get().sweep(sweep);
+        return sweep;
+    }
+};
+std::string line_name(const testing::TestParamInfo<Line>& info) {
+    return info.param.name;
+}
+INSTANTIATE_TEST_SUITE_P(, Upkeep, testing::ValuesIn(lines()), line_name);
+
+TEST_P(Upkeep, PuttingMakesAnEntry) {
+    EXPECT_EQ(put(5, generation, true), static_cast<std::uint32_t>(SEKISHO_CHANGE_MADE));
+    EXPECT_EQ(entry().budget_left, 5);
+    EXPECT_EQ(open(1000), granted);
+    EXPECT_EQ(put(5, generation, false), static_cast<std::uint32_t>(SEKISHO_CHANGE_DONE));
+    EXPECT_EQ(entry().budget_left, 4) << "what is counted goes on";
+    EXPECT_EQ(entry().flows, 1);
+}
+
+TEST_P(Upkeep, RenewingBeginsTheBudgetAnewAndNothingElse) {
+    std::ignore = put(1, generation, true);
+    EXPECT_EQ(open(1000), granted);
+    EXPECT_EQ(open(1001), exhausted);
+    EXPECT_EQ(put(5, generation, true), static_cast<std::uint32_t>(SEKISHO_CHANGE_DONE));
+    EXPECT_EQ(entry().budget_left, 5);
+    EXPECT_EQ(open(1002), exhausted) << "the agent has not heard of the overrun yet";
+    EXPECT_EQ(talk(1000), in_flow);
+}
+
+TEST_P(Upkeep, AnotherHolderBeginsEverythingAnew) {
+    std::ignore = put(1, generation, true);
+    EXPECT_EQ(open(1000), granted);
+    EXPECT_EQ(open(1001), exhausted);
+    EXPECT_EQ(put(2, generation + 1, false), static_cast<std::uint32_t>(SEKISHO_CHANGE_DONE));
+    EXPECT_EQ(entry().flows, 0);
+    EXPECT_EQ(entry().budget_left, 2);
+    EXPECT_FALSE(entry().flags & SEKISHO_ENTRY_OVERRUN);
+    EXPECT_EQ(open(1001), granted);
+    EXPECT_EQ(judge(segment(1000, rst)), granted) << "not a flow of this holder";
+    EXPECT_EQ(entry().flows, 1) << "the old one's end isn't counted here";
+}
+
+TEST_P(Upkeep, ARetiredEntryRestsUntilItsConnectionsEnd) {
+    std::ignore = put(5, generation, true);
+    EXPECT_EQ(open(1000), granted);
+    EXPECT_EQ(retire(), static_cast<std::uint32_t>(SEKISHO_CHANGE_RESTING));
+    EXPECT_EQ(open(1001), blocked);
+    EXPECT_EQ(talk(1000), in_flow);
+    EXPECT_EQ(judge(segment(1000, rst)), in_flow);
+    EXPECT_EQ(retire(), static_cast<std::uint32_t>(SEKISHO_CHANGE_DONE));
+    EXPECT_FALSE(Programs::get().entry(key_of(GetParam().subscriber, GetParam().key_bits)));
+    EXPECT_EQ(retire(), static_cast<std::uint32_t>(SEKISHO_CHANGE_ABSENT));
+}
+
+TEST_P(Upkeep, SweepingForgetsWhatIsIdleAndCountsItOut) {
+    std::ignore = put(50, generation, true);
+    EXPECT_EQ(open(1000), granted);
+    EXPECT_EQ(talk(1000), in_flow);
+    EXPECT_EQ(open(1001), granted);
+    EXPECT_EQ(open(1002), granted);
+    EXPECT_EQ(judge(segment(1002, fin)), in_flow);
+    sekisho_sweep swept = sweep();
+    EXPECT_EQ(swept.flows, 3U);
+    EXPECT_EQ(swept.ended, 0U);
+    swept = sweep(SEKISHO_FLOW_CLOSING_S + 2);
+    EXPECT_EQ(swept.flows, 2U) << "the one that closes";
+    swept = sweep(SEKISHO_FLOW_OPENING_S + 2);
+    EXPECT_EQ(swept.flows, 1U) << "and the one that never opened";
+    EXPECT_EQ(swept.ended, 1U);
+    EXPECT_EQ(entry().flows, 1);
+    EXPECT_TRUE(flow(1000));
+    swept = sweep(902);
+    EXPECT_EQ(swept.flows, 0U);
+    EXPECT_EQ(entry().flows, 0);
+    EXPECT_EQ(entry().flags, SEKISHO_ENTRY_GRANT);
+}
+
+TEST_P(Upkeep, SweepingForgetsWhatIsNobodys) {
+    std::ignore = put(50, generation, true);
+    EXPECT_EQ(open(1000), granted);
+    std::ignore = put(50, generation + 1, true);
+    EXPECT_EQ(open(1001), granted);
+    const sekisho_sweep swept = sweep();
+    EXPECT_EQ(swept.flows, 1U);
+    EXPECT_EQ(swept.ended, 1U) << "the last holder's";
+    EXPECT_EQ(entry().flows, 1);
+    const sekisho_key key = entry().key;
+    ASSERT_EQ(bpf_map_delete_elem(Programs::get().map("sekisho_entries"), &key), 0);
+    EXPECT_EQ(sweep().ended, 1U) << "the entry is gone";
+    EXPECT_FALSE(flow(1001));
+}
+
+}  // namespace
+}  // namespace sekisho::bpftest
