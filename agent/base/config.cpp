@@ -51,8 +51,8 @@ void read_dataplane(TomlTable& table, DataplaneConfig& config) {
     set(config.max_flows, table.integer("max_flows", 16, 16'777'216));
     set(config.flows_per_subscriber, table.integer("flows_per_subscriber", 0, largest_count));
     set(config.flow_idle, table.duration("flow_idle"));
-    if (config.flow_idle.count() == 0 || config.flow_idle > longest_time) {
-        table.complain("flow_idle", "must be longer than nothing and shorter than a year",
+    if (config.flow_idle > longest_time) {
+        table.complain("flow_idle", "is longer than a year",
                        "a mail server may be silent for ten minutes (RFC 5321, 4.5.3.2): write it like 15m");
     }
     set_source(table, "icmp_source_ipv4", Family::ipv4, config.icmp_source_ipv4);
@@ -169,7 +169,7 @@ void read_grants(TomlTable& table, GrantConfig& config) {
     set(config.longest, table.duration("longest"));
     set(config.budget, table.integer("budget", 0, largest_budget));
     set(config.window, table.duration("window"));
-    set(config.window_connections, table.integer("window_connections", 1, largest_count));
+    set(config.window_connections, table.integer("window_connections", 0, largest_count));
     set(config.cool_down, table.duration("cool_down"));
     if (config.window > longest_time || config.cool_down > longest_time) {
         const std::string key = config.window > longest_time ? "window" : "cool_down";

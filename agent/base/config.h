@@ -72,8 +72,8 @@ inline constexpr std::uint32_t largest_count = 65'000;
 struct GrantConfig {
     std::chrono::seconds lifetime{600};    // of a grant by login, unless the reporter says otherwise
     std::chrono::seconds longest{86'400};  // no grant is longer, whoever asks
-    // New connections that a grant is good for: in all (0: any number), and in each window (of 0 s: any
-    // number). Beyond, it ends, and no login opens anything for its key until `cool_down` is over.
+    // New connections that a grant is good for: in all, and in each window; 0: any number. Beyond, it ends,
+    // and no login opens anything for its key until `cool_down` is over.
     std::uint32_t budget = 500;
     std::chrono::seconds window{60};
     std::uint32_t window_connections = 60;

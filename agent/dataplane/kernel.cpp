@@ -135,10 +135,10 @@ int set_pins(const std::filesystem::path& directory, bpf_object* object, const S
     int failed = 0;
     bpf_map* map = nullptr;
     bpf_object__for_each_map(map, object) {
-        const std::string name = bpf_map__name(map);
-        if (!name.starts_with("sekisho_")) {
+        if (bpf_map__is_internal(map)) {
             continue;  // the compiler's own, for constants
         }
+        const std::string name = bpf_map__name(map);
         if (name == "sekisho_entries" || name == "sekisho_flows") {
             failed = failed != 0 ? failed
                                  : bpf_map__set_max_entries(

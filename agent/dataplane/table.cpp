@@ -249,7 +249,8 @@ Result<Table> Table::build(const Config& config, const std::vector<Prefix>& wide
         data.ports[place] = htons(config.dataplane.ports[place]);
     }
     data.answers_per_second = config.dataplane.answers_per_second;
-    data.window_s = static_cast<__u32>(config.grants.window.count());
+    data.window_s =
+        config.grants.window_connections != 0 ? static_cast<__u32>(config.grants.window.count()) : 0;
     data.window_limit = config.grants.window_connections;
     data.flow_limit = config.dataplane.flows_per_subscriber;
     data.flow_idle_s = static_cast<__u32>(config.dataplane.flow_idle.count());

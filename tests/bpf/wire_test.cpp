@@ -231,7 +231,25 @@ TEST_P(Conversations, LargeSegmentsToAnotherPortPass) {
 }
 
 // Until flows are recorded, the end of a grant cuts what runs on it; at once, not by a time-out.
-TEST_P(Conversations, TheEndOfAGrantCutsThem) {
+TEST_P(Conversations, GoOnAfterTheEndOfTheirGrant) {
+    const auto* from = six_ ? reset6 : reset4;
+    const int key_bits = six_ ? 64 : 32;
+    const HandTable hand(example_policy());
+    const std::function bit_of = [&](std::string_view address) { return hand.bit_of(address); };
+    Programs::get().table().flow_limit = 10;
+    Programs::get().table().flow_idle_s = 900;
+    tell({.address = from, .key_bits = key_bits, .flags = SEKISHO_ENTRY_GRANT}, bit_of);
+    ASSERT_NO_FATAL_FAILURE(meet(25));
+    sekisho_entry entry = Programs::get().entry(key_of(from, key_bits)).value();
+    EXPECT_EQ(entry.flows, 1);
+    entry.expires_ns = 1;
+    Programs::get().put_entry(entry);
+    const auto after = transfer(client_, server_, 1U << 20);
+    EXPECT_EQ(after.error, 0);
+    EXPECT_EQ(after.right, 1U << 20);
+}
+
+TEST_P(Conversations, WithoutAFlowTheEndOfAGrantCutsThem) {
     const auto* from = six_ ? reset6 : reset4;
     const int key_bits = six_ ? 64 : 32;
     const HandTable table(example_policy());

@@ -318,7 +318,7 @@ TEST_F(Routes, BodiesThatAreNotUnderstoodChangeNothing) {
           R"({"address":"192.0.2.1","seconds":-1})", R"({"address":"192.0.2.1","seconds":1.5})",
           R"({"address":"192.0.2.1","seconds":"60"})",
           R"({"address":"192.0.2.1","seconds":99999999999999999999})",
-          R"({"address":"192.0.2.1","reason":7})", R"({"address":"192.0.2.1","budget":7})",
+          R"({"address":"192.0.2.1","reason":7})", R"({"address":"192.0.2.1","limit":7})",
           R"({"address":"192.0.2.1"} x)", "{\"address\":\"192.0.2.1\",\"reason\":\"\xff\"}",
           R"({"address":{"a":{"b":{"c":{"d":{"e":1}}}}}})"}) {
         const Response response = ask("POST", "/v1/grants", body);

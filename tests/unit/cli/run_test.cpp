@@ -225,7 +225,10 @@ TEST_F(RunTest, Version) {
 }
 
 TEST_F(RunTest, JsonIsTheAgentsOwnInOneLine) {
-    EXPECT_EQ(with_agent({"grant", "list", "--json"}).out, std::string(R"({"grants":[)") + grant + "]}\n");
+    EXPECT_EQ(
+        with_agent({"exempt", "list", "--json"}).out,
+        R"({"exemptions":[{"prefix":"192.0.2.128/28","note":"contract 7","since":"2026-01-02T03:04:05Z"}]})"
+        "\n");
     EXPECT_EQ(with_agent({"--json", "grant", "show", "192.0.2.10"}).out, std::string(grant) + "\n");
     EXPECT_EQ(with_agent({"status", "--json"}, answer(200, "{\n \"a\": 1\n}\n")).out, "{\"a\":1}\n");
     for (const std::vector<std::string>& command : {std::vector<std::string>{"status"},

@@ -31,7 +31,17 @@ inline grants::Grant grant(std::string_view key, std::string user = "alice") {
             .expires = 123'456'789'012ns,
             .expires_wall = grants::WallTime(1'700'000'700'000'000'001ns),
             .boot = "6f3c1d3e-0000-4000-8000-000000000001",
-            .generation = 4'000'000'000U};
+            .generation = 4'000'000'000U,
+            .budget = 500};
+}
+
+inline grants::CoolDown cool_down(std::string_view key) {
+    return {.key = parse_prefix(key).value(),
+            .user = "alice",
+            .until = 123'456'789'013ns,
+            .until_wall = grants::WallTime(1'700'000'800'000'000'002ns),
+            .since = grants::WallTime(1'700'000'000'000'000'003ns),
+            .boot = "6f3c1d3e-0000-4000-8000-000000000001"};
 }
 
 inline grants::Exemption exemption(std::string_view prefix, std::string note = "contract 17") {

@@ -61,7 +61,26 @@ TEST_F(SchemaTest, OpeningTwiceChangesNothing) {
     make();
     auto store = Store::open(file_);
     ASSERT_TRUE(store);
-    EXPECT_EQ(store->exemptions().value().size(), 1U);
+    EXPECT_EQ(store->load().value().exemptions.size(), 1U);
+}
+
+// What the first version wrote is taken over, its grants without a budget.
+TEST_F(SchemaTest, AFileOfTheFirstVersionIsBroughtUpToDate) {
+    run(schema().steps.front());
+    run("INSERT INTO grants VALUES ('192.0.2.1/32', 'dsl', 'mail1', 'alice', 'pop3 login', 1, 2, 3, 4, "
+        "'boot', 5)");
+    run("INSERT INTO exemptions VALUES ('192.0.2.8/29', 'contract 7', 0)");
+    run("PRAGMA user_version = 1");
+    run("PRAGMA application_id = 1399550831");
+    const auto store = Store::open(file_);
+    ASSERT_TRUE(store) << store.error().what;
+    const auto kept = store->load();
+    ASSERT_TRUE(kept) << kept.error().what;
+    ASSERT_EQ(kept->grants.size(), 1U);
+    EXPECT_EQ(kept->grants[0].generation, 5U);
+    EXPECT_EQ(kept->grants[0].budget, 0U);
+    EXPECT_EQ(kept->exemptions.size(), 1U);
+    EXPECT_TRUE(kept->cool_downs.empty());
 }
 
 TEST_F(SchemaTest, ANewerVersionIsRefusedWithARemedy) {
@@ -109,7 +128,7 @@ TEST_F(SchemaTest, DamageAnywhereIsAnErrorAndNeverACrash) {
             EXPECT_FALSE(store.error().what.empty());
             continue;
         }
-        const auto exemptions = store->exemptions();
+        const auto exemptions = store->load();
         EXPECT_TRUE(exemptions || !exemptions.error().what.empty());
     }
     EXPECT_GT(refused, 5U);
@@ -128,7 +147,7 @@ TEST_F(SchemaTest, ARowThatIsNoPrefixIsNamed) {
     run("INSERT INTO exemptions VALUES ('192.0.2.1/24', 'by hand', 0)");
     const auto store = Store::open(file_);
     ASSERT_TRUE(store);
-    const auto exemptions = store->exemptions();
+    const auto exemptions = store->load();
     ASSERT_FALSE(exemptions);
     EXPECT_EQ(exemptions.error().kind, Failure::invalid);
     EXPECT_THAT(exemptions.error().what, HasSubstr("192.0.2.1/24"));

@@ -37,6 +37,7 @@ void expect_same(const grants::Grant& one, const grants::Grant& other) {
     EXPECT_EQ(one.expires_wall, other.expires_wall);
     EXPECT_EQ(one.boot, other.boot);
     EXPECT_EQ(one.generation, other.generation);
+    EXPECT_EQ(one.budget, other.budget);
 }
 
 std::vector<std::string> keys(const Store& store) {
@@ -126,9 +127,28 @@ TEST_F(StoreTest, AContractAndAGrantOfOneKeyAreApart) {
     EXPECT_THAT(prefixes(store), IsEmpty());
 }
 
+TEST_F(StoreTest, CoolDownsAreKeptUntilTheyAreOver) {
+    const grants::CoolDown saved = cool_down("192.0.2.1/32");
+    {
+        Store store = open();
+        ASSERT_TRUE(
+            store.apply({grants::SaveCoolDown{saved}, grants::SaveCoolDown{cool_down("192.0.2.2/32")}}));
+        ASSERT_TRUE(store.apply({grants::ForgetCoolDown{parse_prefix("192.0.2.2/32").value()}}));
+    }
+    const auto kept = open().load().value().cool_downs;
+    ASSERT_EQ(kept.size(), 1U);
+    EXPECT_EQ(kept[0].key, saved.key);
+    EXPECT_EQ(kept[0].user, saved.user);
+    EXPECT_EQ(kept[0].until, saved.until);
+    EXPECT_EQ(kept[0].until_wall, saved.until_wall);
+    EXPECT_EQ(kept[0].since, saved.since);
+    EXPECT_EQ(kept[0].boot, saved.boot);
+}
+
 TEST_F(StoreTest, WhatIsTheKernelsIsIgnored) {
     Store store = open();
-    ASSERT_TRUE(store.apply({grants::PutEntry{}, grants::RemoveEntry{}, grants::SetWideExemptions{}}));
+    ASSERT_TRUE(store.apply(
+        {grants::PutEntry{}, grants::RetireEntry{}, grants::RemoveEntry{}, grants::SetWideExemptions{}}));
     ASSERT_TRUE(store.apply({}));
     EXPECT_THAT(keys(store), IsEmpty());
 }
