@@ -33,7 +33,7 @@ class Conversation:
             return False
 
 
-class Flows(LabTest):  # labels: quick
+class Flows(LabTest):
     """A long mail survives the end of its grant."""
 
     mx = True

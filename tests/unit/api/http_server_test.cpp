@@ -37,7 +37,7 @@ TEST(HttpServer, AnswersAndKeepsTheConnection) {
 }
 
 TEST(HttpServer, AnswersPipelinedRequestsInOrder) {
-    EchoServer server;
+    const EchoServer server;
     Wire client = server.client();
     std::string all;
     for (int i = 0; i < 50; i++) {
@@ -53,7 +53,7 @@ TEST(HttpServer, AnswersPipelinedRequestsInOrder) {
 }
 
 TEST(HttpServer, TakesRequestsByteByByte) {
-    EchoServer server;
+    const EchoServer server;
     Wire client = server.client();
     for (const char byte : post("/slow", "abc") + get("/next")) {
         ASSERT_TRUE(client.send(std::string_view(&byte, 1)));
@@ -63,7 +63,7 @@ TEST(HttpServer, TakesRequestsByteByByte) {
 }
 
 TEST(HttpServer, TakesChunkedBodies) {
-    EchoServer server;
+    const EchoServer server;
     Wire client = server.client();
     const auto reply = client.ask(
         "POST /c HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n");
@@ -72,7 +72,7 @@ TEST(HttpServer, TakesChunkedBodies) {
 
 // What stands behind the body was not there when a proxy in front looked at the headers.
 TEST(HttpServer, ATrailerIsNoHeader) {
-    EchoServer server;
+    const EchoServer server;
     Wire client = server.client();
     const std::string chunked = "POST /key HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n";
     EXPECT_EQ(
@@ -82,7 +82,7 @@ TEST(HttpServer, ATrailerIsNoHeader) {
 }
 
 TEST(HttpServer, SaysContinueToThoseWhoWait) {
-    EchoServer server;
+    const EchoServer server;
     Wire client = server.client();
     const auto go_on =
         client.ask("POST /e HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n");
@@ -91,7 +91,7 @@ TEST(HttpServer, SaysContinueToThoseWhoWait) {
 }
 
 TEST(HttpServer, ClosesWhenTheClientOrTheHandlerWantsIt) {
-    EchoServer server;
+    const EchoServer server;
     Wire old = server.client();
     EXPECT_EQ(old.ask("GET / HTTP/1.0\r\n\r\n").value().status(), 200);
     EXPECT_TRUE(old.closes());
@@ -105,7 +105,7 @@ TEST(HttpServer, ClosesWhenTheClientOrTheHandlerWantsIt) {
 }
 
 TEST(HttpServer, AnswersWithoutABody) {
-    EchoServer server;
+    const EchoServer server;
     Wire client = server.client();
     const auto gone = client.ask(get("/gone"));
     EXPECT_EQ(gone.value().status(), 204);
@@ -117,7 +117,7 @@ TEST(HttpServer, AnswersWithoutABody) {
 }
 
 TEST(HttpServer, AFailingHandlerIsAnsweredWith500) {
-    EchoServer server;
+    const EchoServer server;
     Wire client = server.client();
     const auto reply = client.ask(get("/throw"));
     EXPECT_EQ(reply.value().status(), 500);
@@ -140,7 +140,7 @@ TEST(HttpServer, OneThatIsWaitedForHoldsUpNobody) {
 
 TEST(HttpServer, TellsWhoAsks) {
     std::optional<Peer> seen;
-    EchoServer server({}, [&seen](const Peer& peer) {
+    const EchoServer server({}, [&seen](const Peer& peer) {
         seen = peer;
         return true;
     });
@@ -184,7 +184,7 @@ TEST(HttpLimits, ABodyAtTheLimitIsFineOneBeyondIsNot) {
 }
 
 TEST(HttpLimits, TheAnswerReachesAClientThatIsStillSending) {
-    EchoServer server({.body = 1000});
+    const EchoServer server({.body = 1000});
     Wire client = server.client();
     ASSERT_TRUE(client.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 500000\r\n\r\n"));
     ASSERT_TRUE(client.send(std::string(500'000, 'x')));
@@ -192,7 +192,7 @@ TEST(HttpLimits, TheAnswerReachesAClientThatIsStillSending) {
 }
 
 TEST(HttpLimits, HeadersBeyondTheLimit) {
-    EchoServer server;
+    const EchoServer server;
     Wire fine = server.client();
     EXPECT_EQ(fine.ask("GET / HTTP/1.1\r\nHost: x\r\nX-Long: " + std::string(7900, 'x') + "\r\n\r\n")
                   .value()
@@ -261,7 +261,7 @@ TEST(HttpLimits, NoiseHurtsNobody) {
     EchoServer server({.request = 300ms});
     std::mt19937 random(25);
     for (int i = 0; i < 200; i++) {
-        Wire client = server.client();
+        const Wire client = server.client();
         std::string noise = i % 2 == 0 ? "" : post("/n", "x").substr(0, random() % 60);
         for (auto left = random() % 300; left > 0; left--) {
             noise += static_cast<char>(random());
@@ -288,7 +288,7 @@ TEST(HttpLimits, ASlowRequestIsEndedHoweverItTrickles) {
 }
 
 TEST(HttpLimits, TheTimeOfARequestBeginsAnewWithEach) {
-    EchoServer server({.request = 1000ms});
+    const EchoServer server({.request = 1000ms});
     Wire client = server.client();
     const auto begin = std::chrono::steady_clock::now();
     while (std::chrono::steady_clock::now() - begin < 1500ms) {
@@ -318,7 +318,7 @@ TEST(HttpLimits, AnIdleClientIsClosed) {
 
 TEST(HttpLimits, AClientThatDoesNotReadIsClosed) {
     EchoServer server({.request = 200ms});
-    Wire client = server.client();
+    const Wire client = server.client();
     ASSERT_TRUE(client.send(get("/large")));
     EXPECT_EQ(server.client().ask(get("/other")).value().status(), 200);
     EXPECT_TRUE(server.await_connections(0));
@@ -326,7 +326,7 @@ TEST(HttpLimits, AClientThatDoesNotReadIsClosed) {
 }
 
 TEST(HttpLimits, LargeAnswersArriveWhole) {
-    EchoServer server;
+    const EchoServer server;
     Wire client = server.client();
     EXPECT_EQ(client.ask(get("/large")).value().body.size(), std::size_t{16} * 1024 * 1024);
 }

@@ -157,7 +157,7 @@ TEST(PolicyRequest, WhatIsNoObjectIsAnError) {
           "{'login':'x'}", "{\"login\":\"a\nb\"}", "{\"a\":[[[[[[[[1]]]]]]]]}"}) {
         EXPECT_EQ(refused("command=report", body).kind, Failure::invalid) << body;
     }
-    std::string nested(4000, '[');
+    const std::string nested(4000, '[');
     EXPECT_EQ(refused("command=report", R"({"x":)" + nested).kind, Failure::invalid);
 }
 

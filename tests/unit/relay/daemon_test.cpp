@@ -26,7 +26,6 @@ using namespace std::chrono_literals;
 using delivery::tests::Script;
 using delivery::tests::ScriptedServer;
 using delivery::tests::Visit;
-using testing::ElementsAre;
 using testing::SizeIs;
 using testing::UnorderedElementsAre;
 
