@@ -3,6 +3,7 @@
 #include "agent/cli/user_password.h"
 
 #include <poll.h>
+#include <sys/signalfd.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -13,6 +14,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "agent/base/descriptor.h"
 #include "agent/base/printable.h"
 
 namespace sekisho::cli {
@@ -21,25 +23,20 @@ namespace {
 
 constexpr std::size_t longest = 1023;
 
-volatile std::sig_atomic_t interrupted = 0;
-
-// While it lives, the terminal doesn't show what is typed, and signals that would end the program only
-// interrupt await(): else the terminal would stay silent after Ctrl-C. Elsewhere they are held back, so that
-// one that comes before the reading begins isn't forgotten.
+// While it lives, the terminal doesn't show what is typed, and signals that would end the program only end
+// await(): else the terminal would stay silent after Ctrl-C. They are held back from the beginning, so that
+// one that comes before the reading isn't forgotten.
 class SilentTerminal {
 public:
     explicit SilentTerminal(int terminal) : terminal_(terminal) {
-        interrupted = 0;
-        struct sigaction note{};
-        note.sa_handler = [](int) { interrupted = 1; };
         sigset_t held;
         ::sigemptyset(&held);
-        for (std::size_t i = 0; i < signals.size(); i++) {
-            ::sigaction(signals[i], &note, &before_[i]);
-            ::sigaddset(&held, signals[i]);
+        for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) {
+            ::sigaddset(&held, signal);
         }
         ::pthread_sigmask(SIG_BLOCK, &held, &mask_);
-        known_ = ::tcgetattr(terminal_, &shown_) == 0;
+        signals_ = Descriptor(::signalfd(-1, &held, SFD_CLOEXEC | SFD_NONBLOCK));
+        known_ = signals_ && ::tcgetattr(terminal_, &shown_) == 0;
         termios silent = shown_;
         silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
         silent_ = known_ && ::tcsetattr(terminal_, TCSAFLUSH, &silent) == 0;
@@ -50,31 +47,28 @@ public:
         if (silent_) {
             ::tcsetattr(terminal_, TCSAFLUSH, &shown_);
         }
-        // What is still held back was meant for the reading, too: it is taken before the old ways are back.
-        ::pthread_sigmask(SIG_SETMASK, &mask_, nullptr);
-        for (std::size_t i = 0; i < signals.size(); i++) {
-            ::sigaction(signals[i], &before_[i], nullptr);
+        // What is still held back was meant for the reading, too.
+        signalfd_siginfo taken{};
+        while (::read(signals_.get(), &taken, sizeof taken) > 0) {
         }
+        ::pthread_sigmask(SIG_SETMASK, &mask_, nullptr);
     }
     [[nodiscard]] bool silent() const { return silent_; }
     // Waits for a line. False if a signal came first, now or earlier.
     [[nodiscard]] bool await() const {
-        pollfd ready{.fd = terminal_, .events = POLLIN, .revents = 0};
-        while (interrupted == 0) {
-            if (::ppoll(&ready, 1, nullptr, &mask_) >= 0 || errno != EINTR) {
-                break;
-            }
+        std::array<pollfd, 2> ready{{{.fd = terminal_, .events = POLLIN, .revents = 0},
+                                     {.fd = signals_.get(), .events = POLLIN, .revents = 0}}};
+        while (::poll(ready.data(), ready.size(), -1) < 0 && errno == EINTR) {
         }
-        return interrupted == 0;
+        return ready[1].revents == 0;
     }
 
 private:
-    static constexpr std::array<int, 4> signals = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
     int terminal_;
+    Descriptor signals_;
     termios shown_{};
     bool known_ = false;
     bool silent_ = false;
-    std::array<struct sigaction, signals.size()> before_{};
     sigset_t mask_{};
 };
 
