@@ -167,10 +167,10 @@ TEST_P(ProhibitClient, ReadsItsErrno) {
     wire.offload(wire.subscriber(), "sub0", offload);
     wire.offload(wire.box(), "edge0", offload);
     const auto began = std::chrono::steady_clock::now();
-    wire.subscriber().inside([&, six = six] {
-        const auto* to = six ? mx6 : mx4;
+    wire.subscriber().inside([family6 = six] {
+        const auto* to = family6 ? mx6 : mx4;
         const auto socket = tcp_socket(to);
-        EXPECT_EQ(connect_to(socket, to, 25), six ? EACCES : EHOSTUNREACH);
+        EXPECT_EQ(connect_to(socket, to, 25), family6 ? EACCES : EHOSTUNREACH);
     });
     EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(2));
     EXPECT_GE((Programs::get().counts()[{SEKISHO_REASON_NOT_GRANTED, SEKISHO_PROHIBIT}].first), 1);

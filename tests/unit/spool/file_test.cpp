@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Files that are no spool, a disk without room, and processes killed while they write.
 #include <gmock/gmock.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
@@ -253,6 +254,10 @@ TEST(SpoolFile, KilledAtAnyMomentItLosesNothing) {
             write_for_ever(directory / "mail.db", first, pipe[1]);
         }
         ::close(pipe[1]);
+        if (round % 2 != 0) {  // not before it has kept something, however slow the machine is
+            pollfd said{.fd = pipe[0], .events = POLLIN, .revents = 0};
+            ASSERT_EQ(::poll(&said, 1, 30'000), 1);
+        }
         std::this_thread::sleep_for(
             std::chrono::milliseconds(std::uniform_int_distribution(20, 150)(random)));
         ::kill(child, SIGKILL);
@@ -276,7 +281,7 @@ TEST(SpoolFile, KilledAtAnyMomentItLosesNothing) {
             first = std::max(first, std::stoi(queued.envelope.id.substr(10)) - 100'000 + 1);
         }
     }
-    EXPECT_GT(kept, 12U) << "hardly anything was written";
+    EXPECT_GE(kept, 6U) << "hardly anything was written";
 }
 
 TEST(Writer, ManyThreadsShareIt) {
