@@ -43,13 +43,17 @@ __attribute__((noinline)) __u64 judge(program_context *context, __u8 how)
     const struct sekisho_table *table = current_table();
     struct frame frame = frame_of(context);
     struct packet packet = {};
+    struct decision decision;
 
     if (!table)
         return judged((struct decision){SEKISHO_REASON_NO_TABLE, SEKISHO_PASS}, frame_length(context));
     dissect_frame(&frame, how, &packet);
     if (how & JUDGE_VALIDATE && is_source_invalid(&packet, table))
         return judged((struct decision){SEKISHO_REASON_SOURCE_INVALID, SEKISHO_DROP}, frame.length);
-    return judged(decide(&packet, table), frame.length);
+    decision = decide(&packet, table);
+    if (is_blocked(decision))
+        note_blocked(&packet, &packet);
+    return judged(decision, frame.length);
 }
 
 /* The verdict on what a tunnel carries, where the interface inspects tunnels. */
@@ -65,6 +69,8 @@ __attribute__((noinline)) __u64 judge_tunnel(program_context *context, __u8 how,
     if (interface && interface->tunnels && table && outer.found == SEKISHO_REASON_TUNNEL) {
         dissect_tunnel(&frame, &outer, &inner);
         decision = decide_in_tunnel(&outer, &inner, table);
+        if (is_blocked(decision))
+            note_blocked(&outer, &inner);
         if (is_answer(decision.verdict))
             decision.verdict = SEKISHO_DROP; /* the answer would have to go back in a tunnel of its own */
     }

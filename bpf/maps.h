@@ -73,4 +73,11 @@ struct {
     __type(value, struct sekisho_limiter);
 } sekisho_limiters SEC(".maps");
 
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct sekisho_hitters);
+} sekisho_hitters SEC(".maps");
+
 #endif

@@ -344,7 +344,9 @@ static __always_inline struct decision decide_in_tunnel(const struct packet *out
 /* Whether a verdict on the subscriber's own packet would have been to block it. */
 static __always_inline bool is_blocked(struct decision decision)
 {
-    return decision.reason == SEKISHO_REASON_NOT_GRANTED || decision.reason == SEKISHO_REASON_QUARANTINED;
+    return decision.reason == SEKISHO_REASON_NOT_GRANTED || decision.reason == SEKISHO_REASON_QUARANTINED ||
+           decision.reason == SEKISHO_REASON_BUDGET_EXHAUSTED ||
+           decision.reason == SEKISHO_REASON_TOO_MANY_FLOWS;
 }
 
 /*

@@ -264,6 +264,28 @@ struct sekisho_interface {
     __u8 reserved[3];
 };
 
+/* Places of the table of who is being blocked, per CPU, a power of two. */
+#define SEKISHO_HITTERS 512
+/* What one place gets of a CPU's answers: one of so many parts, but at least so many in a second. */
+#define SEKISHO_ANSWER_SHARES 16
+#define SEKISHO_ANSWER_LEAST 100
+
+/* Times are of CLOCK_MONOTONIC (coarse), in units of 2^30 ns. */
+struct sekisho_hitter {
+    __u64 source[2];    /* as numbers: 0 and ::ffff:a.b.c.d, or an IPv6 address's first half and 0 */
+    __u64 packets;      /* blocked since `first` */
+    __u64 destinations; /* a bit for each of 64 classes of destinations */
+    __u32 first;
+    __u32 last;
+    __u32 answered; /* when the last answer was given */
+    __u32 answers;  /* how many then */
+};
+
+struct sekisho_hitters {
+    __u64 random;
+    struct sekisho_hitter places[SEKISHO_HITTERS];
+};
+
 /* The limiter of answers, per CPU. */
 struct sekisho_limiter {
     __u64 window; /* CLOCK_MONOTONIC (coarse, ns) at which the running second began */

@@ -4,6 +4,7 @@
 #define SEKISHO_TALLY_H
 
 #include "flows.h"
+#include "hitters.h"
 
 static __always_inline void count(struct decision decision, __u32 length)
 {
@@ -16,8 +17,8 @@ static __always_inline void count(struct decision decision, __u32 length)
     counted->bytes += length;
 }
 
-/* Whether this CPU may answer once more in the running second. */
-static __always_inline bool answer_allowed(const struct sekisho_table *table)
+/* Whether this CPU may answer once more in the running second, and this sender be answered. */
+static __always_inline bool answer_allowed(const struct sekisho_table *table, const struct packet *packet)
 {
     __u32 zero = 0;
     struct sekisho_limiter *limiter = bpf_map_lookup_elem(&sekisho_limiters, &zero);
@@ -29,7 +30,7 @@ static __always_inline bool answer_allowed(const struct sekisho_table *table)
         limiter->window = now;
         limiter->used = 0;
     }
-    if (limiter->used >= table->answers_per_second)
+    if (limiter->used >= table->answers_per_second || !answer_fair(packet, table->answers_per_second))
         return false;
     limiter->used++;
     return true;

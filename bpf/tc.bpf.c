@@ -113,7 +113,7 @@ static __always_inline bool is_answered(struct __sk_buff *skb, __u8 how, const s
     if (!(how & JUDGE_BARE) &&
         (read_at(&frame, 0, &ethernet, sizeof(ethernet)) || !is_for_us(&ethernet, skb->ifindex)))
         return false;
-    return answer_allowed(table);
+    return answer_allowed(table, packet);
 }
 
 /* Turns the packet into a reset, if it may be answered: 0, or else it must be dropped. */

@@ -77,7 +77,7 @@ static __always_inline bool is_answered(struct xdp_md *context, const struct sek
     dissect_frame(&frame, 0, packet);
     return packet->found == SEGMENT && may_answer(packet) &&
            !read_at(&frame, 0, &ethernet, sizeof(ethernet)) &&
-           is_for_us(&ethernet, context->ingress_ifindex) && answer_allowed(table);
+           is_for_us(&ethernet, context->ingress_ifindex) && answer_allowed(table, packet);
 }
 
 /* Turns the frame into a reset, if it may be answered: 0, or else it must be dropped. */

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
+/*
+ * Who is being blocked: a small table per CPU, in which those who send most stay. A stranger takes the place
+ * of another with a probability of one in as many packets as that one has sent, so a flood from a million
+ * forged sources costs little more than one from ten, and doesn't wash an infected machine out.
+ */
+#ifndef SEKISHO_HITTERS_H
+#define SEKISHO_HITTERS_H
+
+#include "known.h"
+
+/* The table's clock: 2^30 ns, near enough to a second, and no division. */
+#define HITTER_TICK 30
+/* Ticks without a packet after which a place is free. */
+#define HITTER_STALE 600
+
+/* By what a sender is known here: the IPv4 address, or the IPv6 address's first 64 bits. */
+static __always_inline struct address hitter_of(const struct packet *line)
+{
+    if (line->version == 4)
+        return (struct address){0, line->source.low | 0x0000ffff00000000ULL};
+    return (struct address){line->source.high, 0};
+}
+
+static __always_inline struct sekisho_hitter *place_of(struct sekisho_hitters *hitters, struct address who)
+{
+    __u64 mixed = (who.high ^ who.low) * 0x9e3779b97f4a7c15ULL;
+
+    return &hitters->places[mixed >> 48 & (SEKISHO_HITTERS - 1)];
+}
+
+static __always_inline bool holds(const struct sekisho_hitter *hitter, struct address who)
+{
+    return hitter->source[0] == who.high && hitter->source[1] == who.low;
+}
+
+/* Whether a stranger gets a holder's place. The numbers are this CPU's own: a sender can't choose them. */
+static __always_inline bool wins_against(struct sekisho_hitters *hitters, __u64 packets)
+{
+    hitters->random = hitters->random * 6364136223846793005ULL + 1442695040888963407ULL;
+    return !(packets >> 32) && (hitters->random >> 32) * packets < 1ULL << 32;
+}
+
+/* A bit for a destination, of 64: how many are set says about how many destinations there were. */
+static __always_inline __u64 bit_of_destination(const struct packet *segment)
+{
+    __u64 mixed = (segment->destination.high ^ segment->destination.low) * 0x9e3779b97f4a7c15ULL;
+
+    return 1ULL << (mixed >> 58);
+}
+
+/* Notes a segment that is blocked, or would be. */
+static __always_inline void note_blocked(const struct packet *line, const struct packet *segment)
+{
+    __u32 zero = 0, now = bpf_ktime_get_coarse_ns() >> HITTER_TICK;
+    struct sekisho_hitters *hitters = bpf_map_lookup_elem(&sekisho_hitters, &zero);
+    struct address who = hitter_of(line);
+    struct sekisho_hitter *place;
+
+    if (!hitters)
+        return;
+    place = place_of(hitters, who);
+    if (!holds(place, who)) {
+        if (now - place->last < HITTER_STALE && !wins_against(hitters, place->packets))
+            return;
+        __builtin_memset(place, 0, sizeof(*place));
+        place->source[0] = who.high;
+        place->source[1] = who.low;
+        place->first = now;
+    }
+    place->packets++;
+    place->last = now;
+    place->destinations |= bit_of_destination(segment);
+}
+
+/* Whether the sender may get one more answer in this tick: one machine must not use up the others'. */
+static __always_inline bool answer_fair(const struct packet *packet, __u32 limit)
+{
+    __u32 zero = 0, now = bpf_ktime_get_coarse_ns() >> HITTER_TICK;
+    struct sekisho_hitters *hitters = bpf_map_lookup_elem(&sekisho_hitters, &zero);
+    __u32 share = limit / SEKISHO_ANSWER_SHARES;
+    struct sekisho_hitter *place;
+
+    if (!hitters)
+        return false;
+    if (share < SEKISHO_ANSWER_LEAST)
+        share = SEKISHO_ANSWER_LEAST;
+    place = place_of(hitters, hitter_of(packet));
+    if (place->answered != now) {
+        place->answered = now;
+        place->answers = 0;
+    }
+    return place->answers++ < share;
+}
+
+#endif

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who is being blocked, as the kernel notes it.
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <sched.h>
+
+#include <bit>
+#include <map>
+#include <string>
+
+#include "tests/bpf/cases.h"
+
+namespace sekisho::bpftest {
+namespace {
+
+using Source = std::pair<std::uint64_t, std::uint64_t>;
+
+class Hitters : public testing::TestWithParam<Kind> {
+protected:
+    // One CPU: each has a table of its own.
+    void SetUp() override {
+        ASSERT_EQ(sched_getaffinity(0, sizeof(before_), &before_), 0);
+        cpu_set_t one;
+        CPU_ZERO(&one);
+        CPU_SET(static_cast<unsigned>(sched_getcpu()), &one);
+        ASSERT_EQ(sched_setaffinity(0, sizeof(one), &one), 0);
+        fresh_table();
+        write(std::vector<sekisho_hitters>(tables_));
+    }
+    void TearDown() override { EXPECT_EQ(sched_setaffinity(0, sizeof(before_), &before_), 0); }
+
+    [[nodiscard]] std::vector<sekisho_hitters> read() const {
+        std::vector<sekisho_hitters> all(tables_);
+        const std::uint32_t zero = 0;
+        EXPECT_EQ(bpf_map_lookup_elem(Programs::get().map("sekisho_hitters"), &zero, all.data()), 0);
+        return all;
+    }
+    static void write(const std::vector<sekisho_hitters>& all) {
+        const std::uint32_t zero = 0;
+        ASSERT_EQ(bpf_map_update_elem(Programs::get().map("sekisho_hitters"), &zero, all.data(), BPF_ANY), 0);
+    }
+    [[nodiscard]] std::map<Source, sekisho_hitter> hitters() const {
+        std::map<Source, sekisho_hitter> all;
+        for (const sekisho_hitters& table : read()) {
+            for (const sekisho_hitter& place : table.places) {
+                if (place.packets != 0) {
+                    all[{place.source[0], place.source[1]}] = place;
+                }
+            }
+        }
+        return all;
+    }
+    static Source mapped(const char* address) { return {0, number_of(address).low | 0xffff00000000ULL}; }
+    void send(const Packet& packet, int times = 1) const {
+        const Bytes frame = packet.bytes();
+        for (int i = 0; i < times; i++) {
+            std::ignore = Programs::get().run(GetParam(), frame);
+        }
+    }
+
+private:
+    const std::size_t tables_ = static_cast<std::size_t>(libbpf_num_possible_cpus());
+    cpu_set_t before_{};
+};
+INSTANTIATE_TEST_SUITE_P(, Hitters, testing::Values(Kind::xdp, Kind::tc),
+                         [](const auto& kind) { return name(kind.param); });
+
+Packet syn4(const std::string& from, const std::string& to = mx4) {
+    return Eth().IPv4(from, to).Tcp(1024, 25).Syn();
+}
+
+TEST_P(Hitters, AreCountedByTheirAddress) {
+    send(syn4(drop4), 5);
+    send(syn4(reset4), 2);
+    const auto all = hitters();
+    ASSERT_EQ(all.size(), 2U);
+    EXPECT_EQ(all.at(mapped(drop4)).packets, 5U);
+    EXPECT_EQ(all.at(mapped(reset4)).packets, 2U);
+    EXPECT_LE(all.at(mapped(drop4)).first, all.at(mapped(drop4)).last);
+}
+
+TEST_P(Hitters, OfIPv6ByTheFirstHalf) {
+    send(Eth().IPv6("2001:db8:200:7::7", mx6).Tcp(1024, 25).Syn());
+    send(Eth().IPv6("2001:db8:200:7:1:2:3:4", mx6).Tcp(1024, 25).Syn());
+    const auto all = hitters();
+    ASSERT_EQ(all.size(), 1U);
+    EXPECT_EQ(all.begin()->first, (Source{0x20010db802000007, 0}));
+    EXPECT_EQ(all.begin()->second.packets, 2U);
+}
+
+TEST_P(Hitters, OfAPoolThatOnlyMonitorsToo) {
+    send(syn4(monitor4));
+    EXPECT_EQ(hitters().size(), 1U);
+}
+
+TEST_P(Hitters, AreNoneWhoMaySend) {
+    send(syn4(exempt4));
+    send(syn4(stranger4));
+    send(syn4(drop4, designated4));
+    send(Eth().IPv4(drop4, mx4).Tcp(1024, 587).Syn());
+    send(Eth().IPv4(drop4, mx4).Udp(1024, 25));
+    EXPECT_TRUE(hitters().empty());
+}
+
+TEST_P(Hitters, InATunnelByItsSource) {
+    sekisho_interface interface{};
+    interface.tunnels = 1;
+    Programs::get().put_interface(1, interface);
+    send(Eth().IPv6(drop6, "2001:db8:ffff::aaaa").IPv4("198.51.100.8", mx4).Tcp(1024, 25).Syn());
+    const auto all = hitters();
+    ASSERT_EQ(all.size(), 1U);
+    EXPECT_EQ(all.begin()->first.first, number_of(drop6).high);
+}
+
+TEST_P(Hitters, RememberAboutHowManyDestinations) {
+    for (int i = 1; i <= 20; i++) {
+        send(syn4(drop4, "203.0.113." + std::to_string(i)), 3);
+    }
+    const int bits = std::popcount(hitters().at(mapped(drop4)).destinations);
+    EXPECT_GT(bits, 12);
+    EXPECT_LE(bits, 20);
+}
+
+// The pool has more addresses than the table has places.
+TEST_P(Hitters, TheHeavyOneOutlivesAFloodOfStrangers) {
+    send(syn4(drop4), 20'000);
+    for (int i = 0; i < 20'000; i++) {
+        send(Eth().IPv6("2001:db8:200:" + std::to_string(i % 9000) + "::1", mx6).Tcp(1024, 25).Syn());
+    }
+    const auto all = hitters();
+    ASSERT_TRUE(all.contains(mapped(drop4)));
+    EXPECT_GE(all.at(mapped(drop4)).packets, 20'000U);
+    EXPECT_GT(all.size(), SEKISHO_HITTERS / 2);
+}
+
+TEST_P(Hitters, AStrangerTakesAPlaceThatIsStale) {
+    send(syn4(drop4), 3);
+    std::vector<sekisho_hitters> all = read();
+    for (sekisho_hitters& table : all) {
+        for (sekisho_hitter& place : table.places) {
+            if (place.packets != 0) {  // somebody else's, who has sent a lot, long ago
+                place.source[1]++;
+                place.packets = 1'000'000'000;
+                place.last -= 601;
+            }
+        }
+    }
+    write(all);
+    send(syn4(drop4));
+    const auto now = hitters();
+    ASSERT_EQ(now.size(), 1U);
+    EXPECT_EQ(now.begin()->first, mapped(drop4));
+    EXPECT_EQ(now.begin()->second.packets, 1U);
+}
+
+TEST_P(Hitters, OneDoesNotUseUpTheOthersAnswers) {
+    Programs::get().table().answers_per_second = 400;
+    const Bytes frame = syn4(reset4).bytes();
+    int answered = 0;
+    for (int i = 0; i < 300; i++) {
+        answered += Programs::get().run(GetParam(), frame).fate == Fate::answered ? 1 : 0;
+    }
+    // A second may begin meanwhile.
+    EXPECT_GE(answered, SEKISHO_ANSWER_LEAST);
+    EXPECT_LE(answered, 2 * SEKISHO_ANSWER_LEAST);
+    EXPECT_EQ(Programs::get().run(GetParam(), syn4("192.0.2.8").bytes()).fate, Fate::answered);
+}
+
+}  // namespace
+}  // namespace sekisho::bpftest
