@@ -50,6 +50,11 @@ public:
     [[nodiscard]] std::vector<api::CoolDownStatus> cool_downs() const override;
     [[nodiscard]] Result<api::GrantStatus> add_grant(const api::GrantOrder& order) override;
     [[nodiscard]] Result<void> revoke_grant(const Address& address, bool kill) override;
+    [[nodiscard]] Result<std::vector<api::BlockedStatus>> blocked(std::size_t count) const override;
+    [[nodiscard]] std::vector<api::QuarantineStatus> quarantines() const override;
+    [[nodiscard]] Result<api::QuarantineStatus> add_quarantine(const Address& address,
+                                                               const std::string& note) override;
+    [[nodiscard]] Result<void> remove_quarantine(const Address& address) override;
     [[nodiscard]] std::vector<api::ExemptionStatus> exemptions() const override;
     [[nodiscard]] Result<api::ExemptionStatus> add_exemption(const Prefix& prefix,
                                                              const std::string& note) override;

@@ -41,6 +41,10 @@ api::CoolDownStatus status_of(const grants::CoolDown& cool_down, const grants::N
             .left = std::chrono::ceil<std::chrono::seconds>(cool_down.until - now.boottime)};
 }
 
+api::QuarantineStatus status_of(const grants::Quarantine& quarantine) {
+    return {.key = quarantine.key, .note = quarantine.note, .since = quarantine.since};
+}
+
 api::ExemptionStatus status_of(const grants::Exemption& exemption) {
     return {.prefix = exemption.prefix, .note = exemption.note, .since = exemption.since};
 }
@@ -109,6 +113,7 @@ Result<api::Status> Daemon::status() const {
     status.grants = grants_.count(now);
     status.exemptions = grants_.exemptions().size();
     status.cool_downs = grants_.cool_downs(now).size();
+    status.quarantines = grants_.quarantines().size();
     status.flows = flows_;
     status.overruns = overrun_count_;
     status.pools = pools_of(config_);
@@ -312,6 +317,42 @@ Result<void> Daemon::revoke_grant(const Address& address, bool kill) {
     return applied ? on_disk() : applied;
 }
 
+std::vector<api::QuarantineStatus> Daemon::quarantines() const {
+    std::vector<api::QuarantineStatus> list;
+    for (const grants::Quarantine& quarantine : grants_.quarantines()) {
+        list.push_back(status_of(quarantine));
+    }
+    return list;
+}
+
+Result<api::QuarantineStatus> Daemon::add_quarantine(const Address& address, const std::string& note) {
+    const auto actions = grants_.quarantine(address, note, read_clocks());
+    if (!actions) {
+        return std::unexpected(actions.error());
+    }
+    // What is shut stays shut, even if the disk can't be written: only the operator must know.
+    auto applied = apply(*actions);
+    if (applied) {
+        applied = on_disk();
+    }
+    log::info("QUARANTINE_ADDED", "an operator shut a subscriber off",
+              {{"address", address.text()}, {"note", note}});
+    if (!applied) {
+        return std::unexpected(applied.error());
+    }
+    return status_of(*grants_.quarantine_of(address));
+}
+
+Result<void> Daemon::remove_quarantine(const Address& address) {
+    const auto actions = grants_.release(address);
+    if (!actions) {
+        return std::unexpected(actions.error());
+    }
+    log::info("QUARANTINE_REMOVED", "an operator ended a quarantine", {{"address", address.text()}});
+    const auto applied = apply(*actions);
+    return applied ? on_disk() : applied;
+}
+
 std::vector<api::ExemptionStatus> Daemon::exemptions() const {
     std::vector<api::ExemptionStatus> list;
     for (const grants::Exemption& exemption : grants_.exemptions()) {
@@ -380,6 +421,11 @@ Result<api::Why> Daemon::why(const Address& address, const std::optional<Address
     }
     for (const dataplane::Step& step : explanation->steps) {
         why.steps.push_back({.rule = step.rule, .matched = step.matched, .detail = step.detail});
+    }
+    if (const auto shut = grants_.quarantine_of(address); shut && !shut->note.empty()) {
+        for (api::Step& step : why.steps) {
+            step.detail += step.rule == "quarantined" ? ": " + shut->note : "";
+        }
     }
     const grants::Now now = read_clocks();
     if (const auto cooling = grants_.cool_down_of(address, now)) {

@@ -56,6 +56,8 @@ std::string metrics_text(const api::Status& status, const AgentCounts& counts) {
     metrics.set("sekisho_flows", {}, static_cast<double>(status.flows));
     metrics.declare("sekisho_cool_downs", gauge, "Keys for which no login opens anything");
     metrics.set("sekisho_cool_downs", {}, static_cast<double>(status.cool_downs));
+    metrics.declare("sekisho_quarantines", gauge, "Subscribers that an operator shut off");
+    metrics.set("sekisho_quarantines", {}, static_cast<double>(status.quarantines));
     metrics.declare("sekisho_overruns_total", counter,
                     "Grants that were used more often than they were good for");
     metrics.set("sekisho_overruns_total", {}, static_cast<double>(status.overruns));

@@ -5,7 +5,9 @@
 #include <array>
 #include <boost/json.hpp>
 #include <boost/url/parse_query.hpp>
+#include <charconv>
 #include <string_view>
+#include <system_error>
 
 #include "agent/api/json_answer.h"
 #include "agent/base/time_text.h"
@@ -61,6 +63,7 @@ static void tag_invoke(const json::value_from_tag&, json::value& to, const Statu
           {"grants", from.grants},
           {"exemptions", from.exemptions},
           {"cool_downs", from.cool_downs},
+          {"quarantines", from.quarantines},
           {"flows", from.flows},
           {"overruns", from.overruns},
           {"pools", json::value_from(from.pools)},
@@ -100,6 +103,21 @@ static void tag_invoke(const json::value_from_tag&, json::value& to, const CoolD
           {"since", rfc3339(from.since)},
           {"until", rfc3339(from.until)},
           {"seconds_left", from.left.count()}};
+}
+
+static void tag_invoke(const json::value_from_tag&, json::value& to, const BlockedStatus& from) {
+    to = {{"key", from.key.text()},
+          {"pool", from.pool},
+          {"packets", from.packets},
+          {"per_second", from.per_second},
+          {"first", rfc3339(from.first)},
+          {"last", rfc3339(from.last)},
+          {"destinations", from.destinations},
+          {"quarantined", from.quarantined}};
+}
+
+static void tag_invoke(const json::value_from_tag&, json::value& to, const QuarantineStatus& from) {
+    to = {{"key", from.key.text()}, {"note", from.note}, {"since", rfc3339(from.since)}};
 }
 
 static void tag_invoke(const json::value_from_tag&, json::value& to, const ExemptionStatus& from) {
@@ -238,6 +256,21 @@ Response add_grant(Agent& agent, const Request& request) {
     return json_response(answer, kept ? ok : created);
 }
 
+Response add_quarantine(Agent& agent, const Request& request) {
+    const auto body = body_of(request, {"address", "note"});
+    if (!body) {
+        return error_response(body.error());
+    }
+    const auto text = text_of(*body, "address", true);
+    const auto note = text_of(*body, "note", false);
+    if (!text || !note) {
+        return error_response(!text ? text.error() : note.error());
+    }
+    const auto address = subscriber(agent, *text);
+    return address ? respond(agent.add_quarantine(*address, *note), created)
+                   : error_response(address.error());
+}
+
 Response add_exemption(Agent& agent, const Request& request) {
     const auto body = body_of(request, {"prefix", "note"});
     if (!body) {
@@ -338,11 +371,34 @@ Response revoke_grant(Agent& agent, const Request& request) {
                                           : done_response(revoked);
 }
 
+constexpr std::string_view quarantine_prefix = "/v1/quarantines/";
+
+Response remove_quarantine(Agent& agent, const Request& request) {
+    const auto address = subscriber_in_path(agent, request, quarantine_prefix);
+    return address ? done_response(agent.remove_quarantine(*address)) : error_response(address.error());
+}
+
 template <class List>
 Response list_response(std::string_view name, const List& list) {
     json::object body;
     body[name] = json::value_from(list);
     return json_response(body);
+}
+
+Response blocked(Agent& agent, const Request& request) {
+    constexpr std::size_t most = 10'000;
+    std::size_t count = 20;
+    if (const auto text = parameter(request, "count")) {
+        const char* const end = text->data() + text->size();
+        const auto [at, error] = std::from_chars(text->data(), end, count);
+        if (error != std::errc() || at != end || count == 0 || count > most) {
+            return error_response({Failure::invalid,
+                                   "\"count\" is not a number from 1 to " + std::to_string(most),
+                                   "write it like 20"});
+        }
+    }
+    const auto list = agent.blocked(count);
+    return list ? list_response("blocked", *list) : error_response(list.error());
 }
 
 struct Route {
@@ -351,7 +407,7 @@ struct Route {
     Response (*answer)(Agent& agent, const Request& request);
 };
 
-constexpr std::array<Route, 14> routes = {{
+constexpr std::array<Route, 18> routes = {{
     {"GET", "/v1/version",
      [](Agent& agent, const Request&) { return json_response(json::value_from(agent.version())); }},
     {"GET", "/v1/status", [](Agent& agent, const Request&) { return respond(agent.status()); }},
@@ -367,6 +423,11 @@ constexpr std::array<Route, 14> routes = {{
     {"POST", "/v1/grants", add_grant},
     {"GET", grant_prefix, show_grant},
     {"DELETE", grant_prefix, revoke_grant},
+    {"GET", "/v1/blocked", blocked},
+    {"GET", "/v1/quarantines",
+     [](Agent& agent, const Request&) { return list_response("quarantines", agent.quarantines()); }},
+    {"POST", "/v1/quarantines", add_quarantine},
+    {"DELETE", quarantine_prefix, remove_quarantine},
     {"GET", "/v1/exemptions",
      [](Agent& agent, const Request&) { return list_response("exemptions", agent.exemptions()); }},
     {"POST", "/v1/exemptions", add_exemption},

@@ -51,6 +51,7 @@ struct Status {
     std::size_t grants = 0;
     std::size_t exemptions = 0;
     std::size_t cool_downs = 0;
+    std::size_t quarantines = 0;
     std::size_t flows = 0;       // connections opened under grants and remembered
     std::uint64_t overruns = 0;  // budgets overrun since the start
     std::vector<PoolStatus> pools;
@@ -96,6 +97,24 @@ struct CoolDownStatus {
     WallTime since{};
     WallTime until{};
     std::chrono::seconds left{};
+};
+
+// A subscriber whose packets are blocked, or would be if its pool did more than monitor.
+struct BlockedStatus {
+    Prefix key;
+    std::string pool;  // empty where the key lies in none
+    std::uint64_t packets = 0;
+    double per_second = 0;  // from the first to the last
+    WallTime first{};
+    WallTime last{};
+    unsigned destinations = 0;  // about so many, up to some 260
+    bool quarantined = false;
+};
+
+struct QuarantineStatus {
+    Prefix key;
+    std::string note;
+    WallTime since{};
 };
 
 // What an operator asks for.
@@ -162,6 +181,12 @@ public:
     [[nodiscard]] virtual Result<GrantStatus> add_grant(const GrantOrder& order) = 0;
     // `kill`: the connections that were opened under it end, too.
     [[nodiscard]] virtual Result<void> revoke_grant(const Address& address, bool kill) = 0;
+    // At most `count`, those with the most packets first.
+    [[nodiscard]] virtual Result<std::vector<BlockedStatus>> blocked(std::size_t count) const = 0;
+    [[nodiscard]] virtual std::vector<QuarantineStatus> quarantines() const = 0;
+    [[nodiscard]] virtual Result<QuarantineStatus> add_quarantine(const Address& address,
+                                                                  const std::string& note) = 0;
+    [[nodiscard]] virtual Result<void> remove_quarantine(const Address& address) = 0;
     [[nodiscard]] virtual std::vector<ExemptionStatus> exemptions() const = 0;
     [[nodiscard]] virtual Result<ExemptionStatus> add_exemption(const Prefix& prefix,
                                                                 const std::string& note) = 0;

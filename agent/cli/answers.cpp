@@ -7,7 +7,9 @@
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 #include <chrono>
+#include <iomanip>
 #include <ostream>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -142,7 +144,8 @@ void print_status(const json::object& answer, std::ostream& out) {
         << ", running since " << moment_of(answer, "since") << " (" << duration_of(answer, "uptime_seconds")
         << ")\n\n";
     Table numbers;
-    for (const char* const name : {"interfaces", "grants", "exemptions", "cool_downs", "flows"}) {
+    for (const char* const name :
+         {"interfaces", "grants", "exemptions", "quarantines", "cool_downs", "flows"}) {
         numbers.add({name == std::string_view("cool_downs") ? "cool-downs" : name, text_of(answer, name)});
     }
     numbers.print(out);
@@ -228,6 +231,32 @@ void print_exemptions(const json::object& answer, std::ostream& out) {
         table.add({text_of(exemption, "prefix"), moment_of(exemption, "since"), text_of(exemption, "note")});
     });
     print_list(table, "no exemptions", out);
+}
+
+void print_blocked(const json::object& answer, std::ostream& out) {
+    Table table({"KEY", "POOL", "PACKETS", "PER SECOND", "DESTINATIONS", "FIRST", "LAST", "QUARANTINED"});
+    each(answer, "blocked", [&](const json::object& one) {
+        const json::value* const rate = one.if_contains("per_second");
+        std::ostringstream rounded;
+        rounded << std::fixed << std::setprecision(1)
+                << (rate != nullptr && rate->is_number() ? rate->to_number<double>() : 0.0);
+        table.add({text_of(one, "key"), text_of(one, "pool"), text_of(one, "packets"), rounded.str(),
+                   text_of(one, "destinations"), moment_of(one, "first"), moment_of(one, "last"),
+                   text_of(one, "quarantined")});
+    });
+    print_list(table, "nobody is being blocked", out);
+}
+
+void print_new_quarantine(const json::object& answer, std::ostream& out) {
+    out << text_of(answer, "key") << " is quarantined\n";
+}
+
+void print_quarantines(const json::object& answer, std::ostream& out) {
+    Table table({"KEY", "SINCE", "NOTE"});
+    each(answer, "quarantines", [&](const json::object& quarantine) {
+        table.add({text_of(quarantine, "key"), moment_of(quarantine, "since"), text_of(quarantine, "note")});
+    });
+    print_list(table, "no quarantines", out);
 }
 
 void print_users(const json::object& answer, std::ostream& out) {

@@ -18,6 +18,9 @@ void print_interfaces(const boost::json::object& answer, std::ostream& out);
 void print_grants(const boost::json::object& answer, std::ostream& out);
 void print_grant(const boost::json::object& answer, std::ostream& out);
 void print_exemptions(const boost::json::object& answer, std::ostream& out);
+void print_blocked(const boost::json::object& answer, std::ostream& out);
+void print_new_quarantine(const boost::json::object& answer, std::ostream& out);
+void print_quarantines(const boost::json::object& answer, std::ostream& out);
 void print_users(const boost::json::object& answer, std::ostream& out);
 // Of `queue list`: a line for each recipient who waits.
 void print_queue(const boost::json::object& answer, std::ostream& out);

@@ -30,6 +30,7 @@ struct Words {
     std::string lifetime;
     std::string budget;
     bool kill = false;
+    std::string count;
     std::string text;
     std::string name;
 };
@@ -148,6 +149,31 @@ void add_exempt(CLI::App& app, Words& words) {
     remove.add_option("PREFIX", words.prefix, "As it stands in the list")->required()->type_name("");
 }
 
+void add_blocked(CLI::App& app, Words& words) {
+    CLI::App& blocked = group(app, "blocked", "Who is being blocked", "  sekisho blocked top\n");
+    CLI::App& top = leaf(blocked, words, Command::blocked_top, "top",
+                         "The subscribers with the most blocked packets: the infected ones are among them",
+                         "  sekisho blocked top\n  sekisho blocked top -n 5 --json\n");
+    top.add_option("-n", words.count, "How many to show (default: 20)")->type_name("N");
+}
+
+void add_quarantine(CLI::App& app, Words& words) {
+    CLI::App& quarantine =
+        group(app, "quarantine", "Infected subscribers: no mail server can be reached, not even your own",
+              "  sekisho quarantine add 192.0.2.10 --note 'ticket 4712'\n  sekisho quarantine list\n");
+    CLI::App& add = leaf(quarantine, words, Command::quarantine_add, "add",
+                         "Shut a subscriber off; its grant and its connections end",
+                         "  sekisho quarantine add 192.0.2.10\n"
+                         "  sekisho quarantine add 2001:db8:100::1 --note 'ticket 4712'\n");
+    add.add_option("ADDRESS", words.address, "An address of the subscriber")->required()->type_name("");
+    add.add_option("--note", words.text, "Why, for colleagues")->type_name("TEXT");
+    leaf(quarantine, words, Command::quarantine_list, "list", "All quarantines",
+         "  sekisho quarantine list\n  sekisho quarantine list --json\n");
+    CLI::App& remove = leaf(quarantine, words, Command::quarantine_remove, "remove", "End a quarantine",
+                            "  sekisho quarantine remove 192.0.2.10\n");
+    remove.add_option("ADDRESS", words.address, "An address of the subscriber")->required()->type_name("");
+}
+
 void add_user(CLI::App& app, Words& words) {
     CLI::App& user = group(app, "user", "Who may log in at the submission server",
                            "  sekisho user add anna@example.net\n  sekisho user list\n");
@@ -224,6 +250,8 @@ void set_up(CLI::App& app, Words& words) {
     add_plain(app, words);
     add_grant(app, words);
     add_exempt(app, words);
+    add_blocked(app, words);
+    add_quarantine(app, words);
     add_user(app, words);
     add_queue(app, words);
 }
@@ -249,17 +277,35 @@ Result<std::chrono::seconds> lifetime(const std::string& text) {
     return duration;
 }
 
-// Reads a grant's budget.
-Result<std::uint32_t> budget(const std::string& text) {
+// A whole number and nothing else.
+std::optional<std::uint32_t> whole(const std::string& text) {
     std::uint32_t number = 0;
     const char* const end = text.data() + text.size();
     const auto [at, error] = std::from_chars(text.data(), end, number);
-    if (error != std::errc() || at != end || number > largest_budget) {
+    return error == std::errc() && at == end ? std::optional(number) : std::nullopt;
+}
+
+// Reads how many are to be shown.
+Result<std::uint32_t> count(const std::string& text) {
+    constexpr std::uint32_t most = 10'000;
+    const auto number = whole(text);
+    if (!number || *number == 0 || *number > most) {
+        return fail(Failure::invalid,
+                    "\"" + printable(text) + "\" is no number from 1 to " + std::to_string(most),
+                    "write it like 20");
+    }
+    return *number;
+}
+
+// Reads a grant's budget.
+Result<std::uint32_t> budget(const std::string& text) {
+    const auto number = whole(text);
+    if (!number || *number > largest_budget) {
         return fail(
             Failure::invalid, "\"" + printable(text) + "\" is no number of connections",
             "write it like 50; 0 stands for any number, the largest is " + std::to_string(largest_budget));
     }
-    return number;
+    return *number;
 }
 
 // Sets `value` to what `parse` makes of `text`.
@@ -290,7 +336,8 @@ Result<Arguments> values_of(const Words& words) {
     }
     const auto is = [&](auto... commands) { return ((arguments.command == commands) || ...); };
     Result<void> ok;
-    if (is(Command::grant_add, Command::grant_show, Command::grant_revoke, Command::why)) {
+    if (is(Command::grant_add, Command::grant_show, Command::grant_revoke, Command::quarantine_add,
+           Command::quarantine_remove, Command::why)) {
         ok = read(words.address, one_address, arguments.address);
     }
     if (ok && !words.destination.empty()) {
@@ -301,6 +348,9 @@ Result<Arguments> values_of(const Words& words) {
     }
     if (ok && !words.lifetime.empty()) {
         ok = read(words.lifetime, lifetime, arguments.lifetime);
+    }
+    if (ok && !words.count.empty()) {
+        ok = read(words.count, count, arguments.count);
     }
     if (ok && !words.budget.empty()) {
         ok = read(words.budget, budget, arguments.budget);

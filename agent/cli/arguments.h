@@ -27,6 +27,10 @@ enum class Command : std::uint8_t {
     exempt_add,
     exempt_list,
     exempt_remove,
+    blocked_top,
+    quarantine_add,
+    quarantine_list,
+    quarantine_remove,
     why,
     config_check,
     user_add,
@@ -44,13 +48,14 @@ struct Arguments {
     bool json = false;
     std::optional<std::filesystem::path> socket;  // "--socket"
     std::filesystem::path config = "/etc/sekisho/sekisho.toml";
-    Address address;                               // of grant add, show and revoke, and of why
-    std::optional<Address> destination;            // of why
-    Prefix prefix;                                 // of exempt add and remove
+    Address address;                     // of grant add, show and revoke, quarantine add and remove, why
+    std::optional<Address> destination;  // of why
+    Prefix prefix;                       // of exempt add and remove
     std::optional<std::chrono::seconds> lifetime;  // of grant add
     std::optional<std::uint32_t> budget;           // of grant add
     bool kill = false;                             // of grant revoke
-    std::string words;                             // a grant's reason, an exemption's note
+    std::uint32_t count = 20;                      // of blocked top
+    std::string words;                             // a grant's reason, an exemption's or a quarantine's note
     std::string name;  // of user add, passwd and remove; a message's id or a domain of queue
 };
 

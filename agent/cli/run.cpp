@@ -61,6 +61,16 @@ Exchange exempt_add(const Arguments& arguments) {
             .words = arguments.prefix.text() + " is exempt"};
 }
 
+Exchange quarantine_add(const Arguments& arguments) {
+    json::object body = {{"address", arguments.address.text()}};
+    if (!arguments.words.empty()) {
+        body["note"] = arguments.words;
+    }
+    return {.question = {.method = "POST", .target = "/v1/quarantines", .body = json::serialize(body)},
+            .print = print_new_quarantine,
+            .words = {}};
+}
+
 Exchange why(const Arguments& arguments) {
     std::string target = "/v1/why?address=" + encoded(arguments.address.text());
     if (arguments.destination) {
@@ -103,6 +113,15 @@ Exchange exchange_of(const Arguments& arguments) {
         case Command::exempt_remove:
             return remove("/v1/exemptions?prefix=" + encoded(arguments.prefix.text()),
                           arguments.prefix.text() + " is no longer exempt");
+        case Command::blocked_top:
+            return get("/v1/blocked?count=" + std::to_string(arguments.count), print_blocked);
+        case Command::quarantine_add:
+            return quarantine_add(arguments);
+        case Command::quarantine_list:
+            return get("/v1/quarantines", print_quarantines);
+        case Command::quarantine_remove:
+            return remove("/v1/quarantines/" + encoded(arguments.address.text()),
+                          arguments.address.text() + " is no longer quarantined");
         case Command::why:
             return why(arguments);
         case Command::doctor:

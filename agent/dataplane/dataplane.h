@@ -58,6 +58,15 @@ struct Overrun {
     std::uint32_t generation = 0;
 };
 
+// A sender whose packets are blocked, or would be if its pool did more than monitor.
+struct Hitter {
+    Prefix source;  // an IPv4 address, or an IPv6 /64
+    std::uint64_t packets = 0;
+    std::chrono::nanoseconds first{};  // CLOCK_MONOTONIC
+    std::chrono::nanoseconds last{};
+    std::uint64_t destinations = 0;  // a bit for each of 64 classes of them
+};
+
 // A network interface, as far as attaching needs to know it.
 struct Interface {
     unsigned index = 0;
@@ -129,6 +138,8 @@ public:
 
     // What was counted, without rows of zero.
     [[nodiscard]] Result<std::vector<Count>> counts() const;
+    // Who is being blocked, one for each sender that has a place in the kernel's tables, in no order.
+    [[nodiscard]] Result<std::vector<Hitter>> hitters() const;
 
     // What the kernel would do with a SYN from `source` to port 25 of `destination` (none: of a server that
     // is not designated), and why, rule by rule. `boottime` is the present.

@@ -29,6 +29,7 @@ sekisho_change change_of(const grants::KernelEntry& entry) {
     to.budget_left = static_cast<__s32>(entry.budget);
     to.flags = static_cast<std::uint8_t>((entry.exempt ? SEKISHO_ENTRY_EXEMPT : 0) |
                                          (entry.granted ? SEKISHO_ENTRY_GRANT : 0) |
+                                         (entry.quarantined ? SEKISHO_ENTRY_QUARANTINE : 0) |
                                          (entry.budget == 0 ? SEKISHO_ENTRY_UNLIMITED : 0));
     to.key_bits = static_cast<std::uint8_t>(entry.key.length);
     change.renew = entry.renewed ? 1 : 0;
@@ -39,6 +40,7 @@ grants::KernelEntry agent_entry(const sekisho_entry& entry) {
     return {.key = prefix_of(entry.key, entry.key_bits),
             .exempt = (entry.flags & SEKISHO_ENTRY_EXEMPT) != 0,
             .granted = (entry.flags & SEKISHO_ENTRY_GRANT) != 0,
+            .quarantined = (entry.flags & SEKISHO_ENTRY_QUARANTINE) != 0,
             .expires = std::chrono::nanoseconds(entry.expires_ns),
             .generation = entry.generation,
             .overrun = (entry.flags & SEKISHO_ENTRY_OVERRUN) != 0};

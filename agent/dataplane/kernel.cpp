@@ -285,8 +285,8 @@ int Kernel::interfaces() const {
     return bpf_map__fd(xdp_->maps.sekisho_interfaces);
 }
 
-int Kernel::flows() const {
-    return bpf_map__fd(xdp_->maps.sekisho_flows);
+int Kernel::hitters() const {
+    return bpf_map__fd(xdp_->maps.sekisho_hitters);
 }
 int Kernel::events() const {
     return bpf_map__fd(xdp_->maps.sekisho_events);

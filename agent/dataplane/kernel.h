@@ -46,7 +46,7 @@ public:
     [[nodiscard]] int entries() const;
     [[nodiscard]] int counts() const;
     [[nodiscard]] int interfaces() const;
-    [[nodiscard]] int flows() const;
+    [[nodiscard]] int hitters() const;
     [[nodiscard]] int events() const;
     // The programs of upkeep.bpf.c.
     [[nodiscard]] int put_entry() const;

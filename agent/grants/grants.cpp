@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "agent/base/time_text.h"
 
@@ -28,6 +29,12 @@ Result<Placement> Grants::openable(const GrantRequest& request, const Now& now) 
                     address.text() + " is shared by many subscribers (pool \"" + found->pool->name +
                         "\"): a grant would open port 25 for all of them",
                     "its users send through the submission server, ports 587 and 465");
+    }
+    if (const auto quarantined = quarantine_of(address)) {
+        return fail(Failure::refused,
+                    quarantined->key.text() + " is quarantined" +
+                        (quarantined->note.empty() ? "" : ": " + quarantined->note),
+                    "`sekisho quarantine remove " + address.text() + "` ends it");
     }
     if (const auto cooling = cool_down_of(address, now); cooling && !request.ends_cool_down) {
         const auto left = std::chrono::ceil<std::chrono::seconds>(cooling->until - now.boottime);
@@ -96,11 +103,12 @@ void Grants::drop_grant(Holdings::iterator place, Flows flows, Actions& actions)
     const Prefix key = place->first;
     Holding& holding = place->second;
     by_end_.erase({holding.expires, key});
-    if (holding.exempt) {
-        const std::uint32_t generation = holding.generation;
-        holding = Holding{};
-        holding.exempt = true;
-        holding.generation = generation;
+    if (holding.exempt || holding.quarantined) {
+        Holding rest;
+        rest.exempt = holding.exempt;
+        rest.quarantined = holding.quarantined;
+        rest.generation = holding.generation;
+        holding = std::move(rest);
         actions.emplace_back(PutEntry{entry_of(key, holding)});
     } else {
         holdings_.erase(place);
@@ -194,6 +202,7 @@ KernelEntry Grants::entry_of(const Prefix& key, const Holding& holding) {
     return KernelEntry{.key = key,
                        .exempt = holding.exempt,
                        .granted = holding.granted,
+                       .quarantined = holding.quarantined,
                        .expires = holding.granted ? holding.expires : BootTime::zero(),
                        .generation = holding.generation,
                        .budget = holding.budget};

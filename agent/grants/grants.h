@@ -64,11 +64,19 @@ struct Exemption {
     WallTime since{};
 };
 
+// An operator's order: nothing is open for the key, not even the designated servers, whatever else is said.
+struct Quarantine {
+    Prefix key;
+    std::string note;
+    WallTime since{};
+};
+
 // What the kernel holds of one key, as far as this room is concerned.
 struct KernelEntry {
     Prefix key;
     bool exempt = false;
     bool granted = false;
+    bool quarantined = false;
     BootTime expires{};
     std::uint32_t generation = 0;
     std::uint32_t budget = 0;  // see Grant
@@ -104,14 +112,21 @@ struct SaveCoolDown {
 struct ForgetCoolDown {
     Prefix key;
 };
+struct SaveQuarantine {
+    Quarantine quarantine;
+};
+struct ForgetQuarantine {
+    Prefix key;
+};
 struct SaveExemption {
     Exemption exemption;
 };
 struct ForgetExemption {
     Prefix prefix;
 };
-using Action = std::variant<PutEntry, RetireEntry, RemoveEntry, SetWideExemptions, SaveGrant, ForgetGrant,
-                            SaveCoolDown, ForgetCoolDown, SaveExemption, ForgetExemption>;
+using Action =
+    std::variant<PutEntry, RetireEntry, RemoveEntry, SetWideExemptions, SaveGrant, ForgetGrant, SaveCoolDown,
+                 ForgetCoolDown, SaveQuarantine, ForgetQuarantine, SaveExemption, ForgetExemption>;
 using Actions = std::vector<Action>;
 
 // Asked for by a login or by an operator.
@@ -133,6 +148,7 @@ struct Stored {
     std::vector<Grant> grants;
     std::vector<Exemption> exemptions;
     std::vector<CoolDown> cool_downs;
+    std::vector<Quarantine> quarantines;
 };
 
 // All grants and exemptions of the box. Not thread-safe. Refusals are Errors whose text an operator can read.
@@ -146,8 +162,8 @@ public:
 
     // Opens, or renews: a running grant is never shortened, and its generation stays. Who and why change only
     // when the end does; the budget begins anew with it. Refused (Failure::refused) for an address in no
-    // pool, in a shared pool, and while its key cools down; Failure::invalid for a lifetime of 0 or beyond
-    // the longest, or a budget beyond largest_budget. `granted` is set to the grant as it stands
+    // pool, in a shared pool, in quarantine, and while its key cools down; Failure::invalid for a lifetime of
+    // 0 or beyond the longest, or a budget beyond largest_budget. `granted` is set to the grant as it stands
     // afterwards.
     [[nodiscard]] Result<Actions> open(const GrantRequest& request, const Now& now, Grant& granted);
 
@@ -163,6 +179,12 @@ public:
     // if it has bits set behind its length.
     [[nodiscard]] Result<Actions> exempt(const Exemption& exemption);
     [[nodiscard]] Result<Actions> remove_exemption(const Prefix& prefix);
+
+    // Closes everything for the address's key until release(); its grant and the connections under it end.
+    // Failure::refused for an address in no pool or in a shared one, Failure::conflict if it is quarantined.
+    [[nodiscard]] Result<Actions> quarantine(const Address& address, const std::string& note, const Now& now);
+    // Failure::not_found if it isn't.
+    [[nodiscard]] Result<Actions> release(const Address& address);
 
     // Forgets what has ended.
     [[nodiscard]] Actions sweep(const Now& now);
@@ -186,6 +208,10 @@ public:
     // Those that cool down at `now`, in the order of their keys; and that of the address.
     [[nodiscard]] std::vector<CoolDown> cool_downs(const Now& now) const;
     [[nodiscard]] std::optional<CoolDown> cool_down_of(const Address& address, const Now& now) const;
+    // All, in the order of their keys, those in no pool any more included; and the one in force for an
+    // address.
+    [[nodiscard]] std::vector<Quarantine> quarantines() const;
+    [[nodiscard]] std::optional<Quarantine> quarantine_of(const Address& address) const;
     [[nodiscard]] std::vector<Exemption> exemptions() const;
     // Those that have no effect under this configuration: in no pool, wider than the pool, narrower than a
     // key.
@@ -198,6 +224,7 @@ private:
     struct Holding {
         bool exempt = false;
         bool granted = false;
+        bool quarantined = false;
         std::uint32_t generation = 0;
         std::uint32_t budget = 0;
         BootTime expires{};
@@ -238,6 +265,7 @@ private:
     Holdings holdings_;
     std::set<std::pair<BootTime, Prefix>> by_end_;  // of all that are granted
     std::map<Prefix, CoolDown> cool_downs_;
+    std::map<Prefix, Quarantine> quarantines_;
     std::map<Prefix, Exemption> exemptions_;
     std::map<std::pair<Family, int>, std::size_t> exempt_lengths_;  // of those in force: how many of each
     std::set<Prefix> wide_;                                         // exemptions in force wider than a key

@@ -37,6 +37,7 @@ WallTime wall_end(BootTime end, const Now& now, std::chrono::seconds longest) {
 // Whether the kernel would judge by both alike.
 bool same_effect(const KernelEntry& one, const KernelEntry& other) {
     return one.exempt == other.exempt && one.granted == other.granted &&
+           one.quarantined == other.quarantined &&
            (!one.granted || (one.expires == other.expires && one.generation == other.generation));
 }
 
@@ -61,6 +62,12 @@ Actions Grants::take_over(const Stored& stored, const std::vector<KernelEntry>& 
         }
     }
     Actions on_disk;
+    for (const Quarantine& quarantine : stored.quarantines) {
+        quarantines_.insert_or_assign(quarantine.key, quarantine);
+        if (placements_.place_key(quarantine.key)) {
+            holdings_[quarantine.key].quarantined = true;
+        }
+    }
     for (const CoolDown& cool_down : stored.cool_downs) {
         resume(cool_down, now, on_disk);
     }
@@ -86,6 +93,7 @@ void Grants::forget_all() {
     holdings_.clear();
     by_end_.clear();
     cool_downs_.clear();
+    quarantines_.clear();
     exemptions_.clear();
     exempt_lengths_.clear();
     wide_.clear();
@@ -100,7 +108,7 @@ void Grants::resume(const Grant& grant, const KernelEntries& held, const Now& no
     // Another generation in the kernel is another grant, which the store doesn't know yet: see adopt().
     const bool replaced = in_kernel && entry->second.generation != grant.generation;
     std::optional<BootTime> end;
-    if (placement && !placement->pool->shared && !replaced) {
+    if (placement && !placement->pool->shared && !replaced && !quarantines_.contains(grant.key)) {
         end = in_kernel ? entry->second.expires : remembered_end(grant, now, rules_.get().longest);
     }
     if (end) {  // the longest may have been lowered
@@ -133,7 +141,8 @@ void Grants::resume(const Grant& grant, const KernelEntries& held, const Now& no
 // Takes up a grant that only the kernel knows: the agent died before the store had it, or the store was lost.
 void Grants::adopt(const KernelEntry& entry, const Now& now, Actions& on_disk) {
     const auto placement = placements_.place_key(entry.key);
-    if (!entry.granted || entry.expires <= now.boottime || !placement || placement->pool->shared) {
+    if (!entry.granted || entry.expires <= now.boottime || !placement || placement->pool->shared ||
+        quarantines_.contains(entry.key)) {
         return;
     }
     Holding& holding = holdings_[entry.key];

@@ -41,6 +41,11 @@ constexpr std::array<const char*, 2> steps = {
         until_wall INTEGER NOT NULL,
         boot TEXT NOT NULL
     ) STRICT, WITHOUT ROWID;
+    CREATE TABLE quarantines (
+        key TEXT PRIMARY KEY,
+        note TEXT NOT NULL,
+        since INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
     )",
 };
 

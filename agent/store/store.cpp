@@ -34,6 +34,10 @@ constexpr std::string_view save_cool_down =
 constexpr std::string_view load_cool_downs =
     "SELECT key, user, since, until_boot, until_wall, boot FROM cool_downs";
 constexpr std::string_view forget_cool_down = "DELETE FROM cool_downs WHERE key = ?";
+constexpr std::string_view save_quarantine =
+    "INSERT OR REPLACE INTO quarantines (key, note, since) VALUES (?, ?, ?)";
+constexpr std::string_view load_quarantines = "SELECT key, note, since FROM quarantines";
+constexpr std::string_view forget_quarantine = "DELETE FROM quarantines WHERE key = ?";
 
 grants::WallTime wall(std::int64_t nanoseconds) {
     return grants::WallTime(std::chrono::nanoseconds(nanoseconds));
@@ -49,6 +53,31 @@ std::unexpected<Error> bad_row(const Database& database, std::string_view table,
         Failure::invalid,
         database.file().string() + ": table " + std::string(table) + ", row \"" + key + "\": " + why.what,
         "correct or delete the row with sqlite3 while the agent is down");
+}
+
+// All rows of a table whose first column is a prefix.
+template <class Row, class Read>
+Result<std::vector<Row>> rows(const Database& database, std::string_view table, std::string_view sql,
+                              Read read) {
+    auto statement = database.prepare(sql);
+    if (!statement) {
+        return std::unexpected(statement.error());
+    }
+    std::vector<Row> all;
+    while (true) {
+        const auto row = statement->step();
+        if (!row) {
+            return std::unexpected(row.error());
+        }
+        if (!*row) {
+            return all;
+        }
+        const auto key = parse_prefix(statement->text(0));
+        if (!key) {
+            return bad_row(database, table, statement->text(0), key.error());
+        }
+        all.push_back(read(*key, *statement));
+    }
 }
 
 }  // namespace
@@ -80,7 +109,9 @@ Result<Store> Store::open(const std::filesystem::path& file) {
                                          {&statements.save_exemption, save_exemption},
                                          {&statements.forget_exemption, forget_exemption},
                                          {&statements.save_cool_down, save_cool_down},
-                                         {&statements.forget_cool_down, forget_cool_down}}) {
+                                         {&statements.forget_cool_down, forget_cool_down},
+                                         {&statements.save_quarantine, save_quarantine},
+                                         {&statements.forget_quarantine, forget_quarantine}}) {
         auto prepared = database->prepare(sql);
         if (!prepared) {
             return std::unexpected(prepared.error());
@@ -102,6 +133,10 @@ bool Store::owe(const grants::Actions& actions) {
             owed_cool_downs_.insert_or_assign(cooling->cool_down.key, cooling->cool_down);
         } else if (const auto* cooled = std::get_if<grants::ForgetCoolDown>(&action)) {
             owed_cool_downs_.insert_or_assign(cooled->key, std::nullopt);
+        } else if (const auto* shut = std::get_if<grants::SaveQuarantine>(&action)) {
+            owed_quarantines_.insert_or_assign(shut->quarantine.key, shut->quarantine);
+        } else if (const auto* released = std::get_if<grants::ForgetQuarantine>(&action)) {
+            owed_quarantines_.insert_or_assign(released->key, std::nullopt);
         } else if (const auto* contract = std::get_if<grants::SaveExemption>(&action)) {
             owed_exemptions_.insert_or_assign(contract->exemption.prefix, contract->exemption);
         } else if (const auto* ended = std::get_if<grants::ForgetExemption>(&action)) {
@@ -134,6 +169,7 @@ Result<void> Store::flush() {
     owed_grants_.clear();
     owed_exemptions_.clear();
     owed_cool_downs_.clear();
+    owed_quarantines_.clear();
     return {};
 }
 
@@ -151,7 +187,7 @@ Result<void> Store::make_durable(bool durable) {
 }
 
 Result<void> Store::write() {
-    bool durable = !owed_exemptions_.empty();
+    bool durable = !owed_exemptions_.empty() || !owed_quarantines_.empty();
     for (const auto& [key, grant] : owed_grants_) {
         durable = durable || !grant;
     }
@@ -169,7 +205,8 @@ Result<void> Store::write() {
 }
 
 Result<void> Store::write_owed() {
-    for (const auto write : {&Store::write_grants, &Store::write_exemptions, &Store::write_cool_downs}) {
+    for (const auto write : {&Store::write_grants, &Store::write_exemptions, &Store::write_cool_downs,
+                             &Store::write_quarantines}) {
         if (auto written = (this->*write)(); !written) {
             return written;
         }
@@ -233,6 +270,20 @@ Result<void> Store::write_cool_downs() {
     return {};
 }
 
+Result<void> Store::write_quarantines() {
+    for (const auto& [key, quarantine] : owed_quarantines_) {
+        Statement& statement = quarantine ? statements_.save_quarantine : statements_.forget_quarantine;
+        statement.bind(1, key.text());
+        if (quarantine) {
+            statement.bind(2, quarantine->note).bind(3, number(quarantine->since));
+        }
+        if (auto done = statement.run(); !done) {
+            return done;
+        }
+    }
+    return {};
+}
+
 Result<grants::Stored> Store::load() const {
     auto all_grants = grants();
     if (!all_grants) {
@@ -246,91 +297,57 @@ Result<grants::Stored> Store::load() const {
     if (!cooling) {
         return std::unexpected(cooling.error());
     }
+    auto shut = quarantines();
+    if (!shut) {
+        return std::unexpected(shut.error());
+    }
     return grants::Stored{.grants = std::move(*all_grants),
                           .exemptions = std::move(*contracts),
-                          .cool_downs = std::move(*cooling)};
+                          .cool_downs = std::move(*cooling),
+                          .quarantines = std::move(*shut)};
 }
 
 Result<std::vector<grants::CoolDown>> Store::cool_downs() const {
-    auto statement = database_.prepare(load_cool_downs);
-    if (!statement) {
-        return std::unexpected(statement.error());
-    }
-    std::vector<grants::CoolDown> all;
-    while (true) {
-        const auto row = statement->step();
-        if (!row) {
-            return std::unexpected(row.error());
-        }
-        if (!*row) {
-            return all;
-        }
-        const auto key = parse_prefix(statement->text(0));
-        if (!key) {
-            return bad_row(database_, "cool_downs", statement->text(0), key.error());
-        }
-        all.push_back({.key = *key,
-                       .user = statement->text(1),
-                       .until = std::chrono::nanoseconds(statement->integer(3)),
-                       .until_wall = wall(statement->integer(4)),
-                       .since = wall(statement->integer(2)),
-                       .boot = statement->text(5)});
-    }
+    return rows<grants::CoolDown>(
+        database_, "cool_downs", load_cool_downs, [](const Prefix& key, const Statement& row) {
+            return grants::CoolDown{.key = key,
+                                    .user = row.text(1),
+                                    .until = std::chrono::nanoseconds(row.integer(3)),
+                                    .until_wall = wall(row.integer(4)),
+                                    .since = wall(row.integer(2)),
+                                    .boot = row.text(5)};
+        });
+}
+
+Result<std::vector<grants::Quarantine>> Store::quarantines() const {
+    return rows<grants::Quarantine>(
+        database_, "quarantines", load_quarantines, [](const Prefix& key, const Statement& row) {
+            return grants::Quarantine{.key = key, .note = row.text(1), .since = wall(row.integer(2))};
+        });
 }
 
 Result<std::vector<grants::Grant>> Store::grants() const {
-    auto statement = database_.prepare(load_grants);
-    if (!statement) {
-        return std::unexpected(statement.error());
-    }
-    std::vector<grants::Grant> all;
-    while (true) {
-        const auto row = statement->step();
-        if (!row) {
-            return std::unexpected(row.error());
-        }
-        if (!*row) {
-            return all;
-        }
-        const auto key = parse_prefix(statement->text(0));
-        if (!key) {
-            return bad_row(database_, "grants", statement->text(0), key.error());
-        }
-        all.push_back({.key = *key,
-                       .pool = statement->text(1),
-                       .source = statement->text(2),
-                       .user = statement->text(3),
-                       .reason = statement->text(4),
-                       .since = wall(statement->integer(5)),
-                       .renewed = wall(statement->integer(6)),
-                       .expires = std::chrono::nanoseconds(statement->integer(7)),
-                       .expires_wall = wall(statement->integer(8)),
-                       .boot = statement->text(9),
-                       .generation = static_cast<std::uint32_t>(statement->integer(10)),
-                       .budget = static_cast<std::uint32_t>(statement->integer(11))});
-    }
+    return rows<grants::Grant>(database_, "grants", load_grants, [](const Prefix& key, const Statement& row) {
+        return grants::Grant{.key = key,
+                             .pool = row.text(1),
+                             .source = row.text(2),
+                             .user = row.text(3),
+                             .reason = row.text(4),
+                             .since = wall(row.integer(5)),
+                             .renewed = wall(row.integer(6)),
+                             .expires = std::chrono::nanoseconds(row.integer(7)),
+                             .expires_wall = wall(row.integer(8)),
+                             .boot = row.text(9),
+                             .generation = static_cast<std::uint32_t>(row.integer(10)),
+                             .budget = static_cast<std::uint32_t>(row.integer(11))};
+    });
 }
 
 Result<std::vector<grants::Exemption>> Store::exemptions() const {
-    auto statement = database_.prepare(load_exemptions);
-    if (!statement) {
-        return std::unexpected(statement.error());
-    }
-    std::vector<grants::Exemption> all;
-    while (true) {
-        const auto row = statement->step();
-        if (!row) {
-            return std::unexpected(row.error());
-        }
-        if (!*row) {
-            return all;
-        }
-        const auto prefix = parse_prefix(statement->text(0));
-        if (!prefix) {
-            return bad_row(database_, "exemptions", statement->text(0), prefix.error());
-        }
-        all.push_back({.prefix = *prefix, .note = statement->text(1), .since = wall(statement->integer(2))});
-    }
+    return rows<grants::Exemption>(
+        database_, "exemptions", load_exemptions, [](const Prefix& prefix, const Statement& row) {
+            return grants::Exemption{.prefix = prefix, .note = row.text(1), .since = wall(row.integer(2))};
+        });
 }
 
 }  // namespace sekisho::store

@@ -34,7 +34,8 @@ public:
 
     // How many keys and prefixes are owed to the disk.
     [[nodiscard]] std::size_t owed() const {
-        return owed_grants_.size() + owed_exemptions_.size() + owed_cool_downs_.size();
+        return owed_grants_.size() + owed_exemptions_.size() + owed_cool_downs_.size() +
+               owed_quarantines_.size();
     }
 
     // What the file holds, in no particular order. Failure::invalid if a row can't be understood.
@@ -46,6 +47,7 @@ private:
     // What became of a key or prefix last: its value, or nothing if it is to be forgotten.
     using OwedGrants = std::map<Prefix, std::optional<grants::Grant>>;
     using OwedExemptions = std::map<Prefix, std::optional<grants::Exemption>>;
+    using OwedQuarantines = std::map<Prefix, std::optional<grants::Quarantine>>;
     using OwedCoolDowns = std::map<Prefix, std::optional<grants::CoolDown>>;
     struct Statements {
         Statement save_grant;
@@ -54,6 +56,8 @@ private:
         Statement forget_exemption;
         Statement save_cool_down;
         Statement forget_cool_down;
+        Statement save_quarantine;
+        Statement forget_quarantine;
     };
 
     Store(Database database, Statements statements);
@@ -64,9 +68,11 @@ private:
     [[nodiscard]] Result<void> write_grants();
     [[nodiscard]] Result<void> write_exemptions();
     [[nodiscard]] Result<void> write_cool_downs();
+    [[nodiscard]] Result<void> write_quarantines();
     [[nodiscard]] Result<std::vector<grants::Grant>> grants() const;
     [[nodiscard]] Result<std::vector<grants::Exemption>> exemptions() const;
     [[nodiscard]] Result<std::vector<grants::CoolDown>> cool_downs() const;
+    [[nodiscard]] Result<std::vector<grants::Quarantine>> quarantines() const;
     [[nodiscard]] Result<void> make_durable(bool durable);
 
     Database database_;
@@ -74,6 +80,7 @@ private:
     OwedGrants owed_grants_;
     OwedExemptions owed_exemptions_;
     OwedCoolDowns owed_cool_downs_;
+    OwedQuarantines owed_quarantines_;
     std::chrono::steady_clock::time_point retry_at_;
     bool durable_ = true;  // PRAGMA synchronous is FULL
 };

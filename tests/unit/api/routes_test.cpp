@@ -9,6 +9,7 @@
 
 #include "agent/api/client.h"
 #include "agent/api/server.h"
+#include "tests/unit/api/fake_agent.h"
 #include "tests/unit/api/wire.h"
 
 namespace sekisho::api {
@@ -18,159 +19,12 @@ namespace json = boost::json;
 using namespace std::chrono_literals;
 using ::testing::HasSubstr;
 
-const WallTime noon = WallTime(1'769'860'800s);  // 2026-01-31T12:00:00Z
-
-GrantStatus grant_for(const Prefix& key) {
-    return {.key = key,
-            .pool = "dsl",
-            .source = "mail1",
-            .user = "a\"b\n",
-            .reason = "pop3 login",
-            .since = noon,
-            .expires = noon + 600s,
-            .left = 599s,
-            .budget = 50,
-            .connections_left = {},
-            .flows = {}};
-}
-
-// An agent that knows 192.0.2.1, and notes what it is told.
-class FakeAgent : public Agent {
-public:
-    [[nodiscard]] Version version() const override { return {.version = "1.2.3", .abi = 7}; }
-    [[nodiscard]] Result<Status> status() const override {
-        if (broken) {
-            return fail(Failure::unavailable, "the kernel's maps are gone", "restart");
-        }
-        return Status{.state = "enforcing",
-                      .since = noon,
-                      .uptime = 90s,
-                      .pid = 42,
-                      .interfaces = 2,
-                      .grants = 3,
-                      .exemptions = 4,
-                      .cool_downs = 5,
-                      .flows = 6,
-                      .overruns = 7,
-                      .pools = {{"dsl", "reset", {parse_prefix("192.0.2.0/24").value()}}},
-                      .counts = {{"not_granted", "reset", 5, 370}},
-                      .logins = {{"mail1", 1, 2, 3}}};
-    }
-    [[nodiscard]] std::vector<Check> doctor() const override {
-        return {{"btf", false, "missing", "a newer kernel"}};
-    }
-    [[nodiscard]] std::vector<InterfaceStatus> interfaces() const override {
-        return {{"sub-1", 3, "subscriber", "xdp", "the driver has it", 17, true}};
-    }
-    [[nodiscard]] std::vector<GrantStatus> grants() const override {
-        return {grant_for(parse_prefix("192.0.2.1/32").value())};
-    }
-    [[nodiscard]] std::optional<Prefix> key_of(const Address& address) const override {
-        const int length = address.family == Family::ipv4 ? 32 : 56;
-        return parse_prefix("2001:db8:ffff::/48")->contains(address)
-                   ? std::nullopt
-                   : std::optional(Prefix{.address = address.masked(length), .length = length});
-    }
-    [[nodiscard]] Result<GrantStatus> grant(const Address& address) const override {
-        if (address != parse_address("192.0.2.1").value()) {
-            return fail(Failure::not_found, address.text() + " has no grant");
-        }
-        GrantStatus found = grant_for({address, 32});
-        found.connections_left = 49;
-        found.flows = 1;
-        return found;
-    }
-    [[nodiscard]] std::vector<CoolDownStatus> cool_downs() const override {
-        return {{.key = parse_prefix("192.0.2.9/32").value(),
-                 .user = "bob",
-                 .since = noon,
-                 .until = noon + 900s,
-                 .left = 899s}};
-    }
-    [[nodiscard]] Result<GrantStatus> add_grant(const GrantOrder& order) override {
-        calls.push_back("grant " + order.address.text() + " " +
-                        (order.lifetime ? std::to_string(order.lifetime->count()) : "-") + " " +
-                        (order.budget ? std::to_string(*order.budget) + " " : "") + order.reason);
-        if (order.address.family == Family::ipv6) {
-            return fail(Failure::refused, "in no pool", "see config");
-        }
-        return grant_for({order.address, 32});
-    }
-    [[nodiscard]] Result<void> revoke_grant(const Address& address, bool kill) override {
-        calls.push_back((kill ? "kill " : "revoke ") + address.text());
-        return address.family == Family::ipv4 ? Result<void>() : fail(Failure::not_found, "none");
-    }
-    [[nodiscard]] std::vector<ExemptionStatus> exemptions() const override {
-        return {{parse_prefix("192.0.2.8/29").value(), "contract 7", noon}};
-    }
-    [[nodiscard]] Result<ExemptionStatus> add_exemption(const Prefix& prefix,
-                                                        const std::string& note) override {
-        calls.push_back("exempt " + prefix.text() + " " + note);
-        return prefix.length == 32 ? Result<ExemptionStatus>(ExemptionStatus{prefix, note, noon})
-                                   : fail(Failure::conflict, "there already");
-    }
-    [[nodiscard]] Result<void> remove_exemption(const Prefix& prefix) override {
-        calls.push_back("unexempt " + prefix.text());
-        return {};
-    }
-    [[nodiscard]] Result<Why> why(const Address& address,
-                                  const std::optional<Address>& destination) const override {
-        return Why{.address = address,
-                   .destination = destination,
-                   .verdict = exempt ? "pass" : "reset",
-                   .reason = exempt ? "exempt" : "not_granted",
-                   .steps = {{"designated", false, "no"}, {"not_granted", true, "everything else"}}};
-    }
-    [[nodiscard]] Result<LoginOutcome> report_login(const LoginReport& report) override {
-        calls.push_back("login " + report.address.text() + " " + report.user + " " + report.protocol + " " +
-                        (report.success ? "yes" : "no"));
-        if (broken) {
-            return fail(Failure::refused, "no such section", "add [login.submission]");
-        }
-        if (report.address.family == Family::ipv6) {
-            return LoginOutcome{.granted = false, .key = {}, .expires = {}, .reason = "in no pool"};
-        }
-        return LoginOutcome{
-            .granted = true, .key = {report.address, 32}, .expires = noon + 600s, .reason = {}};
-    }
-    [[nodiscard]] std::string metrics() const override { return "sekisho_grants 3\n"; }
-
-    bool broken = false;
-    bool exempt = false;
-    std::vector<std::string> calls;
-};
-
-class Routes : public ::testing::Test {
-protected:
-    Response ask(const std::string& method, const std::string& target, const std::string& body = {},
-                 Role role = Role::operator_) {
-        Request request;
-        request.method = method;
-        const auto question = target.find('?');
-        request.path = target.substr(0, question);
-        request.query = question == std::string::npos ? "" : target.substr(question + 1);
-        request.body = body;
-        request.peer.user = user_;
-        return answer(agent_, request, role);
-    }
-    static json::value parsed(const Response& response) { return json::parse(response.body); }
-    // "KIND" of an answer that must be an error with words in it.
-    static std::string error_kind(const Response& response) {
-        const json::value body = parsed(response);
-        EXPECT_FALSE(body.at("error").at("what").as_string().empty());
-        EXPECT_TRUE(body.at("error").at("remedy").is_string());
-        return std::string(body.at("error").at("kind").as_string());
-    }
-    FakeAgent agent_;
-    uid_t user_ = 1000;
-};
-
 TEST_F(Routes, Reports) {
     EXPECT_EQ(parsed(ask("GET", "/v1/version")), json::parse(R"({"version":"1.2.3","abi":7})"));
     EXPECT_EQ(parsed(ask("GET", "/v1/status")),
               json::parse(R"({"state":"enforcing","since":"2026-01-31T12:00:00Z",
         "uptime_seconds":90,"pid":42,"interfaces":2,"grants":3,"exemptions":4,
-        "cool_downs":5,"flows":6,"overruns":7,
+        "cool_downs":5,"quarantines":8,"flows":6,"overruns":7,
         "pools":[{"name":"dsl","action":"reset","prefixes":["192.0.2.0/24"]}],
         "counts":[{"reason":"not_granted","verdict":"reset","packets":5,"bytes":370}],
         "logins":[{"name":"mail1","granted":1,"refused":2,"rejected":3}]})"));
@@ -218,20 +72,6 @@ TEST_F(Routes, OpensAndRevokesGrants) {
     EXPECT_THAT(agent_.calls,
                 ::testing::ElementsAre("grant 192.0.2.7 60 r", "grant 192.0.2.8 - ", "grant 2001:db8::1 - ",
                                        "revoke 192.0.2.7", "revoke 2001:db8::1"));
-}
-
-TEST_F(Routes, BudgetsAndConnections) {
-    EXPECT_EQ(ask("POST", "/v1/grants", R"({"address":"192.0.2.7","budget":5})").status, 201);
-    EXPECT_EQ(ask("POST", "/v1/grants", R"({"address":"192.0.2.7","budget":0})").status, 201);
-    EXPECT_EQ(ask("DELETE", "/v1/grants/192.0.2.7?kill=true").status, 204);
-    EXPECT_EQ(ask("DELETE", "/v1/grants/192.0.2.7?kill=false").status, 204);
-    EXPECT_THAT(agent_.calls, ::testing::ElementsAre("grant 192.0.2.7 - 5 ", "grant 192.0.2.7 - 0 ",
-                                                     "kill 192.0.2.7", "revoke 192.0.2.7"));
-    for (const char* wrong : {"-1", "1.5", "\"5\"", "4294967296", "null"}) {
-        const Response response =
-            ask("POST", "/v1/grants", std::string(R"({"address":"192.0.2.7","budget":)") + wrong + "}");
-        EXPECT_EQ(response.status, 400) << wrong;
-    }
 }
 
 TEST_F(Routes, AKeyNamesItsSubscriber) {

@@ -49,7 +49,7 @@ const std::map<std::string, std::string>& answers() {
          answer(
              200,
              R"({"state":"enforcing","since":"2026-11-24T00:00:00Z","uptime_seconds":3605,"pid":77,)"
-             R"("interfaces":2,"grants":1,"exemptions":0,"cool_downs":1,"flows":2,"pools":[{"name":"dsl","action":"reset",)"
+             R"("interfaces":2,"grants":1,"exemptions":0,"quarantines":3,"cool_downs":1,"flows":2,"pools":[{"name":"dsl","action":"reset",)"
              R"("prefixes":["192.0.2.0/24","2001:db8:100::/40"]}],"counts":[{"reason":"not_granted",)"
              R"("verdict":"reset","packets":1234,"bytes":74040}],"logins":[{"name":"mail1","granted":5,)"
              R"("refused":6,"rejected":7}]})")},
@@ -63,6 +63,15 @@ const std::map<std::string, std::string>& answers() {
         {"POST /v1/grants", answer(201, grant)},
         {"GET /v1/grants/192.0.2.10", answer(200, grant)},
         {"DELETE /v1/grants/192.0.2.10?kill=true", answer(204, "")},
+        {"GET /v1/blocked?count=5",
+         answer(200, R"({"blocked":[{"key":"192.0.2.66/32","pool":"dsl","packets":1200,"per_second":2.46,)"
+                     R"("first":"2026-01-02T03:04:05Z","last":"2026-01-02T03:12:05Z","destinations":40,)"
+                     R"("quarantined":false}]})")},
+        {"GET /v1/quarantines", answer(200, R"({"quarantines":[{"key":"192.0.2.66/32","note":"ticket 4712",)"
+                                            R"("since":"2026-01-02T03:04:05Z"}]})")},
+        {"POST /v1/quarantines",
+         answer(201, R"({"key":"192.0.2.66/32","note":"","since":"2026-01-02T03:04:05Z"})")},
+        {"DELETE /v1/quarantines/192.0.2.66", answer(204, "")},
         {"DELETE /v1/grants/2001%3Adb8%3A100%3A%3A1", answer(204, "")},
         {"GET /v1/exemptions", answer(200, R"({"exemptions":[{"prefix":"192.0.2.128/28","note":"contract 7",)"
                                            R"("since":"2026-01-02T03:04:05Z"}]})")},
@@ -115,11 +124,12 @@ TEST_F(RunTest, Status) {
     EXPECT_EQ(outcome.out,
               "sekishod (pid 77) is enforcing, running since 2026-11-24 00:00:00 UTC (1h5s)\n"
               "\n"
-              "interfaces  2\n"
-              "grants      1\n"
-              "exemptions  0\n"
-              "cool-downs  1\n"
-              "flows       2\n"
+              "interfaces   2\n"
+              "grants       1\n"
+              "exemptions   0\n"
+              "quarantines  3\n"
+              "cool-downs   1\n"
+              "flows        2\n"
               "\n"
               "POOL  BLOCKED IS  PREFIXES\n"
               "dsl   reset       192.0.2.0/24 2001:db8:100::/40\n"
@@ -187,6 +197,36 @@ TEST_F(RunTest, BudgetsAndConnections) {
     }
     EXPECT_EQ(with_agent({"grant", "revoke", "192.0.2.10", "--kill"}).out,
               "the grant of 192.0.2.10 has ended, and its connections\n");
+}
+
+TEST_F(RunTest, BlockedTop) {
+    EXPECT_EQ(
+        with_agent({"blocked", "top", "-n", "5"}).out,
+        "KEY            POOL  PACKETS  PER SECOND  DESTINATIONS  FIRST                    LAST              "
+        "       QUARANTINED\n"
+        "192.0.2.66/32  dsl   1200     2.5         40            2026-01-02 03:04:05 UTC  2026-01-02 "
+        "03:12:05 UTC  no\n");
+    EXPECT_EQ(with_agent({"blocked", "top"}, answer(200, R"({"blocked":[]})")).out,
+              "nobody is being blocked\n");
+    EXPECT_EQ(asked()[0].line, "GET /v1/blocked?count=20");
+    for (const char* wrong : {"0", "-1", "many", "10001"}) {
+        EXPECT_EQ(perform({"blocked", "top", "-n", wrong}).code, 2) << wrong;
+    }
+}
+
+TEST_F(RunTest, Quarantines) {
+    EXPECT_EQ(with_agent({"quarantine", "list"}).out,
+              "KEY            SINCE                    NOTE\n"
+              "192.0.2.66/32  2026-01-02 03:04:05 UTC  ticket 4712\n");
+    EXPECT_EQ(with_agent({"quarantine", "add", "192.0.2.66", "--note", "ticket 4712"}).out,
+              "192.0.2.66/32 is quarantined\n");
+    EXPECT_EQ(asked()[0].body, R"({"address":"192.0.2.66","note":"ticket 4712"})");
+    EXPECT_EQ(with_agent({"quarantine", "remove", "192.0.2.66"}).out,
+              "192.0.2.66 is no longer quarantined\n");
+    EXPECT_EQ(with_agent({"quarantine", "list"}, answer(200, R"({"quarantines":[]})")).out,
+              "no quarantines\n");
+    EXPECT_EQ(perform({"quarantine", "add"}).code, 2);
+    EXPECT_EQ(perform({"quarantine", "add", "192.0.2.0/24"}).code, 2);
 }
 
 TEST_F(RunTest, Exemptions) {

@@ -9,7 +9,7 @@
 namespace sekisho::grants {
 namespace {
 
-// Two facts of a key, kept apart.
+// The facts of a key, kept apart.
 struct Model {
     struct Opened {
         BootTime expires{};
@@ -18,6 +18,13 @@ struct Model {
     };
     std::map<Prefix, Opened> opened;  // until swept
     std::set<Prefix> exempt;
+    std::set<Prefix> shut;               // quarantined
+    std::map<Prefix, BootTime> cooling;  // until then, swept or not
+
+    [[nodiscard]] bool cools_down(const Prefix& key, const Now& now) const {
+        const auto found = cooling.find(key);
+        return found != cooling.end() && found->second > now.boottime;
+    }
 
     [[nodiscard]] bool alive(const Prefix& key, const Now& now) const {
         const auto found = opened.find(key);
@@ -30,6 +37,10 @@ struct Model {
             if (one.length == 32 || one.length == 56) {
                 image[one] = {.key = one, .exempt = true};
             }
+        }
+        for (const Prefix& key : shut) {
+            image[key].key = key;
+            image[key].quarantined = true;
         }
         for (const auto& [key, grant] : opened) {
             KernelEntry& entry = image[key];
@@ -44,7 +55,10 @@ struct Model {
 
 class Walk {
 public:
-    explicit Walk(unsigned seed) : random_(seed) {}
+    explicit Walk(unsigned seed) : random_(seed) {
+        config_.grants.cool_down = 30s;
+        grants_ = Grants(config_);
+    }
 
     void run(int steps) {
         for (int i = 0; i < steps && !testing::Test::HasFailure(); ++i) {
@@ -77,7 +91,7 @@ private:
     }
 
     void step() {
-        switch (roll(16)) {
+        switch (roll(19)) {
             case 0:
             case 1:
             case 2:
@@ -98,6 +112,12 @@ private:
                 return restart();
             case 12:
                 return roll(4) == 0 ? reboot() : restart();
+            case 13:
+                return overrun();
+            case 14:
+                return quarantine();
+            case 15:
+                return release();
             default:
                 now_ = later(now_, std::chrono::milliseconds(roll(20'000)));
         }
@@ -108,8 +128,15 @@ private:
         const Prefix key = key_of(one);
         const std::chrono::seconds lifetime(1 + roll(60));
         Grant granted;
-        const auto actions = grants_.open(request(one, lifetime), now_, granted);
-        ASSERT_TRUE(actions);
+        GrantRequest asked = request(one, lifetime);
+        asked.ends_cool_down = roll(4) == 0;
+        const auto actions = grants_.open(asked, now_, granted);
+        const bool may =
+            !model_.shut.contains(key) && (asked.ends_cool_down || !model_.cools_down(key, now_));
+        ASSERT_EQ(actions.has_value(), may);
+        if (!may) {
+            return;
+        }
         outside_.apply(*actions);
         const BootTime end = now_.boottime + lifetime;
         if (!model_.alive(key, now_)) {
@@ -122,6 +149,7 @@ private:
         } else {
             EXPECT_TRUE(actions->empty());
         }
+        model_.cooling.erase(key);
         EXPECT_EQ(granted.expires, model_.opened.at(key).expires);
         EXPECT_EQ(granted.generation, model_.opened.at(key).generation);
     }
@@ -133,6 +161,38 @@ private:
         if (actions) {
             outside_.apply(*actions);
             model_.opened.erase(key_of(one));
+        }
+    }
+
+    // The kernel says that a grant was overrun: this one, or one of before.
+    void overrun() {
+        const Prefix key = key_of(some_address());
+        const bool alive = model_.alive(key, now_);
+        const std::uint32_t generation = alive ? model_.opened.at(key).generation : highest_;
+        const bool is_news = alive && roll(4) != 0;
+        outside_.apply(grants_.overrun(key, is_news ? generation : generation - 1, now_));
+        if (is_news) {
+            model_.opened.erase(key);
+            model_.cooling[key] = now_.boottime + 30s;
+        }
+    }
+
+    void quarantine() {
+        const Address one = some_address();
+        const auto actions = grants_.quarantine(one, "", now_);
+        ASSERT_EQ(actions.has_value(), model_.shut.insert(key_of(one)).second);
+        if (actions) {
+            outside_.apply(*actions);
+            model_.opened.erase(key_of(one));
+        }
+    }
+
+    void release() {
+        const Address one = some_address();
+        const auto actions = grants_.release(one);
+        ASSERT_EQ(actions.has_value(), model_.shut.erase(key_of(one)) == 1);
+        if (actions) {
+            outside_.apply(*actions);
         }
     }
 
@@ -195,6 +255,12 @@ private:
         look_for_generations();
         grants_ = Grants(config_);
         outside_.apply(grants_.take_over(outside_.stored(), {}, now_));
+        const std::map<Prefix, BootTime> cooled = std::exchange(model_.cooling, {});
+        for (const CoolDown& each : grants_.cool_downs(now_)) {
+            EXPECT_TRUE(cooled.contains(each.key)) << "a reboot shuts nobody off";
+            EXPECT_LE(each.until, now_.boottime + 30s);
+            model_.cooling[each.key] = each.until;
+        }
         const std::map<Prefix, Model::Opened> before = std::exchange(model_.opened, {});
         for (const auto& [key, entry] : outside_.kernel) {
             if (!entry.granted) {
@@ -232,6 +298,7 @@ private:
             const KernelEntry& is = outside_.kernel.at(key);
             EXPECT_EQ(is.exempt, entry.exempt) << key.text();
             EXPECT_EQ(is.granted, entry.granted) << key.text();
+            EXPECT_EQ(is.quarantined, entry.quarantined) << key.text();
             EXPECT_EQ(is.expires, entry.expires) << key.text();
             if (entry.granted) {
                 EXPECT_EQ(is.generation, entry.generation) << key.text();
@@ -242,6 +309,10 @@ private:
                              [](const Prefix& one) { return one.length != 32 && one.length != 56; });
         EXPECT_EQ(outside_.wide, wide);
         EXPECT_EQ(outside_.exemptions.size(), model_.exempt.size());
+        EXPECT_EQ(outside_.quarantines.size(), model_.shut.size());
+        for (const auto& [key, until] : model_.cooling) {
+            EXPECT_EQ(grants_.cool_down_of(key.address, now_).has_value(), until > now_.boottime);
+        }
         EXPECT_EQ(outside_.grants.size(), model_.opened.size());
         std::size_t alive = 0;
         for (const auto& [key, grant] : model_.opened) {

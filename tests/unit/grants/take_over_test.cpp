@@ -245,9 +245,11 @@ TEST_F(TakeOverTest, AKeyOfAnotherLengthAtTheSameAddressIsNotTakenAwayWithTheOld
         pool.key_length_ipv6 = 64;
     }
     after_ = Grants(config_);
-    const auto actions =
-        after_.take_over({.grants = {}, .exemptions = {contract("2001:db8:100:7700::/64")}, .cool_downs = {}},
-                         {{.key = wide, .exempt = true}}, then_);
+    const auto actions = after_.take_over({.grants = {},
+                                           .exemptions = {contract("2001:db8:100:7700::/64")},
+                                           .cool_downs = {},
+                                           .quarantines = {}},
+                                          {{.key = wide, .exempt = true}}, then_);
     for (const Action& action : actions) {
         if (const auto* removed = std::get_if<RetireEntry>(&action)) {
             EXPECT_NE(removed->key.address, wide.address);

@@ -85,6 +85,7 @@ struct Outside {
     std::map<Prefix, Grant> grants;
     std::map<Prefix, Exemption> exemptions;
     std::map<Prefix, CoolDown> cool_downs;
+    std::map<Prefix, Quarantine> quarantines;
 
     void apply(const Actions& actions) {
         for (const Action& action : actions) {
@@ -94,7 +95,10 @@ struct Outside {
 
     [[nodiscard]] std::vector<KernelEntry> entries() const { return values(kernel); }
     [[nodiscard]] Stored stored() const {
-        return {.grants = values(grants), .exemptions = values(exemptions), .cool_downs = values(cool_downs)};
+        return {.grants = values(grants),
+                .exemptions = values(exemptions),
+                .cool_downs = values(cool_downs),
+                .quarantines = values(quarantines)};
     }
 
 private:
@@ -118,6 +122,8 @@ private:
     void carry_out(const ForgetGrant& action) { grants.erase(action.key); }
     void carry_out(const SaveCoolDown& action) { cool_downs[action.cool_down.key] = action.cool_down; }
     void carry_out(const ForgetCoolDown& action) { cool_downs.erase(action.key); }
+    void carry_out(const SaveQuarantine& action) { quarantines[action.quarantine.key] = action.quarantine; }
+    void carry_out(const ForgetQuarantine& action) { quarantines.erase(action.key); }
     void carry_out(const SaveExemption& action) { exemptions[action.exemption.prefix] = action.exemption; }
     void carry_out(const ForgetExemption& action) { exemptions.erase(action.prefix); }
 };

@@ -44,6 +44,12 @@ inline grants::CoolDown cool_down(std::string_view key) {
             .boot = "6f3c1d3e-0000-4000-8000-000000000001"};
 }
 
+inline grants::Quarantine quarantine(std::string_view key, std::string note = "ticket 4712") {
+    return {.key = parse_prefix(key).value(),
+            .note = std::move(note),
+            .since = grants::WallTime(1'700'000'000'000'000'004ns)};
+}
+
 inline grants::Exemption exemption(std::string_view prefix, std::string note = "contract 17") {
     return {.prefix = parse_prefix(prefix).value(),
             .note = std::move(note),

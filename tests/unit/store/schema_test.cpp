@@ -81,6 +81,7 @@ TEST_F(SchemaTest, AFileOfTheFirstVersionIsBroughtUpToDate) {
     EXPECT_EQ(kept->grants[0].budget, 0U);
     EXPECT_EQ(kept->exemptions.size(), 1U);
     EXPECT_TRUE(kept->cool_downs.empty());
+    EXPECT_TRUE(kept->quarantines.empty());
 }
 
 TEST_F(SchemaTest, ANewerVersionIsRefusedWithARemedy) {

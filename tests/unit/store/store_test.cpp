@@ -145,6 +145,21 @@ TEST_F(StoreTest, CoolDownsAreKeptUntilTheyAreOver) {
     EXPECT_EQ(kept[0].boot, saved.boot);
 }
 
+TEST_F(StoreTest, QuarantinesAreKeptUntilTheyEnd) {
+    const grants::Quarantine saved = quarantine("2001:db8:100::/56", "it's \"ill\"");
+    {
+        Store store = open();
+        ASSERT_TRUE(
+            store.apply({grants::SaveQuarantine{saved}, grants::SaveQuarantine{quarantine("192.0.2.2/32")}}));
+        ASSERT_TRUE(store.apply({grants::ForgetQuarantine{parse_prefix("192.0.2.2/32").value()}}));
+    }
+    const auto kept = open().load().value().quarantines;
+    ASSERT_EQ(kept.size(), 1U);
+    EXPECT_EQ(kept[0].key, saved.key);
+    EXPECT_EQ(kept[0].note, saved.note);
+    EXPECT_EQ(kept[0].since, saved.since);
+}
+
 TEST_F(StoreTest, WhatIsTheKernelsIsIgnored) {
     Store store = open();
     ASSERT_TRUE(store.apply(
