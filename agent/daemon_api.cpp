@@ -340,7 +340,7 @@ Result<api::QuarantineStatus> Daemon::add_quarantine(const Address& address, con
     if (!applied) {
         return std::unexpected(applied.error());
     }
-    return status_of(*grants_.quarantine_of(address));
+    return status_of(grants_.quarantine_of(address).value_or(grants::Quarantine{}));
 }
 
 Result<void> Daemon::remove_quarantine(const Address& address) {
