@@ -60,7 +60,7 @@ ActiveTable::~ActiveTable() {
 }
 
 void ActiveTable::set_bit(std::uint32_t bit, bool value) {
-    std::atomic_ref<__u64> word(memory_->bitmap[bit / 64]);
+    const std::atomic_ref<__u64> word(memory_->bitmap[bit / 64]);
     const __u64 mask = __u64{1} << bit % 64;
     if (value) {
         word.fetch_or(mask);

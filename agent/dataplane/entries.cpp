@@ -113,7 +113,8 @@ void Events::Free::operator()(ring_buffer* ring) const {
 }
 
 Result<void> Dataplane::put(const grants::KernelEntry& entry) {
-    const auto bit = state_->table ? state_->table->bit_of(entry.key) : std::nullopt;
+    const auto& table = state_->table;
+    const auto bit = table ? table->bit_of(entry.key) : std::nullopt;
     if (!bit) {
         return fail(Failure::refused, entry.key.text() + " lies in no pool");
     }
@@ -140,7 +141,8 @@ void Dataplane::raise_bit(std::uint32_t bit) {
 }
 
 void Dataplane::lower_bit(const Prefix& key) {
-    if (const auto bit = state_->table ? state_->table->bit_of(key) : std::nullopt) {
+    const auto& table = state_->table;
+    if (const auto bit = table ? table->bit_of(key) : std::nullopt) {
         state_->bits.lower(*bit,
                            [this](std::uint32_t place, bool set) { state_->active.set_bit(place, set); });
     }

@@ -32,7 +32,8 @@ struct Subject {
     [[nodiscard]] bool in_pool() const { return (source->flags & SEKISHO_SEGMENT_POOL) != 0; }
     [[nodiscard]] bool flagged(sekisho_entry_flag flag) const { return entry && (entry->flags & flag) != 0; }
     [[nodiscard]] bool live_grant() const {
-        return flagged(SEKISHO_ENTRY_GRANT) && std::chrono::nanoseconds(entry->expires_ns) > boottime;
+        return entry && (entry->flags & SEKISHO_ENTRY_GRANT) != 0 &&
+               std::chrono::nanoseconds(entry->expires_ns) > boottime;
     }
 };
 
@@ -84,7 +85,7 @@ Step exempt(const Subject& subject) {
 }
 
 Step budget_exhausted(const Subject& subject) {
-    if (!subject.live_grant()) {
+    if (!subject.entry || !subject.live_grant()) {
         return {.rule = "budget_exhausted", .matched = false, .detail = "no grant, so no budget"};
     }
     const sekisho_entry& entry = *subject.entry;

@@ -152,7 +152,7 @@ Result<Actions> Grants::open(const GrantRequest& request, const Now& now, Grant&
     granted = grant_of(key, holding);
     KernelEntry entry = entry_of(key, holding);
     entry.renewed = true;
-    Actions actions{PutEntry{std::move(entry)}, SaveGrant{granted}};
+    Actions actions{PutEntry{entry}, SaveGrant{granted}};
     if (cool_downs_.erase(key) != 0) {
         actions.emplace_back(ForgetCoolDown{key});
     }

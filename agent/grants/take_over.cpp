@@ -107,6 +107,7 @@ void Grants::resume(const Grant& grant, const KernelEntries& held, const Now& no
     const bool in_kernel = entry != held.end() && entry->second.granted;
     // Another generation in the kernel is another grant, which the store doesn't know yet: see adopt().
     const bool replaced = in_kernel && entry->second.generation != grant.generation;
+    const std::string pool = placement ? placement->pool->name : std::string();
     std::optional<BootTime> end;
     if (placement && !placement->pool->shared && !replaced && !quarantines_.contains(grant.key)) {
         end = in_kernel ? entry->second.expires : remembered_end(grant, now, rules_.get().longest);
@@ -133,7 +134,7 @@ void Grants::resume(const Grant& grant, const KernelEntries& held, const Now& no
         holding.renewed = now.wall;
         holding.expires_wall = wall_end(*end, now, rules_.get().longest);
     }
-    if (moved || grant.boot != now.boot || grant.pool != placement->pool->name) {
+    if (moved || grant.boot != now.boot || grant.pool != pool) {
         on_disk.emplace_back(SaveGrant{grant_of(grant.key, holding)});
     }
 }
