@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <fnmatch.h>
 
+#include <cerrno>
 #include <chrono>
 #include <utility>
 
@@ -345,8 +346,8 @@ void Daemon::sweep_flows() {
 // Asio closes what it waits for, and libbpf owns its descriptor.
 Result<void> Daemon::watch_overruns() {
     const int copy = ::fcntl(dataplane_.events(), F_DUPFD_CLOEXEC, 0);
-    boost::system::error_code error;
-    if (copy < 0 || overruns_.assign(copy, error)) {
+    boost::system::error_code error(copy < 0 ? errno : 0, boost::system::system_category());
+    if (error || overruns_.assign(copy, error)) {
         return fail(Failure::unavailable, "can't wait for the kernel's events: " + error.message());
     }
     await_overruns();

@@ -46,6 +46,7 @@ static __always_inline void update_entry(struct sekisho_entry *entry, const stru
     if (handed_over || change->renew)
         *(volatile __s32 *)&entry->budget_left = change->entry.budget_left;
     *(volatile __u64 *)&entry->expires_ns = change->entry.expires_ns;
+    *(volatile __u8 *)&entry->key_bits = change->entry.key_bits;
     __sync_fetch_and_and(word_of(entry), ~FLAG_IN_WORD(SETTABLE & ~change->entry.flags));
     __sync_fetch_and_or(word_of(entry), FLAG_IN_WORD(change->entry.flags & SETTABLE));
 }

@@ -51,6 +51,14 @@ bool is_resting(const sekisho_entry& entry) {
     return (entry.flags & (SEKISHO_ENTRY_EXEMPT | SEKISHO_ENTRY_GRANT | SEKISHO_ENTRY_QUARANTINE)) == 0;
 }
 
+// The kernel's key is the address alone: one of another length may have rested there.
+void wake(std::set<Prefix>& resting, const Address& address) {
+    auto each = resting.lower_bound(Prefix{.address = address, .length = 0});
+    while (each != resting.end() && each->address == address) {
+        each = resting.erase(each);
+    }
+}
+
 // Runs a program of upkeep.bpf.c, which may change its context: 0, or an errno.
 template <class Context>
 int run(int program, Context& context) {
@@ -132,7 +140,7 @@ Result<void> Dataplane::put(const grants::KernelEntry& entry) {
     if (change.result == SEKISHO_CHANGE_MADE) {
         raise_bit(*bit);
     }
-    state_->resting.erase(entry.key);
+    wake(state_->resting, entry.key.address);
     return {};
 }
 
@@ -158,7 +166,7 @@ Result<void> Dataplane::retire(const Prefix& key) {
         state_->resting.insert(key);
         return {};
     }
-    state_->resting.erase(key);
+    wake(state_->resting, key.address);
     if (change.result == SEKISHO_CHANGE_DONE) {
         lower_bit(key);
     }
@@ -167,7 +175,7 @@ Result<void> Dataplane::retire(const Prefix& key) {
 
 Result<void> Dataplane::remove(const Prefix& key) {
     const sekisho_key bytes = kernel_key(key);
-    state_->resting.erase(key);
+    wake(state_->resting, key.address);
     if (bpf_map_delete_elem(state_->kernel.entries(), &bytes) != 0) {
         if (errno == ENOENT) {
             return {};

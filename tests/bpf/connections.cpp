@@ -24,6 +24,10 @@ void PrintTo(const Line& line, std::ostream* out) {
     *out << line.name;
 }
 
+std::string line_name(const testing::TestParamInfo<Line>& info) {
+    return info.param.name;
+}
+
 const std::vector<Line>& lines() {
     static const std::vector<Line> all = [] {
         std::vector<Line> both;

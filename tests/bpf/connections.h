@@ -26,6 +26,7 @@ struct Line {
 };
 void PrintTo(const Line& line, std::ostream* out);
 [[nodiscard]] const std::vector<Line>& lines();
+[[nodiscard]] std::string line_name(const testing::TestParamInfo<Line>& info);
 
 // A subscriber with a grant, whose frames are judged one after the other.
 class Connections : public testing::TestWithParam<Line> {

@@ -15,10 +15,6 @@ constexpr auto in_flow = SEKISHO_REASON_FLOW;
 constexpr auto blocked = SEKISHO_REASON_NOT_GRANTED;
 constexpr auto exhausted = SEKISHO_REASON_BUDGET_EXHAUSTED;
 
-std::string line_name(const testing::TestParamInfo<Line>& info) {
-    return info.param.name;
-}
-
 class Flows : public Connections {};
 INSTANTIATE_TEST_SUITE_P(, Flows, testing::ValuesIn(lines()), line_name);
 

@@ -40,9 +40,6 @@ protected:
         return sweep;
     }
 };
-std::string line_name(const testing::TestParamInfo<Line>& info) {
-    return info.param.name;
-}
 INSTANTIATE_TEST_SUITE_P(, Upkeep, testing::ValuesIn(lines()), line_name);
 
 TEST_P(Upkeep, PuttingMakesAnEntry) {
@@ -62,6 +59,18 @@ TEST_P(Upkeep, RenewingBeginsTheBudgetAnewAndNothingElse) {
     EXPECT_EQ(entry().budget_left, 5);
     EXPECT_EQ(open(1002), exhausted) << "the agent has not heard of the overrun yet";
     EXPECT_EQ(talk(1000), in_flow);
+}
+
+// The configuration may give the subscribers of a pool more or less than they had; the first address stays.
+TEST_P(Upkeep, TheKeysLengthIsTheLatest) {
+    std::ignore = put(5, generation, true);
+    sekisho_change change{};
+    change.entry = entry();
+    change.entry.key_bits = 48;
+    Programs::get().change("put_entry", change);
+    EXPECT_EQ(entry().key_bits, 48);
+    EXPECT_EQ(entry().flags, SEKISHO_ENTRY_GRANT);
+    EXPECT_EQ(entry().budget_left, 5);
 }
 
 TEST_P(Upkeep, AnotherHolderBeginsEverythingAnew) {
