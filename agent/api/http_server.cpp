@@ -182,7 +182,7 @@ bool HttpServer::State::make_room() {
 asio::awaitable<void> HttpServer::State::serve(Connections::iterator place) {
     // The server may go while this runs; what the connection refers to must not.
     const auto self = shared_from_this();
-    const auto connection = *place;
+    const auto& connection = *place;
     try {
         co_await connection->run();
     } catch (const std::exception& error) {

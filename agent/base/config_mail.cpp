@@ -58,7 +58,7 @@ ListenerConfig read_listener(TomlTable& table) {
     config.relay = table.prefixes("relay", too_wide);
     if (config.tls == TlsMode::none && !table.has("relay")) {
         table.complain("tls", "without TLS nobody could log in, and no network may relay without a login",
-                       "name the networks in relay, or take \"starttls\" or \"implicit\"");
+                       R"(name the networks in relay, or take "starttls" or "implicit")");
     }
     return config;
 }

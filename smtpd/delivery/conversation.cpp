@@ -103,9 +103,9 @@ asio::awaitable<Result<Reply>> Conversation::reply(std::chrono::seconds limit) {
         if (!complete) {
             co_return std::unexpected(complete.error());
         }
-        if (*complete) {
+        if (std::optional<Reply>& whole = *complete; whole) {
             timer_.cancel();
-            co_return std::move(**complete);
+            co_return std::move(*whole);
         }
         boost::system::error_code error;
         std::size_t size = 0;
