@@ -59,8 +59,8 @@ Result<std::unique_ptr<Daemon>> Daemon::start(boost::asio::io_context& context, 
         log::warning("DATAPLANE_NOTICE", notice);
     }
     std::unique_ptr<Daemon> daemon(new Daemon(context, config, std::move(*dataplane), std::move(*store)));
-    for (const auto step :
-         {&Daemon::listen, &Daemon::take_over, &Daemon::watch_overruns, &Daemon::watch_links}) {
+    for (const auto step : {&Daemon::listen, &Daemon::take_over, &Daemon::begin_foreign_dynamic,
+                            &Daemon::watch_overruns, &Daemon::watch_links}) {
         if (auto done = (daemon.get()->*step)(); !done) {
             return std::unexpected(done.error());
         }
@@ -391,6 +391,7 @@ void Daemon::sweep() {
     }
     if (const auto now = std::chrono::steady_clock::now(); now >= verify_at_) {
         verify_interfaces();
+        refresh_foreign_dynamic();
         verify_at_ = now + verify_interval;
     }
     if (const auto now = std::chrono::steady_clock::now(); now >= sweep_flows_at_) {

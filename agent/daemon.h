@@ -18,6 +18,7 @@
 #include "agent/api/routes.h"
 #include "agent/api/server.h"
 #include "agent/base/config.h"
+#include "agent/base/list_file.h"
 #include "agent/base/result.h"
 #include "agent/dataplane/dataplane.h"
 #include "agent/grants/grants.h"
@@ -81,12 +82,16 @@ private:
     [[nodiscard]] std::vector<std::string> missing_interfaces() const;
     void check_interfaces(std::vector<api::Check>& checks) const;
     void check_tunnels(std::vector<api::Check>& checks) const;
+    void check_foreign_dynamic(std::vector<api::Check>& checks) const;
     // For `status`: "enforcing", "monitoring" (no pool blocks), "incomplete" (interfaces without a program),
     // "idle" (none has one).
     [[nodiscard]] std::string state() const;
 
     Result<void> listen();
     Result<void> take_over();
+    Result<void> begin_foreign_dynamic();
+    // Reads the list again if its file has changed.
+    void refresh_foreign_dynamic();
     Result<void> watch_links();
     Result<void> watch_overruns();
     // Ends the grants that the kernel says were used too often, and waits for the next ones.
@@ -131,6 +136,9 @@ private:
     std::chrono::steady_clock::time_point verify_at_;
     std::chrono::steady_clock::time_point sweep_flows_at_;
     std::size_t flows_ = 0;  // recorded, when they were last swept
+    std::optional<ListFile> foreign_file_;
+    std::optional<Error> foreign_trouble_;  // why the file's last state is not in force
+    std::size_t foreign_prefixes_ = 0;
     std::uint64_t overrun_count_ = 0;
     std::uint64_t store_errors_ = 0;
     std::uint64_t kernel_errors_ = 0;  // entries that the kernel refused

@@ -115,6 +115,7 @@ Result<api::Status> Daemon::status() const {
     status.cool_downs = grants_.cool_downs(now).size();
     status.quarantines = grants_.quarantines().size();
     status.flows = flows_;
+    status.foreign_prefixes = foreign_prefixes_;
     status.overruns = overrun_count_;
     status.pools = pools_of(config_);
     for (const dataplane::Count& count : *counts) {
@@ -193,6 +194,7 @@ std::vector<api::Check> Daemon::doctor() const {
                            check_of);
     check_interfaces(checks);
     check_tunnels(checks);
+    check_foreign_dynamic(checks);
     const auto written = on_disk();
     checks.push_back({.name = "store",
                       .ok = written.has_value(),

@@ -54,6 +54,8 @@ std::string metrics_text(const api::Status& status, const AgentCounts& counts) {
     metrics.set("sekisho_exemptions", {}, static_cast<double>(status.exemptions));
     metrics.declare("sekisho_flows", gauge, "Connections opened under grants and remembered");
     metrics.set("sekisho_flows", {}, static_cast<double>(status.flows));
+    metrics.declare("sekisho_foreign_prefixes", gauge, "Prefixes in the list of foreign dynamic addresses");
+    metrics.set("sekisho_foreign_prefixes", {}, static_cast<double>(status.foreign_prefixes));
     metrics.declare("sekisho_cool_downs", gauge, "Keys for which no login opens anything");
     metrics.set("sekisho_cool_downs", {}, static_cast<double>(status.cool_downs));
     metrics.declare("sekisho_quarantines", gauge, "Subscribers that an operator shut off");

@@ -34,6 +34,21 @@ struct {
     __type(value, struct sekisho_entry);
 } sekisho_entries SEC(".maps");
 
+/* Foreign dynamic addresses; replaced as a whole, like the table. */
+struct foreign_map {
+    __uint(type, BPF_MAP_TYPE_LPM_TRIE);
+    __uint(max_entries, 1);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(key_size, sizeof(struct sekisho_foreign_key));
+    __uint(value_size, sizeof(__u8));
+};
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __array(values, struct foreign_map);
+} sekisho_foreign SEC(".maps");
+
 /*
  * When it is full, a new connection passes unrecorded: it lives as long as its grant, and no running one is
  * lost. max_entries is set before loading.

@@ -18,6 +18,8 @@ static __always_inline __u64 boottime(void);
 int running_flow(const struct sekisho_entry *entry, const struct packet *segment, __u64 now);
 /* Opens one under a live grant: GRANTED, or another reason, see is_open(). By the includer. */
 int open_flow(const struct sekisho_entry *entry, const struct packet *segment, __u64 now);
+/* Whether a segment's source is among the foreign dynamic addresses. By the includer. */
+int is_foreign(const struct packet *segment);
 
 struct decision {
     __u8 reason;
@@ -130,6 +132,15 @@ static __always_inline void find_segments6(const struct sekisho_table *table, co
     *to = table->destination6.segment[destination.place & (SEKISHO_RANGES - 1)];
 }
 
+static __always_inline void find_segments(const struct sekisho_table *table, const struct packet *packet,
+                                          __u32 *from, __u32 *to)
+{
+    if (packet->version == 4)
+        find_segments4(table, packet, from, to);
+    else
+        find_segments6(table, packet, from, to);
+}
+
 static __always_inline bool is_enforced(const struct sekisho_table *table, __be16 port)
 {
 #pragma unroll
@@ -239,18 +250,37 @@ static __always_inline __u8 judge_grant(const struct sekisho_entry *entry, const
     return is_opening(segment) ? open_flow(entry, segment, now) : SEKISHO_REASON_GRANTED;
 }
 
+static __always_inline const struct sekisho_segment *segment_at(const struct sekisho_table *table,
+                                                                __u32 place)
+{
+    return &table->segments[place & (SEKISHO_SEGMENTS - 1)];
+}
+
+/*
+ * Whether a segment goes from a foreign dynamic address to a server of one's own (IP25B). The addresses of a
+ * pool are never foreign, whatever the operator's list says.
+ */
+static __always_inline bool is_barred(const struct sekisho_segment *source,
+                                      const struct sekisho_segment *destination, const struct packet *segment)
+{
+    return destination->flags & SEKISHO_SEGMENT_OWN && !(source->flags & SEKISHO_SEGMENT_POOL) &&
+           is_foreign(segment);
+}
+
 /*
  * The verdict on a segment to an enforced port; `line` is the packet by whose source the subscriber is known.
  */
 static __always_inline struct decision decide_between(const struct packet *line, const struct packet *segment,
                                                       const struct sekisho_table *table, __u32 from, __u32 to)
 {
-    const struct sekisho_segment *source = &table->segments[from & (SEKISHO_SEGMENTS - 1)];
-    const struct sekisho_segment *destination = &table->segments[to & (SEKISHO_SEGMENTS - 1)];
+    const struct sekisho_segment *source = segment_at(table, from);
+    const struct sekisho_segment *destination = segment_at(table, to);
     struct sekisho_entry entry = {};
     bool known = source->flags & SEKISHO_SEGMENT_POOL && find_entry(table, line, source, &entry);
     __u8 reason = SEKISHO_REASON_NOT_GRANTED;
 
+    if (is_barred(source, destination, segment))
+        return (struct decision){SEKISHO_REASON_FOREIGN_DYNAMIC, destination->action};
     if (known && entry.flags & SEKISHO_ENTRY_QUARANTINE)
         return (struct decision){SEKISHO_REASON_QUARANTINED, source->action};
     if (destination->flags & SEKISHO_SEGMENT_DESIGNATED)
@@ -286,11 +316,8 @@ static __always_inline bool is_source_invalid(const struct packet *packet, const
     if (!packet->version || packet->found == SEKISHO_REASON_IPV4_MALFORMED ||
         packet->found == SEKISHO_REASON_IPV6_MALFORMED || is_of_the_link(&packet->source, packet->version))
         return false;
-    if (packet->version == 4)
-        find_segments4(table, packet, &from, &to);
-    else
-        find_segments6(table, packet, &from, &to);
-    return !(table->segments[from & (SEKISHO_SEGMENTS - 1)].flags & SEKISHO_SEGMENT_POOL);
+    find_segments(table, packet, &from, &to);
+    return !(segment_at(table, from)->flags & SEKISHO_SEGMENT_POOL);
 }
 
 /* Whether the packet needs no look at its sender: then *decision is the verdict. */
@@ -314,10 +341,7 @@ static __always_inline struct decision decide(const struct packet *packet, const
 
     if (is_settled(packet, table, &settled))
         return settled;
-    if (packet->version == 4)
-        find_segments4(table, packet, &from, &to);
-    else
-        find_segments6(table, packet, &from, &to);
+    find_segments(table, packet, &from, &to);
     return decide_between(packet, packet, table, from, to);
 }
 
@@ -349,51 +373,54 @@ static __always_inline bool is_blocked(struct decision decision)
            decision.reason == SEKISHO_REASON_TOO_MANY_FLOWS;
 }
 
+/* Makes of a segment what its receiver would answer, opening nothing. */
+static __always_inline void turn_around(struct packet *segment)
+{
+    struct address source = segment->source;
+    __be16 port = segment->source_port;
+
+    segment->source = segment->destination;
+    segment->destination = source;
+    segment->source_port = segment->destination_port;
+    segment->destination_port = port;
+    segment->flags = TCP_ACK;
+}
+
 /*
  * The verdict on a packet that comes from elsewhere. What comes from an enforced port is half of a
  * conversation whose other half takes another way (triangular spam): it goes on only to who may ask there.
- * What goes to an enforced port is for a mail server among the subscribers, as far as their pool allows that;
- * one with a static contract always may, and the designated servers may reach all. Nobody gets an answer.
+ * What goes to an enforced port is for a server of one's own, which foreign dynamic addresses may not reach
+ * (IP25B), or for a mail server among the subscribers, as far as their pool allows that; one with a static
+ * contract always may, and the designated servers may reach all. What goes from one to another must pass
+ * both. Nobody gets an answer. The packet is turned around on the way.
  */
-static __always_inline struct decision decide_uplink(const struct packet *packet,
-                                                     const struct sekisho_table *table)
+static __always_inline struct decision decide_uplink(struct packet *packet, const struct sekisho_table *table)
 {
-    struct decision decision = {SEKISHO_REASON_UPLINK, SEKISHO_PASS};
+    struct decision decision = {SEKISHO_REASON_UPLINK, SEKISHO_PASS}, own;
+    bool segment = packet->found == SEGMENT;
+    bool reply = segment && table->inbound_replies && is_enforced(table, packet->source_port);
+    bool inbound = segment && is_enforced(table, packet->destination_port);
     const struct sekisho_segment *pool;
-    struct packet turned = {};
-    bool reply;
     __u32 from, to;
 
-    if (packet->found != SEGMENT)
+    if (!reply && !inbound)
         return decision;
-    reply = is_enforced(table, packet->source_port);
-    if (reply ? !table->inbound_replies : !is_enforced(table, packet->destination_port))
-        return decision;
-    turned.version = packet->version;
-    turned.source = packet->destination;
-    turned.destination = packet->source;
-    turned.source_port = packet->destination_port;
-    turned.destination_port = packet->source_port;
-    turned.flags = TCP_ACK; /* opens nothing */
-    if (turned.version == 4)
-        find_segments4(table, &turned, &from, &to);
-    else
-        find_segments6(table, &turned, &from, &to);
-    pool = &table->segments[from & (SEKISHO_SEGMENTS - 1)];
-    if (reply) {
-        if (!is_blocked(decide_between(&turned, &turned, table, from, to)))
-            return decision;
-        decision.reason = SEKISHO_REASON_UPLINK_REPLY;
-    } else {
-        struct decision own;
-
-        if (!(pool->flags & SEKISHO_SEGMENT_CLOSED))
-            return decision;
-        own = decide_between(&turned, &turned, table, from, to);
-        if (own.reason == SEKISHO_REASON_DESIGNATED || own.reason == SEKISHO_REASON_EXEMPT)
-            return decision;
-        decision.reason = SEKISHO_REASON_UPLINK_INBOUND;
+    if (inbound) {
+        find_segments(table, packet, &from, &to);
+        if (is_barred(segment_at(table, from), segment_at(table, to), packet))
+            return (struct decision){SEKISHO_REASON_FOREIGN_DYNAMIC, segment_at(table, to)->action};
     }
+    turn_around(packet);
+    find_segments(table, packet, &from, &to);
+    pool = segment_at(table, from);
+    own = decide_between(packet, packet, table, from, to);
+    if (reply && is_blocked(own))
+        decision.reason = SEKISHO_REASON_UPLINK_REPLY;
+    else if (inbound && pool->flags & SEKISHO_SEGMENT_CLOSED && own.reason != SEKISHO_REASON_DESIGNATED &&
+             own.reason != SEKISHO_REASON_EXEMPT)
+        decision.reason = SEKISHO_REASON_UPLINK_INBOUND;
+    else
+        return decision;
     decision.verdict = pool->action == SEKISHO_MONITOR ? SEKISHO_MONITOR : SEKISHO_DROP;
     return decision;
 }

@@ -61,22 +61,22 @@ enum sekisho_reason {
     SEKISHO_REASON_HEADER_CHAIN = 14, /* drop: too many extension headers, or the chain leaves the packet */
     SEKISHO_REASON_NOT_TCP = 15,      /* pass */
     SEKISHO_REASON_PORT_NOT_ENFORCED = 16, /* pass */
-    SEKISHO_REASON_FOREIGN_DYNAMIC = 17,   /* reserved: IP25B */
-    SEKISHO_REASON_QUARANTINED = 18,       /* block */
-    SEKISHO_REASON_DESIGNATED = 19,        /* pass: a designated mail server */
-    SEKISHO_REASON_NO_POOL = 20,           /* pass: the source is nobody's subscriber */
-    SEKISHO_REASON_EXEMPT = 21,            /* pass: a static contract */
-    SEKISHO_REASON_FLOW = 22,              /* pass: a connection that was opened under a grant */
-    SEKISHO_REASON_GRANTED = 23,           /* pass: a live grant */
-    SEKISHO_REASON_BUDGET_EXHAUSTED = 24,  /* block: a live grant that was used too often */
-    SEKISHO_REASON_NOT_GRANTED = 25,       /* block: everything else */
-    SEKISHO_REASON_UPLINK = 26,            /* pass: from elsewhere, nothing against it */
-    SEKISHO_REASON_UPLINK_REPLY = 27,      /* drop: from an enforced port to who may not ask there */
-    SEKISHO_REASON_UPLINK_INBOUND = 28,    /* drop: to an enforced port of a pool that wants none */
-    SEKISHO_REASON_MPLS_NOT_IP = 29,       /* pass: something else behind MPLS labels */
-    SEKISHO_REASON_PPP_NOT_IP = 30,        /* pass: another PPP protocol in a PPPoE session */
-    SEKISHO_REASON_TOO_MANY_FLOWS = 31,    /* block: a live grant with too many connections at once */
-    SEKISHO_REASON_FLOW_UNRECORDED = 32,   /* pass: a live grant, but no room to remember the connection */
+    SEKISHO_REASON_FOREIGN_DYNAMIC = 17,  /* block: from a foreign dynamic address to a server of one's own */
+    SEKISHO_REASON_QUARANTINED = 18,      /* block */
+    SEKISHO_REASON_DESIGNATED = 19,       /* pass: a designated mail server */
+    SEKISHO_REASON_NO_POOL = 20,          /* pass: the source is nobody's subscriber */
+    SEKISHO_REASON_EXEMPT = 21,           /* pass: a static contract */
+    SEKISHO_REASON_FLOW = 22,             /* pass: a connection that was opened under a grant */
+    SEKISHO_REASON_GRANTED = 23,          /* pass: a live grant */
+    SEKISHO_REASON_BUDGET_EXHAUSTED = 24, /* block: a live grant that was used too often */
+    SEKISHO_REASON_NOT_GRANTED = 25,      /* block: everything else */
+    SEKISHO_REASON_UPLINK = 26,           /* pass: from elsewhere, nothing against it */
+    SEKISHO_REASON_UPLINK_REPLY = 27,     /* drop: from an enforced port to who may not ask there */
+    SEKISHO_REASON_UPLINK_INBOUND = 28,   /* drop: to an enforced port of a pool that wants none */
+    SEKISHO_REASON_MPLS_NOT_IP = 29,      /* pass: something else behind MPLS labels */
+    SEKISHO_REASON_PPP_NOT_IP = 30,       /* pass: another PPP protocol in a PPPoE session */
+    SEKISHO_REASON_TOO_MANY_FLOWS = 31,   /* block: a live grant with too many connections at once */
+    SEKISHO_REASON_FLOW_UNRECORDED = 32,  /* pass: a live grant, but no room to remember the connection */
     SEKISHO_REASONS = 64,
 };
 
@@ -183,6 +183,7 @@ enum sekisho_segment_flag {
     SEKISHO_SEGMENT_EXEMPT = 4,     /* an exemption wider than a key */
     SEKISHO_SEGMENT_HASHED = 8,     /* its keys are hashed into the bitmap, not counted out */
     SEKISHO_SEGMENT_CLOSED = 16,    /* nobody outside may reach its enforced ports */
+    SEKISHO_SEGMENT_OWN = 32,       /* servers of one's own, closed to foreign dynamic addresses (IP25B) */
 };
 
 /* What a range of addresses means. */
@@ -191,7 +192,7 @@ struct sekisho_segment {
     __u64 first_low;
     __u32 bit_base; /* place of its first key in the bitmap, unless hashed */
     __u8 flags;     /* enum sekisho_segment_flag */
-    __u8 action;    /* enum sekisho_verdict: what block means here */
+    __u8 action;    /* enum sekisho_verdict: what block means here, in a pool or of servers of one's own */
     __u8 key_bits;  /* length of a subscriber's key: 32 for IPv4, 48 to 128 for IPv6 */
     __u8 reserved;
     __u32 pool; /* place of the pool in the configuration */
@@ -246,6 +247,15 @@ static inline __u32 sekisho_hashed_bit(__u64 high, __u64 low)
     mixed *= 0xd6e8feb86659fd93ULL;
     return (__u32)(mixed >> 40) & (SEKISHO_HASHED_BITS - 1);
 }
+
+/*
+ * A range of foreign dynamic addresses, the key of a trie whose values mean nothing. IPv4: ::ffff:a.b.c.d,
+ * and 96 bits more.
+ */
+struct sekisho_foreign_key {
+    __u32 bits;
+    __u8 address[16]; /* network order */
+};
 
 /* Counters, per CPU, at [reason * SEKISHO_VERDICTS + verdict]. */
 #define SEKISHO_COUNTS ((__u32)SEKISHO_REASONS * SEKISHO_VERDICTS)

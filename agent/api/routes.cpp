@@ -66,6 +66,7 @@ static void tag_invoke(const json::value_from_tag&, json::value& to, const Statu
           {"quarantines", from.quarantines},
           {"flows", from.flows},
           {"overruns", from.overruns},
+          {"foreign_prefixes", from.foreign_prefixes},
           {"pools", json::value_from(from.pools)},
           {"counts", json::value_from(from.counts)},
           {"logins", json::value_from(from.logins)}};

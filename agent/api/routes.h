@@ -52,8 +52,9 @@ struct Status {
     std::size_t exemptions = 0;
     std::size_t cool_downs = 0;
     std::size_t quarantines = 0;
-    std::size_t flows = 0;       // connections opened under grants and remembered
-    std::uint64_t overruns = 0;  // budgets overrun since the start
+    std::size_t flows = 0;             // connections opened under grants and remembered
+    std::size_t foreign_prefixes = 0;  // listed as foreign dynamic addresses
+    std::uint64_t overruns = 0;        // budgets overrun since the start
     std::vector<PoolStatus> pools;
     std::vector<Count> counts;
     std::vector<LoginCounts> logins;

@@ -25,6 +25,7 @@ constexpr std::array<std::string_view, 2> tunnels = {"pass", "inspect"};
 constexpr std::array<std::string_view, 2> validations = {"off", "pool"};
 constexpr std::array<std::string_view, 2> replies = {"off", "strict"};
 constexpr std::array<std::string_view, 2> inbounds = {"pass", "block"};
+constexpr std::array<std::string_view, 2> foreign_actions = {"monitor", "drop"};
 constexpr std::array<std::string_view, 4> actions = {"monitor", "drop", "reset", "prohibit"};
 
 // Beyond it nobody means what he writes, and the kernel's seconds come to an end.
@@ -164,6 +165,16 @@ DesignatedConfig read_designated(TomlTable& table) {
     return config;
 }
 
+ForeignDynamicConfig read_foreign_dynamic(TomlTable& table) {
+    ForeignDynamicConfig config;
+    table.require("file");
+    table.require("servers");
+    set_path(table, "file", config.file);
+    set(config.action, table.choice("action", words(foreign_actions)));
+    config.servers = table.prefixes("servers", too_wide);
+    return config;
+}
+
 void read_grants(TomlTable& table, GrantConfig& config) {
     set(config.lifetime, table.duration("lifetime"));
     set(config.longest, table.duration("longest"));
@@ -250,6 +261,12 @@ void read_sections(TomlTable& root, Config& config, Complaints& complaints) {
     read_all(root, "interface", "", read_interface, sections.interfaces);
     read_all(root, "pool", "prefixes", read_pool, sections.pools);
     read_all(root, "designated", "prefixes", read_designated, sections.designated);
+    root.table("foreign_dynamic", [&sections](TomlTable& table) {
+        sections.foreign_dynamic.push_back({.value = read_foreign_dynamic(table),
+                                            .place = table.place(),
+                                            .prefixes = table.places("servers"),
+                                            .lifetime = {}});
+    });
     root.table("login", [&sections, &config](TomlTable& table) {
         read_all(table, "dovecot", "reporters", read_dovecot, sections.dovecot);
         table.table("submission", [&config](TomlTable& submission) {
@@ -262,6 +279,9 @@ void read_sections(TomlTable& root, Config& config, Complaints& complaints) {
     move_values(sections.pools, config.pools);
     move_values(sections.designated, config.designated);
     move_values(sections.dovecot, config.dovecot);
+    for (Placed<ForeignDynamicConfig>& foreign : sections.foreign_dynamic) {
+        config.foreign_dynamic = std::move(foreign.value);
+    }
 }
 
 // toml++ has escaped what can't be shown already, by backslashes; only they must not be escaped once more.

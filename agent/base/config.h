@@ -64,6 +64,13 @@ struct DesignatedConfig {
     std::vector<Prefix> prefixes;
 };
 
+// [foreign_dynamic]: other operators' dynamic addresses, which may not reach one's own mail servers (IP25B).
+struct ForeignDynamicConfig {
+    std::filesystem::path file;       // a prefix on each line
+    std::vector<Prefix> servers;      // which are closed to them
+    Action action = Action::monitor;  // monitor or drop
+};
+
 // The kernel counts a grant's connections in 31 bits, those of a window and those at once in 16.
 inline constexpr std::uint32_t largest_budget = 1'000'000'000;
 inline constexpr std::uint32_t largest_count = 65'000;
@@ -111,6 +118,7 @@ struct Config {
     std::vector<InterfaceConfig> interfaces;
     std::vector<PoolConfig> pools;
     std::vector<DesignatedConfig> designated;
+    std::optional<ForeignDynamicConfig> foreign_dynamic;
     GrantConfig grants;
     ApiConfig api;
     StoreConfig store;

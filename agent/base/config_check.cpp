@@ -120,6 +120,14 @@ void check_room(const Sections& sections, Complaints& complaints) {
             destinations.push_back({prefix, meaning});
         }
     }
+    for (const Placed<ForeignDynamicConfig>& foreign : sections.foreign_dynamic) {
+        meaning++;
+        for (const Prefix& prefix : foreign.value.servers) {
+            destinations.push_back({prefix, meaning});
+        }
+        check_ranges(destinations, "designated servers and foreign_dynamic.servers", foreign.place,
+                     complaints);
+    }
     if (meaning > most_meanings) {
         complain(complaints,
                  sections.pools.empty() ? sections.designated.back().place : sections.pools.back().place,
@@ -131,7 +139,7 @@ void check_room(const Sections& sections, Complaints& complaints) {
     if (!sources.empty()) {
         check_ranges(sources, "pools", sections.pools.back().place, complaints);
     }
-    if (!destinations.empty()) {
+    if (!destinations.empty() && sections.foreign_dynamic.empty()) {
         check_ranges(destinations, "designated servers", sections.designated.back().place, complaints);
     }
 }

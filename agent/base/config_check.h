@@ -24,6 +24,7 @@ struct Sections {
     std::vector<Placed<PoolConfig>> pools;
     std::vector<Placed<DesignatedConfig>> designated;
     std::vector<Placed<DovecotConfig>> dovecot;
+    std::vector<Placed<ForeignDynamicConfig>> foreign_dynamic;  // at most one
 };
 
 // Complains of names given twice, interfaces that are never reached, pools that overlap, listeners given

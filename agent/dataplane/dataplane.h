@@ -107,6 +107,10 @@ public:
     // Replaces pools, designated servers, ports and wide exemptions as one. Entries stay.
     [[nodiscard]] Result<void> set_policy(const Config& config, const std::vector<Prefix>& wide_exemptions);
 
+    // Replaces the foreign dynamic addresses as one. They are blocked on their way to the servers that the
+    // policy says. Failure::unavailable if there is no memory for them; the old ones stay then.
+    [[nodiscard]] Result<void> set_foreign_dynamic(const std::vector<Prefix>& prefixes);
+
     // Writes all that is known of a key but what the kernel counts, which goes on unless `entry` begins it
     // anew; in force when it returns. Failure::unavailable if the map is full.
     [[nodiscard]] Result<void> put(const grants::KernelEntry& entry);

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <chrono>
 
+#include "agent/dataplane/foreign_dynamic.h"
 #include "agent/dataplane/reasons.h"
 #include "agent/dataplane/state.h"
 
@@ -27,6 +28,7 @@ struct Subject {
     std::string server;
     std::chrono::nanoseconds boottime{};
     bool enforced = true;  // the port
+    bool foreign = false;  // the source is among the foreign dynamic addresses
     std::uint32_t flow_limit = 0;
 
     [[nodiscard]] bool in_pool() const { return (source->flags & SEKISHO_SEGMENT_POOL) != 0; }
@@ -46,6 +48,15 @@ Step port_not_enforced(const Subject& subject) {
     return {.rule = "port_not_enforced",
             .matched = !subject.enforced,
             .detail = subject.enforced ? port + " is enforced" : port + " is not among dataplane.ports"};
+}
+
+Step foreign_dynamic(const Subject& subject) {
+    const bool own =
+        subject.destination != nullptr && (subject.destination->flags & SEKISHO_SEGMENT_OWN) != 0;
+    return {.rule = "foreign_dynamic",
+            .matched = own && subject.foreign && !subject.in_pool(),
+            .detail = subject.from + (subject.foreign ? " is" : " is not") + " a foreign dynamic address" +
+                      (own ? ", and " + subject.to + " is closed to those" : "")};
 }
 
 Step quarantined(const Subject& subject) {
@@ -135,14 +146,16 @@ Step not_granted(const Subject& subject) {
 
 Explanation walk(const Subject& subject) {
     Explanation explanation;
-    for (const auto rule : {port_not_enforced, quarantined, designated, no_pool, exempt, budget_exhausted,
-                            too_many_flows, granted, not_granted}) {
+    for (const auto rule : {port_not_enforced, foreign_dynamic, quarantined, designated, no_pool, exempt,
+                            budget_exhausted, too_many_flows, granted, not_granted}) {
         explanation.steps.push_back(rule(subject));
         const Step& step = explanation.steps.back();
         if (step.matched) {
             const bool blocks = step.rule == "quarantined" || step.rule == "budget_exhausted" ||
                                 step.rule == "too_many_flows" || step.rule == "not_granted";
-            explanation.verdict = blocks ? verdict_name(subject.source->action) : verdict_name(SEKISHO_PASS);
+            explanation.verdict = step.rule == "foreign_dynamic" ? verdict_name(subject.destination->action)
+                                  : blocks                       ? verdict_name(subject.source->action)
+                                                                 : verdict_name(SEKISHO_PASS);
             explanation.reason = step.rule;
             break;
         }
@@ -183,6 +196,11 @@ Result<Explanation> Dataplane::explain(const Address& source, const std::optiona
     subject.flow_limit = state_->config.dataplane.flows_per_subscriber;
     subject.enforced =
         std::ranges::find(state_->config.dataplane.ports, asked_port) != state_->config.dataplane.ports.end();
+    const auto foreign = is_foreign_dynamic(state_->kernel.foreign(), source);
+    if (!foreign) {
+        return std::unexpected(foreign.error());
+    }
+    subject.foreign = *foreign;
     if (destination) {
         subject.to = destination->text();
         subject.server = server_of(state_->config, *destination);

@@ -288,6 +288,9 @@ int Kernel::interfaces() const {
 int Kernel::hitters() const {
     return bpf_map__fd(xdp_->maps.sekisho_hitters);
 }
+int Kernel::foreign() const {
+    return bpf_map__fd(xdp_->maps.sekisho_foreign);
+}
 int Kernel::events() const {
     return bpf_map__fd(xdp_->maps.sekisho_events);
 }

@@ -47,6 +47,7 @@ public:
     [[nodiscard]] int counts() const;
     [[nodiscard]] int interfaces() const;
     [[nodiscard]] int hitters() const;
+    [[nodiscard]] int foreign() const;
     [[nodiscard]] int events() const;
     // The programs of upkeep.bpf.c.
     [[nodiscard]] int put_entry() const;

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <map>
+#include <set>
 #include <span>
 #include <string>
 #include <utility>
@@ -178,18 +180,43 @@ Result<std::vector<Piece>> source_pieces(const Config& config, const std::vector
     return pieces;
 }
 
-Result<std::vector<Piece>> destination_pieces(const Config& config, Segments& segments) {
-    std::vector<Piece> pieces;
+// What a prefix of servers means, whichever lists it stands in and lies in.
+sekisho_segment of_servers(const Config& config, const Prefix& prefix) {
+    const auto contains = [&prefix](const Prefix& other) { return other.contains(prefix); };
+    sekisho_segment segment{};
     for (const DesignatedConfig& server : config.designated) {
-        sekisho_segment segment{};
-        segment.flags = SEKISHO_SEGMENT_DESIGNATED;
-        const auto added = segments.add(segment);
-        if (!added) {
-            return std::unexpected(added.error());
+        if (std::ranges::any_of(server.prefixes, contains)) {
+            segment.flags |= SEKISHO_SEGMENT_DESIGNATED;
         }
-        for (const Prefix& prefix : server.prefixes) {
-            pieces.push_back({prefix, *added});
+    }
+    if (const auto& foreign = config.foreign_dynamic;
+        foreign && std::ranges::any_of(foreign->servers, contains)) {
+        segment.flags |= SEKISHO_SEGMENT_OWN;
+        segment.action = kernel_action(foreign->action);
+    }
+    return segment;
+}
+
+Result<std::vector<Piece>> destination_pieces(const Config& config, Segments& segments) {
+    std::set<Prefix> prefixes;
+    for (const DesignatedConfig& server : config.designated) {
+        prefixes.insert(server.prefixes.begin(), server.prefixes.end());
+    }
+    if (config.foreign_dynamic) {
+        prefixes.insert(config.foreign_dynamic->servers.begin(), config.foreign_dynamic->servers.end());
+    }
+    std::vector<Piece> pieces;
+    std::map<std::uint8_t, std::uint16_t> given;  // by flags: the rest follows from them
+    for (const Prefix& prefix : prefixes) {
+        const sekisho_segment segment = of_servers(config, prefix);
+        if (!given.contains(segment.flags)) {
+            const auto added = segments.add(segment);
+            if (!added) {
+                return std::unexpected(added.error());
+            }
+            given[segment.flags] = *added;
         }
+        pieces.push_back({prefix, given[segment.flags]});
     }
     return pieces;
 }

@@ -45,6 +45,11 @@ Config config_of(const Policy& policy) {
     for (const auto& server : policy.designated) {
         config.designated.push_back({.name = server, .prefixes = {required(parse_prefix(server))}});
     }
+    config.foreign_dynamic.emplace();
+    config.foreign_dynamic->action = Action::drop;
+    for (const auto& server : policy.own) {
+        config.foreign_dynamic->servers.push_back(required(parse_prefix(server)));
+    }
     return config;
 }
 

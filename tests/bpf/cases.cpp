@@ -55,6 +55,7 @@ void Judged::SetUp() {
     auto& programs = Programs::get();
     const auto& [kind, filler, tested] = GetParam();
     programs.reset();
+    programs.put_foreign(example_policy().foreign);
     const auto bit_of = filler.fill(programs.table());
     for (const auto& known : tested.known) {
         tell(known, bit_of);

@@ -28,6 +28,7 @@ inline constexpr auto exempt4 = "192.0.2.70";
 inline constexpr auto hashed4 = "198.51.100.200";
 inline constexpr auto stranger4 = "203.0.113.77";
 inline constexpr auto designated4 = "198.51.100.25";
+inline constexpr auto foreign4 = "203.0.113.200";
 inline constexpr auto mx4 = "203.0.113.10";
 inline constexpr auto reset6 = "2001:db8:100:7::7";
 inline constexpr auto drop6 = "2001:db8:200:7::7";
@@ -36,6 +37,7 @@ inline constexpr auto monitor6 = "2001:db8:300:7::7";
 inline constexpr auto exempt6 = "2001:db8:100:ff07::7";
 inline constexpr auto stranger6 = "2001:db8:77::7";
 inline constexpr auto designated6 = "2001:db8:25::25";
+inline constexpr auto foreign6 = "2001:db8:7777::7";
 inline constexpr auto mx6 = "2001:db8:ffff::10";
 
 // What is written about the key of an address.

@@ -9,14 +9,14 @@
 namespace sekisho::bpftest {
 
 const char* FrameGenerator::address4() {
-    constexpr std::array all{reset4,    drop4,     monitor4,    exempt4, hashed4,
-                             stranger4, prohibit4, designated4, mx4,     "0.0.0.0"};
+    constexpr std::array all{reset4,    drop4,       monitor4, exempt4,  hashed4,  stranger4,
+                             prohibit4, designated4, mx4,      foreign4, "0.0.0.0"};
     return all.at(below(all.size()));
 }
 
 const char* FrameGenerator::address6() {
-    constexpr std::array all{reset6,    drop6,       monitor6, exempt6, stranger6,
-                             prohibit6, designated6, mx6,      "::",    "fe80::7"};
+    constexpr std::array all{reset6,      drop6, monitor6, exempt6, stranger6, prohibit6,
+                             designated6, mx6,   foreign6, "::",    "fe80::7"};
     return all.at(below(all.size()));
 }
 

@@ -105,6 +105,7 @@ protected:
     void SetUp() override {
         auto& programs = Programs::get();
         programs.reset();
+        programs.put_foreign(example_policy().foreign);
         const auto bit_of = by_hand().fill(programs.table());
         for (const Known& known : known_sources()) {
             tell(known, bit_of);

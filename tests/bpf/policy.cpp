@@ -133,6 +133,10 @@ const Policy& example_policy() {
                 {.prefix = "2001:db8:1000::/36", .action = SEKISHO_DROP, .key_bits = 64, .hashed = true},
             },
         .designated = {"198.51.100.25", "2001:db8:25::25"},
+        .own = {"198.51.100.24/31", "2001:db8:25::/64"},
+        // The last two lie in pools: nobody's own subscribers are foreign.
+        .foreign = {"203.0.113.192/27", "203.0.113.240", "2001:db8:7700::/40", "192.0.2.0/25",
+                    "2001:db8:200::/48"},
     };
     return policy;
 }
@@ -172,14 +176,21 @@ HandTable::HandTable(const Policy& policy) : data_(std::make_unique<sekisho_tabl
         segment.bit_base = next_bit;
         next_bit += static_cast<std::uint32_t>(keys_in(span, pool.key_bits));
     }
-    const auto first_designated = static_cast<int>(sources.size()) + 1;
-    for (std::size_t i = 0; i < policy.designated.size(); i++) {
-        data_->segments[static_cast<std::size_t>(first_designated) + i].flags = SEKISHO_SEGMENT_DESIGNATED;
+    const auto first_server = static_cast<int>(sources.size()) + 1;
+    std::vector<std::string> servers = policy.designated;
+    servers.insert(servers.end(), policy.own.begin(), policy.own.end());
+    for (std::size_t i = 0; i < servers.size(); i++) {
+        auto& segment = data_->segments[static_cast<std::size_t>(first_server) + i];
+        const auto first = span_of(servers[i]).first;
+        segment.flags = static_cast<std::uint8_t>(
+            (longest(policy.designated, first) >= 0 ? SEKISHO_SEGMENT_DESIGNATED : 0) |
+            (longest(policy.own, first) >= 0 ? SEKISHO_SEGMENT_OWN : 0));
+        segment.action = SEKISHO_DROP;
     }
     fill(data_->source4, sources, false, 1);
     fill(data_->source6, sources, true, 1);
-    fill(data_->destination4, policy.designated, false, first_designated);
-    fill(data_->destination6, policy.designated, true, first_designated);
+    fill(data_->destination4, servers, false, first_server);
+    fill(data_->destination6, servers, true, first_server);
     data_->ports[0] = htons(25);
     data_->answers_per_second = 1'000'000;
     data_->inbound_replies = 1;

@@ -37,6 +37,8 @@ struct Pool {
 struct Policy {
     std::vector<Pool> pools;
     std::vector<std::string> designated;
+    std::vector<std::string> own = {};      // servers that are closed to foreign dynamic addresses
+    std::vector<std::string> foreign = {};  // those
 };
 
 // Pools of each action and family, exact and hashed; see policy.cpp. All from documentation ranges.

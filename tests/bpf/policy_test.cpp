@@ -68,6 +68,33 @@ std::vector<Case> quarantines() {
     };
 }
 
+std::vector<Case> foreigners() {
+    constexpr auto reason = SEKISHO_REASON_FOREIGN_DYNAMIC;
+    constexpr auto no_pool = SEKISHO_REASON_NO_POOL;
+    constexpr auto designated = SEKISHO_REASON_DESIGNATED;
+    return {
+        {"ForeignDynamic4", syn(foreign4, designated4), reason, SEKISHO_DROP},
+        {"ForeignDynamic6", syn(foreign6, designated6), reason, SEKISHO_DROP},
+        {"ForeignDynamicAddress", syn("203.0.113.240", designated4), reason, SEKISHO_DROP},
+        {"ForeignDynamicToAnOwnServerOnly", syn(foreign4, "198.51.100.24"), reason, SEKISHO_DROP},
+        {"ForeignDynamicData", Eth().IPv4(foreign4, designated4).Tcp(40001, 25).Flags(0x18).Payload(9),
+         reason, SEKISHO_DROP},
+        {"ForeignDynamicFirst", syn("203.0.113.192", designated4), reason, SEKISHO_DROP},
+        {"ForeignDynamicLast", syn("203.0.113.223", designated4), reason, SEKISHO_DROP},
+        {"ForeignDynamicNearBelow", syn("203.0.113.191", designated4), designated, SEKISHO_PASS},
+        {"ForeignDynamicNearAbove", syn("203.0.113.224", designated4), designated, SEKISHO_PASS},
+        {"ForeignDynamicNearNeighbour", syn("203.0.113.241", "198.51.100.24"), no_pool, SEKISHO_PASS},
+        {"ForeignDynamicNearBelow6", syn("2001:db8:76ff::7", "2001:db8:25::1"), no_pool, SEKISHO_PASS},
+        {"ForeignDynamicNearOthersServer4", syn(foreign4), no_pool, SEKISHO_PASS},
+        {"ForeignDynamicNearOthersServer6", syn(foreign6), no_pool, SEKISHO_PASS},
+        {"ForeignDynamicNearOwnSubscriber4", syn(reset4, designated4), designated, SEKISHO_PASS},
+        {"ForeignDynamicNearOwnSubscriber6", syn(drop6, designated6), designated, SEKISHO_PASS},
+        {"ForeignDynamicNearOtherPort", Eth().IPv4(foreign4, designated4).Tcp(40001, 587).Syn(),
+         SEKISHO_REASON_PORT_NOT_ENFORCED, SEKISHO_PASS},
+        {"ForeignDynamicMapped", syn("::ffff:203.0.113.200", "2001:db8:25::1"), reason, SEKISHO_DROP},
+    };
+}
+
 std::vector<Case> destinations() {
     constexpr auto designated = SEKISHO_REASON_DESIGNATED;
     constexpr auto no_pool = SEKISHO_REASON_NO_POOL;
@@ -204,6 +231,7 @@ auto each(std::vector<Case> (*cases)()) {
 
 INSTANTIATE_TEST_SUITE_P(Ports, PolicyCase, each(ports), name_of);
 INSTANTIATE_TEST_SUITE_P(Quarantines, PolicyCase, each(quarantines), name_of);
+INSTANTIATE_TEST_SUITE_P(Foreigners, PolicyCase, each(foreigners), name_of);
 INSTANTIATE_TEST_SUITE_P(Destinations, PolicyCase, each(destinations), name_of);
 INSTANTIATE_TEST_SUITE_P(Exemptions, PolicyCase, each(exemptions), name_of);
 INSTANTIATE_TEST_SUITE_P(Grants, PolicyCase, each(grants), name_of);

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -185,9 +186,40 @@ void Programs::reset() {
                 "clearing a counter");
     }
     renew_limiters();
+    put_foreign({});
     sekisho_interface interface{};
     std::memcpy(interface.mac, box_mac.data(), sizeof(interface.mac));
     put_interface(loopback, interface);
+}
+
+void Programs::put_foreign(const std::vector<std::string>& prefixes) const {
+    const std::uint32_t zero = 0;
+    if (prefixes.empty()) {
+        bpf_map_delete_elem(map("sekisho_foreign"), &zero);
+        return;
+    }
+    bpf_map_create_opts options{};
+    options.sz = sizeof(options);
+    options.map_flags = BPF_F_NO_PREALLOC;
+    const int trie = bpf_map_create(BPF_MAP_TYPE_LPM_TRIE, "foreign", sizeof(sekisho_foreign_key), 1,
+                                    static_cast<std::uint32_t>(prefixes.size()), &options);
+    require(trie >= 0, "making a trie");
+    for (const std::string& prefix : prefixes) {
+        const auto slash = prefix.find('/');
+        const auto octets = octets_of(prefix.substr(0, slash));
+        const std::size_t before = 16 - octets.size();
+        sekisho_foreign_key key{};
+        key.bits = static_cast<std::uint32_t>(
+            slash == std::string::npos ? 128 : before * 8 + std::stoul(prefix.substr(slash + 1)));
+        if (before != 0) {
+            key.address[10] = key.address[11] = 0xff;
+        }
+        std::ranges::copy(octets, key.address + before);
+        const std::uint8_t listed = 1;
+        require(bpf_map_update_elem(trie, &key, &listed, BPF_ANY) == 0, "filling the trie");
+    }
+    require(bpf_map_update_elem(map("sekisho_foreign"), &zero, &trie, BPF_ANY) == 0, "putting it in");
+    ::close(trie);
 }
 
 void Programs::remove_table() const {

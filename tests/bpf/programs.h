@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "bpf/sekisho_abi.h"
 #include "tests/bpf/packet.h"
@@ -76,6 +77,8 @@ public:
     void remove_interface(std::uint32_t index) const;
     // Lets all CPUs begin a new second of answers.
     void renew_limiters() const;
+    // Fills the trie of foreign dynamic addresses with these prefixes; with none, it is taken away.
+    void put_foreign(const std::vector<std::string>& prefixes) const;
     // The descriptor of a map, for programs that share it; negative if there is none.
     [[nodiscard]] int map(const char* name) const;
     [[nodiscard]] Counts counts() const;

@@ -311,6 +311,12 @@ Reference::Reference(const Policy& policy, Knowledge knowledge, bool inspects_tu
     for (const std::string& prefix : policy.designated) {
         designated_.push_back(network_of(prefix));
     }
+    for (const std::string& prefix : policy.own) {
+        own_.push_back(network_of(prefix));
+    }
+    for (const std::string& prefix : policy.foreign) {
+        foreign_.push_back(network_of(prefix));
+    }
 }
 
 // RFC 4291, 2.5.2 and 2.5.6: who has no address yet, and who speaks to the link only.
@@ -343,7 +349,8 @@ Opinion Reference::judge(Octets frame) const {
     // A later fragment has no upper layer; only IPv4 says in each fragment what it is a part of.
     if (!is_tunnel(outer.protocol) || (version == 6 && outer.later_fragment)) {
         const Reason reason = reason_of(outer);
-        return reason == to_port_25 ? of_segment(outer.source, outer.destination) : of_shape(reason);
+        return reason == to_port_25 ? of_segment(outer.source, outer.source, outer.destination)
+                                    : of_shape(reason);
     }
     const bool other_family = version == 4 ? outer.protocol == 41 : outer.protocol == 4;
     if (!inspects_tunnels_ || !other_family) {
@@ -364,22 +371,28 @@ Opinion Reference::judge(Octets frame) const {
     if (reason != to_port_25) {
         return of_shape(reason);
     }
-    Opinion opinion = of_segment(outer.source, inner.destination);
+    Opinion opinion = of_segment(outer.source, inner.source, inner.destination);
     if (opinion.verdict == SEKISHO_RESET || opinion.verdict == SEKISHO_PROHIBIT) {
         opinion.verdict = SEKISHO_DROP;  // no answer goes into a tunnel
     }
     return opinion;
 }
 
-Opinion Reference::of_segment(Octets line, Octets destination) const {
+Opinion Reference::of_segment(Octets line, Octets source, Octets destination) const {
     const auto found =
         std::ranges::find_if(pools_, [&](const auto& each) { return is_in(line, each.first); });
     const Pool* pool = found == pools_.end() ? nullptr : &found->second;
     const std::uint8_t known = pool == nullptr ? std::uint8_t{0} : knowledge_(key_of(line, pool->key_bits));
+    const auto in_any = [](Octets address, const std::vector<Network>& networks) {
+        return std::ranges::any_of(networks, [&](const Network& each) { return is_in(address, each); });
+    };
+    if (pool == nullptr && in_any(source, foreign_) && in_any(destination, own_)) {
+        return {SEKISHO_REASON_FOREIGN_DYNAMIC, SEKISHO_DROP};
+    }
     if ((known & SEKISHO_ENTRY_QUARANTINE) != 0) {
         return {SEKISHO_REASON_QUARANTINED, pool->action};
     }
-    if (std::ranges::any_of(designated_, [&](const Network& each) { return is_in(destination, each); })) {
+    if (in_any(destination, designated_)) {
         return {SEKISHO_REASON_DESIGNATED, SEKISHO_PASS};
     }
     if (pool == nullptr) {

@@ -42,11 +42,13 @@ public:
 
 private:
     [[nodiscard]] static bool may_be_anybody(std::span<const std::uint8_t> source);
-    [[nodiscard]] Opinion of_segment(std::span<const std::uint8_t> line,
+    [[nodiscard]] Opinion of_segment(std::span<const std::uint8_t> line, std::span<const std::uint8_t> source,
                                      std::span<const std::uint8_t> destination) const;
 
     std::vector<std::pair<Network, Pool>> pools_;
     std::vector<Network> designated_;
+    std::vector<Network> own_;
+    std::vector<Network> foreign_;
     Knowledge knowledge_;
     bool inspects_tunnels_;
     bool validates_sources_;

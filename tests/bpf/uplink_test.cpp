@@ -63,6 +63,11 @@ std::vector<Case> inbound() {
          blocked,
          SEKISHO_DROP,
          {{.address = drop4, .flags = SEKISHO_ENTRY_GRANT}}},
+        {"InboundFromThePortItself",
+         Eth().IPv4(mx4, drop4).Tcp(25, 25).Syn(),
+         blocked,
+         SEKISHO_DROP,
+         {{.address = drop4, .flags = SEKISHO_ENTRY_GRANT}}},
         {"InboundNearExempt",
          to4(drop4),
          fine,
@@ -72,6 +77,24 @@ std::vector<Case> inbound() {
         {"InboundNearOpenPool", to4(reset4), fine, SEKISHO_PASS},
         {"InboundNearNoPool", to4(stranger4), fine, SEKISHO_PASS},
         {"InboundNearOtherPort", Eth().IPv4(mx4, drop4).Tcp(40001, 26).Syn(), fine, SEKISHO_PASS},
+    };
+}
+
+std::vector<Case> foreigners() {
+    constexpr auto barred = SEKISHO_REASON_FOREIGN_DYNAMIC;
+    const auto to4 = [](std::string_view to, std::string_view from, std::uint16_t port = 40001) {
+        return Eth().IPv4(from, to).Tcp(port, 25).Syn();
+    };
+    return {
+        {"ForeignDynamic4", to4(designated4, foreign4), barred, SEKISHO_DROP},
+        {"ForeignDynamic6", Eth().IPv6(foreign6, designated6).Tcp(40001, 25).Syn(), barred, SEKISHO_DROP},
+        {"ForeignDynamicFromThePortItself", to4(designated4, foreign4, 25), barred, SEKISHO_DROP},
+        {"ForeignDynamicNearAMailServer", to4(designated4, mx4), fine, SEKISHO_PASS},
+        {"ForeignDynamicNearOpenPool", to4(reset4, foreign4), fine, SEKISHO_PASS},
+        {"ForeignDynamicNearReply", Eth().IPv4(foreign4, designated4).Tcp(25, 40001).Flags(syn_ack), fine,
+         SEKISHO_PASS},
+        {"ForeignDynamicNearOtherPort", Eth().IPv4(foreign4, designated4).Tcp(40001, 465).Syn(), fine,
+         SEKISHO_PASS},
     };
 }
 
@@ -107,6 +130,7 @@ auto each(std::vector<Case> (*cases)()) {
 
 INSTANTIATE_TEST_SUITE_P(Replies, Uplink, each(replies), name_of);
 INSTANTIATE_TEST_SUITE_P(Inbound, Uplink, each(inbound), name_of);
+INSTANTIATE_TEST_SUITE_P(ForeignDynamic, Uplink, each(foreigners), name_of);
 
 }  // namespace
 }  // namespace sekisho::bpftest

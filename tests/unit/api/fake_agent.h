@@ -49,6 +49,7 @@ public:
                       .cool_downs = 5,
                       .quarantines = 8,
                       .flows = 6,
+                      .foreign_prefixes = 9,
                       .overruns = 7,
                       .pools = {{"dsl", "reset", {parse_prefix("192.0.2.0/24").value()}}},
                       .counts = {{"not_granted", "reset", 5, 370}},

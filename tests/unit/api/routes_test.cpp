@@ -24,7 +24,7 @@ TEST_F(Routes, Reports) {
     EXPECT_EQ(parsed(ask("GET", "/v1/status")),
               json::parse(R"({"state":"enforcing","since":"2026-01-31T12:00:00Z",
         "uptime_seconds":90,"pid":42,"interfaces":2,"grants":3,"exemptions":4,
-        "cool_downs":5,"quarantines":8,"flows":6,"overruns":7,
+        "cool_downs":5,"quarantines":8,"flows":6,"overruns":7,"foreign_prefixes":9,
         "pools":[{"name":"dsl","action":"reset","prefixes":["192.0.2.0/24"]}],
         "counts":[{"reason":"not_granted","verdict":"reset","packets":5,"bytes":370}],
         "logins":[{"name":"mail1","granted":1,"refused":2,"rejected":3}]})"));

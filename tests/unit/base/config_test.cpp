@@ -55,6 +55,10 @@ shared = true
 [[designated]]
 name = "mail"
 prefixes = ["198.51.100.25", "2001:db8:25::25"]
+[foreign_dynamic]
+file = "/etc/box/foreign"
+servers = ["198.51.100.25"]
+action = "drop"
 [grants]
 lifetime = "90s"
 longest = "1h30m"
@@ -129,6 +133,10 @@ TEST(Config, ReadsPoolsAndServers) {
     EXPECT_TRUE(config->pools[1].shared);
     ASSERT_EQ(config->designated.size(), 1U);
     EXPECT_EQ(config->designated[0].prefixes[0].text(), "198.51.100.25/32");
+    ASSERT_TRUE(config->foreign_dynamic);
+    EXPECT_EQ(config->foreign_dynamic->file, "/etc/box/foreign");
+    EXPECT_EQ(config->foreign_dynamic->servers.size(), 1U);
+    EXPECT_EQ(config->foreign_dynamic->action, Action::drop);
     ASSERT_EQ(config->dovecot.size(), 1U);
     const DovecotConfig& login = config->dovecot[0];
     EXPECT_EQ(login.listen.text(), "198.51.100.1");
@@ -288,6 +296,13 @@ const Mistake section_mistakes[] = {
      "[[designated]]\nname = \"a\"\nprefixes = [\"192.0.2.1\"]\n[[designated]]\nname = \"a\"\nprefixes = "
      "[\"192.0.2.2\"]",
      4, "there already", ""},
+    {"ForeignWithoutAFile", "[foreign_dynamic]\nservers = [\"192.0.2.1\"]", 1, "file", ""},
+    {"ForeignWithoutServers", "[foreign_dynamic]\nfile = \"/x\"", 1, "servers", ""},
+    {"ForeignToEverybody", "[foreign_dynamic]\nfile = \"/x\"\nservers = [\"0.0.0.0/0\"]", 3, "wider than /8",
+     ""},
+    {"ForeignGetNoAnswer", "[foreign_dynamic]\nfile = \"/x\"\nservers = [\"192.0.2.1\"]\naction = \"reset\"",
+     4, "\"reset\"", ""},
+    {"ForeignFileRelative", "[foreign_dynamic]\nfile = \"x\"\nservers = [\"192.0.2.1\"]", 2, "absolute", ""},
 };
 
 std::vector<Mistake> dovecot_mistakes() {

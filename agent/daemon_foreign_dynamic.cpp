@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// The operator's list of foreign dynamic addresses (IP25B), from its file to the kernel.
+#include <string>
+
+#include "agent/base/log.h"
+#include "agent/daemon.h"
+
+namespace sekisho {
+
+// What can't be read changes nothing: the kernel keeps the list that it has, over restarts, too.
+void Daemon::refresh_foreign_dynamic() {
+    if (!foreign_file_) {
+        return;
+    }
+    const auto changed = foreign_file_->changed();
+    if (changed && !*changed) {
+        return;
+    }
+    Result<void> done;
+    if (!changed) {
+        done = std::unexpected(changed.error());
+    } else {
+        done = dataplane_.set_foreign_dynamic(**changed);
+    }
+    if (!done) {
+        foreign_trouble_ = done.error();
+        log::error("FOREIGN_DYNAMIC_FAILED", done.error().what, {{"remedy", done.error().remedy}});
+        return;
+    }
+    foreign_trouble_.reset();
+    foreign_prefixes_ = (*changed)->size();
+    log::info(
+        "FOREIGN_DYNAMIC_READ", "a list of foreign dynamic addresses is in force",
+        {{"file", config_.foreign_dynamic->file.string()}, {"prefixes", std::to_string(foreign_prefixes_)}});
+}
+
+Result<void> Daemon::begin_foreign_dynamic() {
+    if (config_.foreign_dynamic) {
+        foreign_file_.emplace(config_.foreign_dynamic->file);
+        refresh_foreign_dynamic();
+        return {};
+    }
+    return dataplane_.set_foreign_dynamic({});
+}
+
+void Daemon::check_foreign_dynamic(std::vector<api::Check>& checks) const {
+    if (!config_.foreign_dynamic) {
+        return;
+    }
+    checks.push_back({.name = "foreign-dynamic",
+                      .ok = !foreign_trouble_,
+                      .detail = foreign_trouble_ ? foreign_trouble_->what + "; what was read last is in force"
+                                                 : std::to_string(foreign_prefixes_) + " prefixes from " +
+                                                       config_.foreign_dynamic->file.string(),
+                      .remedy = foreign_trouble_ ? foreign_trouble_->remedy : ""});
+}
+
+}  // namespace sekisho
