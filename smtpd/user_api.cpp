@@ -124,8 +124,7 @@ awaitable<api::Response> UserApi::add(const api::Request& request) {
     if (!hash) {
         co_return api::error_response(hash.error());
     }
-    const auto added =
-        users_.change([&key, &hash](sasl::UserList& users) { return users.add(key, std::move(*hash)); });
+    const auto added = users_.change([&key, &hash](sasl::UserList& users) { return users.add(key, *hash); });
     if (!added) {
         co_return api::error_response(added.error());
     }

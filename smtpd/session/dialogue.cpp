@@ -223,7 +223,6 @@ void Dialogue::close(std::string_view line) {
 void Dialogue::forget_message() {
     envelope_ = {};
     recipients_tried_ = false;
-    body_.reset();
     refusal_.clear();
     if (phase_ == Phase::mail || phase_ == Phase::body) {
         phase_ = Phase::ready;

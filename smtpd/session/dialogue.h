@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -105,7 +104,7 @@ private:
 
     MessageBegun envelope_;
     bool recipients_tried_ = false;
-    std::optional<BodyReader> body_;
+    BodyReader body_{0};   // begun anew by each DATA
     std::string refusal_;  // the reply after the end of a message that is thrown away; empty: it isn't
 };
 

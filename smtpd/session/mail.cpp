@@ -131,21 +131,21 @@ void Dialogue::data(std::string_view /*argument*/) {
     }
     actions_.emplace_back(std::exchange(envelope_, {}));
     say("354 End data with <CR><LF>.<CR><LF>");
-    body_.emplace(settings_.largest_message);
+    body_ = BodyReader(settings_.largest_message);
     phase_ = Phase::body;
 }
 
 void Dialogue::read_body(std::string_view& input) {
     Body piece;
     piece.octets.reserve(refusal_.empty() ? input.size() : 0);
-    body_->take(input, piece.octets);
-    if (body_->fault() != BodyReader::Fault::none) {
-        abort_message(reply_to(body_->fault()));
+    body_.take(input, piece.octets);
+    if (body_.fault() != BodyReader::Fault::none) {
+        abort_message(reply_to(body_.fault()));
     }
     if (refusal_.empty() && !piece.octets.empty()) {
         actions_.emplace_back(std::move(piece));
     }
-    if (body_->ended()) {
+    if (body_.ended()) {
         end_message();
     }
 }
@@ -156,7 +156,7 @@ void Dialogue::abort_message(std::string_view reply) {
         return;
     }
     refusal_ = reply;
-    body_->discard();
+    body_.discard();
     actions_.emplace_back(MessageAborted{});
 }
 
@@ -166,7 +166,7 @@ void Dialogue::end_message() {
         awaited_ = Awaited::keeping;
         return;
     }
-    const bool ours = body_->fault() != BodyReader::Fault::none;
+    const bool ours = body_.fault() != BodyReader::Fault::none;
     const std::string reply = std::exchange(refusal_, {});
     forget_message();
     ours ? refuse(reply) : say(reply);
