@@ -7,6 +7,8 @@
 // list), not callers of its socket (SO_PEERCRED). It needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON. When it
 // ends, however it ends, what is in force stays in force; `sekishod --detach` takes it out.
 #include <CLI/CLI.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
 #include <iostream>
 
 #include "agent/base/daemon_main.h"
@@ -16,29 +18,50 @@ namespace sekisho {
 
 namespace {
 
-int detach(const Config& config) {
+namespace json = boost::json;
+
+struct Options {
+    bool detach = false;
+    bool json = false;
+};
+
+int detach(const Config& config, bool as_json) {
     const auto freed = dataplane::detach_all(config.dataplane.pin_path);
+    if (!freed && as_json) {
+        const Error& error = freed.error();
+        std::cout << json::serialize(json::object{{"error", json::object{{"kind", failure_name(error.kind)},
+                                                                         {"what", error.what},
+                                                                         {"remedy", error.remedy}}}})
+                  << '\n';
+        return 1;
+    }
     if (!freed) {
         return complain("DETACH_FAILED", freed.error());
     }
-    std::cout << "nothing is enforced any more; interfaces freed: " << *freed << '\n';
+    if (as_json) {
+        std::cout << json::serialize(json::object{{"interfaces_freed", *freed}}) << '\n';
+    } else {
+        std::cout << "nothing is enforced any more; interfaces freed: " << *freed << '\n';
+    }
     return 0;
 }
 
-DaemonProgram program(bool& take_out) {
+DaemonProgram program(Options& options) {
     return {
         .name = "sekishod",
         .about = "The agent of Sekisho: closes port 25 for subscribers, opens it for those who may.",
         .examples = "  sekishod --detach",
         .add_options =
-            [&take_out](CLI::App& app) {
-                app.add_flag("--detach", take_out,
-                             "Take programs and maps out of the kernel: nothing is enforced then")
-                    ->excludes("--check");
+            [&options](CLI::App& app) {
+                CLI::Option* const detach =
+                    app.add_flag("--detach", options.detach,
+                                 "Take programs and maps out of the kernel: nothing is enforced then")
+                        ->excludes("--check");
+                app.add_flag("--json", options.json, "Say in JSON what became of it")->needs(detach);
             },
         .instead =
-            [&take_out](const Config& config) {
-                return take_out ? std::optional<int>(detach(config)) : std::nullopt;
+            [&options](const Config& config) {
+                return options.detach ? std::optional<int>(detach(config, options.json)) : std::nullopt;
             },
         .start = [](boost::asio::io_context& context, const Config& config) -> Result<std::shared_ptr<void>> {
             auto daemon = Daemon::start(context, config);
@@ -56,6 +79,6 @@ DaemonProgram program(bool& take_out) {
 }  // namespace sekisho
 
 int main(int count, char** arguments) {
-    bool take_out = false;
-    return sekisho::run_daemon(sekisho::program(take_out), count, arguments);
+    sekisho::Options options;
+    return sekisho::run_daemon(sekisho::program(options), count, arguments);
 }

@@ -205,6 +205,14 @@ Result<std::string> request_text(std::string_view method, std::string_view targe
     return text.append("\r\n").append(body);
 }
 
+// Text of an object's member, or nothing.
+std::string member(const boost::json::object& object, std::string_view key) {
+    const boost::json::value* const value = object.if_contains(key);
+    return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
+}
+
+}  // namespace
+
 Failure failure_named(std::string_view name) {
     constexpr std::array<std::pair<std::string_view, Failure>, 5> names{{
         {"invalid", Failure::invalid},
@@ -216,14 +224,6 @@ Failure failure_named(std::string_view name) {
     const auto* const found = std::ranges::find(names, name, &std::pair<std::string_view, Failure>::first);
     return found == names.end() ? Failure::unavailable : found->second;
 }
-
-// Text of an object's member, or nothing.
-std::string member(const boost::json::object& object, std::string_view key) {
-    const boost::json::value* const value = object.if_contains(key);
-    return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
-}
-
-}  // namespace
 
 Client::Client(std::filesystem::path socket, std::chrono::seconds limit, Service service)
     : socket_(std::move(socket)), limit_(limit), service_(std::move(service)) {}

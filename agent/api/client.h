@@ -44,6 +44,9 @@ private:
     Service service_;
 };
 
+// The kind of failure that has this name in JSON; unavailable for a name that is none.
+[[nodiscard]] Failure failure_named(std::string_view name);
+
 // The answer's JSON text where its status is 2xx, else the Error that its body describes.
 [[nodiscard]] Result<std::string> check(const Answer& answer, const Service& service = {});
 

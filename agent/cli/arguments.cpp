@@ -157,6 +157,16 @@ void add_blocked(CLI::App& app, Words& words) {
     top.add_option("-n", words.count, "How many to show (default: 20)")->type_name("N");
 }
 
+void add_dataplane(CLI::App& app, Words& words) {
+    CLI::App& dataplane = group(app, "dataplane", "What runs in the kernel", "  sekisho dataplane detach\n");
+    CLI::App& detach = leaf(dataplane, words, Command::dataplane_detach, "detach",
+                            "Take programs, tables and pins out of the kernel: every port is open then; not "
+                            "while the agent runs",
+                            "  systemctl stop sekisho-agent && sekisho dataplane detach\n");
+    detach.add_option("--config", words.config, "Configuration file (default /etc/sekisho/sekisho.toml)")
+        ->type_name("FILE");
+}
+
 void add_quarantine(CLI::App& app, Words& words) {
     CLI::App& quarantine =
         group(app, "quarantine", "Infected subscribers: no mail server can be reached, not even your own",
@@ -251,6 +261,7 @@ void set_up(CLI::App& app, Words& words) {
     add_grant(app, words);
     add_exempt(app, words);
     add_blocked(app, words);
+    add_dataplane(app, words);
     add_quarantine(app, words);
     add_user(app, words);
     add_queue(app, words);

@@ -28,6 +28,7 @@ enum class Command : std::uint8_t {
     exempt_list,
     exempt_remove,
     blocked_top,
+    dataplane_detach,
     quarantine_add,
     quarantine_list,
     quarantine_remove,

@@ -14,6 +14,7 @@
 #include "agent/cli/arguments.h"
 #include "agent/cli/ask.h"
 #include "agent/cli/cli.h"
+#include "agent/cli/dataplane_command.h"
 #include "agent/cli/doctor.h"
 #include "agent/cli/queue_command.h"
 #include "agent/cli/user_command.h"
@@ -127,6 +128,7 @@ Exchange exchange_of(const Arguments& arguments) {
         case Command::doctor:
         case Command::version:
         case Command::config_check:
+        case Command::dataplane_detach:
         case Command::user_add:
         case Command::user_list:
         case Command::user_passwd:
@@ -227,6 +229,8 @@ int perform(const Arguments& arguments, std::ostream& out, std::ostream& err) {
             return version(arguments, out);
         case Command::config_check:
             return config_check(arguments, out, err);
+        case Command::dataplane_detach:
+            return dataplane_detach(arguments, out, err);
         case Command::user_add:
         case Command::user_list:
         case Command::user_passwd:

@@ -149,11 +149,20 @@ class Detach(LabTest):
     def test_detach(self) -> None:
         self.isp.restart_agent()
         self.assert_port_25("a", INTERNET4, "refused")
-        busy = self.edge.run("sekishod", "--detach", check=False)
+        busy = self.agent.command("dataplane", "detach", "--json")
         self.assertEqual(busy.returncode, 1, "detached under a running agent")
+        self.assertEqual(json.loads(busy.stdout)["error"]["kind"], "conflict")
+        self.assertIn("stop it first", busy.stderr)
+        self.assertEqual(self.edge.run("sekishod", "--detach", check=False).returncode, 1)
         self.assert_port_25("a", INTERNET4, "refused")
         self.agent.stop()
-        self.edge.run("sekishod", "--detach")
+        broken = self.agent.command("dataplane", "detach", "--config", "/dev/null/none", "--json")
+        self.assertEqual(broken.returncode, 2)
+        self.assertIn("/dev/null/none", broken.stderr)
+        self.assertEqual(json.loads(self.agent.command("dataplane", "detach", "--json").stdout),
+                         {"interfaces_freed": 3})
+        self.assertEqual(self.agent.command("dataplane", "detach").stdout,
+                         "nothing is enforced any more; interfaces freed: 0\n")
         self.assert_port_25("a", INTERNET4, "open")
         self.assert_port_25("b", INTERNET4, "open")
         left = self.edge.run("find", "/sys/fs/bpf", "-path", "*sekisho*", "-not", "-name", "*.debug").stdout
