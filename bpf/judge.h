@@ -38,6 +38,27 @@ static __always_inline bool is_answer(__u8 verdict)
     return verdict == SEKISHO_RESET || verdict == SEKISHO_PROHIBIT;
 }
 
+/* No verdict yet. */
+#define UNJUDGED (~0ULL)
+
+/* The verdict on a plain frame from a subscriber, or UNJUDGED if it needs a closer look. */
+__attribute__((noinline)) __u64 judge_plain(program_context *context)
+{
+    struct frame frame = frame_of(context);
+    const struct sekisho_table *table;
+    struct decision decision;
+    struct packet packet = {};
+
+    if (!read_plain(&frame, &packet))
+        return UNJUDGED;
+    table = current_table();
+    if (!table || !decide_plain(&packet, table, &decision))
+        return UNJUDGED;
+    if (decision.reason == SEKISHO_REASON_NOT_GRANTED)
+        note_blocked(&packet, &packet);
+    return judged(decision, frame.length);
+}
+
 __attribute__((noinline)) __u64 judge(program_context *context, __u8 how)
 {
     const struct sekisho_table *table = current_table();
@@ -77,6 +98,21 @@ __attribute__((noinline)) __u64 judge_tunnel(program_context *context, __u8 how,
     return judged(decision, frame.length);
 }
 
+/* What comes from elsewhere and has nothing to do with an enforced port: passes, or UNJUDGED. */
+__attribute__((noinline)) __u64 judge_plain_uplink(program_context *context)
+{
+    struct frame frame = frame_of(context);
+    const struct sekisho_table *table;
+    struct packet packet = {};
+
+    if (!read_plain(&frame, &packet))
+        return UNJUDGED;
+    table = current_table();
+    if (!table || is_reply(&packet, table) || is_inbound(&packet, table))
+        return UNJUDGED;
+    return judged((struct decision){SEKISHO_REASON_UPLINK, SEKISHO_PASS}, frame.length);
+}
+
 /* The verdict on what comes from elsewhere. */
 __attribute__((noinline)) __u64 judge_uplink(program_context *context, __u8 how)
 {
@@ -90,11 +126,23 @@ __attribute__((noinline)) __u64 judge_uplink(program_context *context, __u8 how)
     return judged(decide_uplink(&packet, table), frame.length);
 }
 
+/* The verdict on what a subscriber sent. */
 static __always_inline __u64 judge_all(program_context *context, __u8 how, __u32 index)
 {
-    __u64 verdict = judge(context, how);
+    __u64 verdict = how & (JUDGE_VALIDATE | JUDGE_BARE) ? UNJUDGED : judge_plain(context);
 
+    if (verdict != UNJUDGED)
+        return verdict;
+    verdict = judge(context, how);
     return decision_of(verdict).reason == SEKISHO_REASON_TUNNEL ? judge_tunnel(context, how, index) : verdict;
+}
+
+/* The same for what comes from elsewhere. */
+static __always_inline __u64 judge_all_uplink(program_context *context, __u8 how)
+{
+    __u64 verdict = how & JUDGE_BARE ? UNJUDGED : judge_plain_uplink(context);
+
+    return verdict == UNJUDGED ? judge_uplink(context, how) : verdict;
 }
 
 #endif

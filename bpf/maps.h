@@ -69,10 +69,18 @@ struct {
 
 struct {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-    __uint(max_entries, SEKISHO_COUNTS);
+    __uint(max_entries, SEKISHO_SLOTS);
     __type(key, __u32);
-    __type(value, struct sekisho_count);
+    __type(value, struct sekisho_counts);
 } sekisho_counts SEC(".maps");
+
+/* An interface's slot, by its index. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, SEKISHO_INDEXES);
+    __type(key, __u32);
+    __type(value, __u32);
+} sekisho_slots SEC(".maps");
 
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);

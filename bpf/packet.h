@@ -475,6 +475,104 @@ static __always_inline void dissect(struct frame *frame, __u32 offset, __u16 typ
     packet->found = version == 4 ? read_ipv4(frame, packet) : read_ipv6(frame, packet);
 }
 
+/* Reads the TCP header of a plain packet; what follows the IP header is `size` octets long. */
+static __always_inline bool read_plain_tcp(const struct frame *frame, const void *at, __u32 size,
+                                           struct packet *packet)
+{
+    const struct {
+        __be16 source, destination;
+        __be32 seq, ack;
+        __u8 offset, flags;
+        __u16 rest[3];
+    } *tcp = at;
+    __u32 header;
+
+    if ((const void *)(tcp + 1) > frame->data_end)
+        return false;
+    header = (tcp->offset >> 4) * 4;
+    if (header < sizeof(*tcp) || header > size)
+        return false;
+    packet->found = SEGMENT;
+    packet->source_port = tcp->source;
+    packet->destination_port = tcp->destination;
+    return true;
+}
+
+static __always_inline bool read_plain_ipv4(const struct frame *frame, __u32 at, struct packet *packet)
+{
+    const struct {
+        __u8 version_ihl, tos;
+        __be16 total, id, fragment;
+        __u8 ttl, protocol;
+        __u16 check;
+        __be32 source, destination;
+    } *ip = frame->data + at;
+    __u32 total;
+
+    if ((const void *)(ip + 1) > frame->data_end || ip->version_ihl != 0x45 ||
+        ip->fragment & bpf_htons(0x3fff) || is_tunnel(ip->protocol))
+        return false;
+    total = bpf_ntohs(ip->total);
+    if (total < sizeof(*ip) || at + total > frame->length)
+        return false;
+    packet->version = 4;
+    packet->source.low = bpf_ntohl(ip->source);
+    packet->destination.low = bpf_ntohl(ip->destination);
+    packet->found = SEKISHO_REASON_NOT_TCP;
+    return ip->protocol != IPPROTO_TCP || read_plain_tcp(frame, ip + 1, total - sizeof(*ip), packet);
+}
+
+static __always_inline bool read_plain_ipv6(const struct frame *frame, __u32 at, struct packet *packet)
+{
+    const struct {
+        __u8 version, flow[3];
+        __be16 payload;
+        __u8 next, hops;
+        __be32 source[4], destination[4];
+    } *ip = frame->data + at;
+    __u32 payload;
+
+    if ((const void *)(ip + 1) > frame->data_end || ip->version >> 4 != 6 || is_extension(ip->next) ||
+        is_tunnel(ip->next))
+        return false;
+    payload = bpf_ntohs(ip->payload);
+    if (!payload || at + sizeof(*ip) + payload > frame->length)
+        return false;
+    packet->version = 6;
+    packet->source.high = number_of(&ip->source[0]);
+    packet->source.low = number_of(&ip->source[2]);
+    packet->destination.high = number_of(&ip->destination[0]);
+    packet->destination.low = number_of(&ip->destination[2]);
+    packet->found = SEKISHO_REASON_NOT_TCP;
+    return ip->next != IPPROTO_TCP || read_plain_tcp(frame, ip + 1, payload, packet);
+}
+
+/*
+ * The same for the most ordinary of frames, read where they lie: IP without options, extension headers and
+ * fragments directly behind Ethernet or one tag, all of it linear. False if it is another one, or anything is
+ * wrong with it: dissect() says what. The compiler keeps such a packet in registers.
+ */
+static __always_inline bool read_plain(const struct frame *frame, struct packet *packet)
+{
+    const struct {
+        __u8 addresses[12];
+        __be16 type, tag, type_behind_tag;
+    } *ethernet = frame->data;
+    __u32 at = sizeof(struct ethhdr);
+    __u16 type;
+
+    if ((const void *)(ethernet + 1) > frame->data_end)
+        return false;
+    type = bpf_ntohs(ethernet->type);
+    if (is_tag(type)) {
+        type = bpf_ntohs(ethernet->type_behind_tag);
+        at += sizeof(ethernet->type) + sizeof(ethernet->tag);
+    }
+    if (type == ETH_P_IP)
+        return read_plain_ipv4(frame, at, packet);
+    return type == ETH_P_IPV6 && read_plain_ipv6(frame, at, packet);
+}
+
 /*
  * Says what IPv4 in IPv6 (RFC 2473; DS-Lite, MAP-E) or IPv6 in IPv4 (RFC 4213) carries. Tunnels in tunnels,
  * and of a family in itself, aren't looked into. What a fragment of the tunnel carries is a part of its

@@ -27,6 +27,9 @@ struct decision {
 };
 
 /*
+ * IPv4's first half mostly says all: a look into a table of 128 KiB, of which a few lines are used, instead
+ * of a search.
+ *
  * The searches have no branches: they cost the verifier one path instead of 2^steps, and the CPU no wrong
  * guess. Source and destination are looked for at the same time, because one step waits for the one before
  * it, and not for the other search's. The asm keeps the compiler from seeing a comparison, which it would
@@ -63,6 +66,10 @@ static __always_inline void find_segments4(const struct sekisho_table *table, co
     struct search4 source = {table->source4.start, 0, packet->source.low + 1};
     struct search4 destination = {table->destination4.start, 0, packet->destination.low + 1};
 
+    *from = table->source4.first[packet->source.low >> 16 & (SEKISHO_FIRSTS - 1)];
+    *to = table->destination4.first[packet->destination.low >> 16 & (SEKISHO_FIRSTS - 1)];
+    if (*from != SEKISHO_SEARCH && *to != SEKISHO_SEARCH)
+        return;
     if (~(table->source4.start[FEW_RANGES] & table->destination4.start[FEW_RANGES])) {
 #pragma unroll
         for (int order = SEKISHO_RANGE_STEPS - 1; order >= FEW_STEPS; order--) {
@@ -267,6 +274,19 @@ static __always_inline bool is_barred(const struct sekisho_segment *source,
            is_foreign(segment);
 }
 
+/* The verdict on a segment to an enforced port of a subscriber of whom nothing is known. */
+static __always_inline struct decision decide_for_unknown(const struct sekisho_segment *source,
+                                                          const struct sekisho_segment *destination)
+{
+    if (destination->flags & SEKISHO_SEGMENT_DESIGNATED)
+        return (struct decision){SEKISHO_REASON_DESIGNATED, SEKISHO_PASS};
+    if (!(source->flags & SEKISHO_SEGMENT_POOL))
+        return (struct decision){SEKISHO_REASON_NO_POOL, SEKISHO_PASS};
+    if (source->flags & SEKISHO_SEGMENT_EXEMPT)
+        return (struct decision){SEKISHO_REASON_EXEMPT, SEKISHO_PASS};
+    return (struct decision){SEKISHO_REASON_NOT_GRANTED, source->action};
+}
+
 /*
  * The verdict on a segment to an enforced port; `line` is the packet by whose source the subscriber is known.
  */
@@ -275,22 +295,21 @@ static __always_inline struct decision decide_between(const struct packet *line,
 {
     const struct sekisho_segment *source = segment_at(table, from);
     const struct sekisho_segment *destination = segment_at(table, to);
+    struct decision decision = decide_for_unknown(source, destination);
     struct sekisho_entry entry = {};
-    bool known = source->flags & SEKISHO_SEGMENT_POOL && find_entry(table, line, source, &entry);
-    __u8 reason = SEKISHO_REASON_NOT_GRANTED;
+    __u8 reason;
 
     if (is_barred(source, destination, segment))
         return (struct decision){SEKISHO_REASON_FOREIGN_DYNAMIC, destination->action};
-    if (known && entry.flags & SEKISHO_ENTRY_QUARANTINE)
+    if (!(source->flags & SEKISHO_SEGMENT_POOL) || !find_entry(table, line, source, &entry))
+        return decision;
+    if (entry.flags & SEKISHO_ENTRY_QUARANTINE)
         return (struct decision){SEKISHO_REASON_QUARANTINED, source->action};
-    if (destination->flags & SEKISHO_SEGMENT_DESIGNATED)
-        return (struct decision){SEKISHO_REASON_DESIGNATED, SEKISHO_PASS};
-    if (!(source->flags & SEKISHO_SEGMENT_POOL))
-        return (struct decision){SEKISHO_REASON_NO_POOL, SEKISHO_PASS};
-    if (source->flags & SEKISHO_SEGMENT_EXEMPT || (known && entry.flags & SEKISHO_ENTRY_EXEMPT))
+    if (decision.reason != SEKISHO_REASON_NOT_GRANTED)
+        return decision;
+    if (entry.flags & SEKISHO_ENTRY_EXEMPT)
         return (struct decision){SEKISHO_REASON_EXEMPT, SEKISHO_PASS};
-    if (known)
-        reason = judge_grant(&entry, segment);
+    reason = judge_grant(&entry, segment);
     if (reason == SEKISHO_REASON_FLOW || is_open(reason))
         return (struct decision){reason, SEKISHO_PASS};
     return (struct decision){reason, source->action};
@@ -345,6 +364,31 @@ static __always_inline struct decision decide(const struct packet *packet, const
     return decide_between(packet, packet, table, from, to);
 }
 
+/*
+ * The verdict on a plain packet (see read_plain()), unless it needs a closer look: that there may be an
+ * entry, or that it goes to a server of one's own.
+ */
+static __always_inline bool decide_plain(const struct packet *packet, const struct sekisho_table *table,
+                                         struct decision *decision)
+{
+    const struct sekisho_segment *source, *destination;
+    struct address key;
+    __u32 from, to;
+
+    if (is_settled(packet, table, decision))
+        return true;
+    find_segments(table, packet, &from, &to);
+    source = segment_at(table, from);
+    destination = segment_at(table, to);
+    if (destination->flags & SEKISHO_SEGMENT_OWN)
+        return false;
+    key = key_of(packet, source);
+    if (source->flags & SEKISHO_SEGMENT_POOL && may_have_entry(table, packet, source, &key))
+        return false;
+    *decision = decide_for_unknown(source, destination);
+    return true;
+}
+
 /* The same for what the tunnel `outer` carries: the subscriber is known by the tunnel's source. */
 static __always_inline struct decision decide_in_tunnel(const struct packet *outer,
                                                         const struct packet *inner,
@@ -373,6 +417,16 @@ static __always_inline bool is_blocked(struct decision decision)
            decision.reason == SEKISHO_REASON_TOO_MANY_FLOWS;
 }
 
+static __always_inline bool is_reply(const struct packet *packet, const struct sekisho_table *table)
+{
+    return packet->found == SEGMENT && table->inbound_replies && is_enforced(table, packet->source_port);
+}
+
+static __always_inline bool is_inbound(const struct packet *packet, const struct sekisho_table *table)
+{
+    return packet->found == SEGMENT && is_enforced(table, packet->destination_port);
+}
+
 /* Makes of a segment what its receiver would answer, opening nothing. */
 static __always_inline void turn_around(struct packet *segment)
 {
@@ -397,9 +451,7 @@ static __always_inline void turn_around(struct packet *segment)
 static __always_inline struct decision decide_uplink(struct packet *packet, const struct sekisho_table *table)
 {
     struct decision decision = {SEKISHO_REASON_UPLINK, SEKISHO_PASS}, own;
-    bool segment = packet->found == SEGMENT;
-    bool reply = segment && table->inbound_replies && is_enforced(table, packet->source_port);
-    bool inbound = segment && is_enforced(table, packet->destination_port);
+    bool reply = is_reply(packet, table), inbound = is_inbound(packet, table);
     const struct sekisho_segment *pool;
     __u32 from, to;
 

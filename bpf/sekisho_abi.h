@@ -12,11 +12,14 @@
 #include <linux/types.h>
 
 /* Raised with every change of a map's layout; it is part of the pins' path. */
-#define SEKISHO_ABI_VERSION 3
+#define SEKISHO_ABI_VERSION 4
 
 /* Disjoint ranges a table can hold, a power of two: the search takes log2 of it steps. */
 #define SEKISHO_RANGES 1024
 #define SEKISHO_RANGE_STEPS 10
+/* First halves of IPv4 addresses, for most of which no search is needed. */
+#define SEKISHO_FIRSTS 65536
+#define SEKISHO_SEARCH 0xffff
 /* Prefixes with a meaning of their own (see struct sekisho_segment). Segment 0 means nothing. */
 #define SEKISHO_SEGMENTS 1024
 /* Destination ports that are enforced. */
@@ -204,6 +207,9 @@ struct sekisho_segment {
  * start[0] is always 0; unused places at the end repeat the highest address and the last segment.
  */
 struct sekisho_ranges4 {
+    /* What all addresses mean that begin with these 16 bits; SEKISHO_SEARCH where they don't mean the same.
+     */
+    __u16 first[SEKISHO_FIRSTS];
     __u32 start[SEKISHO_RANGES];
     __u16 segment[SEKISHO_RANGES];
 };
@@ -257,12 +263,21 @@ struct sekisho_foreign_key {
     __u8 address[16]; /* network order */
 };
 
-/* Counters, per CPU, at [reason * SEKISHO_VERDICTS + verdict]. */
+/* Interfaces that are counted apart, by the slots that the agent gives them; slot 0 is all the others'. */
+#define SEKISHO_SLOTS 64
+/* Interfaces with a higher index have no slot. */
+#define SEKISHO_INDEXES 65536
+
+/* Counters of one slot, per CPU, at [reason * SEKISHO_VERDICTS + verdict]. */
 #define SEKISHO_COUNTS ((__u32)SEKISHO_REASONS * SEKISHO_VERDICTS)
 
 struct sekisho_count {
     __u64 packets;
     __u64 bytes;
+};
+
+struct sekisho_counts {
+    struct sekisho_count at[SEKISHO_COUNTS];
 };
 
 /* What is known of an attached interface, by its index; read only when an answer is made. */

@@ -6,15 +6,17 @@
 #include "flows.h"
 #include "hitters.h"
 
-static __always_inline void count(struct decision decision, __u32 length)
+static __always_inline void count(struct decision decision, __u32 length, __u32 interface)
 {
-    __u32 place = decision.reason * SEKISHO_VERDICTS + decision.verdict;
-    struct sekisho_count *counted = bpf_map_lookup_elem(&sekisho_counts, &place);
+    __u32 place = (decision.reason * SEKISHO_VERDICTS + decision.verdict) & (SEKISHO_COUNTS - 1);
+    const __u32 *given = bpf_map_lookup_elem(&sekisho_slots, &interface);
+    __u32 slot = given ? *given : 0;
+    struct sekisho_counts *counts = bpf_map_lookup_elem(&sekisho_counts, &slot);
 
-    if (!counted)
+    if (!counts)
         return;
-    counted->packets++;
-    counted->bytes += length;
+    counts->at[place].packets++;
+    counts->at[place].bytes += length;
 }
 
 /* Whether this CPU may answer once more in the running second, and this sender be answered. */

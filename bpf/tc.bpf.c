@@ -229,7 +229,7 @@ static __always_inline int judge_skb(struct __sk_buff *skb, __u8 how)
     if ((decision.verdict == SEKISHO_RESET && reset(skb, how)) ||
         (decision.verdict == SEKISHO_PROHIBIT && prohibit(skb, how)))
         decision.verdict = SEKISHO_DROP;
-    count(decision, length_of(verdict));
+    count(decision, length_of(verdict), skb->ifindex);
     if (decision.verdict == SEKISHO_PASS || decision.verdict == SEKISHO_MONITOR)
         return TC_ACT_UNSPEC;
     return is_answer(decision.verdict) ? (int)bpf_redirect(skb->ifindex, 0) : TC_ACT_SHOT;
@@ -263,9 +263,9 @@ int validated_tc_bare(struct __sk_buff *skb)
 /* What comes from elsewhere. */
 static __always_inline int judge_uplink_skb(struct __sk_buff *skb, __u8 how)
 {
-    __u64 verdict = judge_uplink(skb, how);
+    __u64 verdict = judge_all_uplink(skb, how);
 
-    count(decision_of(verdict), length_of(verdict));
+    count(decision_of(verdict), length_of(verdict), skb->ifindex);
     return decision_of(verdict).verdict == SEKISHO_DROP ? TC_ACT_SHOT : TC_ACT_UNSPEC;
 }
 

@@ -165,7 +165,7 @@ static __always_inline int judge_frame(struct xdp_md *context, __u8 how)
     if ((decision.verdict == SEKISHO_RESET && reset(context)) ||
         (decision.verdict == SEKISHO_PROHIBIT && prohibit(context)))
         decision.verdict = SEKISHO_DROP;
-    count(decision, length_of(verdict));
+    count(decision, length_of(verdict), context->ingress_ifindex);
     if (decision.verdict == SEKISHO_PASS || decision.verdict == SEKISHO_MONITOR)
         return XDP_PASS;
     return is_answer(decision.verdict) ? XDP_TX : XDP_DROP;
@@ -187,9 +187,9 @@ int validated_xdp(struct xdp_md *context)
 SEC("xdp.frags")
 int uplink_xdp(struct xdp_md *context)
 {
-    __u64 verdict = judge_uplink(context, 0);
+    __u64 verdict = judge_all_uplink(context, 0);
 
-    count(decision_of(verdict), length_of(verdict));
+    count(decision_of(verdict), length_of(verdict), context->ingress_ifindex);
     return decision_of(verdict).verdict == SEKISHO_DROP ? XDP_DROP : XDP_PASS;
 }
 

@@ -18,7 +18,7 @@ namespace sekisho::dataplane {
 
 namespace {
 
-constexpr int first_with_budget = 3;
+constexpr int first_with_flows = 3;  // and budgets
 
 bool has_values_of(int map, std::uint32_t size) {
     bpf_map_info info{};
@@ -42,8 +42,8 @@ Result<void> copy_entries(int version, const std::filesystem::path& layout, cons
         if (bpf_map_lookup_elem(old.get(), &key, &entry) != 0) {
             continue;
         }
-        entry.flows = 0;  // another layout's flows are not carried over
-        if (version < first_with_budget) {
+        if (version < first_with_flows) {
+            entry.flows = 0;
             entry.flags |= SEKISHO_ENTRY_UNLIMITED;
         }
         if (bpf_map_update_elem(kernel.entries(), &key, &entry, BPF_ANY) != 0) {
@@ -55,7 +55,24 @@ Result<void> copy_entries(int version, const std::filesystem::path& layout, cons
     return {};
 }
 
-// What the old programs count from now until they are replaced is lost.
+// Connections go on; what the old programs record from now until they are replaced ends with its grant.
+void copy_flows(const std::filesystem::path& layout, const Kernel& kernel) {
+    const Descriptor old(bpf_obj_get((layout / "sekisho_flows").c_str()));
+    if (!old || !has_values_of(old.get(), sizeof(sekisho_flow))) {
+        return;
+    }
+    sekisho_flow_key key{};
+    for (const sekisho_flow_key* last = nullptr; bpf_map_get_next_key(old.get(), last, &key) == 0;
+         last = &key) {
+        sekisho_flow flow{};
+        if (bpf_map_lookup_elem(old.get(), &key, &flow) == 0) {
+            bpf_map_update_elem(kernel.flows(), &key, &flow, BPF_ANY);
+        }
+    }
+}
+
+// What the old programs count from now until they are replaced is lost. Layouts before slots had one element
+// for each counter.
 void copy_counts(const std::filesystem::path& layout, const Kernel& kernel) {
     const Descriptor old(bpf_obj_get((layout / "sekisho_counts").c_str()));
     const int cpus = libbpf_num_possible_cpus();
@@ -63,11 +80,16 @@ void copy_counts(const std::filesystem::path& layout, const Kernel& kernel) {
         return;
     }
     std::vector<sekisho_count> values(static_cast<std::size_t>(cpus));
+    std::vector<sekisho_counts> carried(static_cast<std::size_t>(cpus));
     for (std::uint32_t place = 0; place < SEKISHO_COUNTS; place++) {
         if (bpf_map_lookup_elem(old.get(), &place, values.data()) == 0) {
-            bpf_map_update_elem(kernel.counts(), &place, values.data(), BPF_ANY);
+            for (std::size_t cpu = 0; cpu < values.size(); cpu++) {
+                carried[cpu].at[place] = values[cpu];
+            }
         }
     }
+    const std::uint32_t rest = 0;
+    bpf_map_update_elem(kernel.counts(), &rest, carried.data(), BPF_ANY);
 }
 
 // Only which interfaces there are: the rest is written when they are attached.
@@ -123,6 +145,7 @@ Result<void> carry_over(const std::filesystem::path& pin_path, const Kernel& ker
             return fail(Failure::conflict, "a newer sekishod has left its pins in " + layout.string(),
                         "install that version again, or run it with --detach first");
         }
+        copy_flows(layout, kernel);
         if (auto copied = copy_entries(version, layout, kernel); !copied) {
             return copied;
         }

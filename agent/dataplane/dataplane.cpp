@@ -18,7 +18,6 @@
 #include "agent/dataplane/attach.h"
 #include "agent/dataplane/carry_over.h"
 #include "agent/dataplane/kernel.h"
-#include "agent/dataplane/reasons.h"
 #include "agent/dataplane/state.h"
 #include "agent/dataplane/table.h"
 
@@ -157,6 +156,9 @@ Result<Attachment> Dataplane::attach(const Interface& interface, const Interface
         return fail(Failure::unavailable,
                     "can't write down the interface " + interface.name + ": " + error_text(errno));
     }
+    if (auto counted = state_->slots.give(interface.index); !counted) {
+        return std::unexpected(counted.error());
+    }
     auto attachment = attach_program(state_->kernel, interface, config);
     if (attachment) {
         state_->attachments[interface.index] = *attachment;
@@ -174,6 +176,7 @@ bool Dataplane::in_place(unsigned index) const {
 void Dataplane::forget(unsigned index) {
     detach_programs(state_->kernel.links(), index);
     bpf_map_delete_elem(state_->kernel.interfaces(), &index);
+    state_->slots.take_back(index);
     state_->attachments.erase(index);
 }
 
@@ -201,6 +204,7 @@ Result<int> Dataplane::detach_others() {
         if (!state_->attachments.contains(index)) {
             count += detach_programs(state_->kernel.links(), index) ? 1 : 0;
             bpf_map_delete_elem(state_->kernel.interfaces(), &index);
+            state_->slots.take_back(index);
         }
     }
     return count;
@@ -215,28 +219,26 @@ std::vector<Attachment> Dataplane::attachments() const {
 }
 
 Result<std::vector<Count>> Dataplane::counts() const {
-    const int cpus = libbpf_num_possible_cpus();
-    if (cpus < 0) {
-        return fail(Failure::unavailable, "can't tell the number of CPUs: " + error_text(cpus));
-    }
-    std::vector<sekisho_count> values(static_cast<std::size_t>(cpus));
-    std::vector<Count> list;
-    constexpr std::uint32_t verdicts = SEKISHO_VERDICTS;
-    for (std::uint32_t place = 0; place < SEKISHO_COUNTS; place++) {
-        if (bpf_map_lookup_elem(state_->kernel.counts(), &place, values.data()) != 0) {
-            return fail(Failure::unavailable, "can't read the counters: " + error_text(errno));
+    sekisho_counts sum{};
+    for (std::uint32_t slot = 0; slot < SEKISHO_SLOTS; slot++) {
+        const auto counts = read_slot(state_->kernel.counts(), slot);
+        if (!counts) {
+            return std::unexpected(counts.error());
         }
-        Count total{.reason = std::string(reason_name(place / verdicts)),
-                    .verdict = std::string(verdict_name(place % verdicts))};
-        for (const sekisho_count& value : values) {
-            total.packets += value.packets;
-            total.bytes += value.bytes;
-        }
-        if (total.packets != 0) {
-            list.push_back(std::move(total));
+        for (std::size_t place = 0; place < SEKISHO_COUNTS; place++) {
+            sum.at[place].packets += counts->at[place].packets;
+            sum.at[place].bytes += counts->at[place].bytes;
         }
     }
-    return list;
+    return named(sum);
+}
+
+Result<std::optional<std::vector<Count>>> Dataplane::counts(unsigned index) const {
+    const auto counts = state_->slots.counts(index);
+    if (!counts) {
+        return std::unexpected(counts.error());
+    }
+    return *counts ? std::optional(named(**counts)) : std::nullopt;
 }
 
 Result<int> detach_all(const std::filesystem::path& pin_path) {

@@ -142,6 +142,9 @@ public:
 
     // What was counted, without rows of zero.
     [[nodiscard]] Result<std::vector<Count>> counts() const;
+    // The same of one interface, since this object has attached it; nothing where it isn't counted apart
+    // (only the first 63 are).
+    [[nodiscard]] Result<std::optional<std::vector<Count>>> counts(unsigned index) const;
     // Who is being blocked, one for each sender that has a place in the kernel's tables, in no order.
     [[nodiscard]] Result<std::vector<Hitter>> hitters() const;
 

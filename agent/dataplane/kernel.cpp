@@ -281,6 +281,12 @@ int Kernel::entries() const {
 int Kernel::counts() const {
     return bpf_map__fd(xdp_->maps.sekisho_counts);
 }
+int Kernel::slots() const {
+    return bpf_map__fd(xdp_->maps.sekisho_slots);
+}
+int Kernel::flows() const {
+    return bpf_map__fd(xdp_->maps.sekisho_flows);
+}
 int Kernel::interfaces() const {
     return bpf_map__fd(xdp_->maps.sekisho_interfaces);
 }

@@ -45,6 +45,8 @@ public:
     [[nodiscard]] int tables() const;
     [[nodiscard]] int entries() const;
     [[nodiscard]] int counts() const;
+    [[nodiscard]] int slots() const;
+    [[nodiscard]] int flows() const;
     [[nodiscard]] int interfaces() const;
     [[nodiscard]] int hitters() const;
     [[nodiscard]] int foreign() const;

@@ -9,6 +9,7 @@
 #include <set>
 #include <unordered_map>
 
+#include "agent/dataplane/counts.h"
 #include "agent/dataplane/dataplane.h"
 #include "agent/dataplane/entries.h"
 #include "agent/dataplane/kernel.h"
@@ -48,7 +49,7 @@ private:
 };
 
 struct Dataplane::State {
-    explicit State(Kernel loaded) : kernel(std::move(loaded)) {}
+    explicit State(Kernel loaded) : kernel(std::move(loaded)), slots(kernel.slots(), kernel.counts()) {}
 
     Kernel kernel;
     ActiveTable active;
@@ -58,6 +59,7 @@ struct Dataplane::State {
     std::set<Prefix> resting;  // keys for which nothing is open, but whose flows go on
     Config config;
     std::map<unsigned, Attachment> attachments;
+    Slots slots;
 };
 
 }  // namespace sekisho::dataplane

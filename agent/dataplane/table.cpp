@@ -70,6 +70,14 @@ Result<void> fill(const std::vector<Range>& ranges, sekisho_ranges4& table) {
                                   : std::numeric_limits<std::uint32_t>::max();
         table.segment[place] = segment_of(used ? ranges[place] : ranges.back());
     }
+    std::size_t place = 0;  // of the range that holds the first address with these 16 bits
+    for (std::uint32_t first = 0; first < SEKISHO_FIRSTS; first++) {
+        while (place + 1 < ranges.size() && table.start[place + 1] <= first << 16) {
+            place++;
+        }
+        const bool alone = place + 1 == ranges.size() || table.start[place + 1] > (first << 16 | 0xffff);
+        table.first[first] = alone ? table.segment[place] : SEKISHO_SEARCH;
+    }
     return {};
 }
 

@@ -66,13 +66,14 @@ public:
     std::uint64_t blocked() override {
         const std::uint32_t place =
             std::uint32_t{SEKISHO_REASON_NOT_GRANTED} * SEKISHO_VERDICTS + SEKISHO_DROP;
-        std::vector<sekisho_count> each(static_cast<std::size_t>(libbpf_num_possible_cpus()));
-        if (bpf_map_lookup_elem(bpf_map__fd(programs_->maps.sekisho_counts), &place, each.data()) != 0) {
+        const std::uint32_t slot = 0;
+        std::vector<sekisho_counts> each(static_cast<std::size_t>(libbpf_num_possible_cpus()));
+        if (bpf_map_lookup_elem(bpf_map__fd(programs_->maps.sekisho_counts), &slot, each.data()) != 0) {
             give_up("reading the counters");
         }
         std::uint64_t sum = 0;
-        for (const auto& count : each) {
-            sum += count.packets;
+        for (const auto& counts : each) {
+            sum += counts.at[place].packets;
         }
         return sum;
     }

@@ -184,6 +184,7 @@ TEST_P(Bounds, AFullTableIsSearchedRight4) {
     auto& programs = Programs::get();
     auto& table = programs.table();
     table.segments[1] = drop_pool(32);
+    std::ranges::fill(table.source4.first, SEKISHO_SEARCH);
     for (const auto used : uses) {
         std::uint32_t start = 0;
         for (std::uint32_t i = 0; i < SEKISHO_RANGES; i++) {

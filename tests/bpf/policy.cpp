@@ -94,6 +94,17 @@ void fill(Ranges& ranges, const std::vector<std::string>& prefixes, bool six, in
         }
         ranges.segment[i] = segment;
     }
+    if constexpr (requires { ranges.first; }) {
+        for (std::uint64_t first = 0; first < SEKISHO_FIRSTS; first++) {
+            const Number begin{false, 0, first << 16};
+            const int found = longest(prefixes, begin);
+            const bool alike = std::ranges::none_of(
+                places, [&](const Number& place) { return begin < place && place.low >> 16 == first; });
+            ranges.first[first] = !alike      ? SEKISHO_SEARCH
+                                  : found < 0 ? std::uint16_t{0}
+                                              : static_cast<std::uint16_t>(first_segment + found);
+        }
+    }
 }
 
 std::uint64_t keys_in(const Span& span, int key_bits) {
@@ -122,6 +133,7 @@ const Policy& example_policy() {
                 {.prefix = "192.0.2.192/26", .action = SEKISHO_MONITOR, .key_bits = 32, .closed = true},
                 {.prefix = "198.51.100.128/25", .action = SEKISHO_DROP, .key_bits = 32, .hashed = true},
                 {.prefix = "198.51.100.96/28", .action = SEKISHO_PROHIBIT, .key_bits = 32},
+                {.prefix = "198.18.0.0/15", .action = SEKISHO_DROP, .key_bits = 32},
                 {.prefix = "2001:db8:100::/48", .action = SEKISHO_RESET, .key_bits = 64},
                 {.prefix = "2001:db8:100:ff00::/56", .action = SEKISHO_RESET, .key_bits = 64, .exempt = true},
                 {.prefix = "2001:db8:200::/48", .action = SEKISHO_DROP, .key_bits = 56, .closed = true},

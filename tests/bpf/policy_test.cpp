@@ -117,6 +117,8 @@ std::vector<Case> destinations() {
         {"NoPoolBelow4", syn("192.0.1.255"), no_pool, SEKISHO_PASS},
         {"NoPoolAbove4", syn("192.0.3.0"), no_pool, SEKISHO_PASS},
         {"NoPoolDesignatedItself4", syn(designated4), no_pool, SEKISHO_PASS},
+        {"NoPoolBelowWithoutASearch", syn("198.17.255.255"), no_pool, SEKISHO_PASS},
+        {"NoPoolAboveWithoutASearch", syn("198.20.0.0"), no_pool, SEKISHO_PASS},
         {"NoPool6", syn(stranger6), no_pool, SEKISHO_PASS},
         {"NoPoolLowest6", syn("::"), no_pool, SEKISHO_PASS},
         {"NoPoolHighest6", syn("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"), no_pool, SEKISHO_PASS},
@@ -169,6 +171,7 @@ std::vector<Case> grants() {
     auto nothing_said = grant(drop4, 32);
     nothing_said[0].flags = 0;
     return {
+        {"GrantedWithoutASearch", syn(wide4), reason, SEKISHO_PASS, grant(wide4, 32)},
         {"Granted4", syn(reset4), reason, SEKISHO_PASS, grant(reset4, 32)},
         {"GrantedMonitor4", syn(monitor4), reason, SEKISHO_PASS, grant(monitor4, 32)},
         {"GrantedInsideWideExemptionIsExempt", syn(exempt4), SEKISHO_REASON_EXEMPT, SEKISHO_PASS,
@@ -211,6 +214,14 @@ std::vector<Case> blocks() {
         {"NotGrantedReset6", syn(reset6), blocked, SEKISHO_RESET},
         {"NotGrantedDrop6", syn(drop6), blocked, SEKISHO_DROP},
         {"NotGrantedMonitor6", syn(monitor6), blocked, SEKISHO_MONITOR},
+        {"NotGrantedWithoutASearch", syn(wide4), blocked, SEKISHO_DROP},
+        {"NotGrantedFirstWithoutASearch", syn("198.18.0.0"), blocked, SEKISHO_DROP},
+        {"NotGrantedLastWithoutASearch", syn("198.19.255.255"), blocked, SEKISHO_DROP},
+        {"NotGrantedNeighbour",
+         syn("198.18.7.8"),
+         blocked,
+         SEKISHO_DROP,
+         {{.address = wide4, .flags = granted}}},
         {"NotGrantedAck", segment(0x10), blocked, SEKISHO_DROP},
         {"NotGrantedFin", segment(0x11), blocked, SEKISHO_DROP},
         {"NotGrantedReset", segment(0x04), blocked, SEKISHO_DROP},

@@ -25,6 +25,7 @@ namespace sekisho::bpftest {
 namespace {
 
 constexpr std::uint32_t loopback = 1;
+constexpr std::uint32_t loopback_slot = 1;
 // Counters, one for each reason and verdict.
 constexpr std::uint32_t places = SEKISHO_COUNTS;
 constexpr std::size_t largest_frame = 1U << 17;
@@ -180,11 +181,13 @@ void Programs::reset() {
     while (bpf_map_get_next_key(map("sekisho_interfaces"), nullptr, &index) == 0) {
         remove_interface(index);
     }
-    const std::vector<sekisho_count> none(static_cast<std::size_t>(libbpf_num_possible_cpus()));
-    for (std::uint32_t place = 0; place < places; place++) {
-        require(bpf_map_update_elem(map("sekisho_counts"), &place, none.data(), BPF_ANY) == 0,
-                "clearing a counter");
+    const std::vector<sekisho_counts> none(static_cast<std::size_t>(libbpf_num_possible_cpus()));
+    for (const std::uint32_t slot : {0U, loopback_slot}) {
+        require(bpf_map_update_elem(map("sekisho_counts"), &slot, none.data(), BPF_ANY) == 0,
+                "clearing the counters");
     }
+    require(bpf_map_update_elem(map("sekisho_slots"), &loopback, &loopback_slot, BPF_ANY) == 0,
+            "giving the loopback device a slot");
     renew_limiters();
     put_foreign({});
     sekisho_interface interface{};
@@ -260,21 +263,25 @@ void Programs::renew_limiters() const {
     const std::vector<sekisho_limiter> none(static_cast<std::size_t>(libbpf_num_possible_cpus()));
     require(bpf_map_update_elem(map("sekisho_limiters"), &zero, none.data(), BPF_ANY) == 0,
             "clearing the limiters");
+    const std::vector<sekisho_hitters> nobody(none.size());
+    require(bpf_map_update_elem(map("sekisho_hitters"), &zero, nobody.data(), BPF_ANY) == 0,
+            "forgetting who was blocked");
 }
 
 Counts Programs::counts() const {
     Counts all;
-    std::vector<sekisho_count> each(static_cast<std::size_t>(libbpf_num_possible_cpus()));
-    for (std::uint32_t place = 0; place < places; place++) {
-        require(bpf_map_lookup_elem(map("sekisho_counts"), &place, each.data()) == 0, "reading a counter");
-        std::pair<std::uint64_t, std::uint64_t> sum;
-        for (const auto& count : each) {
-            sum.first += count.packets;
-            sum.second += count.bytes;
-        }
-        if (sum.first != 0 || sum.second != 0) {
-            all[{static_cast<int>(place / SEKISHO_VERDICTS), static_cast<int>(place % SEKISHO_VERDICTS)}] =
-                sum;
+    std::vector<sekisho_counts> each(static_cast<std::size_t>(libbpf_num_possible_cpus()));
+    for (const std::uint32_t slot : {0U, loopback_slot}) {
+        require(bpf_map_lookup_elem(map("sekisho_counts"), &slot, each.data()) == 0, "reading counters");
+        for (std::uint32_t place = 0; place < places; place++) {
+            const std::pair row{static_cast<int>(place / SEKISHO_VERDICTS),
+                                static_cast<int>(place % SEKISHO_VERDICTS)};
+            for (const auto& counts : each) {
+                if (counts.at[place].packets != 0) {
+                    all[row].first += counts.at[place].packets;
+                    all[row].second += counts.at[place].bytes;
+                }
+            }
         }
     }
     return all;

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reads counters, and gives out their slots.
+#include "agent/dataplane/counts.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <span>
+#include <string>
+
+#include "agent/dataplane/kernel.h"
+#include "agent/dataplane/reasons.h"
+
+namespace sekisho::dataplane {
+
+Result<sekisho_counts> read_slot(int map, std::uint32_t slot) {
+    const int cpus = libbpf_num_possible_cpus();
+    if (cpus < 0) {
+        return fail(Failure::unavailable, "can't tell the number of CPUs: " + error_text(cpus));
+    }
+    std::vector<sekisho_counts> each(static_cast<std::size_t>(cpus));
+    if (bpf_map_lookup_elem(map, &slot, each.data()) != 0) {
+        return fail(Failure::unavailable, "can't read the counters: " + error_text(errno));
+    }
+    sekisho_counts sum{};
+    for (const sekisho_counts& one : each) {
+        for (std::size_t place = 0; place < SEKISHO_COUNTS; place++) {
+            sum.at[place].packets += one.at[place].packets;
+            sum.at[place].bytes += one.at[place].bytes;
+        }
+    }
+    return sum;
+}
+
+std::vector<Count> named(const sekisho_counts& counts) {
+    std::vector<Count> list;
+    unsigned place = 0;
+    for (const sekisho_count& count : std::span(counts.at)) {
+        if (count.packets != 0) {
+            list.push_back({.reason = std::string(reason_name(place / SEKISHO_VERDICTS)),
+                            .verdict = std::string(verdict_name(place % SEKISHO_VERDICTS)),
+                            .packets = count.packets,
+                            .bytes = count.bytes});
+        }
+        place++;
+    }
+    return list;
+}
+
+Result<void> Slots::give(unsigned index) {
+    if (given_.contains(index) || index >= SEKISHO_INDEXES) {
+        return {};
+    }
+    std::uint32_t slot = 1;
+    while (slot < SEKISHO_SLOTS &&
+           std::ranges::any_of(given_, [slot](const auto& each) { return each.second.slot == slot; })) {
+        slot++;
+    }
+    if (slot == SEKISHO_SLOTS) {
+        return {};
+    }
+    const auto before = read_slot(counts_, slot);
+    if (!before) {
+        return std::unexpected(before.error());
+    }
+    if (bpf_map_update_elem(slots_, &index, &slot, BPF_ANY) != 0) {
+        return fail(Failure::unavailable, "can't count an interface apart: " + error_text(errno));
+    }
+    given_[index] = {.slot = slot, .before = *before};
+    return {};
+}
+
+void Slots::take_back(unsigned index) {
+    const std::uint32_t none = 0;
+    bpf_map_update_elem(slots_, &index, &none, BPF_ANY);
+    given_.erase(index);
+}
+
+Result<std::optional<sekisho_counts>> Slots::counts(unsigned index) const {
+    const auto given = given_.find(index);
+    if (given == given_.end()) {
+        return std::nullopt;
+    }
+    auto now = read_slot(counts_, given->second.slot);
+    if (!now) {
+        return std::unexpected(now.error());
+    }
+    for (std::size_t place = 0; place < SEKISHO_COUNTS; place++) {
+        now->at[place].packets -= given->second.before.at[place].packets;
+        now->at[place].bytes -= given->second.before.at[place].bytes;
+    }
+    return std::optional(*now);
+}
+
+}  // namespace sekisho::dataplane
