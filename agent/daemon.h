@@ -80,6 +80,8 @@ private:
     [[nodiscard]] std::pair<std::size_t, std::string> subscriber_interfaces() const;
     // The names in the configuration that no interface has.
     [[nodiscard]] std::vector<std::string> missing_interfaces() const;
+    // What was counted of an interface, where it is counted apart.
+    [[nodiscard]] std::optional<std::vector<api::Count>> counts_of(unsigned index) const;
     void check_interfaces(std::vector<api::Check>& checks) const;
     void check_tunnels(std::vector<api::Check>& checks) const;
     void check_foreign_dynamic(std::vector<api::Check>& checks) const;

@@ -49,6 +49,10 @@ api::ExemptionStatus status_of(const grants::Exemption& exemption) {
     return {.prefix = exemption.prefix, .note = exemption.note, .since = exemption.since};
 }
 
+api::Count count_of(const dataplane::Count& count) {
+    return {.reason = count.reason, .verdict = count.verdict, .packets = count.packets, .bytes = count.bytes};
+}
+
 api::Check check_of(const dataplane::Check& check) {
     return {.name = check.name, .ok = check.ok, .detail = check.detail, .remedy = check.remedy};
 }
@@ -118,12 +122,7 @@ Result<api::Status> Daemon::status() const {
     status.foreign_prefixes = foreign_prefixes_;
     status.overruns = overrun_count_;
     status.pools = pools_of(config_);
-    for (const dataplane::Count& count : *counts) {
-        status.counts.push_back({.reason = count.reason,
-                                 .verdict = count.verdict,
-                                 .packets = count.packets,
-                                 .bytes = count.bytes});
-    }
+    std::ranges::transform(*counts, std::back_inserter(status.counts), count_of);
     for (const auto& policy : policies_) {
         const logins::Counts logins = policy->counts();
         status.logins.push_back({.name = policy->name(),
@@ -228,26 +227,40 @@ std::vector<api::Check> Daemon::doctor() const {
     return checks;
 }
 
+std::optional<std::vector<api::Count>> Daemon::counts_of(unsigned index) const {
+    const auto counts = dataplane_.counts(index);
+    if (!counts || !*counts) {
+        return std::nullopt;
+    }
+    std::vector<api::Count> list;
+    std::ranges::transform(**counts, std::back_inserter(list), count_of);
+    return list;
+}
+
 std::vector<api::InterfaceStatus> Daemon::interfaces() const {
     std::vector<api::InterfaceStatus> list;
     for (const dataplane::Attachment& attachment : dataplane_.attachments()) {
         list.push_back({.name = attachment.interface,
                         .index = attachment.index,
                         .side = std::string(to_string(attachment.side)),
+                        .driver = dataplane::driver_of(attachment.interface),
                         .mode = attachment.mode,
                         .why = attachment.why,
                         .program = attachment.program,
-                        .attached = true});
+                        .attached = true,
+                        .counts = counts_of(attachment.index)});
     }
     for (const auto& [index, seen] : seen_) {
         if (seen.trouble) {
             list.push_back({.name = seen.link.name,
                             .index = index,
                             .side = std::string(to_string(seen.side)),
+                            .driver = dataplane::driver_of(seen.link.name),
                             .mode = {},
                             .why = seen.trouble->what,
                             .program = 0,
-                            .attached = false});
+                            .attached = false,
+                            .counts = {}});
         }
     }
     return list;

@@ -9,8 +9,8 @@
 #include <string_view>
 #include <system_error>
 
+#include "agent/api/forms.h"
 #include "agent/api/json_answer.h"
-#include "agent/base/time_text.h"
 
 namespace sekisho::api {
 
@@ -25,127 +25,6 @@ template <class T>
 Response respond(const Result<T>& result, int status = ok) {
     return result ? json_response(json::value_from(*result), status) : error_response(result.error());
 }
-
-}  // namespace
-
-// The forms of the values. Found by boost::json::value_from through argument-dependent lookup.
-
-static void tag_invoke(const json::value_from_tag&, json::value& to, const Version& from) {
-    to = {{"version", from.version}, {"abi", from.abi}};
-}
-
-static void tag_invoke(const json::value_from_tag&, json::value& to, const PoolStatus& from) {
-    json::array prefixes;
-    for (const Prefix& prefix : from.prefixes) {
-        prefixes.emplace_back(prefix.text());
-    }
-    to = {{"name", from.name}, {"action", from.action}, {"prefixes", std::move(prefixes)}};
-}
-
-static void tag_invoke(const json::value_from_tag&, json::value& to, const Count& from) {
-    to = {
-        {"reason", from.reason}, {"verdict", from.verdict}, {"packets", from.packets}, {"bytes", from.bytes}};
-}
-
-static void tag_invoke(const json::value_from_tag&, json::value& to, const LoginCounts& from) {
-    to = {{"name", from.name},
-          {"granted", from.granted},
-          {"refused", from.refused},
-          {"rejected", from.rejected}};
-}
-
-static void tag_invoke(const json::value_from_tag&, json::value& to, const Status& from) {
-    to = {{"state", from.state},
-          {"since", rfc3339(from.since)},
-          {"uptime_seconds", from.uptime.count()},
-          {"pid", from.pid},
-          {"interfaces", from.interfaces},
-          {"grants", from.grants},
-          {"exemptions", from.exemptions},
-          {"cool_downs", from.cool_downs},
-          {"quarantines", from.quarantines},
-          {"flows", from.flows},
-          {"overruns", from.overruns},
-          {"foreign_prefixes", from.foreign_prefixes},
-          {"pools", json::value_from(from.pools)},
-          {"counts", json::value_from(from.counts)},
-          {"logins", json::value_from(from.logins)}};
-}
-
-static void tag_invoke(const json::value_from_tag&, json::value& to, const Check& from) {
-    to = {{"name", from.name}, {"ok", from.ok}, {"detail", from.detail}, {"remedy", from.remedy}};
-}
-
-static void tag_invoke(const json::value_from_tag&, json::value& to, const InterfaceStatus& from) {
-    to = {{"name", from.name}, {"index", from.index},     {"side", from.side},        {"mode", from.mode},
-          {"why", from.why},   {"program", from.program}, {"attached", from.attached}};
-}
-
-static void tag_invoke(const json::value_from_tag&, json::value& to, const GrantStatus& from) {
-    to = {{"key", from.key.text()},
-          {"pool", from.pool},
-          {"source", from.source},
-          {"user", from.user},
-          {"reason", from.reason},
-          {"since", rfc3339(from.since)},
-          {"expires", rfc3339(from.expires)},
-          {"seconds_left", from.left.count()},
-          {"budget", from.budget}};
-    if (from.flows) {
-        to.as_object()["connections_left"] =
-            from.connections_left ? json::value(*from.connections_left) : json::value(nullptr);
-        to.as_object()["flows"] = *from.flows;
-    }
-}
-
-static void tag_invoke(const json::value_from_tag&, json::value& to, const CoolDownStatus& from) {
-    to = {{"key", from.key.text()},
-          {"user", from.user},
-          {"since", rfc3339(from.since)},
-          {"until", rfc3339(from.until)},
-          {"seconds_left", from.left.count()}};
-}
-
-static void tag_invoke(const json::value_from_tag&, json::value& to, const BlockedStatus& from) {
-    to = {{"key", from.key.text()},
-          {"pool", from.pool},
-          {"packets", from.packets},
-          {"per_second", from.per_second},
-          {"first", rfc3339(from.first)},
-          {"last", rfc3339(from.last)},
-          {"destinations", from.destinations},
-          {"quarantined", from.quarantined}};
-}
-
-static void tag_invoke(const json::value_from_tag&, json::value& to, const QuarantineStatus& from) {
-    to = {{"key", from.key.text()}, {"note", from.note}, {"since", rfc3339(from.since)}};
-}
-
-static void tag_invoke(const json::value_from_tag&, json::value& to, const ExemptionStatus& from) {
-    to = {{"prefix", from.prefix.text()}, {"note", from.note}, {"since", rfc3339(from.since)}};
-}
-
-static void tag_invoke(const json::value_from_tag&, json::value& to, const LoginOutcome& from) {
-    if (from.granted) {
-        to = {{"granted", true}, {"key", from.key.text()}, {"expires", rfc3339(from.expires)}};
-    } else {
-        to = {{"granted", false}, {"reason", from.reason}};
-    }
-}
-
-static void tag_invoke(const json::value_from_tag&, json::value& to, const Step& from) {
-    to = {{"rule", from.rule}, {"matched", from.matched}, {"detail", from.detail}};
-}
-
-static void tag_invoke(const json::value_from_tag&, json::value& to, const Why& from) {
-    to = {{"address", from.address.text()},
-          {"destination", from.destination ? json::value(from.destination->text()) : json::value(nullptr)},
-          {"verdict", from.verdict},
-          {"reason", from.reason},
-          {"steps", json::value_from(from.steps)}};
-}
-
-namespace {
 
 std::optional<std::string> parameter(const Request& request, std::string_view name) {
     const auto query = boost::urls::parse_query(request.query);

@@ -71,10 +71,13 @@ struct InterfaceStatus {
     std::string name;
     unsigned index = 0;
     std::string side;
-    std::string mode;  // "xdp", "xdp-generic", "tcx", "clsact"; empty where attaching failed
+    std::string driver;  // "ixgbe", "veth"; empty where it can't be told
+    std::string mode;    // "xdp", "xdp-generic", "tcx", "clsact"; empty where attaching failed
     std::string why;
     std::uint32_t program = 0;
     bool attached = false;
+    // What was judged since the agent attached it; nothing where it isn't counted apart.
+    std::optional<std::vector<Count>> counts;
 };
 
 struct GrantStatus {

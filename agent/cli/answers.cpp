@@ -173,13 +173,25 @@ void print_status(const json::object& answer, std::ostream& out) {
 }
 
 void print_interfaces(const json::object& answer, std::ostream& out) {
-    Table table({"NAME", "INDEX", "SIDE", "ATTACHED", "MODE", "PROGRAM", "WHY"});
+    Table table({"NAME", "INDEX", "SIDE", "DRIVER", "ATTACHED", "MODE", "PROGRAM", "PACKETS", "WHY"});
+    Table counts({"INTERFACE", "VERDICT", "REASON", "PACKETS", "BYTES"});
     each(answer, "interfaces", [&](const json::object& interface) {
+        std::int64_t packets = 0;
+        each(interface, "counts", [&](const json::object& count) {
+            const json::value* const number = count.if_contains("packets");
+            packets += number != nullptr && number->is_int64() ? number->get_int64() : 0;
+            counts.add({text_of(interface, "name"), text_of(count, "verdict"), text_of(count, "reason"),
+                        text_of(count, "packets"), text_of(count, "bytes")});
+        });
+        const json::value* const counted = interface.if_contains("counts");
         table.add({text_of(interface, "name"), text_of(interface, "index"), text_of(interface, "side"),
-                   text_of(interface, "attached"), text_of(interface, "mode"), text_of(interface, "program"),
+                   text_of(interface, "driver"), text_of(interface, "attached"), text_of(interface, "mode"),
+                   text_of(interface, "program"),
+                   counted != nullptr && counted->is_array() ? std::to_string(packets) : nothing,
                    text_of(interface, "why")});
     });
     print_list(table, "no interfaces", out);
+    print_section(counts, out);
 }
 
 void print_grants(const json::object& answer, std::ostream& out) {

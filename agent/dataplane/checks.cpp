@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cstring>
 #include <fstream>
+#include <iterator>
 
 #include "agent/dataplane/dataplane.h"
 #include "agent/dataplane/kernel.h"
@@ -69,18 +70,32 @@ Check jit() {
             .remedy = ok ? "" : "sysctl -w net.core.bpf_jit_enable=1"};
 }
 
-// The ethtool flags of a device: -1 if it can't be told.
-int device_flags(const std::string& interface) {
+// Asks a device's driver; `question` begins with the command.
+bool ask_driver(const std::string& interface, void* question) {
     const Descriptor socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    ethtool_value value{};
-    value.cmd = ETHTOOL_GFLAGS;
     ifreq request{};
     interface.copy(request.ifr_name, IFNAMSIZ - 1);
-    request.ifr_data = reinterpret_cast<char*>(&value);
-    return ::ioctl(socket.get(), SIOCETHTOOL, &request) == 0 ? static_cast<int>(value.data) : -1;
+    request.ifr_data = static_cast<char*>(question);
+    return ::ioctl(socket.get(), SIOCETHTOOL, &request) == 0;
+}
+
+// The ethtool flags of a device: -1 if it can't be told.
+int device_flags(const std::string& interface) {
+    ethtool_value value{};
+    value.cmd = ETHTOOL_GFLAGS;
+    return ask_driver(interface, &value) ? static_cast<int>(value.data) : -1;
 }
 
 }  // namespace
+
+std::string driver_of(const std::string& interface) {
+    ethtool_drvinfo info{};
+    info.cmd = ETHTOOL_GDRVINFO;
+    if (!ask_driver(interface, &info)) {
+        return {};
+    }
+    return {std::begin(info.driver), std::ranges::find(info.driver, '\0')};
+}
 
 std::vector<Check> check_kernel(const std::filesystem::path& pin_path) {
     return {kernel_version(), btf(), bpf_file_system(pin_path), jit()};

@@ -166,6 +166,9 @@ private:
 // how many interfaces were freed.
 [[nodiscard]] Result<int> detach_all(const std::filesystem::path& pin_path);
 
+// The name of the interface's driver; empty where it can't be told.
+[[nodiscard]] std::string driver_of(const std::string& interface);
+
 // What the kernel and the machine offer, for `doctor`.
 struct Check {
     std::string name;

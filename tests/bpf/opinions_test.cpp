@@ -63,7 +63,7 @@ public:
         }
         EXPECT_EQ(bpf_object__load(skeleton_->obj), 0);
     }
-    ~Loaded() { bpf_object__destroy_skeleton(skeleton_->skeleton); }
+    ~Loaded() { Skeleton::destroy(skeleton_); }
     Loaded(const Loaded&) = delete;
     Loaded& operator=(const Loaded&) = delete;
 

@@ -32,8 +32,9 @@ TEST_F(Routes, Reports) {
               json::parse(
                   R"({"checks":[{"name":"btf","ok":false,"detail":"missing","remedy":"a newer kernel"}]})"));
     EXPECT_EQ(parsed(ask("GET", "/v1/interfaces")),
-              json::parse(R"({"interfaces":[{"name":"sub-1","index":3,"side":"subscriber","mode":"xdp",
-        "why":"the driver has it","program":17,"attached":true}]})"));
+              json::parse(R"({"interfaces":[{"name":"sub-1","index":3,"side":"subscriber",
+        "driver":"veth","mode":"xdp","why":"the driver has it","program":17,"attached":true,
+        "counts":[{"reason":"not_granted","verdict":"reset","packets":5,"bytes":370}]}]})"));
     const Response metrics = ask("GET", "/metrics");
     EXPECT_EQ(metrics.body, "sekisho_grants 3\n");
     EXPECT_EQ(metrics.content_type, "text/plain; version=0.0.4");

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+// Values as JSON.
+#include "agent/api/forms.h"
+
+#include <boost/json.hpp>
+#include <utility>
+
+#include "agent/base/time_text.h"
+
+namespace sekisho::api {
+
+namespace json = boost::json;
+
+void tag_invoke(const json::value_from_tag&, json::value& to, const Version& from) {
+    to = {{"version", from.version}, {"abi", from.abi}};
+}
+
+void tag_invoke(const json::value_from_tag&, json::value& to, const PoolStatus& from) {
+    json::array prefixes;
+    for (const Prefix& prefix : from.prefixes) {
+        prefixes.emplace_back(prefix.text());
+    }
+    to = {{"name", from.name}, {"action", from.action}, {"prefixes", std::move(prefixes)}};
+}
+
+void tag_invoke(const json::value_from_tag&, json::value& to, const Count& from) {
+    to = {
+        {"reason", from.reason}, {"verdict", from.verdict}, {"packets", from.packets}, {"bytes", from.bytes}};
+}
+
+void tag_invoke(const json::value_from_tag&, json::value& to, const LoginCounts& from) {
+    to = {{"name", from.name},
+          {"granted", from.granted},
+          {"refused", from.refused},
+          {"rejected", from.rejected}};
+}
+
+void tag_invoke(const json::value_from_tag&, json::value& to, const Status& from) {
+    to = {{"state", from.state},
+          {"since", rfc3339(from.since)},
+          {"uptime_seconds", from.uptime.count()},
+          {"pid", from.pid},
+          {"interfaces", from.interfaces},
+          {"grants", from.grants},
+          {"exemptions", from.exemptions},
+          {"cool_downs", from.cool_downs},
+          {"quarantines", from.quarantines},
+          {"flows", from.flows},
+          {"overruns", from.overruns},
+          {"foreign_prefixes", from.foreign_prefixes},
+          {"pools", json::value_from(from.pools)},
+          {"counts", json::value_from(from.counts)},
+          {"logins", json::value_from(from.logins)}};
+}
+
+void tag_invoke(const json::value_from_tag&, json::value& to, const Check& from) {
+    to = {{"name", from.name}, {"ok", from.ok}, {"detail", from.detail}, {"remedy", from.remedy}};
+}
+
+void tag_invoke(const json::value_from_tag&, json::value& to, const InterfaceStatus& from) {
+    to = {{"name", from.name},
+          {"index", from.index},
+          {"side", from.side},
+          {"driver", from.driver},
+          {"mode", from.mode},
+          {"why", from.why},
+          {"program", from.program},
+          {"attached", from.attached},
+          {"counts", from.counts ? json::value_from(*from.counts) : json::value(nullptr)}};
+}
+
+void tag_invoke(const json::value_from_tag&, json::value& to, const GrantStatus& from) {
+    to = {{"key", from.key.text()},
+          {"pool", from.pool},
+          {"source", from.source},
+          {"user", from.user},
+          {"reason", from.reason},
+          {"since", rfc3339(from.since)},
+          {"expires", rfc3339(from.expires)},
+          {"seconds_left", from.left.count()},
+          {"budget", from.budget}};
+    if (from.flows) {
+        to.as_object()["connections_left"] =
+            from.connections_left ? json::value(*from.connections_left) : json::value(nullptr);
+        to.as_object()["flows"] = *from.flows;
+    }
+}
+
+void tag_invoke(const json::value_from_tag&, json::value& to, const CoolDownStatus& from) {
+    to = {{"key", from.key.text()},
+          {"user", from.user},
+          {"since", rfc3339(from.since)},
+          {"until", rfc3339(from.until)},
+          {"seconds_left", from.left.count()}};
+}
+
+void tag_invoke(const json::value_from_tag&, json::value& to, const BlockedStatus& from) {
+    to = {{"key", from.key.text()},
+          {"pool", from.pool},
+          {"packets", from.packets},
+          {"per_second", from.per_second},
+          {"first", rfc3339(from.first)},
+          {"last", rfc3339(from.last)},
+          {"destinations", from.destinations},
+          {"quarantined", from.quarantined}};
+}
+
+void tag_invoke(const json::value_from_tag&, json::value& to, const QuarantineStatus& from) {
+    to = {{"key", from.key.text()}, {"note", from.note}, {"since", rfc3339(from.since)}};
+}
+
+void tag_invoke(const json::value_from_tag&, json::value& to, const ExemptionStatus& from) {
+    to = {{"prefix", from.prefix.text()}, {"note", from.note}, {"since", rfc3339(from.since)}};
+}
+
+void tag_invoke(const json::value_from_tag&, json::value& to, const LoginOutcome& from) {
+    if (from.granted) {
+        to = {{"granted", true}, {"key", from.key.text()}, {"expires", rfc3339(from.expires)}};
+    } else {
+        to = {{"granted", false}, {"reason", from.reason}};
+    }
+}
+
+void tag_invoke(const json::value_from_tag&, json::value& to, const Step& from) {
+    to = {{"rule", from.rule}, {"matched", from.matched}, {"detail", from.detail}};
+}
+
+void tag_invoke(const json::value_from_tag&, json::value& to, const Why& from) {
+    to = {{"address", from.address.text()},
+          {"destination", from.destination ? json::value(from.destination->text()) : json::value(nullptr)},
+          {"verdict", from.verdict},
+          {"reason", from.reason},
+          {"steps", json::value_from(from.steps)}};
+}
+
+}  // namespace sekisho::api
