@@ -73,22 +73,6 @@ api::Version Daemon::version() const {
     return {.version = SEKISHO_VERSION, .abi = SEKISHO_ABI_VERSION};
 }
 
-std::pair<std::size_t, std::string> Daemon::subscriber_interfaces() const {
-    std::size_t attached = 0;
-    std::string missing;
-    for (const auto& [index, seen] : seen_) {
-        if (seen.side != Side::subscriber) {
-            continue;
-        }
-        if (!seen.trouble) {
-            attached++;
-        } else {
-            missing += (missing.empty() ? "" : ", ") + seen.link.name;
-        }
-    }
-    return {attached, missing};
-}
-
 std::string Daemon::state() const {
     const auto [attached, missing] = subscriber_interfaces();
     if (attached == 0) {
@@ -137,36 +121,6 @@ Result<api::Status> Daemon::status() const {
                                  .rejected = submission_.rejected});
     }
     return status;
-}
-
-void Daemon::check_interfaces(std::vector<api::Check>& checks) const {
-    for (const dataplane::Attachment& attachment : dataplane_.attachments()) {
-        std::ranges::transform(dataplane::check_interface(attachment), std::back_inserter(checks), check_of);
-    }
-    for (const auto& [index, seen] : seen_) {
-        if (seen.trouble) {
-            checks.push_back({.name = "attached-" + seen.link.name,
-                              .ok = false,
-                              .detail = seen.trouble->what,
-                              .remedy = seen.trouble->remedy});
-        }
-    }
-    const std::string remedy = "compare the [[interface]] sections with `ip link`";
-    if (seen_.empty()) {
-        checks.push_back({.name = "interfaces",
-                          .ok = false,
-                          .detail = "no interface fits the configuration's names: nothing is enforced",
-                          .remedy = remedy});
-    }
-    for (const std::string& name : missing_interfaces()) {
-        // That a pattern fits nothing can be right: ppp* before the first session.
-        const bool pattern = name.find_first_of("*?[\\") != std::string::npos;
-        checks.push_back({.name = "interface-" + name,
-                          .ok = pattern,
-                          .detail = pattern ? "no interface fits this pattern at the moment"
-                                            : "no interface has this name; it is attached when it appears",
-                          .remedy = pattern ? "" : remedy});
-    }
 }
 
 // Whoever packs his mail into a tunnel isn't seen, unless the box is told to look inside.
@@ -234,35 +188,6 @@ std::optional<std::vector<api::Count>> Daemon::counts_of(unsigned index) const {
     }
     std::vector<api::Count> list;
     std::ranges::transform(**counts, std::back_inserter(list), count_of);
-    return list;
-}
-
-std::vector<api::InterfaceStatus> Daemon::interfaces() const {
-    std::vector<api::InterfaceStatus> list;
-    for (const dataplane::Attachment& attachment : dataplane_.attachments()) {
-        list.push_back({.name = attachment.interface,
-                        .index = attachment.index,
-                        .side = std::string(to_string(attachment.side)),
-                        .driver = dataplane::driver_of(attachment.interface),
-                        .mode = attachment.mode,
-                        .why = attachment.why,
-                        .program = attachment.program,
-                        .attached = true,
-                        .counts = counts_of(attachment.index)});
-    }
-    for (const auto& [index, seen] : seen_) {
-        if (seen.trouble) {
-            list.push_back({.name = seen.link.name,
-                            .index = index,
-                            .side = std::string(to_string(seen.side)),
-                            .driver = dataplane::driver_of(seen.link.name),
-                            .mode = {},
-                            .why = seen.trouble->what,
-                            .program = 0,
-                            .attached = false,
-                            .counts = {}});
-        }
-    }
     return list;
 }
 
@@ -486,7 +411,10 @@ std::string Daemon::metrics() const {
     if (!now) {
         return {};
     }
-    AgentCounts counts{.store_errors = store_errors_, .kernel_errors = kernel_errors_, .listeners = {}};
+    AgentCounts counts{.store_errors = store_errors_,
+                       .kernel_errors = kernel_errors_,
+                       .listeners = {},
+                       .interfaces = interfaces()};
     if (api_) {
         counts.listeners.emplace_back(config_.api.socket.string(), api_->counts());
     }

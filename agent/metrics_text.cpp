@@ -27,6 +27,22 @@ void add_listeners(Metrics& metrics, const AgentCounts& counts) {
     }
 }
 
+// Without bytes: they stand in the sums.
+void add_interfaces(Metrics& metrics, const AgentCounts& counts) {
+    metrics.declare("sekisho_interface_packets_total", counter,
+                    "Packets judged since the interface was attached, by reason and verdict");
+    for (const api::InterfaceStatus& interface : counts.interfaces) {
+        if (!interface.counts) {
+            continue;
+        }
+        for (const api::Count& count : *interface.counts) {
+            metrics.set("sekisho_interface_packets_total",
+                        {{"interface", interface.name}, {"reason", count.reason}, {"verdict", count.verdict}},
+                        static_cast<double>(count.packets));
+        }
+    }
+}
+
 }  // namespace
 
 std::string metrics_text(const api::Status& status, const AgentCounts& counts) {
@@ -70,6 +86,7 @@ std::string metrics_text(const api::Status& status, const AgentCounts& counts) {
     metrics.declare("sekisho_kernel_errors_total", counter, "Changes that the kernel refused");
     metrics.set("sekisho_kernel_errors_total", {}, static_cast<double>(counts.kernel_errors));
     add_listeners(metrics, counts);
+    add_interfaces(metrics, counts);
     metrics.declare("sekisho_start_time_seconds", gauge, "When the agent started, Unix time");
     metrics.set("sekisho_start_time_seconds", {}, since);
     return metrics.text();

@@ -16,6 +16,7 @@ struct AgentCounts {
     std::uint64_t store_errors = 0;   // how often the store could not be written
     std::uint64_t kernel_errors = 0;  // changes that the kernel refused
     std::vector<std::pair<std::string, api::HttpCounts>> listeners;  // by the reporter's name, or the socket
+    std::vector<api::InterfaceStatus> interfaces;
 };
 
 [[nodiscard]] std::string metrics_text(const api::Status& status, const AgentCounts& counts);

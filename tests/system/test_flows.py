@@ -63,6 +63,18 @@ class Flows(LabTest):
                 self.assertTrue(conversation.goes_on())
                 self.assert_port_25("a", address, "refused")
 
+    def test_goes_on_over_an_upgrade(self) -> None:
+        """What the kernel holds is of layout 3, which has the same flows."""
+        self.agent.ask("grant", "add", A.address4)
+        conversation = Conversation(self, INTERNET4)
+        self.agent.ask("grant", "revoke", A.address4)
+        self.agent.stop()
+        pins = "/sys/fs/bpf/sekisho"
+        self.edge.run("mv", f"{pins}/{self.edge.run('ls', pins).stdout.strip()}", f"{pins}/v3")
+        self.agent.start()
+        self.assertTrue(conversation.goes_on())
+        self.assert_port_25("a", INTERNET4, "refused")
+
     def test_revoke(self) -> None:
         self.agent.ask("grant", "add", A.address4)
         conversation = Conversation(self, INTERNET4)

@@ -19,6 +19,28 @@ class Interfaces(LabTest):
     def attached(self, name: str) -> bool:
         return any(item["name"] == name and item["attached"] for item in self.agent.ask("interface", "list")["interfaces"])
 
+    def test_counted_apart(self) -> None:
+        """What was judged stands behind its interface, since it was attached; in the metrics, too."""
+        self.assert_port_25("a", INTERNET4, "refused")
+        interfaces = {item["name"]: item for item in self.agent.ask("interface", "list")["interfaces"]}
+        blocked = [item["packets"] for item in interfaces[A.interface]["counts"] if item["reason"] == "not_granted"]
+        self.assertEqual(blocked, [1])
+        self.assertEqual([item for item in interfaces["sub-b"]["counts"] if item["reason"] == "not_granted"], [])
+        self.assertEqual(interfaces[A.interface]["driver"], "veth")
+        metrics = self.edge.run("curl", "-s", "--unix-socket", "/run/sekisho/agent.sock", "http://x/metrics").stdout
+        self.assertRegex(metrics, r'sekisho_interface_packets_total{[^}]*interface="sub-a"[^}]*reason="not_granted"'
+                                  r'[^}]*} 1\n')
+        total = self.blocked()
+        self.edge.run("ip", "link", "del", A.interface)
+        self.bring_back()
+        await_true(lambda: self.attached(A.interface), "sub-a is attached again")
+        again = next(item for item in self.agent.ask("interface", "list")["interfaces"] if item["name"] == A.interface)
+        self.assertEqual([item for item in again["counts"] if item["reason"] == "not_granted"], [])
+        self.assertEqual(self.blocked(), total, "the sum forgets nothing")
+
+    def blocked(self) -> int:
+        return sum(item["packets"] for item in self.agent.ask("status")["counts"] if item["reason"] == "not_granted")
+
     def bring_back(self) -> None:
         """A's line anew, as after a card was pulled and put in again."""
         lab = self.isp.lab

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// The interfaces, as an operator asks about them.
+#include <string>
+#include <utility>
+
+#include "agent/daemon.h"
+
+namespace sekisho {
+
+std::pair<std::size_t, std::string> Daemon::subscriber_interfaces() const {
+    std::size_t attached = 0;
+    std::string missing;
+    for (const auto& [index, seen] : seen_) {
+        if (seen.side != Side::subscriber) {
+            continue;
+        }
+        if (!seen.trouble) {
+            attached++;
+        } else {
+            missing += (missing.empty() ? "" : ", ") + seen.link.name;
+        }
+    }
+    return {attached, missing};
+}
+
+void Daemon::check_interfaces(std::vector<api::Check>& checks) const {
+    for (const dataplane::Attachment& attachment : dataplane_.attachments()) {
+        for (dataplane::Check& check : dataplane::check_interface(attachment)) {
+            checks.push_back({.name = std::move(check.name),
+                              .ok = check.ok,
+                              .detail = std::move(check.detail),
+                              .remedy = std::move(check.remedy)});
+        }
+    }
+    for (const auto& [index, seen] : seen_) {
+        if (seen.trouble) {
+            checks.push_back({.name = "attached-" + seen.link.name,
+                              .ok = false,
+                              .detail = seen.trouble->what,
+                              .remedy = seen.trouble->remedy});
+        }
+    }
+    const std::string remedy = "compare the [[interface]] sections with `ip link`";
+    if (seen_.empty()) {
+        checks.push_back({.name = "interfaces",
+                          .ok = false,
+                          .detail = "no interface fits the configuration's names: nothing is enforced",
+                          .remedy = remedy});
+    }
+    for (const std::string& name : missing_interfaces()) {
+        // That a pattern fits nothing can be right: ppp* before the first session.
+        const bool pattern = name.find_first_of("*?[\\") != std::string::npos;
+        checks.push_back({.name = "interface-" + name,
+                          .ok = pattern,
+                          .detail = pattern ? "no interface fits this pattern at the moment"
+                                            : "no interface has this name; it is attached when it appears",
+                          .remedy = pattern ? "" : remedy});
+    }
+}
+
+std::vector<api::InterfaceStatus> Daemon::interfaces() const {
+    std::vector<api::InterfaceStatus> list;
+    for (const dataplane::Attachment& attachment : dataplane_.attachments()) {
+        list.push_back({.name = attachment.interface,
+                        .index = attachment.index,
+                        .side = std::string(to_string(attachment.side)),
+                        .driver = dataplane::driver_of(attachment.interface),
+                        .mode = attachment.mode,
+                        .why = attachment.why,
+                        .program = attachment.program,
+                        .attached = true,
+                        .counts = counts_of(attachment.index)});
+    }
+    for (const auto& [index, seen] : seen_) {
+        if (seen.trouble) {
+            list.push_back({.name = seen.link.name,
+                            .index = index,
+                            .side = std::string(to_string(seen.side)),
+                            .driver = dataplane::driver_of(seen.link.name),
+                            .mode = {},
+                            .why = seen.trouble->what,
+                            .program = 0,
+                            .attached = false,
+                            .counts = {}});
+        }
+    }
+    return list;
+}
+
+}  // namespace sekisho
