@@ -2,7 +2,8 @@
 /*
  * Who is being blocked: a small table per CPU, in which those who send most stay. A stranger takes the place
  * of another with a probability of one in as many packets as that one has sent, so a flood from a million
- * forged sources costs little more than one from ten, and doesn't wash an infected machine out.
+ * forged sources costs little more than one from ten, and doesn't wash an infected machine out. In a flood one
+ * packet of eight stands for all.
  */
 #ifndef SEKISHO_HITTERS_H
 #define SEKISHO_HITTERS_H
@@ -34,11 +35,30 @@ static __always_inline bool holds(const struct sekisho_hitter *hitter, struct ad
     return hitter->source[0] == who.high && hitter->source[1] == who.low;
 }
 
-/* Whether a stranger gets a holder's place. The numbers are this CPU's own: a sender can't choose them. */
-static __always_inline bool wins_against(struct sekisho_hitters *hitters, __u64 packets)
+/* 32 bits by chance. The numbers are this CPU's own: a sender can't choose them. */
+static __always_inline __u64 chance(struct sekisho_hitters *hitters)
 {
     hitters->random = hitters->random * 6364136223846793005ULL + 1442695040888963407ULL;
-    return !(packets >> 32) && (hitters->random >> 32) * packets < 1ULL << 32;
+    return hitters->random >> 32;
+}
+
+/* Whether a stranger with so many packets gets the place of a holder with so many. */
+static __always_inline bool wins_against(struct sekisho_hitters *hitters, __u32 packets, __u64 held)
+{
+    return !(held >> 32) && chance(hitters) * held < (__u64)packets << 32;
+}
+
+/*
+ * For how many packets this one stands: 1, and in a flood SEKISHO_SAMPLED or none. Then most of them cost no
+ * look at the clock and at the table, and who sends most is seen all the same.
+ */
+static __always_inline __u32 stands_for(struct sekisho_hitters *hitters)
+{
+    if (hitters->noted < SEKISHO_NOTED) {
+        hitters->noted++;
+        return 1;
+    }
+    return chance(hitters) < (1ULL << 32) / SEKISHO_SAMPLED ? SEKISHO_SAMPLED : 0;
 }
 
 /* A bit for a destination, of 64: how many are set says about how many destinations there were. */
@@ -52,23 +72,29 @@ static __always_inline __u64 bit_of_destination(const struct packet *segment)
 /* Notes a segment that is blocked, or would be. */
 static __always_inline void note_blocked(const struct packet *line, const struct packet *segment)
 {
-    __u32 zero = 0, now = bpf_ktime_get_coarse_ns() >> HITTER_TICK;
+    __u32 zero = 0, packets, now;
     struct sekisho_hitters *hitters = bpf_map_lookup_elem(&sekisho_hitters, &zero);
     struct address who = hitter_of(line);
     struct sekisho_hitter *place;
 
-    if (!hitters)
+    packets = hitters ? stands_for(hitters) : 0;
+    if (!packets)
         return;
+    now = bpf_ktime_get_coarse_ns() >> HITTER_TICK;
+    if (hitters->tick != now) {
+        hitters->tick = now;
+        hitters->noted = packets = 1;
+    }
     place = place_of(hitters, who);
     if (!holds(place, who)) {
-        if (now - place->last < HITTER_STALE && !wins_against(hitters, place->packets))
+        if (now - place->last < HITTER_STALE && !wins_against(hitters, packets, place->packets))
             return;
         __builtin_memset(place, 0, sizeof(*place));
         place->source[0] = who.high;
         place->source[1] = who.low;
         place->first = now;
     }
-    place->packets++;
+    place->packets += packets;
     place->last = now;
     place->destinations |= bit_of_destination(segment);
 }

@@ -41,22 +41,36 @@ static __always_inline bool is_answer(__u8 verdict)
 /* No verdict yet. */
 #define UNJUDGED (~0ULL)
 
-/* The verdict on a plain frame from a subscriber, or UNJUDGED if it needs a closer look. */
-__attribute__((noinline)) __u64 judge_plain(program_context *context)
+static __always_inline __u64 judge_plain_ip(const struct frame *frame, __u32 at, const __u8 version)
 {
-    struct frame frame = frame_of(context);
     const struct sekisho_table *table;
     struct decision decision;
     struct packet packet = {};
 
-    if (!read_plain(&frame, &packet))
+    if (!read_plain(frame, at, version, &packet))
         return UNJUDGED;
     table = current_table();
     if (!table || !decide_plain(&packet, table, &decision))
         return UNJUDGED;
     if (decision.reason == SEKISHO_REASON_NOT_GRANTED)
         note_blocked(&packet, &packet);
-    return judged(decision, frame.length);
+    return judged(decision, frame->length);
+}
+
+/* The verdict on a plain frame from a subscriber, or UNJUDGED if it needs a closer look. */
+__attribute__((noinline)) __u64 judge_plain(program_context *context)
+{
+    struct frame frame = frame_of(context);
+    __u32 at;
+
+    switch (find_plain_ip(&frame, &at)) {
+    case 4:
+        return judge_plain_ip(&frame, at, 4);
+    case 6:
+        return judge_plain_ip(&frame, at, 6);
+    default:
+        return UNJUDGED;
+    }
 }
 
 __attribute__((noinline)) __u64 judge(program_context *context, __u8 how)
@@ -98,19 +112,33 @@ __attribute__((noinline)) __u64 judge_tunnel(program_context *context, __u8 how,
     return judged(decision, frame.length);
 }
 
-/* What comes from elsewhere and has nothing to do with an enforced port: passes, or UNJUDGED. */
-__attribute__((noinline)) __u64 judge_plain_uplink(program_context *context)
+static __always_inline __u64 judge_plain_uplink_ip(const struct frame *frame, __u32 at, const __u8 version)
 {
-    struct frame frame = frame_of(context);
     const struct sekisho_table *table;
     struct packet packet = {};
 
-    if (!read_plain(&frame, &packet))
+    if (!read_plain(frame, at, version, &packet))
         return UNJUDGED;
     table = current_table();
     if (!table || is_reply(&packet, table) || is_inbound(&packet, table))
         return UNJUDGED;
-    return judged((struct decision){SEKISHO_REASON_UPLINK, SEKISHO_PASS}, frame.length);
+    return judged((struct decision){SEKISHO_REASON_UPLINK, SEKISHO_PASS}, frame->length);
+}
+
+/* What comes from elsewhere and has nothing to do with an enforced port: passes, or UNJUDGED. */
+__attribute__((noinline)) __u64 judge_plain_uplink(program_context *context)
+{
+    struct frame frame = frame_of(context);
+    __u32 at;
+
+    switch (find_plain_ip(&frame, &at)) {
+    case 4:
+        return judge_plain_uplink_ip(&frame, at, 4);
+    case 6:
+        return judge_plain_uplink_ip(&frame, at, 6);
+    default:
+        return UNJUDGED;
+    }
 }
 
 /* The verdict on what comes from elsewhere. */

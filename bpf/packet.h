@@ -549,28 +549,34 @@ static __always_inline bool read_plain_ipv6(const struct frame *frame, __u32 at,
 
 /*
  * The same for the most ordinary of frames, read where they lie: IP without options, extension headers and
- * fragments directly behind Ethernet or one tag, all of it linear. False if it is another one, or anything is
- * wrong with it: dissect() says what. The compiler keeps such a packet in registers.
+ * fragments directly behind Ethernet or one tag, all of it linear. In two steps, so that each version has
+ * code of its own and the compiler keeps the packet in registers: first where IP begins, and its version (0
+ * if this is no such frame); then the rest, false if it is another one or anything is wrong with it.
+ * dissect() says what.
  */
-static __always_inline bool read_plain(const struct frame *frame, struct packet *packet)
+static __always_inline __u8 find_plain_ip(const struct frame *frame, __u32 *at)
 {
     const struct {
         __u8 addresses[12];
         __be16 type, tag, type_behind_tag;
     } *ethernet = frame->data;
-    __u32 at = sizeof(struct ethhdr);
     __u16 type;
 
     if ((const void *)(ethernet + 1) > frame->data_end)
-        return false;
+        return 0;
     type = bpf_ntohs(ethernet->type);
+    *at = sizeof(struct ethhdr);
     if (is_tag(type)) {
         type = bpf_ntohs(ethernet->type_behind_tag);
-        at += sizeof(ethernet->type) + sizeof(ethernet->tag);
+        *at += sizeof(ethernet->type) + sizeof(ethernet->tag);
     }
-    if (type == ETH_P_IP)
-        return read_plain_ipv4(frame, at, packet);
-    return type == ETH_P_IPV6 && read_plain_ipv6(frame, at, packet);
+    return type == ETH_P_IP ? 4 : type == ETH_P_IPV6 ? 6 : 0;
+}
+
+static __always_inline bool read_plain(const struct frame *frame, __u32 at, const __u8 version,
+                                       struct packet *packet)
+{
+    return version == 4 ? read_plain_ipv4(frame, at, packet) : read_plain_ipv6(frame, at, packet);
 }
 
 /*

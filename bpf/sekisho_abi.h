@@ -306,8 +306,15 @@ struct sekisho_hitter {
     __u32 answers;  /* how many then */
 };
 
+/* So many of a CPU's blocked packets in a tick are noted each; of the others one in SEKISHO_SAMPLED, for all.
+ */
+#define SEKISHO_NOTED 4096
+#define SEKISHO_SAMPLED 8
+
 struct sekisho_hitters {
     __u64 random;
+    __u32 tick;  /* for which `noted` counts */
+    __u32 noted; /* packets that were noted each */
     struct sekisho_hitter places[SEKISHO_HITTERS];
 };
 

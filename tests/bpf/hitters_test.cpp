@@ -121,6 +121,27 @@ TEST_P(Hitters, RememberAboutHowManyDestinations) {
     EXPECT_LE(bits, 20);
 }
 
+// Beyond so many in a tick, a few stand for all; the next tick begins with each.
+TEST_P(Hitters, AreEstimatedInAFlood) {
+    constexpr std::uint32_t sent = 200'000;
+    const Bytes frame = syn4(drop4).bytes();
+    bpf_test_run_opts options{};
+    options.sz = sizeof(options);
+    options.data_in = frame.data();
+    options.data_size_in = static_cast<__u32>(frame.size());
+    options.repeat = sent;
+    ASSERT_EQ(bpf_prog_test_run_opts(Programs::get().descriptor(GetParam()), &options), 0);
+    const double counted = static_cast<double>(hitters().at(mapped(drop4)).packets);
+    EXPECT_NEAR(counted, sent, sent / 20);
+    auto all = read();
+    for (sekisho_hitters& table : all) {
+        table.tick--;
+    }
+    write(all);
+    send(syn4(reset4), 300);
+    EXPECT_NEAR(static_cast<double>(hitters().at(mapped(reset4)).packets), 300, 100);
+}
+
 // The pool has more addresses than the table has places.
 TEST_P(Hitters, TheHeavyOneOutlivesAFloodOfStrangers) {
     send(syn4(drop4), 20'000);
