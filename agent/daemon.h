@@ -94,6 +94,7 @@ private:
     Result<void> begin_foreign_dynamic();
     // Reads the list again if its file has changed.
     void refresh_foreign_dynamic();
+    void complain_of_foreign_dynamic(const Error& error);
     Result<void> watch_links();
     Result<void> watch_overruns();
     // Ends the grants that the kernel says were used too often, and waits for the next ones.

@@ -12,26 +12,26 @@ void Daemon::refresh_foreign_dynamic() {
     if (!foreign_file_) {
         return;
     }
-    const auto changed = foreign_file_->changed();
-    if (changed && !*changed) {
-        return;
-    }
-    Result<void> done;
+    auto changed = foreign_file_->changed();
     if (!changed) {
-        done = std::unexpected(changed.error());
-    } else {
-        done = dataplane_.set_foreign_dynamic(**changed);
+        return complain_of_foreign_dynamic(changed.error());
     }
-    if (!done) {
-        foreign_trouble_ = done.error();
-        log::error("FOREIGN_DYNAMIC_FAILED", done.error().what, {{"remedy", done.error().remedy}});
+    const std::optional<std::vector<Prefix>>& prefixes = *changed;
+    if (!prefixes) {
         return;
+    }
+    if (const auto done = dataplane_.set_foreign_dynamic(*prefixes); !done) {
+        return complain_of_foreign_dynamic(done.error());
     }
     foreign_trouble_.reset();
-    foreign_prefixes_ = (*changed)->size();
-    log::info(
-        "FOREIGN_DYNAMIC_READ", "a list of foreign dynamic addresses is in force",
-        {{"file", config_.foreign_dynamic->file.string()}, {"prefixes", std::to_string(foreign_prefixes_)}});
+    foreign_prefixes_ = prefixes->size();
+    log::info("FOREIGN_DYNAMIC_READ", "a list of foreign dynamic addresses is in force",
+              {{"file", foreign_file_->path().string()}, {"prefixes", std::to_string(foreign_prefixes_)}});
+}
+
+void Daemon::complain_of_foreign_dynamic(const Error& error) {
+    foreign_trouble_ = error;
+    log::error("FOREIGN_DYNAMIC_FAILED", error.what, {{"remedy", error.remedy}});
 }
 
 Result<void> Daemon::begin_foreign_dynamic() {
@@ -44,14 +44,14 @@ Result<void> Daemon::begin_foreign_dynamic() {
 }
 
 void Daemon::check_foreign_dynamic(std::vector<api::Check>& checks) const {
-    if (!config_.foreign_dynamic) {
+    if (!foreign_file_) {
         return;
     }
     checks.push_back({.name = "foreign-dynamic",
                       .ok = !foreign_trouble_,
                       .detail = foreign_trouble_ ? foreign_trouble_->what + "; what was read last is in force"
                                                  : std::to_string(foreign_prefixes_) + " prefixes from " +
-                                                       config_.foreign_dynamic->file.string(),
+                                                       foreign_file_->path().string(),
                       .remedy = foreign_trouble_ ? foreign_trouble_->remedy : ""});
 }
 

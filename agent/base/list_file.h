@@ -19,6 +19,8 @@ class ListFile {
 public:
     explicit ListFile(std::filesystem::path path);
 
+    [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+
     // What stands in the file, if it isn't what was there when this was asked last; its size, its time and
     // its inode tell. Failure::unavailable if it can't be read, Failure::invalid if it is no list
     // (parse_prefix_list), in words that name the file; a broken file is told of once, until it changes.

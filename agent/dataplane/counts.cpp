@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <span>
 #include <string>
 
@@ -26,7 +27,7 @@ Result<sekisho_counts> read_slot(int map, std::uint32_t slot) {
     }
     sekisho_counts sum{};
     for (const sekisho_counts& one : each) {
-        for (std::size_t place = 0; place < SEKISHO_COUNTS; place++) {
+        for (std::size_t place = 0; place < std::size(sum.at); place++) {
             sum.at[place].packets += one.at[place].packets;
             sum.at[place].bytes += one.at[place].bytes;
         }
@@ -87,7 +88,7 @@ Result<std::optional<sekisho_counts>> Slots::counts(unsigned index) const {
     if (!now) {
         return std::unexpected(now.error());
     }
-    for (std::size_t place = 0; place < SEKISHO_COUNTS; place++) {
+    for (std::size_t place = 0; place < std::size(now->at); place++) {
         now->at[place].packets -= given->second.before.at[place].packets;
         now->at[place].bytes -= given->second.before.at[place].bytes;
     }

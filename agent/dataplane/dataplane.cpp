@@ -225,7 +225,7 @@ Result<std::vector<Count>> Dataplane::counts() const {
         if (!counts) {
             return std::unexpected(counts.error());
         }
-        for (std::size_t place = 0; place < SEKISHO_COUNTS; place++) {
+        for (std::size_t place = 0; place < std::size(sum.at); place++) {
             sum.at[place].packets += counts->at[place].packets;
             sum.at[place].bytes += counts->at[place].bytes;
         }
