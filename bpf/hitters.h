@@ -2,8 +2,8 @@
 /*
  * Who is being blocked: a small table per CPU, in which those who send most stay. A stranger takes the place
  * of another with a probability of one in as many packets as that one has sent, so a flood from a million
- * forged sources costs little more than one from ten, and doesn't wash an infected machine out. In a flood one
- * packet of eight stands for all.
+ * forged sources costs little more than one from ten, and doesn't wash an infected machine out. In a flood
+ * one packet of eight stands for all.
  */
 #ifndef SEKISHO_HITTERS_H
 #define SEKISHO_HITTERS_H

@@ -7,6 +7,7 @@
 #ifndef SEKISHO_JUDGE_H
 #define SEKISHO_JUDGE_H
 
+#include "plain.h"
 #include "prohibit.h"
 
 /* The frame as the program's kind of context shows it. By the includer. */

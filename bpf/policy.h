@@ -365,7 +365,7 @@ static __always_inline struct decision decide(const struct packet *packet, const
 }
 
 /*
- * The verdict on a plain packet (see read_plain()), unless it needs a closer look: that there may be an
+ * The verdict on a plain packet (see plain.h), unless it needs a closer look: that there may be an
  * entry, or that it goes to a server of one's own.
  */
 static __always_inline bool decide_plain(const struct packet *packet, const struct sekisho_table *table,
