@@ -3,7 +3,7 @@
  * Who is being blocked: a small table per CPU, in which those who send most stay. A stranger takes the place
  * of another with a probability of one in as many packets as that one has sent, so a flood from a million
  * forged sources costs little more than one from ten, and doesn't wash an infected machine out. In a flood
- * one packet of eight stands for all.
+ * a few packets, by chance, stand for all.
  */
 #ifndef SEKISHO_HITTERS_H
 #define SEKISHO_HITTERS_H
@@ -48,17 +48,34 @@ static __always_inline bool wins_against(struct sekisho_hitters *hitters, __u32 
     return !(held >> 32) && chance(hitters) * held < (__u64)packets << 32;
 }
 
-/*
- * For how many packets this one stands: 1, and in a flood SEKISHO_SAMPLED or none. Then most of them cost no
- * look at the clock and at the table, and who sends most is seen all the same.
- */
-static __always_inline __u32 stands_for(struct sekisho_hitters *hitters)
+/* Whether another packet stands for this one: most of a flood, which then costs little. */
+static __always_inline bool is_skipped(struct sekisho_sampling *sampling)
 {
-    if (hitters->noted < SEKISHO_NOTED) {
-        hitters->noted++;
-        return 1;
+    __u32 epoch = bpf_jiffies64() >> SEKISHO_EPOCH_SHIFT;
+
+    if (!sampling->skip || sampling->epoch != epoch)
+        return false;
+    sampling->skip--;
+    return true;
+}
+
+/* For how many packets this one stands, which isn't skipped. Says how many will be skipped next. */
+static __always_inline __u32 stands_for(struct sekisho_sampling *sampling, struct sekisho_hitters *hitters)
+{
+    __u32 epoch = bpf_jiffies64() >> SEKISHO_EPOCH_SHIFT, weight;
+
+    if (sampling->epoch != epoch) {
+        sampling->epoch = epoch;
+        sampling->noted = 0;
+        sampling->weight = 1;
     }
-    return chance(hitters) < (1ULL << 32) / SEKISHO_SAMPLED ? SEKISHO_SAMPLED : 0;
+    weight = sampling->weight;
+    sampling->skip = chance(hitters) * (2 * weight - 1) >> 32;
+    if (++sampling->noted >= SEKISHO_NOTED && weight < SEKISHO_SPARSEST) {
+        sampling->noted = 0;
+        sampling->weight = weight * 8;
+    }
+    return weight;
 }
 
 /* A bit for a destination, of 64: how many are set says about how many destinations there were. */
@@ -69,22 +86,19 @@ static __always_inline __u64 bit_of_destination(const struct packet *segment)
     return 1ULL << (mixed >> 58);
 }
 
-/* Notes a segment that is blocked, or would be. */
-static __always_inline void note_blocked(const struct packet *line, const struct packet *segment)
+/* Notes a segment that is blocked, or would be, and that isn't skipped. */
+static __always_inline void note(struct sekisho_sampling *sampling, const struct packet *line,
+                                 const struct packet *segment)
 {
     __u32 zero = 0, packets, now;
     struct sekisho_hitters *hitters = bpf_map_lookup_elem(&sekisho_hitters, &zero);
     struct address who = hitter_of(line);
     struct sekisho_hitter *place;
 
-    packets = hitters ? stands_for(hitters) : 0;
-    if (!packets)
+    if (!hitters)
         return;
+    packets = stands_for(sampling, hitters);
     now = bpf_ktime_get_coarse_ns() >> HITTER_TICK;
-    if (hitters->tick != now) {
-        hitters->tick = now;
-        hitters->noted = packets = 1;
-    }
     place = place_of(hitters, who);
     if (!holds(place, who)) {
         if (now - place->last < HITTER_STALE && !wins_against(hitters, packets, place->packets))
@@ -97,6 +111,16 @@ static __always_inline void note_blocked(const struct packet *line, const struct
     place->packets += packets;
     place->last = now;
     place->destinations |= bit_of_destination(segment);
+}
+
+/* The same, if it isn't skipped. */
+static __always_inline void note_blocked(__u32 interface, const struct packet *line,
+                                         const struct packet *segment)
+{
+    struct sekisho_counts *counts = counts_of(interface);
+
+    if (counts && !is_skipped(&counts->sampling))
+        note(&counts->sampling, line, segment);
 }
 
 /* Whether the sender may get one more answer in this tick: one machine must not use up the others'. */

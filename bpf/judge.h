@@ -9,9 +9,12 @@
 
 #include "plain.h"
 #include "prohibit.h"
+#include "sight.h"
 
 /* The frame as the program's kind of context shows it. By the includer. */
 static __always_inline struct frame frame_of(program_context *context);
+/* The index of the interface where it came in. By the includer. */
+static __always_inline __u32 interface_of(const program_context *context);
 /* Says what it holds. By the includer. */
 static __always_inline void dissect_frame(struct frame *frame, __u8 how, struct packet *packet);
 
@@ -44,6 +47,7 @@ static __always_inline bool is_answer(__u8 verdict)
 
 static __always_inline __u64 judge_plain_ip(const struct frame *frame, __u32 at, const __u8 version)
 {
+    __u32 interface = interface_of(frame->context);
     const struct sekisho_table *table;
     struct decision decision;
     struct packet packet = {};
@@ -54,7 +58,7 @@ static __always_inline __u64 judge_plain_ip(const struct frame *frame, __u32 at,
     if (!table || !decide_plain(&packet, table, &decision))
         return UNJUDGED;
     if (decision.reason == SEKISHO_REASON_NOT_GRANTED)
-        note_blocked(&packet, &packet);
+        note_blocked(interface, &packet, &packet);
     return judged(decision, frame->length);
 }
 
@@ -88,13 +92,14 @@ __attribute__((noinline)) __u64 judge(program_context *context, __u8 how)
         return judged((struct decision){SEKISHO_REASON_SOURCE_INVALID, SEKISHO_DROP}, frame.length);
     decision = decide(&packet, table);
     if (is_blocked(decision))
-        note_blocked(&packet, &packet);
+        note_blocked(interface_of(context), &packet, &packet);
     return judged(decision, frame.length);
 }
 
 /* The verdict on what a tunnel carries, where the interface inspects tunnels. */
-__attribute__((noinline)) __u64 judge_tunnel(program_context *context, __u8 how, __u32 index)
+__attribute__((noinline)) __u64 judge_tunnel(program_context *context, __u8 how)
 {
+    __u32 index = interface_of(context);
     const struct sekisho_interface *interface = bpf_map_lookup_elem(&sekisho_interfaces, &index);
     struct decision decision = {SEKISHO_REASON_TUNNEL, SEKISHO_PASS};
     const struct sekisho_table *table = current_table();
@@ -106,7 +111,7 @@ __attribute__((noinline)) __u64 judge_tunnel(program_context *context, __u8 how,
         dissect_tunnel(&frame, &outer, &inner);
         decision = decide_in_tunnel(&outer, &inner, table);
         if (is_blocked(decision))
-            note_blocked(&outer, &inner);
+            note_blocked(index, &outer, &inner);
         if (is_answer(decision.verdict))
             decision.verdict = SEKISHO_DROP; /* the answer would have to go back in a tunnel of its own */
     }
@@ -155,15 +160,56 @@ __attribute__((noinline)) __u64 judge_uplink(program_context *context, __u8 how)
     return judged(decide_uplink(&packet, table), frame.length);
 }
 
-/* The verdict on what a subscriber sent. */
-static __always_inline __u64 judge_all(program_context *context, __u8 how, __u32 index)
+/* Notes a frame that was blocked at sight. */
+__attribute__((noinline)) int note_at_sight(program_context *context)
+{
+    struct sekisho_counts *counts = counts_of(interface_of(context));
+    struct frame frame = frame_of(context);
+    struct packet packet = {};
+    __u32 at;
+
+    if (counts && find_plain_ip(&frame, &at) == 4 && read_plain_ipv4(&frame, at, &packet))
+        note(&counts->sampling, &packet, &packet);
+    return 0;
+}
+
+/* The verdict on what a subscriber sent and what isn't judged at sight. */
+static __always_inline __u64 judge_closely(program_context *context, __u8 how)
 {
     __u64 verdict = how & (JUDGE_VALIDATE | JUDGE_BARE) ? UNJUDGED : judge_plain(context);
 
     if (verdict != UNJUDGED)
         return verdict;
     verdict = judge(context, how);
-    return decision_of(verdict).reason == SEKISHO_REASON_TUNNEL ? judge_tunnel(context, how, index) : verdict;
+    return decision_of(verdict).reason == SEKISHO_REASON_TUNNEL ? judge_tunnel(context, how) : verdict;
+}
+
+/* The verdict on a frame, if it can be judged at sight; says its length, too. */
+static __always_inline bool judge_at_sight(program_context *context, struct sekisho_counts *counts,
+                                           struct decision *decision, __u32 *length)
+{
+    struct frame frame = frame_of(context);
+
+    if (!judge_sight(&frame, decision))
+        return false;
+    *length = frame.length;
+    if (decision->reason == SEKISHO_REASON_NOT_GRANTED && !is_skipped(&counts->sampling))
+        note_at_sight(context);
+    return true;
+}
+
+/* The verdict on what a subscriber sent; says its length, too. */
+static __always_inline struct decision judge_all(program_context *context, __u8 how,
+                                                 struct sekisho_counts *counts, __u32 *length)
+{
+    struct decision decision;
+    __u64 verdict;
+
+    if (!how && judge_at_sight(context, counts, &decision, length))
+        return decision;
+    verdict = judge_closely(context, how);
+    *length = length_of(verdict);
+    return decision_of(verdict);
 }
 
 /* The same for what comes from elsewhere. */

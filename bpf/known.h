@@ -8,10 +8,19 @@
 
 static __always_inline const struct sekisho_table *current_table(void)
 {
-    __u32 zero = 0;
-    void *inner = bpf_map_lookup_elem(&sekisho_tables, &zero);
+    __u32 active = *(const volatile __u32 *)&sekisho_state.active;
 
-    return inner ? bpf_map_lookup_elem(inner, &zero) : NULL;
+    return active ? &sekisho_state.tables[active & 1] : NULL;
+}
+
+/* Where packets of this interface are counted. */
+static __always_inline struct sekisho_counts *counts_of(__u32 interface)
+{
+    __u32 slot = 0;
+
+    if (interface < SEKISHO_INDEXES)
+        slot = *(const volatile __u8 *)&sekisho_state.slots[interface];
+    return bpf_map_lookup_elem(&sekisho_counts, &slot);
 }
 
 static __always_inline bool same_key(const struct sekisho_key *a, const struct sekisho_key *b)

@@ -9,21 +9,8 @@
 
 #include "sekisho_abi.h"
 
-/* Replaced as a whole: the kernel waits for the readers of the old one before it lets go of it. */
-struct table_map {
-    __uint(type, BPF_MAP_TYPE_ARRAY);
-    __uint(max_entries, 1);
-    __uint(map_flags, BPF_F_MMAPABLE);
-    __uint(key_size, sizeof(__u32));
-    __uint(value_size,
-           sizeof(struct sekisho_table)); /* clang leaves only a forward declaration of the type here */
-};
-struct {
-    __uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-    __uint(max_entries, 1);
-    __type(key, __u32);
-    __array(values, struct table_map);
-} sekisho_tables SEC(".maps");
+/* The only thing in .bss, which is thereby the same in all objects and is pinned like a map. */
+struct sekisho_state sekisho_state;
 
 /* max_entries is set before loading. */
 struct {
@@ -34,7 +21,10 @@ struct {
     __type(value, struct sekisho_entry);
 } sekisho_entries SEC(".maps");
 
-/* Foreign dynamic addresses; replaced as a whole, like the table. */
+/*
+ * Foreign dynamic addresses, replaced as a whole: the kernel waits for the readers of the old ones before it
+ * lets go of them.
+ */
 struct foreign_map {
     __uint(type, BPF_MAP_TYPE_LPM_TRIE);
     __uint(max_entries, 1);
@@ -73,14 +63,6 @@ struct {
     __type(key, __u32);
     __type(value, struct sekisho_counts);
 } sekisho_counts SEC(".maps");
-
-/* An interface's slot, by its index. */
-struct {
-    __uint(type, BPF_MAP_TYPE_ARRAY);
-    __uint(max_entries, SEKISHO_INDEXES);
-    __type(key, __u32);
-    __type(value, __u32);
-} sekisho_slots SEC(".maps");
 
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);

@@ -27,8 +27,8 @@ struct decision {
 };
 
 /*
- * IPv4's first half mostly says all: a look into a table of 128 KiB, of which a few lines are used, instead
- * of a search.
+ * IPv4's first half mostly says all: a look into a table, of which a few lines are used, instead of a
+ * search.
  *
  * The searches have no branches: they cost the verifier one path instead of 2^steps, and the CPU no wrong
  * guess. Source and destination are looked for at the same time, because one step waits for the one before
@@ -65,11 +65,14 @@ static __always_inline void find_segments4(const struct sekisho_table *table, co
 {
     struct search4 source = {table->source4.start, 0, packet->source.low + 1};
     struct search4 destination = {table->destination4.start, 0, packet->destination.low + 1};
+    __u64 source_means = table->source4.first[packet->source.low >> 16 & (SEKISHO_FIRSTS - 1)];
+    __u64 destination_means = table->destination4.first[packet->destination.low >> 16 & (SEKISHO_FIRSTS - 1)];
 
-    *from = table->source4.first[packet->source.low >> 16 & (SEKISHO_FIRSTS - 1)];
-    *to = table->destination4.first[packet->destination.low >> 16 & (SEKISHO_FIRSTS - 1)];
-    if (*from != SEKISHO_SEARCH && *to != SEKISHO_SEARCH)
+    if (!((source_means | destination_means) & SEKISHO_SEARCH)) {
+        *from = source_means >> 16 & (SEKISHO_SEGMENTS - 1);
+        *to = destination_means >> 16 & (SEKISHO_SEGMENTS - 1);
         return;
+    }
     if (~(table->source4.start[FEW_RANGES] & table->destination4.start[FEW_RANGES])) {
 #pragma unroll
         for (int order = SEKISHO_RANGE_STEPS - 1; order >= FEW_STEPS; order--) {
@@ -386,6 +389,35 @@ static __always_inline bool decide_plain(const struct packet *packet, const stru
     if (source->flags & SEKISHO_SEGMENT_POOL && may_have_entry(table, packet, source, &key))
         return false;
     *decision = decide_for_unknown(source, destination);
+    return true;
+}
+
+/*
+ * The verdict on a segment between IPv4 addresses, unless it needs a closer look: that a search is needed, or
+ * that something is known of one of them. A table that enforces no port decides nothing.
+ */
+static __always_inline bool decide_at_sight(const struct sekisho_table *table, __u32 source,
+                                            __u32 destination, __be16 port, struct decision *decision)
+{
+    const __u8 unless_from = SEKISHO_SEARCH | SEKISHO_SEGMENT_EXEMPT | SEKISHO_SEGMENT_HASHED;
+    const __u8 unless_to = SEKISHO_SEARCH | SEKISHO_SEGMENT_DESIGNATED | SEKISHO_SEGMENT_OWN;
+    __u64 from, to;
+    __u32 bit;
+
+    if (!table->ports[0])
+        return false;
+    if (!is_enforced(table, port)) {
+        *decision = (struct decision){SEKISHO_REASON_PORT_NOT_ENFORCED, SEKISHO_PASS};
+        return true;
+    }
+    from = table->source4.first[source >> 16];
+    to = table->destination4.first[destination >> 16];
+    if ((from & (unless_from | SEKISHO_SEGMENT_POOL)) != SEKISHO_SEGMENT_POOL || to & unless_to)
+        return false;
+    bit = (from >> 32) + source;
+    if (bit >= SEKISHO_EXACT_BITS || table->bitmap[bit / 64] >> (bit % 64) & 1)
+        return false;
+    *decision = (struct decision){SEKISHO_REASON_NOT_GRANTED, from >> 8 & (SEKISHO_VERDICTS - 1)};
     return true;
 }
 

@@ -12,14 +12,13 @@
 #include <linux/types.h>
 
 /* Raised with every change of a map's layout; it is part of the pins' path. */
-#define SEKISHO_ABI_VERSION 4
+#define SEKISHO_ABI_VERSION 5
 
 /* Disjoint ranges a table can hold, a power of two: the search takes log2 of it steps. */
 #define SEKISHO_RANGES 1024
 #define SEKISHO_RANGE_STEPS 10
 /* First halves of IPv4 addresses, for most of which no search is needed. */
 #define SEKISHO_FIRSTS 65536
-#define SEKISHO_SEARCH 0xffff
 /* Prefixes with a meaning of their own (see struct sekisho_segment). Segment 0 means nothing. */
 #define SEKISHO_SEGMENTS 1024
 /* Destination ports that are enforced. */
@@ -203,13 +202,24 @@ struct sekisho_segment {
 };
 
 /*
+ * What all addresses mean that begin with the same 16 bits, in a word: the segment's flags, its action << 8,
+ * its number << 16, and what is added to an address for its place in the bitmap << 32 (unless hashed). Where
+ * they don't mean the same, it is SEKISHO_SEARCH.
+ */
+#define SEKISHO_SEARCH 128 /* no segment's flag */
+static inline __u64 sekisho_meaning(const struct sekisho_segment *segment, __u16 number)
+{
+    __u32 to_bit = segment->bit_base - (__u32)segment->first_low;
+
+    return (__u64)to_bit << 32 | (__u64)number << 16 | (__u64)segment->action << 8 | segment->flags;
+}
+
+/*
  * Sorted, disjoint ranges: an address belongs to the last range whose start is not above it.
  * start[0] is always 0; unused places at the end repeat the highest address and the last segment.
  */
 struct sekisho_ranges4 {
-    /* What all addresses mean that begin with these 16 bits; SEKISHO_SEARCH where they don't mean the same.
-     */
-    __u16 first[SEKISHO_FIRSTS];
+    __u64 first[SEKISHO_FIRSTS]; /* see sekisho_meaning() */
     __u32 start[SEKISHO_RANGES];
     __u16 segment[SEKISHO_RANGES];
 };
@@ -220,7 +230,7 @@ struct sekisho_ranges6 {
 };
 
 /*
- * The whole policy, replaced as one: the outer map's only element points to a map with one of these.
+ * The whole policy, replaced as one, see struct sekisho_state.
  * The bitmap has one bit for each subscriber key; a zero proves that the key has no entry.
  */
 struct sekisho_table {
@@ -239,6 +249,23 @@ struct sekisho_table {
     struct sekisho_ranges6 destination6;
     struct sekisho_segment segments[SEKISHO_SEGMENTS];
     __u64 bitmap[SEKISHO_BITMAP_WORDS]; /* the exact part, then the hashed part */
+};
+
+/* Interfaces that are counted apart, by the slots that the agent gives them; slot 0 is all the others'. */
+#define SEKISHO_SLOTS 64
+/* Interfaces with a higher index have no slot. */
+#define SEKISHO_INDEXES 65536
+
+/*
+ * What the agent writes in place, and the programs read without a look-up: the .bss of all objects, one map.
+ * A new table is written where the one in force isn't, then `active` changes, then the agent waits until no
+ * CPU can still be reading the old one.
+ */
+struct sekisho_state {
+    struct sekisho_table tables[2];
+    __u32 active;                /* 0: no table yet; else the one in force is tables[active & 1] */
+    __u8 slots[SEKISHO_INDEXES]; /* an interface's slot, by its index */
+    __u8 reserved[4];
 };
 
 /*
@@ -263,11 +290,6 @@ struct sekisho_foreign_key {
     __u8 address[16]; /* network order */
 };
 
-/* Interfaces that are counted apart, by the slots that the agent gives them; slot 0 is all the others'. */
-#define SEKISHO_SLOTS 64
-/* Interfaces with a higher index have no slot. */
-#define SEKISHO_INDEXES 65536
-
 /* Counters of one slot, per CPU, at [reason * SEKISHO_VERDICTS + verdict]. */
 #define SEKISHO_COUNTS ((__u32)SEKISHO_REASONS * SEKISHO_VERDICTS)
 
@@ -276,8 +298,25 @@ struct sekisho_count {
     __u64 bytes;
 };
 
+/*
+ * Which of the blocked packets are noted in the table of hitters: each of the first SEKISHO_NOTED in an
+ * epoch; of the next so many times 8 one in 8, of the others one in 64, by chance, and it stands for all.
+ */
+#define SEKISHO_NOTED 4096
+#define SEKISHO_SPARSEST 64
+/* An epoch is 2^8 jiffies, near enough to a second. */
+#define SEKISHO_EPOCH_SHIFT 8
+
+struct sekisho_sampling {
+    __u32 epoch;
+    __u32 skip;   /* so many packets go unnoted next */
+    __u32 noted;  /* with this weight */
+    __u32 weight; /* for how many a noted one stands */
+};
+
 struct sekisho_counts {
     struct sekisho_count at[SEKISHO_COUNTS];
+    struct sekisho_sampling sampling;
 };
 
 /* What is known of an attached interface, by its index; read only when an answer is made. */
@@ -306,15 +345,8 @@ struct sekisho_hitter {
     __u32 answers;  /* how many then */
 };
 
-/* So many of a CPU's blocked packets in a tick are noted each; of the others one in SEKISHO_SAMPLED, for all.
- */
-#define SEKISHO_NOTED 4096
-#define SEKISHO_SAMPLED 8
-
 struct sekisho_hitters {
     __u64 random;
-    __u32 tick;  /* for which `noted` counts */
-    __u32 noted; /* packets that were noted each */
     struct sekisho_hitter places[SEKISHO_HITTERS];
 };
 

@@ -6,12 +6,9 @@
 #include "flows.h"
 #include "hitters.h"
 
-static __always_inline void count(struct decision decision, __u32 length, __u32 interface)
+static __always_inline void count(struct sekisho_counts *counts, struct decision decision, __u32 length)
 {
     __u32 place = (decision.reason * SEKISHO_VERDICTS + decision.verdict) & (SEKISHO_COUNTS - 1);
-    const __u32 *given = bpf_map_lookup_elem(&sekisho_slots, &interface);
-    __u32 slot = given ? *given : 0;
-    struct sekisho_counts *counts = bpf_map_lookup_elem(&sekisho_counts, &slot);
 
     if (!counts)
         return;

@@ -7,6 +7,11 @@ typedef struct __sk_buff program_context;
 
 #include "judge.h"
 
+static __always_inline __u32 interface_of(const program_context *context)
+{
+    return context->ifindex;
+}
+
 static __always_inline __u32 frame_length(program_context *context)
 {
     return context->len;
@@ -223,13 +228,17 @@ __attribute__((noinline)) int prohibit(struct __sk_buff *skb, __u8 how)
 /* Judges what comes from subscribers, and acts. */
 static __always_inline int judge_skb(struct __sk_buff *skb, __u8 how)
 {
-    __u64 verdict = judge_all(skb, how, skb->ifindex);
-    struct decision decision = decision_of(verdict);
+    struct sekisho_counts *counts = counts_of(interface_of(skb));
+    struct decision decision;
+    __u32 length;
 
+    if (!counts)
+        return TC_ACT_UNSPEC; /* there is a place for each slot */
+    decision = judge_all(skb, how, counts, &length);
     if ((decision.verdict == SEKISHO_RESET && reset(skb, how)) ||
         (decision.verdict == SEKISHO_PROHIBIT && prohibit(skb, how)))
         decision.verdict = SEKISHO_DROP;
-    count(decision, length_of(verdict), skb->ifindex);
+    count(counts, decision, length);
     if (decision.verdict == SEKISHO_PASS || decision.verdict == SEKISHO_MONITOR)
         return TC_ACT_UNSPEC;
     return is_answer(decision.verdict) ? (int)bpf_redirect(skb->ifindex, 0) : TC_ACT_SHOT;
@@ -265,7 +274,7 @@ static __always_inline int judge_uplink_skb(struct __sk_buff *skb, __u8 how)
 {
     __u64 verdict = judge_all_uplink(skb, how);
 
-    count(decision_of(verdict), length_of(verdict), skb->ifindex);
+    count(counts_of(interface_of(skb)), decision_of(verdict), length_of(verdict));
     return decision_of(verdict).verdict == SEKISHO_DROP ? TC_ACT_SHOT : TC_ACT_UNSPEC;
 }
 

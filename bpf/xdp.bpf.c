@@ -26,6 +26,11 @@ static __always_inline void *data_end_of(struct xdp_md *context)
     return (void *)(long)context->data_end;
 }
 
+static __always_inline __u32 interface_of(const program_context *context)
+{
+    return context->ingress_ifindex;
+}
+
 static __always_inline struct frame frame_of(program_context *context)
 {
     return (struct frame){
@@ -159,13 +164,21 @@ __attribute__((noinline)) int prohibit(struct xdp_md *context)
 /* Judges what comes from subscribers, and acts. */
 static __always_inline int judge_frame(struct xdp_md *context, __u8 how)
 {
-    __u64 verdict = judge_all(context, how, context->ingress_ifindex);
-    struct decision decision = decision_of(verdict);
+    struct sekisho_counts *counts = counts_of(interface_of(context));
+    struct decision decision;
+    __u32 length;
 
+    if (!counts)
+        return XDP_PASS; /* there is a place for each slot */
+    decision = judge_all(context, how, counts, &length);
+    if (decision.verdict <= SEKISHO_DROP) {
+        count(counts, decision, length);
+        return decision.verdict == SEKISHO_DROP ? XDP_DROP : XDP_PASS;
+    }
     if ((decision.verdict == SEKISHO_RESET && reset(context)) ||
         (decision.verdict == SEKISHO_PROHIBIT && prohibit(context)))
         decision.verdict = SEKISHO_DROP;
-    count(decision, length_of(verdict), context->ingress_ifindex);
+    count(counts, decision, length);
     if (decision.verdict == SEKISHO_PASS || decision.verdict == SEKISHO_MONITOR)
         return XDP_PASS;
     return is_answer(decision.verdict) ? XDP_TX : XDP_DROP;
@@ -189,7 +202,7 @@ int uplink_xdp(struct xdp_md *context)
 {
     __u64 verdict = judge_all_uplink(context, 0);
 
-    count(decision_of(verdict), length_of(verdict), context->ingress_ifindex);
+    count(counts_of(interface_of(context)), decision_of(verdict), length_of(verdict));
     return decision_of(verdict).verdict == SEKISHO_DROP ? XDP_DROP : XDP_PASS;
 }
 

@@ -5,6 +5,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstdint>
@@ -20,10 +21,11 @@ namespace {
 
 constexpr int first_with_flows = 3;  // and budgets
 
-bool has_values_of(int map, std::uint32_t size) {
+// In octets; 0 if it can't be told.
+std::uint32_t value_size(int map) {
     bpf_map_info info{};
     std::uint32_t length = sizeof(info);
-    return bpf_obj_get_info_by_fd(map, &info, &length) == 0 && info.value_size == size;
+    return bpf_obj_get_info_by_fd(map, &info, &length) == 0 ? info.value_size : 0;
 }
 
 Result<void> copy_entries(int version, const std::filesystem::path& layout, const Kernel& kernel) {
@@ -31,7 +33,7 @@ Result<void> copy_entries(int version, const std::filesystem::path& layout, cons
     if (!old) {
         return {};  // copied before, by somebody who didn't come to the end
     }
-    if (!has_values_of(old.get(), sizeof(sekisho_entry))) {
+    if (value_size(old.get()) != sizeof(sekisho_entry)) {
         return fail(
             Failure::conflict, "the entries in " + layout.string() + " are of a layout that isn't known",
             "run the sekishod that made them with --detach, or reboot: grants come back from the store");
@@ -58,7 +60,7 @@ Result<void> copy_entries(int version, const std::filesystem::path& layout, cons
 // Connections go on; what the old programs record from now until they are replaced ends with its grant.
 void copy_flows(const std::filesystem::path& layout, const Kernel& kernel) {
     const Descriptor old(bpf_obj_get((layout / "sekisho_flows").c_str()));
-    if (!old || !has_values_of(old.get(), sizeof(sekisho_flow))) {
+    if (!old || value_size(old.get()) != sizeof(sekisho_flow)) {
         return;
     }
     sekisho_flow_key key{};
@@ -71,21 +73,40 @@ void copy_flows(const std::filesystem::path& layout, const Kernel& kernel) {
     }
 }
 
-// What the old programs count from now until they are replaced is lost. Layouts before slots had one element
-// for each counter.
+// Adds what an element of the old map has of counters on each CPU, `each` octets, to those from `place` on.
+void add_counts(int map, std::uint32_t key, std::uint32_t place, std::uint32_t each,
+                std::vector<sekisho_counts>& carried) {
+    const std::size_t size = each / sizeof(sekisho_count);
+    std::vector<sekisho_count> values(size * carried.size());
+    if (bpf_map_lookup_elem(map, &key, values.data()) != 0) {
+        return;
+    }
+    for (std::size_t cpu = 0; cpu < carried.size(); cpu++) {
+        for (std::size_t at = 0; at < std::min<std::size_t>(size, SEKISHO_COUNTS - place); at++) {
+            sekisho_count& to = carried[cpu].at[place + at];
+            to.packets += values[cpu * size + at].packets;
+            to.bytes += values[cpu * size + at].bytes;
+        }
+    }
+}
+
+// What the old programs count from now until they are replaced is lost. Layouts before 4 had an element for
+// each counter; since then there is one for each slot, behind whose counters other things may stand.
 void copy_counts(const std::filesystem::path& layout, const Kernel& kernel) {
     const Descriptor old(bpf_obj_get((layout / "sekisho_counts").c_str()));
     const int cpus = libbpf_num_possible_cpus();
-    if (!old || cpus < 0 || !has_values_of(old.get(), sizeof(sekisho_count))) {
+    const std::uint32_t each = value_size(old.get());
+    if (cpus < 0 || each % sizeof(sekisho_count) != 0) {
         return;
     }
-    std::vector<sekisho_count> values(static_cast<std::size_t>(cpus));
     std::vector<sekisho_counts> carried(static_cast<std::size_t>(cpus));
-    for (std::uint32_t place = 0; place < SEKISHO_COUNTS; place++) {
-        if (bpf_map_lookup_elem(old.get(), &place, values.data()) == 0) {
-            for (std::size_t cpu = 0; cpu < values.size(); cpu++) {
-                carried[cpu].at[place] = values[cpu];
-            }
+    if (each == sizeof(sekisho_count)) {
+        for (std::uint32_t place = 0; place < SEKISHO_COUNTS; place++) {
+            add_counts(old.get(), place, place, each, carried);
+        }
+    } else if (each >= SEKISHO_COUNTS * sizeof(sekisho_count)) {
+        for (std::uint32_t slot = 0; slot < SEKISHO_SLOTS; slot++) {
+            add_counts(old.get(), slot, 0, each, carried);
         }
     }
     const std::uint32_t rest = 0;

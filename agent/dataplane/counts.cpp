@@ -66,16 +66,15 @@ Result<void> Slots::give(unsigned index) {
     if (!before) {
         return std::unexpected(before.error());
     }
-    if (bpf_map_update_elem(slots_, &index, &slot, BPF_ANY) != 0) {
-        return fail(Failure::unavailable, "can't count an interface apart: " + error_text(errno));
-    }
+    slots_[index] = static_cast<std::uint8_t>(slot);
     given_[index] = {.slot = slot, .before = *before};
     return {};
 }
 
 void Slots::take_back(unsigned index) {
-    const std::uint32_t none = 0;
-    bpf_map_update_elem(slots_, &index, &none, BPF_ANY);
+    if (index < slots_.size()) {
+        slots_[index] = 0;
+    }
     given_.erase(index);
 }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "agent/base/result.h"
@@ -23,8 +24,8 @@ namespace sekisho::dataplane {
 // had is remembered, so that an interface is told its own.
 class Slots {
 public:
-    // The descriptors of sekisho_slots and sekisho_counts, which outlive this.
-    Slots(int slots, int counts) : slots_(slots), counts_(counts) {}
+    // sekisho_state's slots, and the descriptor of sekisho_counts; both outlive this.
+    Slots(std::span<std::uint8_t, SEKISHO_INDEXES> slots, int counts) : slots_(slots), counts_(counts) {}
 
     // Gives the interface a slot unless it has one; where there are more interfaces than slots, the late ones
     // share slot 0.
@@ -39,7 +40,7 @@ private:
         sekisho_counts before{};
     };
 
-    int slots_;
+    std::span<std::uint8_t, SEKISHO_INDEXES> slots_;
     int counts_;
     std::map<unsigned, Given> given_;
 };

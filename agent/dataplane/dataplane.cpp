@@ -4,15 +4,19 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <sys/mman.h>
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <map>
 #include <set>
 #include <system_error>
+#include <thread>
 #include <unordered_map>
 
 #include "agent/dataplane/attach.h"
@@ -23,43 +27,30 @@
 
 namespace sekisho::dataplane {
 
-Result<ActiveTable> ActiveTable::make(const sekisho_table& contents) {
-    bpf_map_create_opts options{};
-    options.sz = sizeof(options);
-    options.map_flags = BPF_F_MMAPABLE;
-    Descriptor map(bpf_map_create(BPF_MAP_TYPE_ARRAY, "sekisho_table", sizeof(std::uint32_t),
-                                  sizeof(sekisho_table), 1, &options));
-    if (!map) {
-        return fail(Failure::unavailable, "can't make a table: " + error_text(errno), "free memory");
-    }
-    void* memory = ::mmap(nullptr, sizeof(sekisho_table), PROT_READ | PROT_WRITE, MAP_SHARED, map.get(), 0);
-    if (memory == MAP_FAILED) {
-        return fail(Failure::unavailable, "can't map the table: " + error_text(errno), "free memory");
-    }
-    ActiveTable table;
-    table.map_ = std::move(map);
-    table.memory_ = static_cast<sekisho_table*>(memory);
-    std::memcpy(memory, &contents, sizeof(contents));
-    return table;
-}
+namespace {
 
-ActiveTable::ActiveTable(ActiveTable&& other) noexcept
-    : map_(std::move(other.map_)), memory_(std::exchange(other.memory_, nullptr)) {}
-
-ActiveTable& ActiveTable::operator=(ActiveTable&& other) noexcept {
-    std::swap(map_, other.map_);
-    std::swap(memory_, other.memory_);
-    return *this;
-}
-
-ActiveTable::~ActiveTable() {
-    if (memory_ != nullptr) {
-        ::munmap(memory_, sizeof(sekisho_table));
+// Until each CPU has come out of the program that it may be running: they run in RCU's read sections, and the
+// kernel waits for those (membarrier(2)).
+void wait_for_readers() {
+    if (::syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) != 0) {
+        // Refused where CPUs have no tick (nohz_full). No program runs longer than some microseconds.
+        constexpr std::chrono::milliseconds long_enough{100};
+        std::this_thread::sleep_for(long_enough);
     }
 }
 
-void ActiveTable::set_bit(std::uint32_t bit, bool value) {
-    const std::atomic_ref<__u64> word(memory_->bitmap[bit / 64]);
+}  // namespace
+
+void Tables::replace(const sekisho_table& contents) {
+    const std::atomic_ref<__u32> active(state_.active);
+    const __u32 next = active.load() == 1 ? 2 : 1;
+    std::memcpy(&state_.tables[next & 1], &contents, sizeof(contents));
+    active.store(next);
+    wait_for_readers();
+}
+
+void Tables::set_bit(std::uint32_t bit, bool value) {
+    const std::atomic_ref<__u64> word(state_.tables[state_.active & 1].bitmap[bit / 64]);
     const __u64 mask = __u64{1} << bit % 64;
     if (value) {
         word.fetch_or(mask);
@@ -129,17 +120,7 @@ Result<void> Dataplane::set_policy(const Config& config, const std::vector<Prefi
             });
         }
     }
-    auto active = ActiveTable::make(data);
-    if (!active) {
-        return std::unexpected(active.error());
-    }
-    const std::uint32_t first = 0;
-    const int map = active->map();
-    // The kernel waits for all readers of the old table before this returns (maybe_wait_bpf_programs).
-    if (bpf_map_update_elem(state_->kernel.tables(), &first, &map, BPF_ANY) != 0) {
-        return fail(Failure::unavailable, "can't put the new table in force: " + error_text(errno));
-    }
-    state_->active = std::move(*active);
+    state_->tables.replace(data);
     state_->table = std::move(*table);
     state_->bits = std::move(bits);
     state_->config = config;

@@ -145,14 +145,14 @@ Result<void> Dataplane::put(const grants::KernelEntry& entry) {
 }
 
 void Dataplane::raise_bit(std::uint32_t bit) {
-    state_->bits.raise(bit, [this](std::uint32_t place, bool set) { state_->active.set_bit(place, set); });
+    state_->bits.raise(bit, [this](std::uint32_t place, bool set) { state_->tables.set_bit(place, set); });
 }
 
 void Dataplane::lower_bit(const Prefix& key) {
     const auto& table = state_->table;
     if (const auto bit = table ? table->bit_of(key) : std::nullopt) {
         state_->bits.lower(*bit,
-                           [this](std::uint32_t place, bool set) { state_->active.set_bit(place, set); });
+                           [this](std::uint32_t place, bool set) { state_->tables.set_bit(place, set); });
     }
 }
 

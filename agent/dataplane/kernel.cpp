@@ -135,10 +135,13 @@ int set_pins(const std::filesystem::path& directory, bpf_object* object, const S
     int failed = 0;
     bpf_map* map = nullptr;
     bpf_object__for_each_map(map, object) {
+        std::string name = bpf_map__name(map);
         if (bpf_map__is_internal(map)) {
-            continue;  // the compiler's own, for constants
+            if (!name.ends_with(".bss")) {
+                continue;  // the compiler's own, for constants
+            }
+            name = "sekisho_state";
         }
-        const std::string name = bpf_map__name(map);
         if (name == "sekisho_entries" || name == "sekisho_flows") {
             failed = failed != 0 ? failed
                                  : bpf_map__set_max_entries(
@@ -272,17 +275,14 @@ std::uint32_t Kernel::kept_size(const std::filesystem::path& map, std::uint32_t 
     return size;
 }
 
-int Kernel::tables() const {
-    return bpf_map__fd(xdp_->maps.sekisho_tables);
+sekisho_state& Kernel::state() const {
+    return xdp_->bss->sekisho_state;
 }
 int Kernel::entries() const {
     return bpf_map__fd(xdp_->maps.sekisho_entries);
 }
 int Kernel::counts() const {
     return bpf_map__fd(xdp_->maps.sekisho_counts);
-}
-int Kernel::slots() const {
-    return bpf_map__fd(xdp_->maps.sekisho_slots);
 }
 int Kernel::flows() const {
     return bpf_map__fd(xdp_->maps.sekisho_flows);

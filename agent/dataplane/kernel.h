@@ -17,6 +17,7 @@
 struct sekisho_xdp;
 struct sekisho_tc;
 struct sekisho_upkeep;
+struct sekisho_state;
 
 namespace sekisho::dataplane {
 
@@ -41,11 +42,11 @@ public:
     Kernel& operator=(const Kernel&) = delete;
     ~Kernel();
 
+    // What the programs read in place; shared with the kernel.
+    [[nodiscard]] sekisho_state& state() const;
     // File descriptors, owned by the object.
-    [[nodiscard]] int tables() const;
     [[nodiscard]] int entries() const;
     [[nodiscard]] int counts() const;
-    [[nodiscard]] int slots() const;
     [[nodiscard]] int flows() const;
     [[nodiscard]] int interfaces() const;
     [[nodiscard]] int hitters() const;

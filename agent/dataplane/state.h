@@ -17,24 +17,19 @@
 
 namespace sekisho::dataplane {
 
-// A table that the kernel may be reading, mapped here: its bits are set in place.
-class ActiveTable {
+// The table that the kernel reads, and the place of the next one.
+class Tables {
 public:
-    [[nodiscard]] static Result<ActiveTable> make(const sekisho_table& contents);
+    // What both are part of, which outlives this.
+    explicit Tables(sekisho_state& state) : state_(state) {}
 
-    ActiveTable() = default;
-    ActiveTable(ActiveTable&& other) noexcept;
-    ActiveTable& operator=(ActiveTable&& other) noexcept;
-    ActiveTable(const ActiveTable&) = delete;
-    ActiveTable& operator=(const ActiveTable&) = delete;
-    ~ActiveTable();
-
-    [[nodiscard]] int map() const { return map_.get(); }
+    // Puts a table in force as a whole. No CPU reads the one before any more when it returns.
+    void replace(const sekisho_table& contents);
+    // In the bitmap of the one in force.
     void set_bit(std::uint32_t bit, bool value);
 
 private:
-    Descriptor map_;
-    sekisho_table* memory_ = nullptr;
+    sekisho_state& state_;
 };
 
 // How many entries stand behind each bit of the hashed part.
@@ -49,10 +44,11 @@ private:
 };
 
 struct Dataplane::State {
-    explicit State(Kernel loaded) : kernel(std::move(loaded)), slots(kernel.slots(), kernel.counts()) {}
+    explicit State(Kernel loaded)
+        : kernel(std::move(loaded)), tables(kernel.state()), slots(kernel.state().slots, kernel.counts()) {}
 
     Kernel kernel;
-    ActiveTable active;
+    Tables tables;
     std::optional<Table> table;  // what is in force; its bitmap is that of the moment it was put there
     Bits bits;
     Events events;

@@ -60,7 +60,8 @@ std::uint16_t segment_of(const Range& range) {
     return static_cast<std::uint16_t>(range.meaning);  // Segments gave it out
 }
 
-Result<void> fill(const std::vector<Range>& ranges, sekisho_ranges4& table) {
+Result<void> fill(const std::vector<Range>& ranges, std::span<const sekisho_segment> segments,
+                  sekisho_ranges4& table) {
     if (auto room = check_room(ranges); !room) {
         return room;
     }
@@ -76,7 +77,8 @@ Result<void> fill(const std::vector<Range>& ranges, sekisho_ranges4& table) {
             place++;
         }
         const bool alone = place + 1 == ranges.size() || table.start[place + 1] > (first << 16 | 0xffff);
-        table.first[first] = alone ? table.segment[place] : SEKISHO_SEARCH;
+        const std::uint16_t segment = table.segment[place];
+        table.first[first] = alone ? sekisho_meaning(&segments[segment], segment) : SEKISHO_SEARCH;
     }
     return {};
 }
@@ -306,9 +308,9 @@ Result<Table> Table::build(const Config& config, const std::vector<Prefix>& wide
     if (!destinations) {
         return std::unexpected(destinations.error());
     }
-    for (const auto& filled : {fill(flatten(Family::ipv4, *sources), data.source4),
+    for (const auto& filled : {fill(flatten(Family::ipv4, *sources), data.segments, data.source4),
                                fill(flatten(Family::ipv6, *sources), data.source6),
-                               fill(flatten(Family::ipv4, *destinations), data.destination4),
+                               fill(flatten(Family::ipv4, *destinations), data.segments, data.destination4),
                                fill(flatten(Family::ipv6, *destinations), data.destination6)}) {
         if (!filled) {
             return std::unexpected(filled.error());

@@ -113,17 +113,8 @@ private:
     }
 
     void install(const sekisho_table& table) {
-        bpf_map_create_opts options{};
-        options.sz = sizeof(options);
-        options.map_flags = BPF_F_MMAPABLE;
-        const int map =
-            bpf_map_create(BPF_MAP_TYPE_ARRAY, "table", sizeof(std::uint32_t), sizeof(table), 1, &options);
-        const std::uint32_t zero = 0;
-        if (map < 0 || bpf_map_update_elem(map, &zero, &table, BPF_ANY) != 0 ||
-            bpf_map_update_elem(bpf_map__fd(programs_->maps.sekisho_tables), &zero, &map, BPF_ANY) != 0) {
-            give_up("putting the table in force");
-        }
-        close(map);
+        programs_->bss->sekisho_state.tables[0] = table;
+        programs_->bss->sekisho_state.active = 2;
     }
 
     Arena& arena_;

@@ -28,7 +28,10 @@ inline constexpr auto exempt4 = "192.0.2.70";
 inline constexpr auto hashed4 = "198.51.100.200";
 inline constexpr auto stranger4 = "203.0.113.77";
 inline constexpr auto designated4 = "198.51.100.25";
-inline constexpr auto wide4 = "198.18.7.7";  // no search is needed for it
+// No search is needed for these.
+inline constexpr auto wide4 = "198.18.7.7";
+inline constexpr auto wide_reset4 = "10.25.7.7";
+inline constexpr auto wide_monitor4 = "10.26.7.7";
 inline constexpr auto foreign4 = "203.0.113.200";
 inline constexpr auto mx4 = "203.0.113.10";
 inline constexpr auto reset6 = "2001:db8:100:7::7";

@@ -9,8 +9,8 @@
 namespace sekisho::bpftest {
 
 const char* FrameGenerator::address4() {
-    constexpr std::array all{reset4,    drop4,       monitor4, exempt4,  hashed4,  stranger4,
-                             prohibit4, designated4, mx4,      foreign4, wide4, "0.0.0.0"};
+    constexpr std::array all{reset4,      drop4, monitor4, exempt4, hashed4,     stranger4,     prohibit4,
+                             designated4, mx4,   foreign4, wide4,   wide_reset4, wide_monitor4, "0.0.0.0"};
     return all.at(below(all.size()));
 }
 

@@ -9,6 +9,7 @@
 #include <random>
 #include <string>
 
+#include "bpf/sekisho_abi.h"
 #include "tc_opinion.skel.h"
 #include "tests/bpf/cases.h"
 #include "tests/bpf/frame_generator.h"
@@ -56,9 +57,9 @@ public:
         }
         bpf_map* map = nullptr;
         bpf_object__for_each_map(map, skeleton_->obj) {
-            const std::string name = bpf_map__name(map);
-            if (!name.starts_with('.') && name.find(".rodata") == std::string::npos) {
-                EXPECT_EQ(bpf_map__reuse_fd(map, Programs::get().map(name.c_str())), 0) << name;
+            const int shared = Programs::get().map(bpf_map__name(map));
+            if (shared >= 0) {
+                EXPECT_EQ(bpf_map__reuse_fd(map, shared), 0) << bpf_map__name(map);
             }
         }
         EXPECT_EQ(bpf_object__load(skeleton_->obj), 0);

@@ -77,7 +77,8 @@ std::vector<Number> boundaries(const std::vector<std::string>& prefixes, bool si
 
 // Fills one family's ranges; prefix i means segment first_segment + i, no prefix means segment 0.
 template <class Ranges>
-void fill(Ranges& ranges, const std::vector<std::string>& prefixes, bool six, int first_segment) {
+void fill(Ranges& ranges, const sekisho_table& table, const std::vector<std::string>& prefixes, bool six,
+          int first_segment) {
     const auto places = boundaries(prefixes, six);
     std::uint16_t segment = 0;
     for (std::size_t i = 0; i < SEKISHO_RANGES; i++) {
@@ -100,9 +101,8 @@ void fill(Ranges& ranges, const std::vector<std::string>& prefixes, bool six, in
             const int found = longest(prefixes, begin);
             const bool alike = std::ranges::none_of(
                 places, [&](const Number& place) { return begin < place && place.low >> 16 == first; });
-            ranges.first[first] = !alike      ? SEKISHO_SEARCH
-                                  : found < 0 ? std::uint16_t{0}
-                                              : static_cast<std::uint16_t>(first_segment + found);
+            const auto number = static_cast<std::uint16_t>(found < 0 ? 0 : first_segment + found);
+            ranges.first[first] = alike ? sekisho_meaning(&table.segments[number], number) : SEKISHO_SEARCH;
         }
     }
 }
@@ -134,6 +134,8 @@ const Policy& example_policy() {
                 {.prefix = "198.51.100.128/25", .action = SEKISHO_DROP, .key_bits = 32, .hashed = true},
                 {.prefix = "198.51.100.96/28", .action = SEKISHO_PROHIBIT, .key_bits = 32},
                 {.prefix = "198.18.0.0/15", .action = SEKISHO_DROP, .key_bits = 32},
+                {.prefix = "10.25.0.0/16", .action = SEKISHO_RESET, .key_bits = 32},
+                {.prefix = "10.26.0.0/16", .action = SEKISHO_MONITOR, .key_bits = 32},
                 {.prefix = "2001:db8:100::/48", .action = SEKISHO_RESET, .key_bits = 64},
                 {.prefix = "2001:db8:100:ff00::/56", .action = SEKISHO_RESET, .key_bits = 64, .exempt = true},
                 {.prefix = "2001:db8:200::/48", .action = SEKISHO_DROP, .key_bits = 56, .closed = true},
@@ -199,10 +201,10 @@ HandTable::HandTable(const Policy& policy) : data_(std::make_unique<sekisho_tabl
             (longest(policy.own, first) >= 0 ? SEKISHO_SEGMENT_OWN : 0));
         segment.action = SEKISHO_DROP;
     }
-    fill(data_->source4, sources, false, 1);
-    fill(data_->source6, sources, true, 1);
-    fill(data_->destination4, servers, false, first_server);
-    fill(data_->destination6, servers, true, first_server);
+    fill(data_->source4, *data_, sources, false, 1);
+    fill(data_->source6, *data_, sources, true, 1);
+    fill(data_->destination4, *data_, servers, false, first_server);
+    fill(data_->destination6, *data_, servers, true, first_server);
     data_->ports[0] = htons(25);
     data_->answers_per_second = 1'000'000;
     data_->inbound_replies = 1;

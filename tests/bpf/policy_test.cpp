@@ -215,6 +215,8 @@ std::vector<Case> blocks() {
         {"NotGrantedDrop6", syn(drop6), blocked, SEKISHO_DROP},
         {"NotGrantedMonitor6", syn(monitor6), blocked, SEKISHO_MONITOR},
         {"NotGrantedWithoutASearch", syn(wide4), blocked, SEKISHO_DROP},
+        {"NotGrantedResetWithoutASearch", syn(wide_reset4), blocked, SEKISHO_RESET},
+        {"NotGrantedMonitorWithoutASearch", syn(wide_monitor4), blocked, SEKISHO_MONITOR},
         {"NotGrantedFirstWithoutASearch", syn("198.18.0.0"), blocked, SEKISHO_DROP},
         {"NotGrantedLastWithoutASearch", syn("198.19.255.255"), blocked, SEKISHO_DROP},
         {"NotGrantedNeighbour",

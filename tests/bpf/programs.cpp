@@ -5,7 +5,6 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <linux/pkt_cls.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -93,12 +92,9 @@ Programs& Programs::get() {
 Programs::Programs() {
     libbpf_set_print(print_warnings);
     load();
-    make_table();
 }
 
 Programs::~Programs() {
-    munmap(table_, sizeof(sekisho_table));
-    close(inner_);
     sekisho_upkeep__destroy(upkeep_);
     sekisho_tc__destroy(tc_);
     sekisho_xdp__destroy(xdp_);
@@ -120,9 +116,9 @@ void Programs::load() {
 void Programs::share_maps(bpf_object* object) const {
     bpf_map* theirs = nullptr;
     bpf_object__for_each_map(theirs, object) {
-        const bpf_map* ours = bpf_object__find_map_by_name(xdp_->obj, bpf_map__name(theirs));
-        if (ours != nullptr && bpf_map__name(theirs)[0] != '.') {
-            require(bpf_map__reuse_fd(theirs, bpf_map__fd(ours)) == 0, "sharing a map");
+        const int ours = map(bpf_map__name(theirs));
+        if (ours >= 0) {
+            require(bpf_map__reuse_fd(theirs, ours) == 0, "sharing a map");
         }
     }
 }
@@ -144,31 +140,26 @@ void Programs::sweep(sekisho_sweep& sweep) const {
     run_upkeep("sweep_flows", &sweep, sizeof(sweep));
 }
 
-void Programs::make_table() {
-    bpf_map_create_opts options{};
-    options.sz = sizeof(options);
-    options.map_flags = BPF_F_MMAPABLE;
-    inner_ = bpf_map_create(BPF_MAP_TYPE_ARRAY, "table", sizeof(std::uint32_t), sizeof(sekisho_table), 1,
-                            &options);
-    require(inner_ >= 0, "making a table");
-    void* memory = mmap(nullptr, sizeof(sekisho_table), PROT_READ | PROT_WRITE, MAP_SHARED, inner_, 0);
-    require(memory != MAP_FAILED, "mapping the table");
-    table_ = static_cast<sekisho_table*>(memory);
+int Programs::map(std::string_view name) const {
+    if (name.ends_with(".bss")) {  // each object calls it something else
+        return bpf_map__fd(xdp_->maps.bss);
+    }
+    return name.starts_with("sekisho_") && !name.contains('.')
+               ? bpf_object__find_map_fd_by_name(xdp_->obj, std::string(name).c_str())
+               : -1;
 }
 
-int Programs::map(const char* name) const {
-    return bpf_object__find_map_fd_by_name(xdp_->obj, name);
+sekisho_state& Programs::state() {
+    return xdp_->bss->sekisho_state;
+}
+
+sekisho_table& Programs::table() {
+    return state().tables[0];
 }
 
 void Programs::reset() {
-    std::memset(table_, 0, sizeof(*table_));
-    const std::uint32_t zero = 0;
-    std::uint32_t id = 0;
-    // Putting the same map in again would wait for all CPUs each time.
-    if (bpf_map_lookup_elem(map("sekisho_tables"), &zero, &id) != 0) {
-        require(bpf_map_update_elem(map("sekisho_tables"), &zero, &inner_, BPF_ANY) == 0,
-                "putting the table in");
-    }
+    std::memset(&table(), 0, sizeof(sekisho_table));
+    state().active = 2;  // the first of the two
     sekisho_key key{};
     while (bpf_map_get_next_key(map("sekisho_entries"), nullptr, &key) == 0) {
         require(bpf_map_delete_elem(map("sekisho_entries"), &key) == 0, "emptying the entries");
@@ -186,8 +177,7 @@ void Programs::reset() {
         require(bpf_map_update_elem(map("sekisho_counts"), &slot, none.data(), BPF_ANY) == 0,
                 "clearing the counters");
     }
-    require(bpf_map_update_elem(map("sekisho_slots"), &loopback, &loopback_slot, BPF_ANY) == 0,
-            "giving the loopback device a slot");
+    state().slots[loopback] = loopback_slot;
     renew_limiters();
     put_foreign({});
     sekisho_interface interface{};
@@ -226,8 +216,7 @@ void Programs::put_foreign(const std::vector<std::string>& prefixes) const {
 }
 
 void Programs::remove_table() const {
-    const std::uint32_t zero = 0;
-    require(bpf_map_delete_elem(map("sekisho_tables"), &zero) == 0, "removing the table");
+    xdp_->bss->sekisho_state.active = 0;
 }
 
 void Programs::put_entry(const sekisho_key& key, std::uint8_t flags, std::uint64_t expires_ns) const {

@@ -62,7 +62,8 @@ public:
     // BPF_PROG_TEST_RUN shows) answer for box_mac.
     void reset();
     // The running table, to be changed in place: no program runs meanwhile.
-    [[nodiscard]] sekisho_table& table() { return *table_; }
+    [[nodiscard]] sekisho_table& table();
+    [[nodiscard]] sekisho_state& state();
     void remove_table() const;
 
     // Without a budget.
@@ -79,8 +80,9 @@ public:
     void renew_limiters() const;
     // Fills the trie of foreign dynamic addresses with these prefixes; with none, it is taken away.
     void put_foreign(const std::vector<std::string>& prefixes) const;
-    // The descriptor of a map, for programs that share it; negative if there is none.
-    [[nodiscard]] int map(const char* name) const;
+    // The descriptor of a map, for programs that share it; negative if there is none that is shared. Any
+    // object's ".bss" is sekisho_state.
+    [[nodiscard]] int map(std::string_view name) const;
     [[nodiscard]] Counts counts() const;
 
     // Runs the program on the frame; `role` says which. Some frames are refused by the kernel:
@@ -98,13 +100,10 @@ private:
     void load();
     void share_maps(bpf_object* object) const;
     void run_upkeep(const char* program, void* context, std::size_t size) const;
-    void make_table();
 
     sekisho_xdp* xdp_ = nullptr;
     sekisho_tc* tc_ = nullptr;
     sekisho_upkeep* upkeep_ = nullptr;
-    int inner_ = -1;
-    sekisho_table* table_ = nullptr;
 };
 
 // CLOCK_BOOTTIME in nanoseconds.

@@ -2,14 +2,26 @@
 /* The XDP program's reason and verdict as what a test run returns: one call for each frame. */
 #include "bpf/xdp.bpf.c"
 
+static __always_inline int opinion_of(struct xdp_md *context, __u8 how)
+{
+    struct sekisho_counts *counts = counts_of(interface_of(context));
+    struct decision decision;
+    __u32 length;
+
+    if (!counts)
+        return -1;
+    decision = judge_all(context, how, counts, &length);
+    return decision.verdict << 8 | decision.reason;
+}
+
 SEC("xdp.frags")
 int opinion(struct xdp_md *context)
 {
-    return judge_all(context, 0, context->ingress_ifindex) & 0xffff;
+    return opinion_of(context, 0);
 }
 
 SEC("xdp.frags")
 int opinion_on_source(struct xdp_md *context)
 {
-    return judge_all(context, JUDGE_VALIDATE, context->ingress_ifindex) & 0xffff;
+    return opinion_of(context, JUDGE_VALIDATE);
 }

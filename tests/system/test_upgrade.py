@@ -57,7 +57,8 @@ class Upgrade(LabTest):  # labels: quick
             knocking.join()
         self.assertEqual(set(outcomes), {"refused"})
         self.assert_port_25("a", INTERNET4, "open")
-        self.assertGreater(self.blocked(), blocked)
+        # Less what was counted while it changed over.
+        self.assertGreater(self.blocked(), blocked + seen / 2)
         for line in (a, b):
             after = self.link(self.layout, line.interface)
             self.assertEqual(after["id"], before[line.interface]["id"], "the same link")
