@@ -284,6 +284,8 @@ int Programs::descriptor(Kind kind, Role role) const {
             return bpf_program__fd(kind == Kind::xdp ? xdp_->progs.validated_xdp : tc_->progs.validated_tc);
         case Role::uplink:
             return bpf_program__fd(kind == Kind::xdp ? xdp_->progs.uplink_xdp : tc_->progs.uplink_tc);
+        case Role::bare:
+            return kind == Kind::xdp ? -1 : bpf_program__fd(tc_->progs.subscriber_tc_bare);
     }
     std::unreachable();
 }

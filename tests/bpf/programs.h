@@ -25,8 +25,9 @@ namespace sekisho::bpftest {
 enum class Kind : std::uint8_t { xdp, tc };
 [[nodiscard]] std::string name(Kind kind);
 
-// Which of a kind's programs: for the subscriber side, the same with source validation, for the uplink side.
-enum class Role : std::uint8_t { subscriber, validated, uplink };
+// Which of a kind's programs: for the subscriber side, the same with source validation, for the uplink side;
+// for the subscriber side of a device without an Ethernet header (TC only).
+enum class Role : std::uint8_t { subscriber, validated, uplink, bare };
 
 // What the kernel does with the frame afterwards, in one word for both kinds.
 enum class Fate : std::uint8_t { passed, dropped, answered, other };

@@ -81,6 +81,20 @@ void put_tag_back(msghdr& message, Bytes& frame) {
 
 }  // namespace
 
+void attach_tc(const Namespace& host, const char* interface, int program) {
+    host.inside([&] {
+        bpf_tc_hook hook{};
+        hook.sz = sizeof(hook);
+        hook.ifindex = static_cast<int>(if_nametoindex(interface));
+        hook.attach_point = BPF_TC_INGRESS;
+        bpf_tc_opts options{};
+        options.sz = sizeof(options);
+        options.prog_fd = program;
+        require(bpf_tc_hook_create(&hook) == 0, "making clsact");
+        require(bpf_tc_attach(&hook, &options) == 0, "attaching to clsact");
+    });
+}
+
 Wire::Wire(Kind kind) {
     join();
     attach(kind);
@@ -115,17 +129,7 @@ void Wire::attach(Kind kind) const {
             close(pass);
         });
     } else {
-        box_.inside([&] {
-            bpf_tc_hook hook{};
-            hook.sz = sizeof(hook);
-            hook.ifindex = static_cast<int>(if_nametoindex("edge0"));
-            hook.attach_point = BPF_TC_INGRESS;
-            bpf_tc_opts options{};
-            options.sz = sizeof(options);
-            options.prog_fd = program;
-            require(bpf_tc_hook_create(&hook) == 0, "making clsact");
-            require(bpf_tc_attach(&hook, &options) == 0, "attaching to clsact");
-        });
+        attach_tc(box_, "edge0", program);
     }
     box_.ip("link set edge0 up");
     subscriber_.ip("link set sub0 up");
@@ -193,11 +197,15 @@ void Wire::send(const Bytes& frame) const {
 namespace {
 
 // What IPv6 says of its own accord: neighbour discovery, and multicast reports behind a hop-by-hop header.
+// What ICMPv6 says of errors isn't.
 bool is_chatter(const Bytes& frame) {
     constexpr std::size_t next_header = 20;
+    constexpr std::size_t icmp_type = 54;
     constexpr std::uint8_t hop_by_hop = 0;
-    return frame.size() > next_header && frame[12] == 0x86 && frame[13] == 0xdd &&
-           (frame[next_header] == IPPROTO_ICMPV6 || frame[next_header] == hop_by_hop);
+    constexpr std::uint8_t informational = 128;  // RFC 4443, section 2.1
+    return frame.size() > icmp_type && frame[12] == 0x86 && frame[13] == 0xdd &&
+           ((frame[next_header] == IPPROTO_ICMPV6 && frame[icmp_type] >= informational) ||
+            frame[next_header] == hop_by_hop);
 }
 
 }  // namespace

@@ -12,6 +12,9 @@
 
 namespace sekisho::bpftest {
 
+// Attaches a TC program to an interface of a host, as a classic filter (clsact).
+void attach_tc(const Namespace& host, const char* interface, int program);
+
 class Wire {
 public:
     // Attaches the subscriber program to the box's interface "edge0" (whose MAC is box_mac): as native XDP

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// Linux clients behind tags, PPPoE and lines without Ethernet read their refusal as their plain neighbours
+// do.
+#include "tests/bpf/modem.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <iterator>
+#include <ostream>
+
+#include "tests/bpf/cases.h"
+
+namespace sekisho::bpftest {
+namespace {
+
+struct Refusal {
+    const char* name;
+    const char* from4;
+    const char* from6;
+    int errno4;
+    int errno6;
+};
+constexpr Refusal by_reset{"Reset", reset4, reset6, ECONNREFUSED, ECONNREFUSED};
+constexpr Refusal by_prohibit{"Prohibit", prohibit4, prohibit6, EHOSTUNREACH, EACCES};
+
+// How a failed test shows it.
+void PrintTo(const Refusal& refusal, std::ostream* out) {
+    *out << refusal.name;
+}
+
+void expect_refusal(const Client& client, const Refusal& refusal, bool six) {
+    client.number(six ? refusal.from6 : refusal.from4);
+    const auto began = std::chrono::steady_clock::now();
+    EXPECT_EQ(client.connect(six ? mx6 : mx4), six ? refusal.errno6 : refusal.errno4);
+    EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(2));
+}
+
+class BehindAShell : public testing::TestWithParam<std::tuple<Kind, Shell, Refusal>> {};
+
+TEST_P(BehindAShell, IsRefused) {
+    const auto& [kind, shell, refusal] = GetParam();
+    fresh_table();
+    const Wire wire(kind);
+    wire.introduce();
+    const Client client(IFF_TAP);
+    const Modem modem(client, wire, shell);
+    expect_refusal(client, refusal, shell.six);
+}
+
+std::vector<Shell> around_ip() {
+    std::vector<Shell> some;
+    std::ranges::copy_if(shells(), std::back_inserter(some), [](const Shell& shell) {
+        return shell.ip_options == 0 && shell.extensions == 0 && shell.padding == 0 && shell.tcp_options == 0;
+    });
+    some.push_back({.name = "FourTags4", .six = false, .tags = 4});
+    some.push_back({.name = "Tag6", .six = true, .tags = 1});
+    some.push_back({.name = "Ppp4", .six = false, .ppp = 2});
+    some.push_back({.name = "Ppp6", .six = true, .ppp = 2});
+    some.push_back({.name = "TagPpp4", .six = false, .tags = 1, .ppp = 2});
+    some.push_back({.name = "FourTagsPpp6", .six = true, .tags = 4, .ppp = 2});
+    return some;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, BehindAShell,
+                         testing::Combine(testing::Values(Kind::xdp, Kind::tc),
+                                          testing::ValuesIn(around_ip()),
+                                          testing::Values(by_reset, by_prohibit)),
+                         [](const auto& each) {
+                             return name(std::get<Kind>(each.param)) + std::get<Shell>(each.param).name +
+                                    std::get<Refusal>(each.param).name;
+                         });
+
+// As on ppp0: packets begin with IP.
+class WithoutEthernet : public testing::TestWithParam<std::tuple<bool, Refusal>> {};
+
+TEST_P(WithoutEthernet, IsRefused) {
+    const auto& [six, refusal] = GetParam();
+    fresh_table();
+    const Namespace box;
+    const Socket line = open_line(box, "edge0", IFF_TUN);
+    Programs::get().put_interface(box.index_of("edge0"), {});
+    attach_tc(box, "edge0", Programs::get().descriptor(Kind::tc, Role::bare));
+    const Client client(IFF_TUN);
+    const SerialLine carried(client, line);
+    expect_refusal(client, refusal, six);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, WithoutEthernet,
+                         testing::Combine(testing::Bool(), testing::Values(by_reset, by_prohibit)),
+                         [](const auto& each) {
+                             return std::string(std::get<bool>(each.param) ? "IPv6" : "IPv4") +
+                                    std::get<Refusal>(each.param).name;
+                         });
+
+}  // namespace
+}  // namespace sekisho::bpftest
