@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/statfs.h>
 
 #include <array>
@@ -195,6 +196,7 @@ Kernel::Kernel(Kernel&& other) noexcept
       xdp_(std::exchange(other.xdp_, nullptr)),
       tc_(std::exchange(other.tc_, nullptr)),
       upkeep_(std::exchange(other.upkeep_, nullptr)),
+      state_(std::exchange(other.state_, nullptr)),
       links_(std::move(other.links_)),
       max_entries_(other.max_entries_),
       notices_(std::move(other.notices_)) {}
@@ -204,6 +206,7 @@ Kernel& Kernel::operator=(Kernel&& other) noexcept {
     std::swap(xdp_, other.xdp_);
     std::swap(tc_, other.tc_);
     std::swap(upkeep_, other.upkeep_);
+    std::swap(state_, other.state_);
     std::swap(links_, other.links_);
     std::swap(max_entries_, other.max_entries_);
     std::swap(notices_, other.notices_);
@@ -211,6 +214,9 @@ Kernel& Kernel::operator=(Kernel&& other) noexcept {
 }
 
 Kernel::~Kernel() {
+    if (state_ != nullptr) {
+        ::munmap(state_, sizeof(sekisho_state));
+    }
     sekisho_xdp__destroy(xdp_);
     sekisho_tc__destroy(tc_);
     sekisho_upkeep__destroy(upkeep_);
@@ -261,6 +267,13 @@ Result<void> Kernel::load_objects(const std::filesystem::path& maps, const Datap
     if (const int failed = sekisho_upkeep__load(upkeep_); failed != 0) {
         return refused("the kernel refuses the programs that the agent runs", -failed);
     }
+    // Not the skeleton's pointer: that of libbpf 1.5 leads elsewhere where the map was there before.
+    void* memory = ::mmap(nullptr, sizeof(sekisho_state), PROT_READ | PROT_WRITE, MAP_SHARED,
+                          bpf_map__fd(xdp_->maps.bss), 0);
+    if (memory == MAP_FAILED) {
+        return refused("can't map the tables", errno);
+    }
+    state_ = static_cast<sekisho_state*>(memory);
     return {};
 }
 
@@ -275,9 +288,6 @@ std::uint32_t Kernel::kept_size(const std::filesystem::path& map, std::uint32_t 
     return size;
 }
 
-sekisho_state& Kernel::state() const {
-    return xdp_->bss->sekisho_state;
-}
 int Kernel::entries() const {
     return bpf_map__fd(xdp_->maps.sekisho_entries);
 }

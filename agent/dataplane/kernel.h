@@ -43,7 +43,7 @@ public:
     ~Kernel();
 
     // What the programs read in place; shared with the kernel.
-    [[nodiscard]] sekisho_state& state() const;
+    [[nodiscard]] sekisho_state& state() const { return *state_; }
     // File descriptors, owned by the object.
     [[nodiscard]] int entries() const;
     [[nodiscard]] int counts() const;
@@ -73,6 +73,7 @@ private:
     sekisho_xdp* xdp_ = nullptr;
     sekisho_tc* tc_ = nullptr;
     sekisho_upkeep* upkeep_ = nullptr;
+    sekisho_state* state_ = nullptr;
     std::filesystem::path links_;
     std::uint32_t max_entries_ = 0;
     std::vector<std::string> notices_;
