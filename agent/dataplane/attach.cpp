@@ -31,19 +31,6 @@ std::filesystem::path pin_of(const std::filesystem::path& links, unsigned index,
     return links / (std::to_string(index) + "-" + mode);
 }
 
-std::string why_not(const std::string& mode, int error) {
-    switch (error) {
-        case EBUSY:
-            return "another program is attached already (`ip link show`, `bpftool net`)";
-        case EOPNOTSUPP:
-            return mode == "xdp" ? "the driver has no native XDP" : "the kernel does not support it";
-        case ENODEV:
-            return "the interface is gone";
-        default:
-            return error_text(error);
-    }
-}
-
 std::uint32_t program_id(int program) {
     bpf_prog_info info{};
     std::uint32_t length = sizeof(info);
@@ -228,6 +215,43 @@ std::uint32_t clsact_program_on(unsigned index) {
     return bpf_tc_query(&hook, &options) == 0 ? options.prog_id : 0;
 }
 
+// The XDP program that has taken the place of ours, as an operator finds it.
+std::string foreign_program(unsigned index) {
+    bpf_xdp_query_opts options{};
+    options.sz = sizeof(options);
+    if (bpf_xdp_query(static_cast<int>(index), 0, &options) != 0 || options.prog_id == 0) {
+        return "another program";
+    }
+    bpf_prog_info info{};
+    std::uint32_t length = sizeof(info);
+    const Descriptor program(bpf_prog_get_fd_by_id(options.prog_id));
+    const bool told = program && bpf_obj_get_info_by_fd(program.get(), &info, &length) == 0;
+    return "the program " + (told ? std::string(std::data(info.name)) + " " : std::string()) + "(id " +
+           std::to_string(options.prog_id) + ")";
+}
+
+// What lacks where the kernel or a driver says no to XDP or TCX, and what to do about it.
+std::string why_not(const Interface& interface, const std::string& mode, int error) {
+    switch (error) {
+        case EBUSY:
+            return foreign_program(interface.index) + " is attached already (`bpftool net`)";
+        case EOPNOTSUPP:
+            return mode == "xdp" ? "the driver has no native XDP" : "the kernel does not support it";
+        case ENODEV:
+            return "the interface is gone";
+        case ENOSPC:
+            // veth_xdp_set() of the kernel, and drivers that want a queue for each CPU to send answers from.
+            return "too few queues: `ethtool -l " + interface.name +
+                   "`; XDP needs a transmit queue for each CPU, and a veth as many receive queues as its "
+                   "peer "
+                   "has transmit queues";
+        case ERANGE:
+            return "the MTU is too large for the driver's XDP: `ip link set " + interface.name + " mtu 1500`";
+        default:
+            return error_text(error);
+    }
+}
+
 }  // namespace
 
 bool is_attached(const Attachment& attachment) {
@@ -261,7 +285,7 @@ std::expected<Attachment, std::string> try_mode(const Kernel& kernel, const Inte
         }
     }
     if (error != 0) {
-        return std::unexpected(why_not(mode, error));
+        return std::unexpected(why_not(interface, mode, error));
     }
     return attachment;
 }

@@ -110,6 +110,30 @@ class Interfaces(LabTest):
         await_true(lambda: not self.attached("late-0"), "late-0 is forgotten")
         self.assert_port_25("a", INTERNET4, "refused")
 
+    def attached_late(self, *prepare: tuple[str, ...]) -> dict:
+        """What `interface list` says of late-0, which was prepared under another name by these commands."""
+        self.isp.restart_agent(("[[pool]]", '[[interface]]\nname = "late-*"\nside = "subscriber"\n[[pool]]'))
+        for arguments in prepare:
+            self.edge.run(*arguments)
+        self.addCleanup(self.edge.run, "ip", "link", "del", "late-0")
+        self.edge.run("ip", "link", "set", "early-0", "name", "late-0")
+        await_true(lambda: self.attached("late-0"), "late-0 is attached")
+        return next(each for each in self.agent.ask("interface", "list")["interfaces"] if each["name"] == "late-0")
+
+    def test_too_few_queues(self) -> None:
+        """A veth refuses XDP where its peer sends from more queues than it receives with."""
+        late = self.attached_late(("ip", "link", "add", "early-0", "numrxqueues", "1", "type", "veth",
+                                   "peer", "name", "peer-0", "numtxqueues", "4"), ("ethtool", "-L", "peer-0", "tx", "4"))
+        self.assertIn(late["mode"], ("tcx", "clsact"))
+        self.assertIn("not xdp: too few queues: `ethtool -l late-0`", late["why"])
+
+    def test_foreign_program(self) -> None:
+        self.edge.file("/run/pass.o").write_bytes(self.isp.lab[A.host].file("/run/pass.o").read_bytes())
+        late = self.attached_late(("ip", "link", "add", "early-0", "type", "veth", "peer", "name", "peer-0"),
+                                  ("ip", "link", "set", "dev", "early-0", "xdp", "obj", "/run/pass.o", "sec", "xdp"))
+        self.assertIn(late["mode"], ("tcx", "clsact"))
+        self.assertRegex(late["why"], r"not xdp: the program \w+ \(id \d+\) is attached already")
+
     def test_nonexistent(self) -> None:
         self.isp.restart_agent(("sub-b", "eth99"), ("sub-*", "eth98"))
         self.assertIn("INTERFACE_MISSING", self.log())
