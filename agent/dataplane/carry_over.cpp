@@ -104,7 +104,7 @@ void copy_counts(const std::filesystem::path& layout, const Kernel& kernel) {
         for (std::uint32_t place = 0; place < SEKISHO_COUNTS; place++) {
             add_counts(old.get(), place, place, each, carried);
         }
-    } else if (each >= SEKISHO_COUNTS * sizeof(sekisho_count)) {
+    } else if (each >= std::size(sekisho_counts{}.at) * sizeof(sekisho_count)) {
         for (std::uint32_t slot = 0; slot < SEKISHO_SLOTS; slot++) {
             add_counts(old.get(), slot, 0, each, carried);
         }

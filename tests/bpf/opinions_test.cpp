@@ -4,16 +4,20 @@
 #include <bpf/libbpf.h>
 
 #include <array>
+#include <chrono>
 #include <cstdlib>
 #include <map>
+#include <optional>
 #include <random>
 #include <string>
+#include <thread>
 
 #include "bpf/sekisho_abi.h"
 #include "tc_opinion.skel.h"
 #include "tests/bpf/cases.h"
 #include "tests/bpf/frame_generator.h"
 #include "tests/bpf/reference.h"
+#include "tests/bpf/wire.h"
 #include "xdp_opinion.skel.h"
 
 namespace sekisho::bpftest {
@@ -34,6 +38,17 @@ std::uint64_t seed() {
     }
     return std::string_view(wanted) == "random" ? std::random_device{}() : std::stoull(wanted);
 }
+
+// struct witnessed of tc_opinion.bpf.c.
+struct Witnessed {
+    std::uint64_t packets;
+    std::uint32_t opinion;
+    std::uint32_t length;
+    std::uint32_t linear;
+    std::uint32_t tag_in_metadata;
+    std::uint32_t gso_size;
+    std::uint32_t reserved;
+};
 
 std::string hexadecimal(const Bytes& frame) {
     std::string text;
@@ -71,6 +86,7 @@ public:
     [[nodiscard]] int descriptor(bool validates) const {
         return bpf_program__fd(validates ? skeleton_->progs.opinion_on_source : skeleton_->progs.opinion);
     }
+    [[nodiscard]] const Skeleton& skeleton() const { return *skeleton_; }
 
 private:
     Skeleton* skeleton_;
@@ -100,34 +116,43 @@ const std::vector<Known>& known_sources() {
     return all;
 }
 
+std::string text_of(const sekisho_key& key) {
+    return {reinterpret_cast<const char*>(key.bytes), sizeof(key.bytes)};
+}
+
+// Fills the maps; what the reference is told of the keys.
+Knowledge prepare(std::uint32_t interface, bool inspects) {
+    auto& programs = Programs::get();
+    programs.reset();
+    programs.put_foreign(example_policy().foreign);
+    const auto bit_of = by_hand().fill(programs.table());
+    std::map<std::string, std::uint8_t> known_keys;
+    for (const Known& known : known_sources()) {
+        tell(known, bit_of);
+        known_keys[text_of(bpftest::key_of(known.address, known.key_bits))] = known.flags;
+    }
+    const auto tunnels = static_cast<std::uint8_t>(inspects ? 1 : 0);
+    programs.put_interface(interface,
+                           {.mac = {}, .any_mac = 1, .side = 0, .tunnels = tunnels, .reserved = {}});
+    return [known_keys](const sekisho_key& key) {
+        const auto found = known_keys.find(text_of(key));
+        return found == known_keys.end() ? std::uint8_t{0} : found->second;
+    };
+}
+
+std::string disagreement(const Opinion& ours, const Opinion& theirs, const Bytes& frame) {
+    return "the program says " + std::to_string(ours.reason) + '/' + std::to_string(ours.verdict) +
+           ", the reference " + std::to_string(theirs.reason) + '/' + std::to_string(theirs.verdict) + '\n' +
+           hexadecimal(frame);
+}
+
 // Tunnels inspected or not, sources validated or not.
 class Opinions : public testing::TestWithParam<std::tuple<Kind, bool, bool>> {
 protected:
-    void SetUp() override {
-        auto& programs = Programs::get();
-        programs.reset();
-        programs.put_foreign(example_policy().foreign);
-        const auto bit_of = by_hand().fill(programs.table());
-        for (const Known& known : known_sources()) {
-            tell(known, bit_of);
-            const auto key = bpftest::key_of(known.address, known.key_bits);
-            knowledge_[std::string(reinterpret_cast<const char*>(key.bytes), sizeof(key.bytes))] =
-                known.flags;
-        }
-        const auto tunnels = static_cast<std::uint8_t>(std::get<1>(GetParam()) ? 1 : 0);
-        programs.put_interface(1, {.mac = {}, .any_mac = 1, .side = 0, .tunnels = tunnels, .reserved = {}});
-    }
-
     void compare(int program) const {
         const auto [kind, inspects, validates] = GetParam();
-        const Reference reference(
-            example_policy(),
-            [this](const sekisho_key& key) {
-                const auto found =
-                    knowledge_.find(std::string(reinterpret_cast<const char*>(key.bytes), sizeof(key.bytes)));
-                return found == knowledge_.end() ? std::uint8_t{0} : found->second;
-            },
-            inspects, validates);
+        constexpr std::uint32_t loopback = 1;
+        const Reference reference(example_policy(), prepare(loopback, inspects), inspects, validates);
         const auto first = seed() + (inspects ? 1 : 0) + (kind == Kind::tc ? 2 : 0) + (validates ? 4 : 0);
         RecordProperty("seed", std::to_string(first));
         FrameGenerator generator(first);
@@ -143,10 +168,8 @@ protected:
             seen[theirs.reason]++;
             if (ours != theirs) {
                 wrong++;
-                ADD_FAILURE() << "seed " << first << ", frame " << i << ": the program says " << ours.reason
-                              << '/' << ours.verdict << ", the reference " << theirs.reason << '/'
-                              << theirs.verdict << '\n'
-                              << hexadecimal(frame);
+                ADD_FAILURE() << "seed " << first << ", frame " << i << ": "
+                              << disagreement(ours, theirs, frame);
             }
         }
         // Each reason that a frame can have must come up, or this shows less than it says.
@@ -164,9 +187,6 @@ protected:
             EXPECT_GT(seen[reason], 20U) << "reason " << reason << " was hardly ever seen";
         }
     }
-
-private:
-    std::map<std::string, std::uint8_t> knowledge_;
 };
 
 TEST_P(Opinions, Agree) {
@@ -185,6 +205,99 @@ INSTANTIATE_TEST_SUITE_P(All, Opinions,
                                     (std::get<1>(each.param) ? "_TunnelsInspected" : "_TunnelsPassed") +
                                     (std::get<2>(each.param) ? "_SourcesValidated" : "");
                          });
+
+// What only a wire shows at TC: packets of which a part is linear, large segments that a device will cut up,
+// tags that the kernel has taken off.
+class WitnessedOpinions : public testing::TestWithParam<bool> {
+protected:
+    WitnessedOpinions() : loaded_(tc_opinion__open()) {
+        box_.ip("link add edge0 mtu 65535 type veth peer name sub0 mtu 65535 netns " + subscriber_.path());
+        box_.ip("link set edge0 up");
+        subscriber_.ip("link set sub0 up");
+        attach_tc(box_, "edge0", bpf_program__fd(loaded_.skeleton().progs.opinion_on_wire));
+        subscriber_.inside([&] { line_ = raw_line("sub0"); });
+    }
+
+    [[nodiscard]] Witnessed witnessed() const {
+        const std::uint32_t zero = 0;
+        Witnessed last{};
+        EXPECT_EQ(bpf_map_lookup_elem(bpf_map__fd(loaded_.skeleton().maps.witness), &zero, &last), 0);
+        return last;
+    }
+
+    // Sends a frame, of which the first `linear` octets are (0: what the kernel likes); as a large segment if
+    // `segment` says into pieces of what size. What the program witnessed of it, if it ever came.
+    [[nodiscard]] std::optional<Witnessed> send(const Bytes& frame, std::size_t linear,
+                                                std::uint16_t segment) const {
+        const auto before = witnessed().packets;
+        if (!send_offloaded(line_, frame, linear, segment)) {
+            return std::nullopt;
+        }
+        for (int tries = 0; tries < 200; tries++) {
+            const auto last = witnessed();
+            if (last.packets != before) {
+                return last;
+            }
+            std::this_thread::sleep_for(std::chrono::microseconds(tries < 100 ? 10 : 1000));
+        }
+        return std::nullopt;
+    }
+
+    Namespace box_;
+    Namespace subscriber_;
+    Loaded<tc_opinion> loaded_;
+    Socket line_;
+};
+
+TEST_P(WitnessedOpinions, Agree) {
+    const Reference reference(example_policy(), prepare(box_.index_of("edge0"), GetParam()), GetParam(),
+                              false);
+    const auto first = seed() + (GetParam() ? 8 : 9);
+    FrameGenerator generator(first);
+    std::mt19937_64 random(first);
+    std::size_t judged = 0;
+    std::size_t scattered = 0;
+    std::size_t offloaded = 0;
+    std::size_t tagged = 0;
+    int wrong = 0;
+    for (std::size_t i = 0; i < frames() / 40 && wrong < shown; i++) {
+        Bytes frame = generator.next();
+        constexpr std::size_t least_scattered = 4200;  // the kernel makes smaller ones linear
+        const std::size_t linear = random() % 3 == 0 ? 14 + random() % 100 : 0;
+        if (linear != 0) {
+            frame.resize(least_scattered, 0xa5);
+        }
+        const auto segment = static_cast<std::uint16_t>(random() % 2 == 0 ? 8 + random() % 40 : 0);
+        if (segment != 0 && frame.size() > 20 && frame[12] == 0x08 && frame[13] == 0 && random() % 4 == 0) {
+            frame[16] = frame[17] = 0;  // BIG TCP says no length
+        }
+        const auto last = send(frame, linear, segment);
+        if (!last) {
+            continue;  // the kernel refused it
+        }
+        const Opinion ours{static_cast<sekisho_reason>(last->opinion & 0xff),
+                           static_cast<sekisho_verdict>(last->opinion >> 8)};
+        const Opinion theirs = reference.judge(frame, last->gso_size != 0);
+        judged++;
+        scattered += last->linear < last->length ? 1 : 0;
+        offloaded += last->gso_size != 0 ? 1 : 0;
+        tagged += last->tag_in_metadata != 0 ? 1 : 0;
+        if (ours != theirs) {
+            wrong++;
+            ADD_FAILURE() << "seed " << first << ", frame " << i << " of " << last->length << " octets, "
+                          << last->linear << " linear, segments of " << last->gso_size << ": "
+                          << disagreement(ours, theirs, frame);
+        }
+    }
+    EXPECT_GT(judged, frames() / 80);
+    EXPECT_GT(scattered, judged / 20);
+    EXPECT_GT(offloaded, judged / 50);
+    EXPECT_GT(tagged, judged / 20);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, WitnessedOpinions, testing::Bool(), [](const auto& each) {
+    return std::string(each.param ? "TunnelsInspected" : "TunnelsPassed");
+});
 
 }  // namespace
 }  // namespace sekisho::bpftest

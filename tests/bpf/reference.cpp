@@ -22,10 +22,12 @@ std::size_t number16(Octets octets, std::size_t at) {
     return static_cast<std::size_t>(octets[at] << 8 | octets[at + 1]);
 }
 
-// An IP packet and what surrounds it: all that may belong to it, and whether that is only a fragment of it.
+// An IP packet and what surrounds it: all that may belong to it, whether that is only a fragment of it, and
+// whether a device will cut it up (then IPv4's length may be 0, as the kernel's iph_totlen() knows).
 struct IpPacket {
     Octets octets;
     bool fragment = false;
+    bool offloaded = false;
 };
 
 // The upper layer of an IP packet.
@@ -134,6 +136,9 @@ std::variant<Reason, Upper> read_ipv4(const IpPacket& packet) {
     std::size_t total = number16(octets, 2);
     if (packet.fragment) {
         total = std::min(total, octets.size());
+    }
+    if (packet.offloaded && total == 0) {
+        total = octets.size();
     }
     if (header < 20 || total < header || total > octets.size()) {
         return SEKISHO_REASON_IPV4_MALFORMED;
@@ -325,12 +330,13 @@ bool Reference::may_be_anybody(Octets source) {
     return unspecified || (source.size() == 16 && source[0] == 0xfe && (source[1] & 0xc0) == 0x80);
 }
 
-Opinion Reference::judge(Octets frame) const {
+Opinion Reference::judge(Octets frame, bool offloaded) const {
     const auto framed = behind_frame(frame);
     if (const auto* reason = std::get_if<Reason>(&framed)) {
         return of_shape(*reason);
     }
-    const auto& [packet, version] = std::get<Framed>(framed);
+    auto [packet, version] = std::get<Framed>(framed);
+    packet.offloaded = offloaded;
     const auto read = read_ip(packet, version);
     const auto* reason_of_ip = std::get_if<Reason>(&read);
     const bool malformed = reason_of_ip != nullptr && (*reason_of_ip == SEKISHO_REASON_IPV4_MALFORMED ||
@@ -359,7 +365,7 @@ Opinion Reference::judge(Octets frame) const {
     if (outer.later_fragment) {
         return of_shape(outer.offset == 1 ? SEKISHO_REASON_FRAGMENT_AT_ONE : SEKISHO_REASON_LATER_FRAGMENT);
     }
-    const auto inside = read_ip({outer.octets, outer.first_fragment}, version == 4 ? 6 : 4);
+    const auto inside = read_ip({outer.octets, outer.first_fragment, offloaded}, version == 4 ? 6 : 4);
     if (const auto* reason = std::get_if<Reason>(&inside)) {
         return of_shape(*reason);
     }

@@ -31,9 +31,9 @@ class Reference {
 public:
     Reference(const Policy& policy, Knowledge knowledge, bool inspects_tunnels, bool validates_sources);
 
-    // Of a frame that begins with its Ethernet header, without tags in metadata and offload. Enforced is
-    // port 25.
-    [[nodiscard]] Opinion judge(std::span<const std::uint8_t> frame) const;
+    // Of a frame that begins with its Ethernet header, without tags in metadata. Enforced is port 25.
+    // `offloaded`: it is a large segment that the device will cut up, whose IPv4 total length may be 0.
+    [[nodiscard]] Opinion judge(std::span<const std::uint8_t> frame, bool offloaded = false) const;
 
     struct Network {
         Bytes octets;

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <optional>
 
+#include "tests/bpf/conversation.h"
 #include "tests/bpf/namespace.h"
 #include "tests/bpf/packet.h"
 #include "tests/bpf/programs.h"
@@ -14,6 +15,13 @@ namespace sekisho::bpftest {
 
 // Attaches a TC program to an interface of a host, as a classic filter (clsact).
 void attach_tc(const Namespace& host, const char* interface, int program);
+
+// A raw socket on an interface, for send_offloaded(); to be called inside its namespace.
+[[nodiscard]] Socket raw_line(const char* interface);
+// Sends a frame of which only the first `linear` octets are linear (0: as the kernel likes), as a large TCP
+// segment that becomes pieces of `segment` octets (0: no). False if the kernel refuses it.
+[[nodiscard]] bool send_offloaded(const Socket& line, const Bytes& frame, std::size_t linear,
+                                  std::uint16_t segment);
 
 class Wire {
 public:
