@@ -277,7 +277,7 @@ Result<void> Daemon::apply_to_kernel(const grants::Action& action) {
     return {};
 }
 
-Result<void> Daemon::apply(const grants::Actions& actions, std::vector<Prefix>* failed) {
+Result<void> Daemon::apply_to_kernel(const grants::Actions& actions, std::vector<Prefix>* failed) {
     Result<void> result;
     for (const grants::Action& action : actions) {
         auto applied = apply_to_kernel(action);
@@ -292,16 +292,24 @@ Result<void> Daemon::apply(const grants::Actions& actions, std::vector<Prefix>* 
             result = applied;
         }
     }
-    if (!result) {
-        return result;
-    }
-    // A full disk must not close anybody's port: the kernel has it, the next start adopts it from there.
+    return result;
+}
+
+// A full disk must not close anybody's port: the kernel has it, the next start adopts it from there.
+void Daemon::apply_to_store(const grants::Actions& actions) {
     if (auto saved = store_.apply(actions); !saved) {
         store_errors_++;
         store_trouble_ = saved.error();
         log::error("STORE_FAILED", saved.error().what, {{"remedy", saved.error().remedy}});
     }
-    return {};
+}
+
+Result<void> Daemon::apply(const grants::Actions& actions, std::vector<Prefix>* failed) {
+    auto result = apply_to_kernel(actions, failed);
+    if (result) {
+        apply_to_store(actions);
+    }
+    return result;
 }
 
 Result<void> Daemon::on_disk() const {

@@ -50,6 +50,7 @@ public:
     [[nodiscard]] Result<api::GrantStatus> grant(const Address& address) const override;
     [[nodiscard]] std::vector<api::CoolDownStatus> cool_downs() const override;
     [[nodiscard]] Result<api::GrantStatus> add_grant(const api::GrantOrder& order) override;
+    [[nodiscard]] Result<api::ImportOutcome> import_grants(const api::ImportOrder& order) override;
     [[nodiscard]] Result<void> revoke_grant(const Address& address, bool kill) override;
     [[nodiscard]] Result<std::vector<api::BlockedStatus>> blocked(std::size_t count) const override;
     [[nodiscard]] std::vector<api::QuarantineStatus> quarantines() const override;
@@ -115,6 +116,9 @@ private:
     // Does what the grants decided: the kernel first, because somebody waits for it. Fails if the kernel did;
     // `failed` then has the keys that it refused.
     Result<void> apply(const grants::Actions& actions, std::vector<Prefix>* failed = nullptr);
+    // The two halves of it.
+    Result<void> apply_to_kernel(const grants::Actions& actions, std::vector<Prefix>* failed);
+    void apply_to_store(const grants::Actions& actions);
     // Fails while something is in force that a restart would forget.
     [[nodiscard]] Result<void> on_disk() const;
     // Takes out of the books what the kernel refused at take-over.

@@ -105,6 +105,14 @@ void tag_invoke(const json::value_from_tag&, json::value& to, const BlockedStatu
           {"quarantined", from.quarantined}};
 }
 
+void tag_invoke(const json::value_from_tag&, json::value& to, const RefusedImport& from) {
+    to = {{"address", from.address.text()}, {"why", from.why}};
+}
+
+void tag_invoke(const json::value_from_tag&, json::value& to, const ImportOutcome& from) {
+    to = {{"opened", from.opened}, {"kept", from.kept}, {"refused", json::value_from(from.refused)}};
+}
+
 void tag_invoke(const json::value_from_tag&, json::value& to, const QuarantineStatus& from) {
     to = {{"key", from.key.text()}, {"note", from.note}, {"since", rfc3339(from.since)}};
 }

@@ -17,6 +17,8 @@ void tag_invoke(const boost::json::value_from_tag&, boost::json::value& to, cons
 void tag_invoke(const boost::json::value_from_tag&, boost::json::value& to, const Check& from);
 void tag_invoke(const boost::json::value_from_tag&, boost::json::value& to, const InterfaceStatus& from);
 void tag_invoke(const boost::json::value_from_tag&, boost::json::value& to, const GrantStatus& from);
+void tag_invoke(const boost::json::value_from_tag&, boost::json::value& to, const RefusedImport& from);
+void tag_invoke(const boost::json::value_from_tag&, boost::json::value& to, const ImportOutcome& from);
 void tag_invoke(const boost::json::value_from_tag&, boost::json::value& to, const CoolDownStatus& from);
 void tag_invoke(const boost::json::value_from_tag&, boost::json::value& to, const BlockedStatus& from);
 void tag_invoke(const boost::json::value_from_tag&, boost::json::value& to, const QuarantineStatus& from);

@@ -136,6 +136,45 @@ Response add_grant(Agent& agent, const Request& request) {
     return json_response(answer, kept ? ok : created);
 }
 
+Result<std::vector<Address>> addresses_in(const Agent& agent, const json::object& body) {
+    const json::value* const list = body.if_contains("addresses");
+    if (list == nullptr || !list->is_array()) {
+        return fail(Failure::invalid, "\"addresses\" is missing or no array");
+    }
+    std::vector<Address> addresses;
+    addresses.reserve(list->get_array().size());
+    for (const json::value& each : list->get_array()) {
+        if (!each.is_string()) {
+            return fail(Failure::invalid, "\"addresses\" has something that is no string");
+        }
+        const auto address = subscriber(agent, std::string(each.get_string()));
+        if (!address) {
+            return std::unexpected(address.error());
+        }
+        addresses.push_back(*address);
+    }
+    return addresses;
+}
+
+Response import_grants(Agent& agent, const Request& request) {
+    const auto body = body_of(request, {"addresses", "seconds", "budget", "reason"});
+    if (!body) {
+        return error_response(body.error());
+    }
+    const auto addresses = addresses_in(agent, *body);
+    const auto reason = text_of(*body, "reason", false);
+    const auto seconds = seconds_of(*body);
+    const auto budget = budget_in(*body);
+    if (!addresses || !reason || !seconds || !budget) {
+        return error_response(!addresses ? addresses.error()
+                              : !reason  ? reason.error()
+                              : !seconds ? seconds.error()
+                                         : budget.error());
+    }
+    return respond(agent.import_grants(
+        {.addresses = *addresses, .lifetime = *seconds, .budget = *budget, .reason = *reason}));
+}
+
 Response add_quarantine(Agent& agent, const Request& request) {
     const auto body = body_of(request, {"address", "note"});
     if (!body) {
@@ -287,7 +326,7 @@ struct Route {
     Response (*answer)(Agent& agent, const Request& request);
 };
 
-constexpr std::array<Route, 18> routes = {{
+constexpr std::array<Route, 19> routes = {{
     {"GET", "/v1/version",
      [](Agent& agent, const Request&) { return json_response(json::value_from(agent.version())); }},
     {"GET", "/v1/status", [](Agent& agent, const Request&) { return respond(agent.status()); }},
@@ -301,6 +340,7 @@ constexpr std::array<Route, 18> routes = {{
                                {"cool_downs", json::value_from(agent.cool_downs())}});
      }},
     {"POST", "/v1/grants", add_grant},
+    {"POST", "/v1/grants/import", import_grants},
     {"GET", grant_prefix, show_grant},
     {"DELETE", grant_prefix, revoke_grant},
     {"GET", "/v1/blocked", blocked},

@@ -129,6 +129,25 @@ struct GrantOrder {
     std::string reason;
 };
 
+// The same for many at once.
+struct ImportOrder {
+    std::vector<Address> addresses;
+    std::optional<std::chrono::seconds> lifetime;
+    std::optional<std::uint32_t> budget;
+    std::string reason;
+};
+
+struct RefusedImport {
+    Address address;
+    std::string why;
+};
+
+struct ImportOutcome {
+    std::size_t opened = 0;
+    std::size_t kept = 0;  // a longer grant was there and stays
+    std::vector<RefusedImport> refused;
+};
+
 struct ExemptionStatus {
     Prefix prefix;
     std::string note;
@@ -183,6 +202,8 @@ public:
     [[nodiscard]] virtual Result<GrantStatus> grant(const Address& address) const = 0;
     [[nodiscard]] virtual std::vector<CoolDownStatus> cool_downs() const = 0;
     [[nodiscard]] virtual Result<GrantStatus> add_grant(const GrantOrder& order) = 0;
+    // Opens what it may; Failure::invalid, and nothing is opened, for a lifetime or a budget that can't be.
+    [[nodiscard]] virtual Result<ImportOutcome> import_grants(const ImportOrder& order) = 0;
     // `kill`: the connections that were opened under it end, too.
     [[nodiscard]] virtual Result<void> revoke_grant(const Address& address, bool kill) = 0;
     // At most `count`, those with the most packets first.

@@ -122,6 +122,19 @@ void add_grant(CLI::App& app, Words& words) {
                    "How many new connections it is good for; 0: any number (default: grants.budget)")
         ->type_name("N");
     add.add_option("--reason", words.text, "Why, for colleagues")->type_name("TEXT");
+    CLI::App& list = leaf(grant, words, Command::grant_import, "import",
+                          "Open port 25 for each subscriber of a list, for a time",
+                          "  sekisho grant import addresses.txt --for 2h --reason 'moving the mail host'\n"
+                          "  grep -v '^192.0.2.7$' addresses.txt | sekisho grant import -\n");
+    list.add_option("FILE", words.name, "An address on each line, # begins a comment; - for standard input")
+        ->required()
+        ->type_name("");
+    list.add_option("--for", words.lifetime, "How long: 90s, 10m, 24h, 1h30m (default: grants.lifetime)")
+        ->type_name("DURATION");
+    list.add_option("--budget", words.budget,
+                    "How many new connections each is good for; 0: any number (default: grants.budget)")
+        ->type_name("N");
+    list.add_option("--reason", words.text, "Why, for colleagues")->type_name("TEXT");
     leaf(grant, words, Command::grant_list, "list", "All grants that are alive",
          "  sekisho grant list\n  sekisho grant list --json | jq -r '.grants[].key'\n");
     CLI::App& show = leaf(grant, words, Command::grant_show, "show", "The grant of one subscriber",
@@ -368,6 +381,9 @@ Result<Arguments> values_of(const Words& words) {
     }
     if (ok && is(Command::user_add, Command::user_passwd, Command::user_remove) && words.name.empty()) {
         ok = fail(Failure::invalid, "an empty name is none", "write it like anna or anna@example.net");
+    }
+    if (ok && is(Command::grant_import) && words.name.empty()) {
+        ok = fail(Failure::invalid, "an empty name is no file", "name a file, or - for standard input");
     }
     if (ok && is(Command::queue_show, Command::queue_delete) && words.name.empty()) {
         ok = fail(Failure::invalid, "an empty id is none", "see `sekisho queue list`");

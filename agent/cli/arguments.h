@@ -21,6 +21,7 @@ enum class Command : std::uint8_t {
     version,
     interface_list,
     grant_add,
+    grant_import,
     grant_list,
     grant_show,
     grant_revoke,

@@ -7,7 +7,13 @@
 #include <boost/json/value.hpp>
 #include <utility>
 
+#include "agent/base/config.h"
+
 namespace sekisho::cli {
+
+api::Client agent_of(const Arguments& arguments) {
+    return api::Client(arguments.socket.value_or(ApiConfig{}.socket));
+}
 
 Result<Reply> ask(const api::Client& client, const Question& question) {
     const auto answer = client.request(question.method, question.target, question.body);

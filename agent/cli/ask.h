@@ -8,6 +8,7 @@
 
 #include "agent/api/client.h"
 #include "agent/base/result.h"
+#include "agent/cli/arguments.h"
 
 namespace sekisho::cli {
 
@@ -21,6 +22,9 @@ struct Reply {
     std::string text;  // JSON in one line
     boost::json::object object;
 };
+
+// The agent's, at its usual socket or the one that was named.
+[[nodiscard]] api::Client agent_of(const Arguments& arguments);
 
 // Asks, and reads the answer. An answer without a body is {"ok":true}. Failure::unavailable for one that is
 // no JSON object.

@@ -16,6 +16,7 @@
 #include "agent/cli/cli.h"
 #include "agent/cli/dataplane_command.h"
 #include "agent/cli/doctor.h"
+#include "agent/cli/import_command.h"
 #include "agent/cli/queue_command.h"
 #include "agent/cli/user_command.h"
 
@@ -129,6 +130,7 @@ Exchange exchange_of(const Arguments& arguments) {
         case Command::version:
         case Command::config_check:
         case Command::dataplane_detach:
+        case Command::grant_import:
         case Command::user_add:
         case Command::user_list:
         case Command::user_passwd:
@@ -142,13 +144,9 @@ Exchange exchange_of(const Arguments& arguments) {
     std::unreachable();
 }
 
-api::Client client_of(const Arguments& arguments) {
-    return api::Client(arguments.socket.value_or(ApiConfig{}.socket));
-}
-
 int exchange(const Arguments& arguments, std::ostream& out, std::ostream& err) {
     const Exchange exchange = exchange_of(arguments);
-    const auto reply = ask(client_of(arguments), exchange.question);
+    const auto reply = ask(agent_of(arguments), exchange.question);
     if (!reply) {
         print_error(reply.error(), arguments.json, out, err);
         return failed;
@@ -174,7 +172,7 @@ int doctor(const Arguments& arguments, std::ostream& out) {
 }
 
 int version(const Arguments& arguments, std::ostream& out) {
-    const auto reply = ask(client_of(arguments), {.method = "GET", .target = "/v1/version", .body = {}});
+    const auto reply = ask(agent_of(arguments), {.method = "GET", .target = "/v1/version", .body = {}});
     if (arguments.json) {
         json::object body = {{"sekisho", SEKISHO_VERSION}, {"agent", nullptr}};
         if (reply) {
@@ -231,6 +229,8 @@ int perform(const Arguments& arguments, std::ostream& out, std::ostream& err) {
             return config_check(arguments, out, err);
         case Command::dataplane_detach:
             return dataplane_detach(arguments, out, err);
+        case Command::grant_import:
+            return grant_import(arguments, out, err);
         case Command::user_add:
         case Command::user_list:
         case Command::user_passwd:

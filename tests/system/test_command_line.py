@@ -10,7 +10,7 @@ from lab_test import LabTest
 A, B, C = SUBSCRIBERS["a"], SUBSCRIBERS["b"], SUBSCRIBERS["c"]
 COMMANDS = (
     ("status",), ("doctor",), ("version",), ("interface",), ("interface", "list"),
-    ("grant",), ("grant", "add"), ("grant", "list"), ("grant", "show"), ("grant", "revoke"),
+    ("grant",), ("grant", "add"), ("grant", "import"), ("grant", "list"), ("grant", "show"), ("grant", "revoke"),
     ("exempt",), ("exempt", "add"), ("exempt", "list"), ("exempt", "remove"), ("why",), ("dataplane",), ("dataplane", "detach"), ("config",), ("config", "check"),
     ("user",), ("user", "add"), ("user", "list"), ("user", "passwd"), ("user", "remove"),
     ("queue",), ("queue", "list"), ("queue", "show"), ("queue", "flush"), ("queue", "delete"),
@@ -36,12 +36,13 @@ class CommandLine(LabTest):  # labels: quick
     def ask(self, exit_code: int, *words: str) -> dict:
         return json.loads(self.say(exit_code, *words, "--json"))
 
-    def assert_error(self, kind: str, *words: str) -> None:
+    def assert_error(self, kind: str, *words: str) -> str:
         """Refused: exit code 1, words for people, and the kind for programs."""
         self.say(1, *words)
         error = self.ask(1, *words)["error"]
         self.assertEqual(error["kind"], kind)
         self.assertTrue(error["what"])
+        return error["what"]
 
     def test_help_has_examples(self) -> None:
         for words in COMMANDS:
@@ -109,6 +110,37 @@ class CommandLine(LabTest):  # labels: quick
         self.assert_port_25("b", "2001:db8:ffff::25", "open", B.other6)
         self.say(0, "grant", "revoke", B.other6, "--json")
         self.assert_port_25("b", "2001:db8:ffff::25", "refused")
+
+    def test_grants_of_a_list(self) -> None:
+        lists = self.edge.file("/run/list.txt")
+        lists.write_text(f"{B.address4} # a comment\n\n{B.prefix6}\n{B.address4}\n")
+        done = self.ask(0, "grant", "import", "/run/list.txt", "--for", "90s", "--budget", "7", "--reason", "ticket 8")
+        self.assertEqual(done, {"opened": 2, "kept": 0, "refused": 0, "examples": []})
+        self.assert_port_25("b", "203.0.113.25", "open")
+        self.assert_port_25("b", "2001:db8:ffff::25", "open")
+        grants = self.ask(0, "grant", "list")["grants"]
+        self.assertEqual([(grant["key"], grant["budget"], grant["reason"]) for grant in grants],
+                         [(f"{B.address4}/32", 7, "ticket 8"), (B.prefix6, 7, "ticket 8")])
+        lists.write_text(f"{B.address4}\n{MAIL4}\n{A.address4}\n")
+        told = self.agent.command("grant", "import", "/run/list.txt", "--for", "60s")
+        self.assertEqual(told.returncode, 1)
+        self.assertEqual(told.stdout, "opened for 1 subscribers; 1 have a grant that lasts longer\n")
+        self.assertEqual(told.stderr, f"1 were refused:\n  {MAIL4} lies in no pool\n")
+        self.assert_port_25("a", "203.0.113.25", "open")
+        self.isp.restart_agent()
+        self.assertEqual(len(self.ask(0, "grant", "list")["grants"]), 3)
+        self.agent.revoke_all()
+
+    def test_lists_that_are_wrong(self) -> None:
+        lists = self.edge.file("/run/list.txt")
+        lists.write_text(f"{B.address4}\n192.0.2.300\n")
+        self.assertIn("/run/list.txt, line 2", self.assert_error("invalid", "grant", "import", "/run/list.txt"))
+        lists.write_text(f"{B.address4}\n192.0.2.0/24\n")
+        self.assert_error("invalid", "grant", "import", "/run/list.txt")
+        lists.write_text(f"{B.address4}\n")
+        self.assert_error("invalid", "grant", "import", "/run/list.txt", "--for", "25h")
+        self.assert_error("unavailable", "grant", "import", "/run/missing.txt")
+        self.assertEqual(self.ask(0, "grant", "list")["grants"], [])
 
     def test_grants_that_are_refused(self) -> None:
         self.assert_error("refused", "grant", "add", MAIL4)

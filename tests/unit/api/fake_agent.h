@@ -96,6 +96,15 @@ public:
         }
         return grant_for({order.address, 32});
     }
+    [[nodiscard]] Result<ImportOutcome> import_grants(const ImportOrder& order) override {
+        calls.push_back("import " + std::to_string(order.addresses.size()) + " from " +
+                        order.addresses.front().text() + " " +
+                        (order.lifetime ? std::to_string(order.lifetime->count()) : "-") + " " +
+                        (order.budget ? std::to_string(*order.budget) + " " : "") + order.reason);
+        return ImportOutcome{.opened = order.addresses.size() - 1,
+                             .kept = 0,
+                             .refused = {{order.addresses.back(), "in no pool"}}};
+    }
     [[nodiscard]] Result<void> revoke_grant(const Address& address, bool kill) override {
         calls.push_back((kill ? "kill " : "revoke ") + address.text());
         return address.family == Family::ipv4 ? Result<void>() : fail(Failure::not_found, "none");

@@ -75,6 +75,24 @@ TEST_F(Routes, OpensAndRevokesGrants) {
                                        "revoke 192.0.2.7", "revoke 2001:db8::1"));
 }
 
+TEST_F(Routes, ImportsGrants) {
+    const Response done = ask("POST", "/v1/grants/import",
+                              R"({"addresses":["192.0.2.7","192.0.2.8/32","2001:db8::1"],
+        "seconds":60,"budget":5,"reason":"r"})");
+    EXPECT_EQ(done.status, 200);
+    EXPECT_EQ(
+        parsed(done),
+        json::parse(R"({"opened":2,"kept":0,"refused":[{"address":"2001:db8::1","why":"in no pool"}]})"));
+    for (const char* wrong :
+         {R"({})", R"({"addresses":"192.0.2.7"})", R"({"addresses":[7]})",
+          R"({"addresses":["192.0.2.0/24"]})", R"({"addresses":["192.0.2.7"],"seconds":0})",
+          R"({"addresses":["192.0.2.7"],"budget":-1})"}) {
+        EXPECT_EQ(ask("POST", "/v1/grants/import", wrong).status, 400) << wrong;
+    }
+    EXPECT_EQ(ask("GET", "/v1/grants/import").status, 400);
+    EXPECT_THAT(agent_.calls, ::testing::ElementsAre("import 3 from 192.0.2.7 60 5 r"));
+}
+
 TEST_F(Routes, AKeyNamesItsSubscriber) {
     EXPECT_EQ(ask("GET", "/v1/grants/192.0.2.1%2F32").status, 200);
     EXPECT_EQ(ask("DELETE", "/v1/grants/192.0.2.7%2F32").status, 204);

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// Many grants at once: each goes its own way to the kernel, all go to the disk together.
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "agent/base/log.h"
+#include "agent/clocks.h"
+#include "agent/daemon.h"
+
+namespace sekisho {
+
+Result<api::ImportOutcome> Daemon::import_grants(const api::ImportOrder& order) {
+    const grants::Now now = read_clocks();
+    api::ImportOutcome outcome;
+    grants::Actions in_force;
+    grants::GrantRequest request{.address = {},
+                                 .lifetime = order.lifetime,
+                                 .budget = order.budget,
+                                 .source = "operator",
+                                 .user = {},
+                                 .reason = order.reason,
+                                 .ends_cool_down = true};
+    for (const Address& address : order.addresses) {
+        request.address = address;
+        grants::Grant granted;
+        auto actions = grants_.open(request, now, granted);
+        if (!actions && actions.error().kind == Failure::invalid && outcome.opened + outcome.kept == 0) {
+            return std::unexpected(actions.error());  // what is wrong is the order
+        }
+        if (!actions) {
+            outcome.refused.push_back({address, actions.error().what});
+            continue;
+        }
+        (actions->empty() ? outcome.kept : outcome.opened)++;
+        if (auto applied = apply_to_kernel(*actions, nullptr); applied) {
+            std::ranges::move(*actions, std::back_inserter(in_force));
+            continue;
+        } else {
+            outcome.opened--;
+            outcome.refused.push_back({address, applied.error().what});
+        }
+        // What the kernel does not hold must not stand in the books.
+        if (auto undone = grants_.revoke(address, now)) {
+            static_cast<void>(apply_to_kernel(*undone, nullptr));
+            std::ranges::move(*undone, std::back_inserter(in_force));
+        }
+    }
+    apply_to_store(in_force);
+    log::info("GRANTS_IMPORTED", "an operator opened the port for a list",
+              {{"opened", std::to_string(outcome.opened)},
+               {"kept", std::to_string(outcome.kept)},
+               {"refused", std::to_string(outcome.refused.size())},
+               {"reason", order.reason}});
+    return outcome;
+}
+
+}  // namespace sekisho
