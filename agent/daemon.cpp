@@ -257,10 +257,30 @@ Result<grants::Grant> Daemon::open(const grants::GrantRequest& request) {
     return granted;
 }
 
-Result<void> Daemon::apply_to_kernel(const grants::Action& action) {
-    if (const auto* put = std::get_if<grants::PutEntry>(&action)) {
-        return dataplane_.put(put->entry);
+namespace {
+
+bool is_for_the_kernel(const grants::Action& action) {
+    return std::holds_alternative<grants::RetireEntry>(action) ||
+           std::holds_alternative<grants::RemoveEntry>(action) ||
+           std::holds_alternative<grants::SetWideExemptions>(action);
+}
+
+}  // namespace
+
+// The keys that the kernel refuses go to `lost`.
+Result<void> Daemon::put_entries(std::span<const grants::KernelEntry> entries, std::vector<Prefix>& lost) {
+    if (entries.size() != 1) {
+        return dataplane_.put_all(entries, lost);
     }
+    auto put = dataplane_.put(entries.front());
+    if (!put) {
+        lost.push_back(entries.front().key);
+    }
+    return put;
+}
+
+// All actions but PutEntry.
+Result<void> Daemon::apply_to_kernel(const grants::Action& action) {
     if (const auto* retire = std::get_if<grants::RetireEntry>(&action)) {
         return dataplane_.retire(retire->key);
     }
@@ -279,18 +299,32 @@ Result<void> Daemon::apply_to_kernel(const grants::Action& action) {
 
 Result<void> Daemon::apply_to_kernel(const grants::Actions& actions, std::vector<Prefix>* failed) {
     Result<void> result;
-    for (const grants::Action& action : actions) {
-        auto applied = apply_to_kernel(action);
-        if (applied) {
-            continue;
-        }
-        kernel_errors_++;
-        if (const auto* put = std::get_if<grants::PutEntry>(&action); put && failed) {
-            failed->push_back(put->entry.key);
-        }
+    const auto note = [&result](const Result<void>& applied) {
         if (result) {
             result = applied;
         }
+    };
+    std::vector<grants::KernelEntry>
+        entries;  // go together as far as nothing else of the kernel's comes between
+    std::vector<Prefix> lost;
+    for (const grants::Action& action : actions) {
+        if (const auto* put = std::get_if<grants::PutEntry>(&action)) {
+            entries.push_back(put->entry);
+            continue;
+        }
+        if (!is_for_the_kernel(action)) {
+            continue;
+        }
+        note(put_entries(entries, lost));
+        entries.clear();
+        const auto applied = apply_to_kernel(action);
+        kernel_errors_ += applied ? 0 : 1;
+        note(applied);
+    }
+    note(put_entries(entries, lost));
+    kernel_errors_ += lost.size();
+    if (failed != nullptr) {
+        failed->insert(failed->end(), lost.begin(), lost.end());
     }
     return result;
 }

@@ -13,7 +13,7 @@ namespace sekisho {
 Result<api::ImportOutcome> Daemon::import_grants(const api::ImportOrder& order) {
     const grants::Now now = read_clocks();
     api::ImportOutcome outcome;
-    grants::Actions in_force;
+    grants::Actions all;
     grants::GrantRequest request{.address = {},
                                  .lifetime = order.lifetime,
                                  .budget = order.budget,
@@ -33,20 +33,20 @@ Result<api::ImportOutcome> Daemon::import_grants(const api::ImportOrder& order) 
             continue;
         }
         (actions->empty() ? outcome.kept : outcome.opened)++;
-        if (auto applied = apply_to_kernel(*actions, nullptr); applied) {
-            std::ranges::move(*actions, std::back_inserter(in_force));
-            continue;
-        } else {
-            outcome.opened--;
-            outcome.refused.push_back({address, applied.error().what});
-        }
-        // What the kernel does not hold must not stand in the books.
-        if (auto undone = grants_.revoke(address, now)) {
-            static_cast<void>(apply_to_kernel(*undone, nullptr));
-            std::ranges::move(*undone, std::back_inserter(in_force));
-        }
+        std::ranges::move(*actions, std::back_inserter(all));
     }
-    apply_to_store(in_force);
+    std::vector<Prefix> lost;
+    const auto applied = apply_to_kernel(all, &lost);
+    for (const Prefix& key : lost) {
+        // What the kernel does not hold must not stand in the books.
+        if (auto undone = grants_.revoke(key.address, now)) {
+            static_cast<void>(apply_to_kernel(*undone, nullptr));
+            std::ranges::move(*undone, std::back_inserter(all));
+        }
+        outcome.opened--;
+        outcome.refused.push_back({key.address, applied.error().what});
+    }
+    apply_to_store(all);
     log::info("GRANTS_IMPORTED", "an operator opened the port for a list",
               {{"opened", std::to_string(outcome.opened)},
                {"kept", std::to_string(outcome.kept)},

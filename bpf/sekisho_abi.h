@@ -173,6 +173,13 @@ struct sekisho_change {
     __u32 result; /* enum sekisho_change_result */
 };
 
+/* put_entries: so many of the map sekisho_changes are put, one after the other. */
+#define SEKISHO_CHANGES 512
+struct sekisho_batch {
+    __u32 count;
+    __u32 reserved;
+};
+
 struct sekisho_sweep {
     __u64 now_ns; /* CLOCK_BOOTTIME */
     __u32 flows;  /* how many are left */

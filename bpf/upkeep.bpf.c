@@ -51,26 +51,58 @@ static __always_inline void update_entry(struct sekisho_entry *entry, const stru
     __sync_fetch_and_or(word_of(entry), FLAG_IN_WORD(change->entry.flags & SETTABLE));
 }
 
+/* What is to be done in one call; the agent fills it. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, SEKISHO_CHANGES);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __type(key, __u32);
+    __type(value, struct sekisho_change);
+} sekisho_changes SEC(".maps");
+
 /* Writes what is known of a key; what the kernel counts stays, unless it is to begin anew. */
+static __always_inline __u32 put(struct sekisho_change *change)
+{
+    struct sekisho_entry *entry = bpf_map_lookup_elem(&sekisho_entries, &change->entry.key);
+
+    if (entry) {
+        update_entry(entry, change);
+        return SEKISHO_CHANGE_DONE;
+    }
+    change->entry.flags &= SETTABLE;
+    change->entry.flows = 0;
+    change->entry.window = 0;
+    return bpf_map_update_elem(&sekisho_entries, &change->entry.key, &change->entry, BPF_NOEXIST)
+               ? SEKISHO_CHANGE_FULL
+               : SEKISHO_CHANGE_MADE;
+}
+
 SEC("syscall")
 int put_entry(struct sekisho_change *context)
 {
     struct sekisho_change change;
-    struct sekisho_entry *entry;
 
     __builtin_memcpy(&change, context, sizeof(change));
-    entry = bpf_map_lookup_elem(&sekisho_entries, &change.entry.key);
-    if (entry) {
-        update_entry(entry, &change);
-        context->result = SEKISHO_CHANGE_DONE;
-        return 0;
-    }
-    change.entry.flags &= SETTABLE;
-    change.entry.flows = 0;
-    change.entry.window = 0;
-    context->result = bpf_map_update_elem(&sekisho_entries, &change.entry.key, &change.entry, BPF_NOEXIST)
-                          ? SEKISHO_CHANGE_FULL
-                          : SEKISHO_CHANGE_MADE;
+    context->result = put(&change);
+    return 0;
+}
+
+static long put_one(__u32 index, void *unused)
+{
+    struct sekisho_change *change = bpf_map_lookup_elem(&sekisho_changes, &index);
+
+    (void)unused;
+    if (!change)
+        return 1;
+    change->result = put(change);
+    return 0;
+}
+
+/* The same for many: a call into the kernel costs more than all it does for one of them. */
+SEC("syscall")
+int put_entries(struct sekisho_batch *context)
+{
+    bpf_loop(context->count, put_one, NULL, 0);
     return 0;
 }
 

@@ -219,7 +219,8 @@ Result<std::optional<std::vector<Count>>> Dataplane::counts(unsigned index) cons
     if (!counts) {
         return std::unexpected(counts.error());
     }
-    return *counts ? std::optional(named(**counts)) : std::nullopt;
+    const std::optional<sekisho_counts>& found = *counts;
+    return found ? std::optional(named(*found)) : std::nullopt;
 }
 
 Result<int> detach_all(const std::filesystem::path& pin_path) {

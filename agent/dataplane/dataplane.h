@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -114,6 +115,10 @@ public:
     // Writes all that is known of a key but what the kernel counts, which goes on unless `entry` begins it
     // anew; in force when it returns. Failure::unavailable if the map is full.
     [[nodiscard]] Result<void> put(const grants::KernelEntry& entry);
+    // The same for many, each with an outcome of its own: `failed` gets the keys of those that couldn't be
+    // written, and the first one's error is returned.
+    [[nodiscard]] Result<void> put_all(std::span<const grants::KernelEntry> entries,
+                                       std::vector<Prefix>& failed);
     // Nothing is open for the key any more. Its recorded connections go on after retire(), and end with
     // remove().
     [[nodiscard]] Result<void> retire(const Prefix& key);
@@ -156,6 +161,8 @@ public:
 
 private:
     struct State;
+    [[nodiscard]] Result<std::uint32_t> bit_of(const Prefix& key) const;
+    [[nodiscard]] Result<void> finish_put(const Prefix& key, std::uint32_t bit, std::uint32_t result);
     void raise_bit(std::uint32_t bit);
     void lower_bit(const Prefix& key);
     explicit Dataplane(std::unique_ptr<State> state);

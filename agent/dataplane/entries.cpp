@@ -121,26 +121,71 @@ void Events::Free::operator()(ring_buffer* ring) const {
 }
 
 Result<void> Dataplane::put(const grants::KernelEntry& entry) {
-    const auto& table = state_->table;
-    const auto bit = table ? table->bit_of(entry.key) : std::nullopt;
+    const auto bit = bit_of(entry.key);
     if (!bit) {
-        return fail(Failure::refused, entry.key.text() + " lies in no pool");
+        return std::unexpected(bit.error());
     }
     sekisho_change change = change_of(entry);
     if (const int error = run(state_->kernel.put_entry(), change); error != 0) {
         return map_error("can't write the entry of " + entry.key.text(), error);
     }
-    if (change.result == SEKISHO_CHANGE_FULL) {
+    return finish_put(entry.key, *bit, change.result);
+}
+
+Result<void> Dataplane::put_all(std::span<const grants::KernelEntry> entries, std::vector<Prefix>& failed) {
+    Result<void> result;
+    const auto fails = [&](const Prefix& key, const Error& error) {
+        failed.push_back(key);
+        if (result) {
+            result = std::unexpected(error);
+        }
+    };
+    const std::span<sekisho_change> changes = state_->kernel.changes();
+    while (!entries.empty()) {
+        std::vector<std::pair<Prefix, std::uint32_t>> asked;  // and the bit
+        for (; !entries.empty() && asked.size() < changes.size(); entries = entries.subspan(1)) {
+            if (const auto bit = bit_of(entries.front().key)) {
+                changes[asked.size()] = change_of(entries.front());
+                changes[asked.size()].result = SEKISHO_CHANGE_ABSENT;
+                asked.emplace_back(entries.front().key, *bit);
+            } else {
+                fails(entries.front().key, bit.error());
+            }
+        }
+        sekisho_batch batch{.count = static_cast<std::uint32_t>(asked.size()), .reserved = 0};
+        const int error = run(state_->kernel.put_entries(), batch);
+        for (std::size_t place = 0; place < asked.size(); place++) {
+            const auto& [key, bit] = asked[place];
+            const Result<void> done = error != 0 ? map_error("can't write the entry of " + key.text(), error)
+                                                 : finish_put(key, bit, changes[place].result);
+            if (!done) {
+                fails(key, done.error());
+            }
+        }
+    }
+    return result;
+}
+
+Result<std::uint32_t> Dataplane::bit_of(const Prefix& key) const {
+    const auto bit = state_->table ? state_->table->bit_of(key) : std::nullopt;
+    if (!bit) {
+        return fail(Failure::refused, key.text() + " lies in no pool");
+    }
+    return *bit;
+}
+
+// What follows from what the kernel answered.
+Result<void> Dataplane::finish_put(const Prefix& key, std::uint32_t bit, std::uint32_t result) {
+    if (result == SEKISHO_CHANGE_FULL || result == SEKISHO_CHANGE_ABSENT) {
         return fail(Failure::unavailable,
-                    "can't write the entry of " + entry.key.text() +
-                        ": the kernel's map of entries is full (" +
+                    "can't write the entry of " + key.text() + ": the kernel's map of entries is full (" +
                         std::to_string(state_->kernel.max_entries()) + ")",
                     "raise dataplane.max_entries, then `sekishod --detach` and start again");
     }
-    if (change.result == SEKISHO_CHANGE_MADE) {
-        raise_bit(*bit);
+    if (result == SEKISHO_CHANGE_MADE) {
+        raise_bit(bit);
     }
-    wake(state_->resting, entry.key.address);
+    wake(state_->resting, key.address);
     return {};
 }
 

@@ -153,6 +153,12 @@ int set_pins(const std::filesystem::path& directory, bpf_object* object, const S
     return failed;
 }
 
+// A map's values in this process's memory, or null.
+void* shared_memory(const bpf_map* map, std::size_t size) {
+    void* memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+    return memory == MAP_FAILED ? nullptr : memory;
+}
+
 }  // namespace
 
 std::string error_text(int error) {
@@ -197,6 +203,7 @@ Kernel::Kernel(Kernel&& other) noexcept
       tc_(std::exchange(other.tc_, nullptr)),
       upkeep_(std::exchange(other.upkeep_, nullptr)),
       state_(std::exchange(other.state_, nullptr)),
+      changes_(std::exchange(other.changes_, nullptr)),
       links_(std::move(other.links_)),
       max_entries_(other.max_entries_),
       notices_(std::move(other.notices_)) {}
@@ -207,6 +214,7 @@ Kernel& Kernel::operator=(Kernel&& other) noexcept {
     std::swap(tc_, other.tc_);
     std::swap(upkeep_, other.upkeep_);
     std::swap(state_, other.state_);
+    std::swap(changes_, other.changes_);
     std::swap(links_, other.links_);
     std::swap(max_entries_, other.max_entries_);
     std::swap(notices_, other.notices_);
@@ -216,6 +224,9 @@ Kernel& Kernel::operator=(Kernel&& other) noexcept {
 Kernel::~Kernel() {
     if (state_ != nullptr) {
         ::munmap(state_, sizeof(sekisho_state));
+    }
+    if (changes_ != nullptr) {
+        ::munmap(changes_, SEKISHO_CHANGES * sizeof(sekisho_change));
     }
     sekisho_xdp__destroy(xdp_);
     sekisho_tc__destroy(tc_);
@@ -268,12 +279,12 @@ Result<void> Kernel::load_objects(const std::filesystem::path& maps, const Datap
         return refused("the kernel refuses the programs that the agent runs", -failed);
     }
     // Not the skeleton's pointer: that of libbpf 1.5 leads elsewhere where the map was there before.
-    void* memory = ::mmap(nullptr, sizeof(sekisho_state), PROT_READ | PROT_WRITE, MAP_SHARED,
-                          bpf_map__fd(xdp_->maps.bss), 0);
-    if (memory == MAP_FAILED) {
+    state_ = static_cast<sekisho_state*>(shared_memory(xdp_->maps.bss, sizeof(sekisho_state)));
+    changes_ = static_cast<sekisho_change*>(
+        shared_memory(upkeep_->maps.sekisho_changes, SEKISHO_CHANGES * sizeof(sekisho_change)));
+    if (state_ == nullptr || changes_ == nullptr) {
         return refused("can't map the tables", errno);
     }
-    state_ = static_cast<sekisho_state*>(memory);
     return {};
 }
 
@@ -313,6 +324,12 @@ int Kernel::events() const {
 
 int Kernel::put_entry() const {
     return bpf_program__fd(upkeep_->progs.put_entry);
+}
+int Kernel::put_entries() const {
+    return bpf_program__fd(upkeep_->progs.put_entries);
+}
+std::span<sekisho_change> Kernel::changes() const {
+    return {changes_, SEKISHO_CHANGES};
 }
 int Kernel::retire_entry() const {
     return bpf_program__fd(upkeep_->progs.retire_entry);

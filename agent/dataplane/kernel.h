@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,6 +19,7 @@ struct sekisho_xdp;
 struct sekisho_tc;
 struct sekisho_upkeep;
 struct sekisho_state;
+struct sekisho_change;
 
 namespace sekisho::dataplane {
 
@@ -54,6 +56,9 @@ public:
     [[nodiscard]] int events() const;
     // The programs of upkeep.bpf.c.
     [[nodiscard]] int put_entry() const;
+    [[nodiscard]] int put_entries() const;
+    // What put_entries() is to do, SEKISHO_CHANGES of them; shared with the kernel.
+    [[nodiscard]] std::span<sekisho_change> changes() const;
     [[nodiscard]] int retire_entry() const;
     [[nodiscard]] int sweep_flows() const;
     [[nodiscard]] int xdp_program(const InterfaceConfig& config) const;
@@ -74,6 +79,7 @@ private:
     sekisho_tc* tc_ = nullptr;
     sekisho_upkeep* upkeep_ = nullptr;
     sekisho_state* state_ = nullptr;
+    sekisho_change* changes_ = nullptr;
     std::filesystem::path links_;
     std::uint32_t max_entries_ = 0;
     std::vector<std::string> notices_;

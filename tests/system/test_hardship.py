@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A full disk, a store that is no store, a kernel that can't: said clearly, and port 25 keeps its state."""
 
+import json
+
 from lab.isp import config_text
 from lab.topology import INTERNET4, SUBSCRIBERS
 from lab_test import LabTest
@@ -80,9 +82,12 @@ class FullDisk(LabTest):
 class FullMap(LabTest):
     """The kernel's map of entries has no room left."""
 
+    def setUp(self) -> None:
+        super().setUp()
+        self.isp.restart_agent(("[grants]", "[dataplane]\nmax_entries = 16\n[grants]"))
+        self.addCleanup(self.agent.revoke_all)
+
     def test_full(self) -> None:
-        self.agent.configure(config_text(("[grants]", "[dataplane]\nmax_entries = 16\n[grants]")))
-        self.agent.start()
         for number in range(16):
             self.agent.ask("grant", "add", f"192.0.2.{40 + number}")
         for words in (("grant", "add", "192.0.2.99"), ("exempt", "add", "192.0.2.99")):
@@ -96,6 +101,19 @@ class FullMap(LabTest):
         self.agent.ask("grant", "revoke", "192.0.2.41")
         self.policy("allow", self.login_event(A.address4))
         self.assert_port_25("a", INTERNET4, "open")
+        self.agent.kill()
+        self.agent.start()
+        self.assertEqual(len(self.agent.ask("grant", "list")["grants"]), 16)
+
+    def test_a_list_that_does_not_fit(self) -> None:
+        """What finds room is opened, the others are told, and the books hold what the kernel holds."""
+        done = self.agent.command("grant", "import", "-", "--json",
+                                  text="".join(f"192.0.2.{number}\n" for number in range(1, 201)))
+        told = json.loads(done.stdout)
+        self.assertEqual((done.returncode, told["opened"], told["kept"], told["refused"]), (1, 16, 0, 184), done.stderr)
+        self.assertEqual(len(told["examples"]), 20)
+        self.assertIn("map of entries is full", done.stderr)
+        self.assertEqual(len(self.agent.ask("grant", "list")["grants"]), 16)
         self.agent.kill()
         self.agent.start()
         self.assertEqual(len(self.agent.ask("grant", "list")["grants"]), 16)
