@@ -154,7 +154,8 @@ TEST_P(Hitters, AreEstimatedInAFlood) {
         options.data_size_in = static_cast<__u32>(frame.size());
         options.repeat = sent;
         ASSERT_EQ(bpf_prog_test_run_opts(Programs::get().descriptor(GetParam()), &options), 0);
-        EXPECT_NEAR(static_cast<double>(hitters().at(mapped(flooding)).packets), sent, sent / 20.0) << flooding;
+        EXPECT_NEAR(static_cast<double>(hitters().at(mapped(flooding)).packets), sent, sent / 20.0)
+            << flooding;
         const auto packets = [this] {
             const auto all = hitters();
             return all.contains(mapped(reset4)) ? all.at(mapped(reset4)).packets : 0;
@@ -174,7 +175,7 @@ TEST_P(Hitters, TheHeavyOneOutlivesAFloodOfStrangers) {
     }
     const auto all = hitters();
     ASSERT_TRUE(all.contains(mapped(drop4)));
-    EXPECT_GE(all.at(mapped(drop4)).packets, 20'000U);
+    EXPECT_GE(all.at(mapped(drop4)).packets, 19'000U) << "an estimate";
     EXPECT_GT(all.size(), SEKISHO_HITTERS / 2);
 }
 
