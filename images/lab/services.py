@@ -52,7 +52,7 @@ def start_dns(lab: Lab) -> None:
                + f"{DOWN_DOMAIN}. IN MX 10 mx.{DOWN_DOMAIN}.\nmx.{DOWN_DOMAIN}. IN A {DOWN4}\n")
     mail.run("install", "-d", "-o", "nsd", "-g", "nsd", "/run/nsd", "/var/lib/nsd")
     mail.run("nsd", "-c", "/etc/nsd/nsd.conf")
-    await_true(lambda: accepts(mail, MAIL4, 53), "DNS server on the mail host")
+    await_true(lambda: accepts(mail, MAIL4, 53), "DNS server on the mail host", 30)
 
 
 def start_postfix(lab: Lab, host: str, domain: str, name: str, address4: str, address6: str, relay_for: str) -> None:
