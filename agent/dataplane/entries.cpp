@@ -167,7 +167,8 @@ Result<void> Dataplane::put_all(std::span<const grants::KernelEntry> entries, st
 }
 
 Result<std::uint32_t> Dataplane::bit_of(const Prefix& key) const {
-    const auto bit = state_->table ? state_->table->bit_of(key) : std::nullopt;
+    const auto& table = state_->table;
+    const auto bit = table ? table->bit_of(key) : std::nullopt;
     if (!bit) {
         return fail(Failure::refused, key.text() + " lies in no pool");
     }

@@ -116,6 +116,7 @@ constexpr std::uint8_t segments_of_tcp6 = 4;
 
 Socket raw_line(const char* interface) {
     Socket line(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0));
+    require(line.get() >= 0, "a raw socket");
     sockaddr_ll address{};
     address.sll_family = AF_PACKET;
     address.sll_ifindex = static_cast<int>(if_nametoindex(interface));
