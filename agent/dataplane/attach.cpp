@@ -243,8 +243,7 @@ std::string why_not(const Interface& interface, const std::string& mode, int err
             // veth_xdp_set() of the kernel, and drivers that want a queue for each CPU to send answers from.
             return "too few queues: `ethtool -l " + interface.name +
                    "`; XDP needs a transmit queue for each CPU, and a veth as many receive queues as its "
-                   "peer "
-                   "has transmit queues";
+                   "peer has transmit queues";
         case ERANGE:
             return "the MTU is too large for the driver's XDP: `ip link set " + interface.name + " mtu 1500`";
         default:

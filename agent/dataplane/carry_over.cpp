@@ -96,18 +96,14 @@ void copy_counts(const std::filesystem::path& layout, const Kernel& kernel) {
     const Descriptor old(bpf_obj_get((layout / "sekisho_counts").c_str()));
     const int cpus = libbpf_num_possible_cpus();
     const std::uint32_t each = value_size(old.get());
-    if (cpus < 0 || each % sizeof(sekisho_count) != 0) {
-        return;
+    const bool by_slot = each >= std::size(sekisho_counts{}.at) * sizeof(sekisho_count);
+    if (cpus < 0 || each % sizeof(sekisho_count) != 0 || (each != sizeof(sekisho_count) && !by_slot)) {
+        return;  // copied before, by somebody who didn't come to the end, or of nobody's making
     }
     std::vector<sekisho_counts> carried(static_cast<std::size_t>(cpus));
-    if (each == sizeof(sekisho_count)) {
-        for (std::uint32_t place = 0; place < SEKISHO_COUNTS; place++) {
-            add_counts(old.get(), place, place, each, carried);
-        }
-    } else if (each >= std::size(sekisho_counts{}.at) * sizeof(sekisho_count)) {
-        for (std::uint32_t slot = 0; slot < SEKISHO_SLOTS; slot++) {
-            add_counts(old.get(), slot, 0, each, carried);
-        }
+    const std::uint32_t elements = by_slot ? SEKISHO_SLOTS : SEKISHO_COUNTS;
+    for (std::uint32_t element = 0; element < elements; element++) {
+        add_counts(old.get(), element, by_slot ? 0 : element, each, carried);
     }
     const std::uint32_t rest = 0;
     bpf_map_update_elem(kernel.counts(), &rest, carried.data(), BPF_ANY);

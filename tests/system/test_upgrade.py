@@ -64,6 +64,13 @@ class Upgrade(LabTest):  # labels: quick
             self.assertEqual(after["id"], before[line.interface]["id"], "the same link")
             self.assertNotEqual(after["prog_id"], before[line.interface]["prog_id"], "another program")
         self.assertEqual(self.edge.run("ls", PINS).stdout.split(), [self.layout])
+        # What one left that didn't come to the end takes nothing away.
+        carried = self.blocked()
+        self.agent.stop()
+        self.edge.run("mkdir", "-p", f"{PINS}/v1/links")
+        self.agent.start()
+        self.assertGreaterEqual(self.blocked(), carried)
+        self.assertEqual(self.edge.run("ls", PINS).stdout.split(), [self.layout])
 
     def blocked(self) -> int:
         return sum(item["packets"] for item in self.agent.ask("status")["counts"] if item["reason"] == "not_granted")
