@@ -184,10 +184,13 @@ void Daemon::attach(const links::Link& link, const InterfaceConfig& interface) {
             log::error("INTERFACE_NOT_ATTACHED", attached.error().what,
                        {{"remedy", attached.error().remedy}});
         }
-        seen = {.link = link, .side = interface.side, .trouble = attached.error()};
+        seen = {.link = link,
+                .side = interface.side,
+                .fast_path = interface.fast_path,
+                .trouble = attached.error()};
         return;
     }
-    seen = {.link = link, .side = interface.side, .trouble = std::nullopt};
+    seen = {.link = link, .side = interface.side, .fast_path = interface.fast_path, .trouble = std::nullopt};
     log::info("INTERFACE_ATTACHED", attached->why,
               {{"interface", link.name},
                {"index", link.index},
@@ -208,6 +211,7 @@ void Daemon::verify_interfaces() {
         }
         attach(seen.link, *interface);
     }
+    refresh_fast_path();
 }
 
 void Daemon::link_gone(const links::Link& link) {

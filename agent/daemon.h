@@ -72,6 +72,7 @@ private:
     struct Seen {
         links::Link link;
         Side side = Side::subscriber;
+        bool fast_path = false;        // wanted
         std::optional<Error> trouble;  // why it could not be attached
     };
 
@@ -85,6 +86,7 @@ private:
     // What was counted of an interface, where it is counted apart.
     [[nodiscard]] std::optional<std::vector<api::Count>> counts_of(unsigned index) const;
     void check_interfaces(std::vector<api::Check>& checks) const;
+    void check_fast_path(std::vector<api::Check>& checks) const;
     void check_tunnels(std::vector<api::Check>& checks) const;
     void check_foreign_dynamic(std::vector<api::Check>& checks) const;
     // For `status`: "enforcing", "monitoring" (no pool blocks), "incomplete" (interfaces without a program),
@@ -109,6 +111,12 @@ private:
     void attach(const links::Link& link, const InterfaceConfig& interface);
     // Attaches anew what others have taken off, and tries again what could not be attached.
     void verify_interfaces();
+    // Tells the kernel which interfaces take frames from the fast path; they can begin and cease to.
+    void refresh_fast_path();
+    // "off", "on", or "stack" where it is wanted and can't be.
+    [[nodiscard]] std::string fast_path_of(const dataplane::Attachment& attachment) const;
+    // The names of those that packets which come in by this one may leave by.
+    [[nodiscard]] std::string ways_out(unsigned index) const;
 
     // Grants or refuses what a login asks for.
     Result<grants::Grant> login(const grants::LoginEvent& event);
@@ -146,6 +154,7 @@ private:
     std::chrono::steady_clock::time_point sweep_flows_at_;
     std::size_t flows_ = 0;  // recorded, when they were last swept
     std::optional<ListFile> foreign_file_;
+    Error fast_path_trouble_;               // why it is off, though wanted
     std::optional<Error> foreign_trouble_;  // why the file's last state is not in force
     std::size_t foreign_prefixes_ = 0;
     std::uint64_t overrun_count_ = 0;

@@ -32,6 +32,7 @@ void Daemon::check_interfaces(std::vector<api::Check>& checks) const {
                               .remedy = std::move(check.remedy)});
         }
     }
+    check_fast_path(checks);
     for (const auto& [index, seen] : seen_) {
         if (seen.trouble) {
             checks.push_back({.name = "attached-" + seen.link.name,
@@ -68,6 +69,7 @@ std::vector<api::InterfaceStatus> Daemon::interfaces() const {
                         .mode = attachment.mode,
                         .why = attachment.why,
                         .program = attachment.program,
+                        .fast_path = fast_path_of(attachment),
                         .attached = true,
                         .counts = counts_of(attachment.index)});
     }
@@ -80,6 +82,7 @@ std::vector<api::InterfaceStatus> Daemon::interfaces() const {
                             .mode = {},
                             .why = seen.trouble->what,
                             .program = 0,
+                            .fast_path = "off",
                             .attached = false,
                             .counts = {}});
         }

@@ -21,6 +21,7 @@ static __always_inline void dissect_frame(struct frame *frame, __u8 how, struct 
 /* How a program judges; each combination that is needed is a program of its own. */
 #define JUDGE_BARE 1     /* frames begin with IP */
 #define JUDGE_VALIDATE 2 /* sources must lie in a pool */
+#define JUDGE_FORWARD 4  /* what passes takes the fast path (XDP) */
 
 /* A verdict in one number, with the packet's length. */
 static __always_inline __u64 judged(struct decision decision, __u32 length)
@@ -36,10 +37,13 @@ static __always_inline __u32 length_of(__u64 judged)
     return judged >> 32;
 }
 
-/* Whether the verdict sends the packet back as something else. */
+/* Beside a verdict, on its way to who acts: the answer goes back in the tunnel that the segment came in. */
+#define IN_TUNNEL 0x80
+
+/* Whether the verdict sends the packet back as something else, in a tunnel or not. */
 static __always_inline bool is_answer(__u8 verdict)
 {
-    return verdict == SEKISHO_RESET || verdict == SEKISHO_PROHIBIT;
+    return (verdict & ~IN_TUNNEL) == SEKISHO_RESET || (verdict & ~IN_TUNNEL) == SEKISHO_PROHIBIT;
 }
 
 /* No verdict yet. */
@@ -113,7 +117,7 @@ __attribute__((noinline)) __u64 judge_tunnel(program_context *context, __u8 how)
         if (is_blocked(decision))
             note_blocked(index, &outer, &inner);
         if (is_answer(decision.verdict))
-            decision.verdict = SEKISHO_DROP; /* the answer would have to go back in a tunnel of its own */
+            decision.verdict |= IN_TUNNEL;
     }
     return judged(decision, frame.length);
 }
@@ -205,7 +209,7 @@ static __always_inline struct decision judge_all(program_context *context, __u8 
     struct decision decision;
     __u64 verdict;
 
-    if (!how && judge_at_sight(context, counts, &decision, length))
+    if (!(how & (JUDGE_VALIDATE | JUDGE_BARE)) && judge_at_sight(context, counts, &decision, length))
         return decision;
     verdict = judge_closely(context, how);
     *length = length_of(verdict);

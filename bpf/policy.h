@@ -459,6 +459,14 @@ static __always_inline bool is_inbound(const struct packet *packet, const struct
     return packet->found == SEGMENT && is_enforced(table, packet->destination_port);
 }
 
+/* Whether a reply is one that may not be: `own` is the verdict on what would have asked for it. */
+static __always_inline bool is_refused_reply(const struct sekisho_table *table, struct decision own)
+{
+    return is_blocked(own) || (table->inbound_replies == SEKISHO_REPLIES_DESIGNATED &&
+                               (own.reason == SEKISHO_REASON_EXEMPT || own.reason == SEKISHO_REASON_FLOW ||
+                                is_open(own.reason)));
+}
+
 /* Makes of a segment what its receiver would answer, opening nothing. */
 static __always_inline void turn_around(struct packet *segment)
 {
@@ -498,7 +506,7 @@ static __always_inline struct decision decide_uplink(struct packet *packet, cons
     find_segments(table, packet, &from, &to);
     pool = segment_at(table, from);
     own = decide_between(packet, packet, table, from, to);
-    if (reply && is_blocked(own))
+    if (reply && is_refused_reply(table, own))
         decision.reason = SEKISHO_REASON_UPLINK_REPLY;
     else if (inbound && pool->flags & SEKISHO_SEGMENT_CLOSED && own.reason != SEKISHO_REASON_DESIGNATED &&
              own.reason != SEKISHO_REASON_EXEMPT)

@@ -40,7 +40,7 @@ enum sekisho_verdict {
     SEKISHO_RESET = 3,
     SEKISHO_PROHIBIT = 4,
     SEKISHO_EXPLAIN = 5,  /* reserved */
-    SEKISHO_FORWARD = 6,  /* reserved */
+    SEKISHO_FORWARD = 6,  /* passed, by the fast path */
     SEKISHO_VERDICTS = 8, /* size of the counters' rows */
 };
 
@@ -186,6 +186,13 @@ struct sekisho_sweep {
     __u32 ended;  /* how many were forgotten */
 };
 
+/* What comes from enforced ports on the uplink side. */
+enum sekisho_replies {
+    SEKISHO_REPLIES_OFF = 0,        /* passes */
+    SEKISHO_REPLIES_STRICT = 1,     /* passes to who may ask there */
+    SEKISHO_REPLIES_DESIGNATED = 2, /* passes from designated servers only */
+};
+
 enum sekisho_segment_flag {
     SEKISHO_SEGMENT_POOL = 1,       /* its addresses are subscribers' */
     SEKISHO_SEGMENT_DESIGNATED = 2, /* everybody may reach its addresses */
@@ -245,7 +252,7 @@ struct sekisho_table {
     __u32 answers_per_second;   /* limit of answers per CPU */
     __u32 icmp_source4;         /* source of ICMP answers, network order; 0: the destination asked for */
     __u32 icmp_source6[4];
-    __u32 inbound_replies; /* 1: judge what comes from enforced ports on the uplink side */
+    __u32 inbound_replies; /* enum sekisho_replies */
     __u32 window_s;        /* length of a budget's window in seconds; 0: there are none */
     __u32 window_limit;    /* new connections in one, at most 65,000 */
     __u32 flow_limit;      /* connections of one subscriber at once, at most 65,000; 0: none are recorded */

@@ -6,6 +6,7 @@
 typedef struct __sk_buff program_context;
 
 #include "judge.h"
+#include "tunnel.h"
 
 static __always_inline __u32 interface_of(const program_context *context)
 {
@@ -23,6 +24,11 @@ static __always_inline __u32 frame_length(program_context *context)
 static __always_inline int frame_load(program_context *context, __u32 offset, void *to, __u32 size)
 {
     return bpf_skb_load_bytes(context, offset, to, size);
+}
+
+static __always_inline int frame_store(program_context *context, __u32 offset, const void *from, __u32 size)
+{
+    return bpf_skb_store_bytes(context, offset, from, size, BPF_F_RECOMPUTE_CSUM | BPF_F_INVALIDATE_HASH);
 }
 
 static __always_inline struct frame frame_of(program_context *context)
@@ -50,8 +56,8 @@ static __always_inline bool is_partial(struct __sk_buff *skb, const struct packe
  * Leaves of the packet what comes before IP, and room for an IP header without options and a TCP header at
  * `l4`. Sets *partial: see is_partial(). 0, or negative.
  */
-static __always_inline int make_room(struct __sk_buff *skb, const struct packet *packet, __u32 l4,
-                                     bool *partial)
+static __always_inline int make_room(struct __sk_buff *skb, const struct packet *packet,
+                                     const struct shell *shell, __u32 l4, bool *partial)
 {
     __u32 options = packet->l4 - l4;
 
@@ -63,9 +69,10 @@ static __always_inline int make_room(struct __sk_buff *skb, const struct packet 
     /*
      * The octets behind the IP header go, and the TCP header stays where the stack knows it: there it
      * completes the checksum, and before it nothing may be cut. Refused behind a tag in the frame, and for
-     * over 4,095 octets.
+     * over 4,095 octets. (The first IP header is a tunnel's where there is one.)
      */
-    if (!bpf_skb_adjust_room(skb, -(__s32)options, BPF_ADJ_ROOM_NET, BPF_F_ADJ_ROOM_NO_CSUM_RESET))
+    if (!shell->carried &&
+        !bpf_skb_adjust_room(skb, -(__s32)options, BPF_ADJ_ROOM_NET, BPF_F_ADJ_ROOM_NO_CSUM_RESET))
         return 0;
     return *partial ? -1 : (int)bpf_skb_change_tail(skb, l4 + sizeof(struct tcp_header), 0);
 }
@@ -81,17 +88,6 @@ static __always_inline int exchange_macs(struct __sk_buff *skb)
     return bpf_skb_store_bytes(skb, 0, exchanged, sizeof(exchanged), BPF_F_RECOMPUTE_CSUM);
 }
 
-/* Makes PPPoE, if there is any, say that it carries `size` octets: 0, or negative. */
-static __always_inline int set_pppoe_length(struct __sk_buff *skb, const struct packet *packet, __u32 size)
-{
-    __be16 length = bpf_htons(packet->ppp + size);
-
-    if (!packet->ppp)
-        return 0;
-    return bpf_skb_store_bytes(skb, packet->l3 - packet->ppp - sizeof(length), &length, sizeof(length),
-                               BPF_F_RECOMPUTE_CSUM);
-}
-
 static __always_inline void dissect_frame(struct frame *frame, __u8 how, struct packet *packet)
 {
     struct __sk_buff *skb = frame->context;
@@ -105,15 +101,14 @@ static __always_inline void dissect_frame(struct frame *frame, __u8 how, struct 
         dissect(frame, sizeof(ethernet), bpf_ntohs(ethernet.h_proto), skb->vlan_present ? 1 : 0, packet);
 }
 
-/* Whether the packet gets an answer; what it holds is dissected then. */
 static __always_inline bool is_answered(struct __sk_buff *skb, __u8 how, const struct sekisho_table *table,
-                                        struct packet *packet)
+                                        struct packet *packet, const __u8 found)
 {
     struct frame frame = frame_of(skb);
     struct ethhdr ethernet ALIGNED;
 
     dissect_frame(&frame, how, packet);
-    if (packet->found != SEGMENT || !may_answer(packet))
+    if (packet->found != found || !may_answer(packet))
         return false;
     if (!(how & JUDGE_BARE) &&
         (read_at(&frame, 0, &ethernet, sizeof(ethernet)) || !is_for_us(&ethernet, skb->ifindex)))
@@ -121,33 +116,53 @@ static __always_inline bool is_answered(struct __sk_buff *skb, __u8 how, const s
     return answer_allowed(table, packet);
 }
 
+/* Writes the reset for a segment behind its shell: 0, or negative. */
+static __always_inline int write_reset(struct __sk_buff *skb, __u8 how, const struct packet *packet,
+                                       const struct shell *shell)
+{
+    __u32 header = packet->version == 4 ? sizeof(struct reset4) : sizeof(struct reset6);
+    bool partial;
+
+    if (make_room(skb, packet, shell, packet->l3 + header - sizeof(struct tcp_header), &partial) ||
+        (!(how & JUDGE_BARE) && exchange_macs(skb)) || set_pppoe_length(skb, shell, header))
+        return -1;
+    if (packet->version == 4) {
+        struct reset4 answer ALIGNED;
+
+        fill_reset4(packet, &answer, partial);
+        return frame_store(skb, packet->l3, &answer, sizeof(answer));
+    } else {
+        struct reset6 answer ALIGNED;
+
+        fill_reset6(packet, &answer, partial);
+        return frame_store(skb, packet->l3, &answer, sizeof(answer));
+    }
+}
+
 /* Turns the packet into a reset, if it may be answered: 0, or else it must be dropped. */
 __attribute__((noinline)) int reset(struct __sk_buff *skb, __u8 how)
 {
     const struct sekisho_table *table = current_table();
     struct packet packet = {};
-    __u32 header;
-    bool partial;
+    struct shell shell;
 
-    if (!table || !is_answered(skb, how, table, &packet))
+    if (!table || !is_answered(skb, how, table, &packet, SEGMENT))
         return -1;
-    header = packet.version == 4 ? sizeof(struct reset4) : sizeof(struct reset6);
-    if (make_room(skb, &packet, packet.l3 + header - sizeof(struct tcp_header), &partial) ||
-        (!(how & JUDGE_BARE) && exchange_macs(skb)) || set_pppoe_length(skb, &packet, header))
+    shell = shell_of(&packet);
+    return write_reset(skb, how, &packet, &shell);
+}
+
+/* The same for what a tunnel carries. */
+__attribute__((noinline)) int reset_in_tunnel(struct __sk_buff *skb, __u8 how, __u64 tunnel)
+{
+    struct frame frame = frame_of(skb);
+    struct shell shell = TUNNEL_SHELL(tunnel);
+    struct packet packet = {};
+
+    if (!dissect_carried(&frame, tunnel, &packet) || write_reset(skb, how, &packet, &shell))
         return -1;
-    if (packet.version == 4) {
-        struct reset4 answer ALIGNED;
-
-        fill_reset4(&packet, &answer, partial);
-        return bpf_skb_store_bytes(skb, packet.l3, &answer, sizeof(answer),
-                                   BPF_F_RECOMPUTE_CSUM | BPF_F_INVALIDATE_HASH);
-    } else {
-        struct reset6 answer ALIGNED;
-
-        fill_reset6(&packet, &answer, partial);
-        return bpf_skb_store_bytes(skb, packet.l3, &answer, sizeof(answer),
-                                   BPF_F_RECOMPUTE_CSUM | BPF_F_INVALIDATE_HASH);
-    }
+    return turn_tunnel(skb, tunnel, shell.l3,
+                       packet.version == 4 ? sizeof(struct reset4) : sizeof(struct reset6));
 }
 
 /*
@@ -192,37 +207,81 @@ static __always_inline __s64 cut_to_quote(struct __sk_buff *skb, const struct pa
     return sum_between(skb, packet->l3, packet->l4 + sizeof(struct tcp_header));
 }
 
+/*
+ * Writes the ICMP message for a segment behind its shell; with a tunnel, whose header is put before it: 0, or
+ * negative.
+ */
+static __always_inline int write_prohibit(struct __sk_buff *skb, __u8 how, const struct packet *packet,
+                                          const struct shell *shell, __u64 tunnel)
+{
+    const struct sekisho_table *table = current_table();
+    __u32 quote = quote_of(packet);
+    __s64 sum;
+
+    if (!table)
+        return -1;
+    sum = quote ? cut_to_quote(skb, packet) : -1;
+    if (sum < 0)
+        return -1;
+    if (packet->version == 4) {
+        struct prohibit4 answer ALIGNED;
+
+        fill_prohibit4(packet, table, quote, sum, &answer);
+        return move_shell(skb, how, sizeof(answer)) ||
+               (tunnel && turn_tunnel(skb, tunnel, shell->l3 + sizeof(answer), sizeof(answer) + quote)) ||
+               set_pppoe_length(skb, shell, sizeof(answer) + quote) ||
+               frame_store(skb, packet->l3, &answer, sizeof(answer));
+    } else {
+        struct prohibit6 answer ALIGNED;
+
+        fill_prohibit6(packet, table, quote, sum, &answer);
+        return move_shell(skb, how, sizeof(answer)) ||
+               (tunnel && turn_tunnel(skb, tunnel, shell->l3 + sizeof(answer), sizeof(answer) + quote)) ||
+               set_pppoe_length(skb, shell, sizeof(answer) + quote) ||
+               frame_store(skb, packet->l3, &answer, sizeof(answer));
+    }
+}
+
 /* Turns the packet into an ICMP message, as reset() does. */
 __attribute__((noinline)) int prohibit(struct __sk_buff *skb, __u8 how)
 {
     const struct sekisho_table *table = current_table();
     struct packet packet = {};
-    __u32 quote;
-    __s64 sum;
+    struct shell shell;
 
-    if (!table || !is_answered(skb, how, table, &packet))
+    if (!table || !is_answered(skb, how, table, &packet, SEGMENT))
         return -1;
-    quote = quote_of(&packet);
-    sum = quote ? cut_to_quote(skb, &packet) : -1;
-    if (sum < 0)
-        return -1;
-    if (packet.version == 4) {
-        struct prohibit4 answer ALIGNED;
+    shell = shell_of(&packet);
+    return write_prohibit(skb, how, &packet, &shell, 0);
+}
 
-        fill_prohibit4(&packet, table, quote, sum, &answer);
-        return move_shell(skb, how, sizeof(answer)) ||
-               set_pppoe_length(skb, &packet, sizeof(answer) + quote) ||
-               bpf_skb_store_bytes(skb, packet.l3, &answer, sizeof(answer),
-                                   BPF_F_RECOMPUTE_CSUM | BPF_F_INVALIDATE_HASH);
+/* The same for what a tunnel carries. */
+__attribute__((noinline)) int prohibit_in_tunnel(struct __sk_buff *skb, __u8 how, __u64 tunnel)
+{
+    struct frame frame = frame_of(skb);
+    struct shell shell = TUNNEL_SHELL(tunnel);
+    struct packet packet = {};
+
+    if (!dissect_carried(&frame, tunnel, &packet))
+        return -1;
+    return write_prohibit(skb, how, &packet, &shell, tunnel);
+}
+
+/* Turns the packet into the answer that the verdict says, and the verdict into what became of it. */
+static __always_inline void answer(struct __sk_buff *skb, __u8 how, struct decision *decision)
+{
+    const bool resets = (decision->verdict & ~IN_TUNNEL) == SEKISHO_RESET;
+    int failed;
+
+    if (decision->verdict & IN_TUNNEL) {
+        __u64 tunnel = answerable_tunnel(skb, how);
+
+        failed =
+            !tunnel || (resets ? reset_in_tunnel(skb, how, tunnel) : prohibit_in_tunnel(skb, how, tunnel));
     } else {
-        struct prohibit6 answer ALIGNED;
-
-        fill_prohibit6(&packet, table, quote, sum, &answer);
-        return move_shell(skb, how, sizeof(answer)) ||
-               set_pppoe_length(skb, &packet, sizeof(answer) + quote) ||
-               bpf_skb_store_bytes(skb, packet.l3, &answer, sizeof(answer),
-                                   BPF_F_RECOMPUTE_CSUM | BPF_F_INVALIDATE_HASH);
+        failed = resets ? reset(skb, how) : prohibit(skb, how);
     }
+    decision->verdict = failed ? SEKISHO_DROP : resets ? SEKISHO_RESET : SEKISHO_PROHIBIT;
 }
 
 /* Judges what comes from subscribers, and acts. */
@@ -235,9 +294,8 @@ static __always_inline int judge_skb(struct __sk_buff *skb, __u8 how)
     if (!counts)
         return TC_ACT_UNSPEC; /* there is a place for each slot */
     decision = judge_all(skb, how, counts, &length);
-    if ((decision.verdict == SEKISHO_RESET && reset(skb, how)) ||
-        (decision.verdict == SEKISHO_PROHIBIT && prohibit(skb, how)))
-        decision.verdict = SEKISHO_DROP;
+    if (is_answer(decision.verdict))
+        answer(skb, how, &decision);
     count(counts, decision, length);
     if (decision.verdict == SEKISHO_PASS || decision.verdict == SEKISHO_MONITOR)
         return TC_ACT_UNSPEC;

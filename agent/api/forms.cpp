@@ -65,6 +65,7 @@ void tag_invoke(const json::value_from_tag&, json::value& to, const InterfaceSta
           {"mode", from.mode},
           {"why", from.why},
           {"program", from.program},
+          {"fast_path", from.fast_path},
           {"attached", from.attached},
           {"counts", from.counts ? json::value_from(*from.counts) : json::value(nullptr)}};
 }

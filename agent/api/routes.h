@@ -75,6 +75,7 @@ struct InterfaceStatus {
     std::string mode;    // "xdp", "xdp-generic", "tcx", "clsact"; empty where attaching failed
     std::string why;
     std::uint32_t program = 0;
+    std::string fast_path = "off";  // or "on", or "stack": wanted, but packets go by the stack
     bool attached = false;
     // What was judged since the agent attached it; nothing where it isn't counted apart.
     std::optional<std::vector<Count>> counts;

@@ -23,7 +23,7 @@ constexpr std::array<std::string_view, 2> sides = {"subscriber", "uplink"};
 constexpr std::array<std::string_view, 5> attaches = {"auto", "xdp", "xdp-generic", "tc", "clsact"};
 constexpr std::array<std::string_view, 2> tunnels = {"pass", "inspect"};
 constexpr std::array<std::string_view, 2> validations = {"off", "pool"};
-constexpr std::array<std::string_view, 2> replies = {"off", "strict"};
+constexpr std::array<std::string_view, 3> replies = {"off", "strict", "designated"};
 constexpr std::array<std::string_view, 2> inbounds = {"pass", "block"};
 constexpr std::array<std::string_view, 2> foreign_actions = {"monitor", "drop"};
 constexpr std::array<std::string_view, 4> actions = {"monitor", "drop", "reset", "prohibit"};
@@ -58,7 +58,7 @@ void read_dataplane(TomlTable& table, DataplaneConfig& config) {
     }
     set_source(table, "icmp_source_ipv4", Family::ipv4, config.icmp_source_ipv4);
     set_source(table, "icmp_source_ipv6", Family::ipv6, config.icmp_source_ipv6);
-    config.inbound_replies = table.choice("inbound_replies", words(replies)).value_or(1) == 1;
+    set(config.inbound_replies, table.choice("inbound_replies", words(replies)));
     if (const auto ports = table.integers("ports", 1, 65535)) {
         if (ports->empty() || ports->size() > 8) {
             table.complain("ports", "must name 1 to 8 ports", "ports = [25]");
@@ -98,6 +98,12 @@ InterfaceConfig read_interface(TomlTable& table) {
     if (config.validate_source && config.side == Side::uplink) {
         table.complain("source_validation", "can't be \"pool\" on the uplink side",
                        "sources in a pool come from subscribers; leave it out there");
+    }
+    set(config.fast_path, table.boolean("fast_path"));
+    if (config.fast_path && config.attach != Attach::automatic && config.attach != Attach::xdp) {
+        table.complain("fast_path",
+                       "needs native XDP, and attach says " + std::string(to_string(config.attach)),
+                       R"(set attach = "auto" or "xdp", or leave fast_path out)");
     }
     return config;
 }

@@ -18,6 +18,7 @@ namespace sekisho {
 
 enum class Side : std::uint8_t { subscriber, uplink };
 enum class Attach : std::uint8_t { automatic, xdp, xdp_generic, tc, clsact };
+enum class Replies : std::uint8_t { off, strict, designated };
 enum class Tunnels : std::uint8_t { pass, inspect };
 enum class Action : std::uint8_t { monitor, drop, reset, prohibit };
 
@@ -36,7 +37,7 @@ struct DataplaneConfig {
     std::chrono::seconds flow_idle{900};        // without a packet, until one is forgotten
     std::optional<Address> icmp_source_ipv4;    // of "prohibit"; none: the destination that was asked for
     std::optional<Address> icmp_source_ipv6;
-    bool inbound_replies = true;  // "strict": on the uplink side, replies from enforced ports are judged
+    Replies inbound_replies = Replies::strict;  // from enforced ports, on the uplink side
 };
 
 // [[interface]]: the first whose name (fnmatch pattern) fits says what an interface is.
@@ -46,6 +47,7 @@ struct InterfaceConfig {
     Attach attach = Attach::automatic;
     Tunnels tunnels = Tunnels::pass;  // IPv4 in IPv6, IPv6 in IPv4
     bool validate_source = false;     // "source_validation": what comes from no pool is dropped
+    bool fast_path = false;           // what passes is routed by the program, past the stack and netfilter
 };
 
 // [[pool]]: prefixes whose addresses are subscribers'.

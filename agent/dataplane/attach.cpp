@@ -273,7 +273,8 @@ std::expected<Attachment, std::string> try_mode(const Kernel& kernel, const Inte
                           .side = config.side,
                           .mode = mode,
                           .why = {},
-                          .program = program_id(program_of(kernel, interface, config, mode))};
+                          .program = program_id(program_of(kernel, interface, config, mode)),
+                          .fast_path = config.fast_path && mode == "xdp"};
     int error = attach_as(kernel, interface, config, mode);
     // A pin can be that of a device which has moved away and left its number to this one.
     if (error == 0 && !is_attached(attachment)) {

@@ -149,6 +149,20 @@ Result<Attachment> Dataplane::attach(const Interface& interface, const Interface
     return attachment;
 }
 
+Result<void> Dataplane::set_frame_takers(const std::set<unsigned>& takers) {
+    for (auto& [index, attachment] : state_->attachments) {
+        attachment.takes_frames = attachment.mode == "xdp" && takers.contains(index);
+        if (!attachment.takes_frames) {
+            bpf_map_delete_elem(state_->kernel.forwarding(), &index);
+        } else if (bpf_map_update_elem(state_->kernel.forwarding(), &index, &index, BPF_ANY) != 0) {
+            attachment.takes_frames = false;
+            return fail(Failure::unavailable,
+                        "can't let the fast path send to " + attachment.interface + ": " + error_text(errno));
+        }
+    }
+    return {};
+}
+
 bool Dataplane::in_place(unsigned index) const {
     const auto known = state_->attachments.find(index);
     return known != state_->attachments.end() && is_attached(known->second);
@@ -156,6 +170,7 @@ bool Dataplane::in_place(unsigned index) const {
 
 void Dataplane::forget(unsigned index) {
     detach_programs(state_->kernel.links(), index);
+    bpf_map_delete_elem(state_->kernel.forwarding(), &index);
     bpf_map_delete_elem(state_->kernel.interfaces(), &index);
     state_->slots.take_back(index);
     state_->attachments.erase(index);
@@ -184,6 +199,7 @@ Result<int> Dataplane::detach_others() {
     for (const unsigned index : known_interfaces(state_->kernel.links(), state_->kernel.interfaces())) {
         if (!state_->attachments.contains(index)) {
             count += detach_programs(state_->kernel.links(), index) ? 1 : 0;
+            bpf_map_delete_elem(state_->kernel.forwarding(), &index);
             bpf_map_delete_elem(state_->kernel.interfaces(), &index);
             state_->slots.take_back(index);
         }

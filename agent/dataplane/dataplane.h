@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -85,6 +86,8 @@ struct Attachment {
     std::string mode;           // "xdp", "xdp-generic", "tcx", "clsact"
     std::string why;            // "native XDP: the driver has it"
     std::uint32_t program = 0;  // its id in the kernel
+    bool fast_path = false;     // its packets are routed by the program, where that is possible
+    bool takes_frames = false;  // packets of the others' fast path leave by it
 };
 
 // One box's dataplane: there is one at a time for a pin path, held by a lock. Programs, maps and links stay
@@ -141,6 +144,10 @@ public:
     [[nodiscard]] bool in_place(unsigned index) const;
     // The interface is gone, and its link with it.
     void forget(unsigned index);
+    // Says which interfaces' drivers take frames from XDP. Packets of the fast path leave by those of them
+    // that are attached by native XDP; what is routed elsewhere goes by the stack. Failure::unavailable if
+    // there is no memory for one.
+    [[nodiscard]] Result<void> set_frame_takers(const std::set<unsigned>& takers);
     // Takes the programs off all interfaces that were not attached by this object; returns how many.
     [[nodiscard]] Result<int> detach_others();
     [[nodiscard]] std::vector<Attachment> attachments() const;

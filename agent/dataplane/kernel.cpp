@@ -131,6 +131,16 @@ struct Sizes {
     std::uint32_t flows;
 };
 
+// The kernel gives a map of devices a flag (BPF_F_RDONLY_PROG) that nobody may ask for, and which libbpf
+// before 1.5 takes for a difference: one that is pinned already has to be shared by hand.
+bool share_device_map(bpf_map* map, const std::filesystem::path& pin) {
+    if (bpf_map__type(map) != BPF_MAP_TYPE_DEVMAP_HASH) {
+        return false;
+    }
+    const Descriptor pinned(bpf_obj_get(pin.c_str()));
+    return pinned && bpf_map__reuse_fd(map, pinned.get()) == 0;
+}
+
 // Each object has the maps that its programs use.
 int set_pins(const std::filesystem::path& directory, bpf_object* object, const Sizes& sizes) {
     int failed = 0;
@@ -148,7 +158,9 @@ int set_pins(const std::filesystem::path& directory, bpf_object* object, const S
                                  : bpf_map__set_max_entries(
                                        map, name == "sekisho_flows" ? sizes.flows : sizes.entries);
         }
-        failed = failed != 0 ? failed : bpf_map__set_pin_path(map, (directory / name).c_str());
+        if (failed == 0 && !share_device_map(map, directory / name)) {
+            failed = bpf_map__set_pin_path(map, (directory / name).c_str());
+        }
     }
     return failed;
 }
@@ -321,6 +333,9 @@ int Kernel::foreign() const {
 int Kernel::events() const {
     return bpf_map__fd(xdp_->maps.sekisho_events);
 }
+int Kernel::forwarding() const {
+    return bpf_map__fd(xdp_->maps.sekisho_forwarding);
+}
 
 int Kernel::put_entry() const {
     return bpf_program__fd(upkeep_->progs.put_entry);
@@ -340,9 +355,12 @@ int Kernel::sweep_flows() const {
 
 int Kernel::xdp_program(const InterfaceConfig& config) const {
     if (config.side == Side::uplink) {
-        return bpf_program__fd(xdp_->progs.uplink_xdp);
+        return bpf_program__fd(config.fast_path ? xdp_->progs.uplink_fast : xdp_->progs.uplink_xdp);
     }
-    return bpf_program__fd(config.validate_source ? xdp_->progs.validated_xdp : xdp_->progs.subscriber_xdp);
+    if (config.validate_source) {
+        return bpf_program__fd(config.fast_path ? xdp_->progs.validated_fast : xdp_->progs.validated_xdp);
+    }
+    return bpf_program__fd(config.fast_path ? xdp_->progs.subscriber_fast : xdp_->progs.subscriber_xdp);
 }
 
 int Kernel::tc_program(const InterfaceConfig& config, bool bare) const {

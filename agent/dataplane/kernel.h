@@ -54,6 +54,7 @@ public:
     [[nodiscard]] int hitters() const;
     [[nodiscard]] int foreign() const;
     [[nodiscard]] int events() const;
+    [[nodiscard]] int forwarding() const;
     // The programs of upkeep.bpf.c.
     [[nodiscard]] int put_entry() const;
     [[nodiscard]] int put_entries() const;

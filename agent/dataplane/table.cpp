@@ -291,7 +291,7 @@ Result<Table> Table::build(const Config& config, const std::vector<Prefix>& wide
     data.window_limit = config.grants.window_connections;
     data.flow_limit = config.dataplane.flows_per_subscriber;
     data.flow_idle_s = static_cast<__u32>(config.dataplane.flow_idle.count());
-    data.inbound_replies = config.dataplane.inbound_replies ? 1 : 0;
+    data.inbound_replies = static_cast<std::uint32_t>(config.dataplane.inbound_replies);
     if (const auto& source = config.dataplane.icmp_source_ipv4) {
         std::memcpy(&data.icmp_source4, source->bytes.data(), sizeof(data.icmp_source4));
     }

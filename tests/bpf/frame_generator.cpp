@@ -91,13 +91,14 @@ void FrameGenerator::add_ip(Packet& packet, int depth) {
 
 void FrameGenerator::add_upper(Packet& packet) {
     const auto port = static_cast<std::uint16_t>(one_in(4) ? below(65536) : 25);
+    const auto from = static_cast<std::uint16_t>(one_in(3) ? 25 : 1024);
     const auto kind = below(10);
     if (kind == 0) {
-        packet.Udp(1024, port);
+        packet.Udp(from, port);
     } else if (kind == 1) {
         packet.Next(static_cast<std::uint16_t>(below(256)));
     } else {
-        packet.Tcp(1024, port).Flags(static_cast<std::uint8_t>(random_()));
+        packet.Tcp(from, port).Flags(static_cast<std::uint8_t>(random_()));
         if (one_in(3)) {
             packet.TcpOptions(below(11));
         }

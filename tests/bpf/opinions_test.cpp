@@ -206,6 +206,65 @@ INSTANTIATE_TEST_SUITE_P(All, Opinions,
                                     (std::get<2>(each.param) ? "_SourcesValidated" : "");
                          });
 
+// The uplink side, with each way of judging replies.
+class OpinionsOnUplink : public testing::TestWithParam<std::tuple<Kind, sekisho_replies>> {
+protected:
+    static void compare(int program) {
+        const auto [kind, replies] = GetParam();
+        constexpr std::uint32_t loopback = 1;
+        const Reference reference(example_policy(), prepare(loopback, false), false, false);
+        Programs::get().table().inbound_replies = replies;
+        const auto first = seed() + 16 + 2 * static_cast<std::uint64_t>(replies) + (kind == Kind::tc ? 1 : 0);
+        RecordProperty("seed", std::to_string(first));
+        FrameGenerator generator(first);
+        std::map<std::pair<sekisho_reason, sekisho_verdict>, std::size_t> seen;
+        int wrong = 0;
+        for (std::size_t i = 0; i < frames() / 12 && wrong < shown; i++) {
+            const Bytes frame = generator.next();
+            if (!Programs::can_run(kind, frame)) {
+                continue;
+            }
+            const Opinion ours = ask(program, frame);
+            const Opinion theirs = reference.judge_uplink(frame, replies);
+            seen[{theirs.reason, theirs.verdict}]++;
+            if (ours != theirs) {
+                wrong++;
+                ADD_FAILURE() << "seed " << first << ", frame " << i << ": "
+                              << disagreement(ours, theirs, frame);
+            }
+        }
+        const std::size_t enough = 20;
+        EXPECT_GT((seen[{SEKISHO_REASON_UPLINK, SEKISHO_PASS}]), enough);
+        EXPECT_GT((seen[{SEKISHO_REASON_FOREIGN_DYNAMIC, SEKISHO_DROP}]), enough);
+        for (const auto verdict : {SEKISHO_DROP, SEKISHO_MONITOR}) {
+            EXPECT_EQ((seen[{SEKISHO_REASON_UPLINK_REPLY, verdict}]) > enough,
+                      replies != SEKISHO_REPLIES_OFF);
+        }
+        EXPECT_GT((seen[{SEKISHO_REASON_UPLINK_INBOUND, SEKISHO_DROP}]), enough);
+    }
+};
+
+TEST_P(OpinionsOnUplink, Agree) {
+    if (std::get<Kind>(GetParam()) == Kind::xdp) {
+        const Loaded loaded(xdp_opinion__open());
+        compare(bpf_program__fd(loaded.skeleton().progs.opinion_on_uplink));
+    } else {
+        const Loaded loaded(tc_opinion__open());
+        compare(bpf_program__fd(loaded.skeleton().progs.opinion_on_uplink));
+    }
+}
+
+std::string uplink_name(const testing::TestParamInfo<OpinionsOnUplink::ParamType>& info) {
+    constexpr std::array words{"Off", "Strict", "Designated"};
+    return name(std::get<Kind>(info.param)) + "_" + words.at(std::get<sekisho_replies>(info.param));
+}
+
+INSTANTIATE_TEST_SUITE_P(All, OpinionsOnUplink,
+                         testing::Combine(testing::Values(Kind::xdp, Kind::tc),
+                                          testing::Values(SEKISHO_REPLIES_OFF, SEKISHO_REPLIES_STRICT,
+                                                          SEKISHO_REPLIES_DESIGNATED)),
+                         uplink_name);
+
 // What only a wire shows at TC: packets of which a part is linear, large segments that a device will cut up,
 // tags that the kernel has taken off.
 class WitnessedOpinions : public testing::TestWithParam<bool> {

@@ -172,11 +172,7 @@ void Programs::reset() {
     while (bpf_map_get_next_key(map("sekisho_interfaces"), nullptr, &index) == 0) {
         remove_interface(index);
     }
-    const std::vector<sekisho_counts> none(static_cast<std::size_t>(libbpf_num_possible_cpus()));
-    for (const std::uint32_t slot : {0U, loopback_slot}) {
-        require(bpf_map_update_elem(map("sekisho_counts"), &slot, none.data(), BPF_ANY) == 0,
-                "clearing the counters");
-    }
+    clear_counts();
     state().slots[loopback] = loopback_slot;
     renew_limiters();
     put_foreign({});
@@ -257,6 +253,14 @@ void Programs::renew_limiters() const {
             "forgetting who was blocked");
 }
 
+void Programs::clear_counts() const {
+    const std::vector<sekisho_counts> none(static_cast<std::size_t>(libbpf_num_possible_cpus()));
+    for (const std::uint32_t slot : {0U, loopback_slot}) {
+        require(bpf_map_update_elem(map("sekisho_counts"), &slot, none.data(), BPF_ANY) == 0,
+                "clearing the counters");
+    }
+}
+
 Counts Programs::counts() const {
     Counts all;
     std::vector<sekisho_counts> each(static_cast<std::size_t>(libbpf_num_possible_cpus()));
@@ -286,6 +290,12 @@ int Programs::descriptor(Kind kind, Role role) const {
             return bpf_program__fd(kind == Kind::xdp ? xdp_->progs.uplink_xdp : tc_->progs.uplink_tc);
         case Role::bare:
             return kind == Kind::xdp ? -1 : bpf_program__fd(tc_->progs.subscriber_tc_bare);
+        case Role::fast:
+            return kind == Kind::xdp ? bpf_program__fd(xdp_->progs.subscriber_fast) : -1;
+        case Role::validated_fast:
+            return kind == Kind::xdp ? bpf_program__fd(xdp_->progs.validated_fast) : -1;
+        case Role::uplink_fast:
+            return kind == Kind::xdp ? bpf_program__fd(xdp_->progs.uplink_fast) : -1;
     }
     std::unreachable();
 }

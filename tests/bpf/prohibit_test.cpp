@@ -8,7 +8,6 @@
 #include <cstring>
 
 #include "tests/bpf/cases.h"
-#include "tests/bpf/checksum.h"
 #include "tests/bpf/conversation.h"
 #include "tests/bpf/shells.h"
 #include "tests/bpf/wire.h"
@@ -29,33 +28,6 @@ Bytes question(const Shell& shell, std::size_t payload) {
         .bytes();
 }
 
-// The ICMP message about a question: type, code, checksum, unused, the quote.
-Bytes message(const Bytes& quote, bool six, std::string_view from, std::string_view to) {
-    Bytes all{
-        static_cast<std::uint8_t>(six ? 1 : 3), static_cast<std::uint8_t>(six ? 1 : 13), 0, 0, 0, 0, 0, 0};
-    all.insert(all.end(), quote.begin(), quote.end());
-    std::uint32_t sum = 0;
-    if (six) {
-        Bytes pseudo = octets_of(from);
-        const Bytes destination = octets_of(to);
-        pseudo.insert(pseudo.end(), destination.begin(), destination.end());
-        const Bytes rest{0,
-                         0,
-                         static_cast<std::uint8_t>(all.size() >> 8),
-                         static_cast<std::uint8_t>(all.size()),
-                         0,
-                         0,
-                         0,
-                         IPPROTO_ICMPV6};
-        pseudo.insert(pseudo.end(), rest.begin(), rest.end());
-        sum = sum_octets(pseudo);
-    }
-    const std::uint16_t check = complement(sum_octets(all, sum));
-    all[2] = static_cast<std::uint8_t>(check >> 8);
-    all[3] = static_cast<std::uint8_t>(check);
-    return all;
-}
-
 Bytes expected(const Bytes& question, const Shell& shell, std::string_view source) {
     const std::string_view line = shell.six ? prohibit6 : prohibit4;
     const auto before = shell_of(shell, Eth()).bytes().size();
@@ -68,7 +40,7 @@ Bytes expected(const Bytes& question, const Shell& shell, std::string_view sourc
     } else {
         packet.IPv4(source, line).DontFragment().Tos(0xc0).Next(IPPROTO_ICMP);
     }
-    return packet.Raw(message(quote, shell.six, source, line)).bytes();
+    return packet.Raw(prohibited(quote, shell.six, source, line)).bytes();
 }
 
 class Prohibit : public testing::TestWithParam<std::tuple<Kind, Shell>> {

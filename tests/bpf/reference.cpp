@@ -283,6 +283,11 @@ bool is_in(Octets address, const Reference::Network& network) {
     return true;
 }
 
+bool in_any(Octets address, const std::vector<Reference::Network>& networks) {
+    return std::ranges::any_of(networks,
+                               [&](const Reference::Network& each) { return is_in(address, each); });
+}
+
 // IPv4: ::ffff:a.b.c.d; IPv6: the address without what lies behind the key's length.
 sekisho_key key_of(Octets address, int key_bits) {
     sekisho_key key{};
@@ -377,22 +382,64 @@ Opinion Reference::judge(Octets frame, bool offloaded) const {
     if (reason != to_port_25) {
         return of_shape(reason);
     }
-    Opinion opinion = of_segment(outer.source, inner.source, inner.destination);
-    if (opinion.verdict == SEKISHO_RESET || opinion.verdict == SEKISHO_PROHIBIT) {
-        opinion.verdict = SEKISHO_DROP;  // no answer goes into a tunnel
+    return of_segment(outer.source, inner.source, inner.destination);
+}
+
+const Pool* Reference::pool_of(Octets address) const {
+    const auto found =
+        std::ranges::find_if(pools_, [&](const auto& each) { return is_in(address, each.first); });
+    return found == pools_.end() ? nullptr : &found->second;
+}
+
+bool Reference::is_barred(Octets source, Octets destination) const {
+    return in_any(source, foreign_) && in_any(destination, own_);
+}
+
+Opinion Reference::judge_uplink(Octets frame, sekisho_replies replies) const {
+    constexpr Opinion fine{SEKISHO_REASON_UPLINK, SEKISHO_PASS};
+    const auto framed = behind_frame(frame);
+    const auto* found = std::get_if<Framed>(&framed);
+    if (found == nullptr) {
+        return fine;
     }
-    return opinion;
+    const auto read = read_ip(found->packet, found->version);
+    const auto* upper = std::get_if<Upper>(&read);
+    if (upper == nullptr) {
+        return fine;
+    }
+    const Reason shape = reason_of(*upper);
+    if (shape != to_port_25 && shape != SEKISHO_REASON_PORT_NOT_ENFORCED) {
+        return fine;  // no TCP header to be read
+    }
+    const bool reply = replies != SEKISHO_REPLIES_OFF && number16(upper->octets, 0) == 25;
+    const bool inbound = shape == to_port_25;
+    const Pool* pool = pool_of(upper->destination);
+    if (inbound && pool_of(upper->source) == nullptr && is_barred(upper->source, upper->destination)) {
+        return {SEKISHO_REASON_FOREIGN_DYNAMIC, SEKISHO_DROP};
+    }
+    if (pool == nullptr) {
+        return fine;
+    }
+    // Whether the subscriber may speak with who speaks to him.
+    const Reason may = of_segment(upper->destination, upper->destination, upper->source).reason;
+    const auto verdict = pool->action == SEKISHO_MONITOR ? SEKISHO_MONITOR : SEKISHO_DROP;
+    const bool served = may == SEKISHO_REASON_DESIGNATED;
+    const bool refused = replies == SEKISHO_REPLIES_DESIGNATED
+                             ? !served
+                             : may == SEKISHO_REASON_NOT_GRANTED || may == SEKISHO_REASON_QUARANTINED;
+    if (reply && refused) {
+        return {SEKISHO_REASON_UPLINK_REPLY, verdict};
+    }
+    if (inbound && pool->closed && !served && may != SEKISHO_REASON_EXEMPT) {
+        return {SEKISHO_REASON_UPLINK_INBOUND, verdict};
+    }
+    return fine;
 }
 
 Opinion Reference::of_segment(Octets line, Octets source, Octets destination) const {
-    const auto found =
-        std::ranges::find_if(pools_, [&](const auto& each) { return is_in(line, each.first); });
-    const Pool* pool = found == pools_.end() ? nullptr : &found->second;
+    const Pool* pool = pool_of(line);
     const std::uint8_t known = pool == nullptr ? std::uint8_t{0} : knowledge_(key_of(line, pool->key_bits));
-    const auto in_any = [](Octets address, const std::vector<Network>& networks) {
-        return std::ranges::any_of(networks, [&](const Network& each) { return is_in(address, each); });
-    };
-    if (pool == nullptr && in_any(source, foreign_) && in_any(destination, own_)) {
+    if (pool == nullptr && is_barred(source, destination)) {
         return {SEKISHO_REASON_FOREIGN_DYNAMIC, SEKISHO_DROP};
     }
     if ((known & SEKISHO_ENTRY_QUARANTINE) != 0) {

@@ -35,6 +35,9 @@ public:
     // `offloaded`: it is a large segment that the device will cut up, whose IPv4 total length may be 0.
     [[nodiscard]] Opinion judge(std::span<const std::uint8_t> frame, bool offloaded = false) const;
 
+    // The same of one that comes from elsewhere.
+    [[nodiscard]] Opinion judge_uplink(std::span<const std::uint8_t> frame, sekisho_replies replies) const;
+
     struct Network {
         Bytes octets;
         std::size_t length;  // bits
@@ -42,6 +45,9 @@ public:
 
 private:
     [[nodiscard]] static bool may_be_anybody(std::span<const std::uint8_t> source);
+    [[nodiscard]] const Pool* pool_of(std::span<const std::uint8_t> address) const;
+    [[nodiscard]] bool is_barred(std::span<const std::uint8_t> source,
+                                 std::span<const std::uint8_t> destination) const;
     [[nodiscard]] Opinion of_segment(std::span<const std::uint8_t> line, std::span<const std::uint8_t> source,
                                      std::span<const std::uint8_t> destination) const;
 

@@ -2,7 +2,11 @@
 // The shells.
 #include "tests/bpf/shells.h"
 
+#include <netinet/in.h>
+
 #include <utility>
+
+#include "tests/bpf/checksum.h"
 
 namespace sekisho::bpftest {
 
@@ -67,6 +71,33 @@ Packet wrapped(const Shell& shell, std::string_view from, std::string_view to) {
         packet.DestinationOptions(static_cast<std::uint8_t>(i % 4));
     }
     return packet;
+}
+
+// Type, code, checksum, unused, the quote: RFC 792, RFC 4443.
+Bytes prohibited(const Bytes& quote, bool six, std::string_view from, std::string_view to) {
+    Bytes all{
+        static_cast<std::uint8_t>(six ? 1 : 3), static_cast<std::uint8_t>(six ? 1 : 13), 0, 0, 0, 0, 0, 0};
+    all.insert(all.end(), quote.begin(), quote.end());
+    std::uint32_t sum = 0;
+    if (six) {
+        Bytes pseudo = octets_of(from);
+        const Bytes destination = octets_of(to);
+        pseudo.insert(pseudo.end(), destination.begin(), destination.end());
+        const Bytes rest{0,
+                         0,
+                         static_cast<std::uint8_t>(all.size() >> 8),
+                         static_cast<std::uint8_t>(all.size()),
+                         0,
+                         0,
+                         0,
+                         IPPROTO_ICMPV6};
+        pseudo.insert(pseudo.end(), rest.begin(), rest.end());
+        sum = sum_octets(pseudo);
+    }
+    const std::uint16_t check = complement(sum_octets(all, sum));
+    all[2] = static_cast<std::uint8_t>(check >> 8);
+    all[3] = static_cast<std::uint8_t>(check);
+    return all;
 }
 
 }  // namespace sekisho::bpftest

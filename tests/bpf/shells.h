@@ -29,4 +29,8 @@ struct Shell {
 // A subscriber's frame up to the IP header and its options or extensions.
 [[nodiscard]] Packet wrapped(const Shell& shell, std::string_view from, std::string_view to);
 
+// The ICMP message, from its type on, that refuses what is quoted: "communication administratively
+// prohibited".
+[[nodiscard]] Bytes prohibited(const Bytes& quote, bool six, std::string_view from, std::string_view to);
+
 }  // namespace sekisho::bpftest

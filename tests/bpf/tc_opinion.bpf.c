@@ -26,7 +26,7 @@ static __always_inline int opinion_of(struct __sk_buff *context, __u8 how)
     if (!counts)
         return -1;
     decision = judge_all(context, how, counts, &length);
-    return decision.verdict << 8 | decision.reason;
+    return (decision.verdict & ~IN_TUNNEL) << 8 | decision.reason;
 }
 
 SEC("tc")
@@ -39,6 +39,14 @@ SEC("tc")
 int opinion_on_source(struct __sk_buff *context)
 {
     return opinion_of(context, JUDGE_VALIDATE);
+}
+
+SEC("tc")
+int opinion_on_uplink(struct __sk_buff *context)
+{
+    struct decision decision = decision_of(judge_all_uplink(context, 0));
+
+    return decision.verdict << 8 | decision.reason;
 }
 
 /* The packet goes no further. */

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What comes from elsewhere: replies from port 25 to who may not ask there, and mail to subscribers' own
 // servers.
+#include <tuple>
+#include <utility>
+
 #include "tests/bpf/cases.h"
 
 namespace sekisho::bpftest {
@@ -100,13 +103,19 @@ std::vector<Case> foreigners() {
 
 class Uplink : public Judged {
 protected:
-    static void expect(bool replies_are_judged) {
+    static void expect(sekisho_replies replies) {
         const auto& [kind, filler, tested] = GetParam();
         auto& programs = Programs::get();
-        const bool off = !replies_are_judged && tested.reason == SEKISHO_REASON_UPLINK_REPLY;
-        const auto reason = off ? fine : tested.reason;
-        const auto verdict = off ? SEKISHO_PASS : tested.verdict;
-        programs.table().inbound_replies = replies_are_judged ? 1 : 0;
+        auto [reason, verdict] = std::pair(tested.reason, tested.verdict);
+        if (replies == SEKISHO_REPLIES_OFF && reason == SEKISHO_REASON_UPLINK_REPLY) {
+            std::tie(reason, verdict) = std::pair(fine, SEKISHO_PASS);
+        }
+        const bool opened = tested.name.starts_with("ReplyNearGranted") || tested.name == "ReplyNearExempt" ||
+                            tested.name == "InboundFromThePortItself";
+        if (replies == SEKISHO_REPLIES_DESIGNATED && opened) {
+            std::tie(reason, verdict) = std::pair(SEKISHO_REASON_UPLINK_REPLY, SEKISHO_DROP);
+        }
+        programs.table().inbound_replies = replies;
         const auto frame = tested.packet.bytes();
         const auto outcome = programs.run(kind, frame, {}, Role::uplink);
         EXPECT_EQ(outcome.fate, fate_of(verdict));
@@ -116,11 +125,15 @@ protected:
 };
 
 TEST_P(Uplink, Verdict) {
-    expect(true);
+    expect(SEKISHO_REPLIES_STRICT);
 }
 
 TEST_P(Uplink, WithoutJudgingReplies) {
-    expect(false);
+    expect(SEKISHO_REPLIES_OFF);
+}
+
+TEST_P(Uplink, WhereOnlyDesignatedServersMayReply) {
+    expect(SEKISHO_REPLIES_DESIGNATED);
 }
 
 auto each(std::vector<Case> (*cases)()) {

@@ -11,7 +11,7 @@ static __always_inline int opinion_of(struct xdp_md *context, __u8 how)
     if (!counts)
         return -1;
     decision = judge_all(context, how, counts, &length);
-    return decision.verdict << 8 | decision.reason;
+    return (decision.verdict & ~IN_TUNNEL) << 8 | decision.reason;
 }
 
 SEC("xdp.frags")
@@ -24,4 +24,12 @@ SEC("xdp.frags")
 int opinion_on_source(struct xdp_md *context)
 {
     return opinion_of(context, JUDGE_VALIDATE);
+}
+
+SEC("xdp.frags")
+int opinion_on_uplink(struct xdp_md *context)
+{
+    struct decision decision = decision_of(judge_all_uplink(context, 0));
+
+    return decision.verdict << 8 | decision.reason;
 }

@@ -50,6 +50,12 @@ class Uplink(LabTest):  # labels: quick
         self.assert_port_25("a", INTERNET4, "refused")
         self.assertEqual(self.count("uplink_reply"), before + 3)
 
+        self.restart(attach, '[dataplane]\ninbound_replies = "designated"\n')
+        self.agent.ask("grant", "add", A.address4)
+        self.send(replies)
+        await_true(lambda: self.count("uplink_reply") == before + 5, "a grant opens nothing here")
+        self.agent.ask("grant", "revoke", A.address4)
+
     def inbound_mail(self, attach: str) -> None:
         """To a pool that wants none from outside."""
         self.restart(attach, pool='inbound = "block"\n')

@@ -59,7 +59,7 @@ public:
         return {{"btf", false, "missing", "a newer kernel"}};
     }
     [[nodiscard]] std::vector<InterfaceStatus> interfaces() const override {
-        return {{"sub-1", 3, "subscriber", "veth", "xdp", "the driver has it", 17, true,
+        return {{"sub-1", 3, "subscriber", "veth", "xdp", "the driver has it", 17, "on", true,
                  std::vector<Count>{{"not_granted", "reset", 5, 370}}}};
     }
     [[nodiscard]] std::vector<GrantStatus> grants() const override {

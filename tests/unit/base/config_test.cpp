@@ -43,6 +43,7 @@ tunnels = "inspect"
 [[interface]]
 name = "ppp*"
 source_validation = "pool"
+fast_path = true
 [[pool]]
 name = "dsl"
 prefixes = ["192.0.2.0/24", "2001:db8:100::/40"]
@@ -93,16 +94,18 @@ TEST(Config, ReadsEachSection) {
     EXPECT_EQ(config->dataplane.max_flows, 2048U);
     EXPECT_EQ(config->dataplane.flows_per_subscriber, 10U);
     EXPECT_EQ(config->dataplane.flow_idle, 10min);
-    EXPECT_FALSE(config->dataplane.inbound_replies);
+    EXPECT_EQ(config->dataplane.inbound_replies, Replies::off);
     EXPECT_EQ(config->dataplane.icmp_source_ipv4, parse_address("192.0.2.1").value());
     EXPECT_EQ(config->dataplane.icmp_source_ipv6, parse_address("2001:db8::1").value());
     ASSERT_EQ(config->interfaces.size(), 3U);
     EXPECT_TRUE(config->interfaces[2].validate_source);
+    EXPECT_TRUE(config->interfaces[2].fast_path);
     EXPECT_EQ(config->interfaces[0].name, "sub-*");
     EXPECT_EQ(config->interfaces[0].side, Side::subscriber);
     EXPECT_EQ(config->interfaces[0].attach, Attach::automatic);
     EXPECT_EQ(config->interfaces[0].tunnels, Tunnels::pass);
     EXPECT_FALSE(config->interfaces[0].validate_source);
+    EXPECT_FALSE(config->interfaces[0].fast_path);
     EXPECT_EQ(config->interfaces[1].side, Side::uplink);
     EXPECT_EQ(config->interfaces[1].attach, Attach::xdp_generic);
     EXPECT_EQ(config->interfaces[1].tunnels, Tunnels::inspect);
@@ -250,6 +253,10 @@ const Mistake section_mistakes[] = {
     {"ValidationOnTheUplinkSide",
      "[[interface]]\nname = \"a\"\nside = \"uplink\"\nsource_validation = \"pool\"", 4, "on the uplink side",
      "leave it out"},
+    {"FastPathByTc", "[[interface]]\nname = \"a\"\nfast_path = true\nattach = \"tc\"", 3, "needs native XDP",
+     "leave fast_path out"},
+    {"FastPathByGenericXdp", "[[interface]]\nname = \"a\"\nfast_path = true\nattach = \"xdp-generic\"", 3,
+     "needs native XDP", "leave fast_path out"},
     {"UnknownTunnels", "[[interface]]\nname = \"a\"\ntunnels = \"drop\"", 3, "\"drop\"", "pass, inspect"},
     {"UnknownAttach", "[[interface]]\nname = \"a\"\nattach = \"native\"", 3, "\"native\"", "auto, xdp"},
     {"InterfaceNameTooLong", "[[interface]]\nname = \"sixteen-letters-\"", 2, "no interface can have",
