@@ -13,13 +13,17 @@ static __always_inline const struct sekisho_table *current_table(void)
     return active ? &sekisho_state.tables[active & 1] : NULL;
 }
 
+/* The slot of an interface; 0 if it has none of its own. */
+static __always_inline __u32 slot_of(__u32 interface)
+{
+    return interface < SEKISHO_INDEXES ? *(const volatile __u8 *)&sekisho_state.slots[interface] : 0;
+}
+
 /* Where packets of this interface are counted. */
 static __always_inline struct sekisho_counts *counts_of(__u32 interface)
 {
-    __u32 slot = 0;
+    __u32 slot = slot_of(interface);
 
-    if (interface < SEKISHO_INDEXES)
-        slot = *(const volatile __u8 *)&sekisho_state.slots[interface];
     return bpf_map_lookup_elem(&sekisho_counts, &slot);
 }
 

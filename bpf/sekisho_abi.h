@@ -342,6 +342,12 @@ struct sekisho_interface {
     __u8 reserved[3];
 };
 
+/* An interface whose packets may take the fast path, by its slot. */
+struct sekisho_router {
+    __u16 mac[3]; /* as it lies in a frame */
+    __u16 routes; /* 1: frames to it are for the router; 0: a bridge, or nobody */
+};
+
 /* Places of the table of who is being blocked, per CPU, a power of two. */
 #define SEKISHO_HITTERS 512
 /* What one place gets of a CPU's answers: one of so many parts, but at least so many in a second. */

@@ -78,6 +78,11 @@ void Slots::take_back(unsigned index) {
     given_.erase(index);
 }
 
+std::uint32_t Slots::slot_of(unsigned index) const {
+    const auto given = given_.find(index);
+    return given == given_.end() ? 0 : given->second.slot;
+}
+
 Result<std::optional<sekisho_counts>> Slots::counts(unsigned index) const {
     const auto given = given_.find(index);
     if (given == given_.end()) {

@@ -31,6 +31,8 @@ public:
     // share slot 0.
     [[nodiscard]] Result<void> give(unsigned index);
     void take_back(unsigned index);
+    // The slot of an interface; 0 if it has none of its own.
+    [[nodiscard]] std::uint32_t slot_of(unsigned index) const;
     // What was counted of the interface since it got its slot; nothing if it has none.
     [[nodiscard]] Result<std::optional<sekisho_counts>> counts(unsigned index) const;
 

@@ -140,6 +140,9 @@ Result<Attachment> Dataplane::attach(const Interface& interface, const Interface
     if (auto counted = state_->slots.give(interface.index); !counted) {
         return std::unexpected(counted.error());
     }
+    if (auto introduced = introduce_router(interface); !introduced) {
+        return std::unexpected(introduced.error());
+    }
     auto attachment = attach_program(state_->kernel, interface, config);
     if (attachment) {
         state_->attachments[interface.index] = *attachment;
@@ -151,16 +154,36 @@ Result<Attachment> Dataplane::attach(const Interface& interface, const Interface
 
 Result<void> Dataplane::set_frame_takers(const std::set<unsigned>& takers) {
     for (auto& [index, attachment] : state_->attachments) {
-        attachment.takes_frames = attachment.mode == "xdp" && takers.contains(index);
+        const std::uint32_t slot = state_->slots.slot_of(index);
+        attachment.takes_frames = slot != 0 && attachment.mode == "xdp" && takers.contains(index);
         if (!attachment.takes_frames) {
-            bpf_map_delete_elem(state_->kernel.forwarding(), &index);
-        } else if (bpf_map_update_elem(state_->kernel.forwarding(), &index, &index, BPF_ANY) != 0) {
+            stop_forwarding(index);
+        } else if (bpf_map_update_elem(state_->kernel.forwarding(), &slot, &index, BPF_ANY) != 0) {
             attachment.takes_frames = false;
             return fail(Failure::unavailable,
                         "can't let the fast path send to " + attachment.interface + ": " + error_text(errno));
         }
     }
     return {};
+}
+
+// Says which frames of an interface are for the router.
+Result<void> Dataplane::introduce_router(const Interface& interface) {
+    const std::uint32_t slot = state_->slots.slot_of(interface.index);
+    sekisho_router router{.mac = {}, .routes = static_cast<__u16>(interface.bridge ? 0 : 1)};
+    std::memcpy(router.mac, interface.mac.data(), sizeof(router.mac));
+    if (slot != 0 && bpf_map_update_elem(state_->kernel.routers(), &slot, &router, BPF_ANY) != 0) {
+        return fail(Failure::unavailable,
+                    "can't write down the interface " + interface.name + ": " + error_text(errno));
+    }
+    return {};
+}
+
+void Dataplane::stop_forwarding(unsigned index) {
+    const std::uint32_t slot = state_->slots.slot_of(index);
+    if (slot != 0) {
+        bpf_map_delete_elem(state_->kernel.forwarding(), &slot);
+    }
 }
 
 bool Dataplane::in_place(unsigned index) const {
@@ -170,7 +193,7 @@ bool Dataplane::in_place(unsigned index) const {
 
 void Dataplane::forget(unsigned index) {
     detach_programs(state_->kernel.links(), index);
-    bpf_map_delete_elem(state_->kernel.forwarding(), &index);
+    stop_forwarding(index);
     bpf_map_delete_elem(state_->kernel.interfaces(), &index);
     state_->slots.take_back(index);
     state_->attachments.erase(index);
@@ -199,7 +222,6 @@ Result<int> Dataplane::detach_others() {
     for (const unsigned index : known_interfaces(state_->kernel.links(), state_->kernel.interfaces())) {
         if (!state_->attachments.contains(index)) {
             count += detach_programs(state_->kernel.links(), index) ? 1 : 0;
-            bpf_map_delete_elem(state_->kernel.forwarding(), &index);
             bpf_map_delete_elem(state_->kernel.interfaces(), &index);
             state_->slots.take_back(index);
         }

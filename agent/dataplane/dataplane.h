@@ -172,6 +172,8 @@ private:
     [[nodiscard]] Result<void> finish_put(const Prefix& key, std::uint32_t bit, std::uint32_t result);
     void raise_bit(std::uint32_t bit);
     void lower_bit(const Prefix& key);
+    [[nodiscard]] Result<void> introduce_router(const Interface& interface);
+    void stop_forwarding(unsigned index);
     explicit Dataplane(std::unique_ptr<State> state);
     std::unique_ptr<State> state_;
 };

@@ -134,7 +134,7 @@ struct Sizes {
 // The kernel gives a map of devices a flag (BPF_F_RDONLY_PROG) that nobody may ask for, and which libbpf
 // before 1.5 takes for a difference: one that is pinned already has to be shared by hand.
 bool share_device_map(bpf_map* map, const std::filesystem::path& pin) {
-    if (bpf_map__type(map) != BPF_MAP_TYPE_DEVMAP_HASH) {
+    if (bpf_map__type(map) != BPF_MAP_TYPE_DEVMAP) {
         return false;
     }
     const Descriptor pinned(bpf_obj_get(pin.c_str()));
@@ -335,6 +335,9 @@ int Kernel::events() const {
 }
 int Kernel::forwarding() const {
     return bpf_map__fd(xdp_->maps.sekisho_forwarding);
+}
+int Kernel::routers() const {
+    return bpf_map__fd(xdp_->maps.sekisho_routers);
 }
 
 int Kernel::put_entry() const {

@@ -55,6 +55,7 @@ public:
     [[nodiscard]] int foreign() const;
     [[nodiscard]] int events() const;
     [[nodiscard]] int forwarding() const;
+    [[nodiscard]] int routers() const;
     // The programs of upkeep.bpf.c.
     [[nodiscard]] int put_entry() const;
     [[nodiscard]] int put_entries() const;

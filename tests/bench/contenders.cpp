@@ -9,22 +9,25 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "agent/base/config.h"
 #include "agent/dataplane/table.h"
 #include "tests/bench/nft_counter.h"
+#include "tests/bpf/packet.h"
 #include "xdp.skel.h"
 
 namespace sekisho::bench {
 namespace {
 
-constexpr auto pool = "10.0.0.0/11";
 constexpr std::array designated{"198.51.100.25", "198.51.100.26", "192.0.2.25"};
 
 template <class T>
@@ -46,43 +49,49 @@ std::uint32_t subscriber(std::uint32_t number) {
 
 class Sekisho : public Contender {
 public:
-    explicit Sekisho(Arena& arena) : arena_(arena), programs_(sekisho_xdp__open()) {
+    Sekisho(Arena& arena, const Set& set) : arena_(arena), set_(set), programs_(sekisho_xdp__open()) {
+        constexpr std::uint32_t most_flows = 1U << 21;
         if (programs_ == nullptr ||
-            bpf_map__set_max_entries(programs_->maps.sekisho_entries, 1U << 20) != 0 ||
+            bpf_map__set_max_entries(programs_->maps.sekisho_entries, std::bit_ceil(set.count)) != 0 ||
+            bpf_map__set_max_entries(programs_->maps.sekisho_flows, most_flows) != 0 ||
             sekisho_xdp__load(programs_) != 0) {
             give_up("loading the programs");
         }
         auto table = required(dataplane::Table::build(config(), {}));
         fill_entries(table);
         install(table.data());
+        let_forward();
     }
     ~Sekisho() override { sekisho_xdp__destroy(programs_); }
     Sekisho(const Sekisho&) = delete;
     Sekisho& operator=(const Sekisho&) = delete;
 
     void begin() override { arena_.attach(program()); }
-    [[nodiscard]] int program() const override { return bpf_program__fd(programs_->progs.subscriber_xdp); }
+    [[nodiscard]] int program() const override {
+        return bpf_program__fd(set_.fast_path ? programs_->progs.subscriber_fast
+                                              : programs_->progs.subscriber_xdp);
+    }
 
     std::uint64_t blocked() override {
-        const std::uint32_t place =
-            std::uint32_t{SEKISHO_REASON_NOT_GRANTED} * SEKISHO_VERDICTS + SEKISHO_DROP;
-        const std::uint32_t slot = 0;
+        const std::uint32_t slot = 1;
         std::vector<sekisho_counts> each(static_cast<std::size_t>(libbpf_num_possible_cpus()));
         if (bpf_map_lookup_elem(bpf_map__fd(programs_->maps.sekisho_counts), &slot, each.data()) != 0) {
             give_up("reading the counters");
         }
         std::uint64_t sum = 0;
         for (const auto& counts : each) {
-            sum += counts.at[place].packets;
+            for (std::uint32_t reason = 0; reason < SEKISHO_REASONS; reason++) {
+                sum += counts.at[reason * SEKISHO_VERDICTS + SEKISHO_DROP].packets;
+            }
         }
         return sum;
     }
 
 private:
-    static Config config() {
+    [[nodiscard]] Config config() const {
         Config config;
         config.pools.push_back(
-            {.name = "pool", .prefixes = {required(parse_prefix(pool))}, .action = Action::drop});
+            {.name = "pool", .prefixes = {required(parse_prefix(set_.pool))}, .action = Action::drop});
         for (const auto* server : designated) {
             config.designated.push_back({.name = server, .prefixes = {required(parse_prefix(server))}});
         }
@@ -90,24 +99,25 @@ private:
     }
 
     void fill_entries(dataplane::Table& table) {
-        std::vector<sekisho_key> keys(entries);
-        std::vector<sekisho_entry> values(entries);
-        for (std::uint32_t i = 0; i < entries; i++) {
+        std::vector<sekisho_key> keys(set_.count);
+        std::vector<sekisho_entry> values(set_.count);
+        for (std::uint32_t i = 0; i < set_.count; i++) {
             const auto key = required(parse_prefix(text(subscriber(i))));
             keys[i] = dataplane::kernel_key(key);
             values[i].key = keys[i];
-            values[i].flags = SEKISHO_ENTRY_GRANT;
+            values[i].flags = set_.known == Known::granted ? SEKISHO_ENTRY_GRANT : SEKISHO_ENTRY_QUARANTINE;
             values[i].expires_ns = std::numeric_limits<std::uint64_t>::max();
+            values[i].budget_left = static_cast<__s32>(GrantConfig{}.budget);
             const auto bit = table.bit_of(key);
             if (!bit) {
                 give_up("the pool lacks a subscriber");
             }
             table.data().bitmap[*bit / 64] |= std::uint64_t{1} << *bit % 64;
         }
-        std::uint32_t count = entries;
+        std::uint32_t count = set_.count;
         if (bpf_map_update_batch(bpf_map__fd(programs_->maps.sekisho_entries), keys.data(), values.data(),
                                  &count, nullptr) != 0 ||
-            count != entries) {
+            count != set_.count) {
             give_up("filling the entries");
         }
     }
@@ -117,7 +127,29 @@ private:
         programs_->bss->sekisho_state.active = 2;
     }
 
+    // Names the interfaces, as the agent does.
+    void let_forward() const {
+        const std::uint32_t in = 1;
+        const std::uint32_t out = 2;
+        const std::uint32_t index_of_out = arena_.index_of("out");
+        auto& slots = programs_->bss->sekisho_state.slots;
+        slots[arena_.index_of("box")] = in;
+        slots[index_of_out] = out;
+        sekisho_router box{.mac = {}, .routes = 1};
+        std::memcpy(box.mac, bpftest::box_mac.data(), sizeof(box.mac));
+        bool done =
+            bpf_map_update_elem(bpf_map__fd(programs_->maps.sekisho_routers), &in, &box, BPF_ANY) == 0;
+        arena_.inside([&] {
+            done = done && bpf_map_update_elem(bpf_map__fd(programs_->maps.sekisho_forwarding), &out,
+                                               &index_of_out, BPF_ANY) == 0;
+        });
+        if (!done) {
+            give_up("naming the interfaces");
+        }
+    }
+
     Arena& arena_;
+    Set set_;
     sekisho_xdp* programs_;
 };
 
@@ -131,59 +163,62 @@ private:
     Arena& arena_;
 };
 
-class Nftables : public Contender {
+class Nothing : public Contender {
 public:
-    explicit Nftables(Arena& arena) : arena_(arena) {
+    explicit Nothing(Arena& arena) : arena_(arena) {}
+    void begin() override { arena_.attach(-1); }
+    std::uint64_t blocked() override { return 0; }
+
+private:
+    Arena& arena_;
+};
+
+// Rules and the set of entries, in a table named bench.
+class Ruleset : public Contender {
+public:
+    void begin() override { arena_.attach(-1); }
+
+protected:
+    Ruleset(Arena& arena, const Set& set, const std::string& family, const std::string& rules)
+        : arena_(arena) {
         const auto directory = std::filesystem::temp_directory_path() / "sekisho-bench-XXXXXX";
         std::string name = directory.string();
         if (mkdtemp(name.data()) == nullptr) {
             give_up("making a temporary directory");
         }
         const auto file = std::filesystem::path(name) / "rules.nft";
-        std::ofstream(file) << rules();
+        std::ofstream(file) << "table " + family + " bench {\n" + sets(set) + rules + "}\n";
         static_cast<void>(arena_.output_of("nft -f " + file.string()));
         // The elements in parts: nft needs half a kilobyte for each that it reads at once.
         constexpr std::uint32_t part = 1U << 16;
-        for (std::uint32_t from = 0; from < entries; from += part) {
-            std::ofstream(file) << elements(from, std::min(from + part, entries));
+        for (std::uint32_t from = 0; from < set.count; from += part) {
+            std::ofstream(file) << elements(family, from, std::min(from + part, set.count));
             static_cast<void>(arena_.output_of("nft -f " + file.string()));
         }
         std::filesystem::remove_all(name);
     }
 
-    void begin() override { arena_.attach(-1); }
-
-    std::uint64_t blocked() override {
-        std::uint64_t packets = 0;
-        arena_.inside([&] { packets = nft_packets("bench", "blocked"); });
-        return packets;
-    }
+    [[nodiscard]] Arena& arena() const { return arena_; }
 
 private:
-    static std::string rules() {
+    static std::string sets(const Set& set) {
         std::string servers;
         for (const auto* server : designated) {
             servers += (servers.empty() ? "" : ", ") + std::string(server);
         }
-        return "table netdev bench {\n"
-               "  counter blocked { }\n"
+        return "  counter blocked { }\n"
                "  set pools { type ipv4_addr; flags interval; elements = { " +
-               std::string(pool) +
+               std::string(set.pool) +
                " }; }\n"
                "  set designated { type ipv4_addr; elements = { " +
                servers +
                " }; }\n"
-               "  set entries { type ipv4_addr; size 1048576; flags timeout; }\n"
-               "  chain ingress {\n"
-               "    type filter hook ingress device \"box\" priority 0; policy accept;\n"
-               "    tcp dport 25 ip daddr != @designated ip saddr @pools ip saddr != @entries "
-               "counter name blocked drop\n"
-               "  }\n"
-               "}\n";
+               "  set entries { type ipv4_addr; size " +
+               std::to_string(std::bit_ceil(set.count)) + "; flags timeout; }\n";
     }
 
-    static std::string elements(std::uint32_t from, std::uint32_t to) {
-        std::string text = "add element netdev bench entries {\n";
+    static std::string elements(const std::string& family, std::uint32_t from, std::uint32_t to) {
+        std::string text = "add element " + family + " bench entries {\n";
         for (std::uint32_t i = from; i < to; i++) {
             text += bench::text(subscriber(i)) + " timeout 1d,\n";
         }
@@ -193,18 +228,85 @@ private:
     Arena& arena_;
 };
 
+class Nftables : public Ruleset {
+public:
+    Nftables(Arena& arena, const Set& set) : Ruleset(arena, set, "netdev", rules(set.known)) {}
+
+    std::uint64_t blocked() override {
+        std::uint64_t packets = 0;
+        arena().inside([&] { packets = nft_packets("bench", "blocked"); });
+        return packets;
+    }
+
+private:
+    static std::string rules(Known known) {
+        const std::string rule = known == Known::quarantined
+                                     ? "ip saddr @entries"
+                                     : "ip daddr != @designated ip saddr @pools ip saddr != @entries";
+        return "  chain ingress {\n"
+               "    type filter hook ingress device \"box\" priority 0; policy accept;\n"
+               "    tcp dport 25 " +
+               rule +
+               " counter name blocked drop\n"
+               "  }\n";
+    }
+};
+
+// A number of the kernel's, set until the object goes.
+class Setting {
+public:
+    Setting(std::string file, std::uint32_t value) : file_(std::move(file)) {
+        std::ifstream(file_) >> before_;
+        std::ofstream(file_) << value;
+    }
+    ~Setting() { std::ofstream(file_) << before_; }
+    Setting(const Setting&) = delete;
+    Setting& operator=(const Setting&) = delete;
+
+private:
+    std::string file_;
+    std::string before_;
+};
+
+class TrackingNftables : public Ruleset {
+public:
+    explicit TrackingNftables(Arena& arena)
+        : Ruleset(arena, {}, "ip",
+                  "  chain forward {\n"
+                  "    type filter hook forward priority 0; policy accept;\n"
+                  "    tcp dport 25 ct state established accept\n"
+                  "    tcp dport 25 ip saddr @entries ct state new accept\n"
+                  "    tcp dport 25 drop\n"
+                  "  }\n") {}
+
+    std::uint64_t blocked() override { return 0; }
+
+private:
+    static constexpr std::uint32_t connections = 1U << 21;
+    Setting most_{"/proc/sys/net/netfilter/nf_conntrack_max", connections};
+    Setting buckets_{"/sys/module/nf_conntrack/parameters/hashsize", connections};
+};
+
 }  // namespace
 
-std::unique_ptr<Contender> make_sekisho(Arena& arena) {
-    return std::make_unique<Sekisho>(arena);
+std::unique_ptr<Contender> make_sekisho(Arena& arena, const Set& set) {
+    return std::make_unique<Sekisho>(arena, set);
+}
+
+std::unique_ptr<Contender> make_nothing(Arena& arena) {
+    return std::make_unique<Nothing>(arena);
 }
 
 std::unique_ptr<Contender> make_bare_drop(Arena& arena) {
     return std::make_unique<BareDrop>(arena);
 }
 
-std::unique_ptr<Contender> make_nftables(Arena& arena) {
-    return std::make_unique<Nftables>(arena);
+std::unique_ptr<Contender> make_nftables(Arena& arena, const Set& set) {
+    return std::make_unique<Nftables>(arena, set);
+}
+
+std::unique_ptr<Contender> make_tracking_nftables(Arena& arena) {
+    return std::make_unique<TrackingNftables>(arena);
 }
 
 }  // namespace sekisho::bench

@@ -2,12 +2,9 @@
 // What a packet that isn't enforced costs: the XDP program over an empty one, in nanoseconds, by
 // BPF_PROG_TEST_RUN, which takes the same time for each itself. Interleaved, medians of rounds.
 #include <bpf/bpf.h>
-#include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cstdio>
-#include <iostream>
 #include <string>
 #include <vector>
 
@@ -34,11 +31,6 @@ double nanoseconds(int program, const bpftest::Bytes& frame) {
         give_up("a packet that isn't enforced didn't pass");
     }
     return options.duration;
-}
-
-double median(std::vector<double> values) {
-    std::ranges::sort(values);
-    return values[values.size() / 2];
 }
 
 void measure(const std::string& row, int ours, int empty, const bpftest::Bytes& frame) {
@@ -78,10 +70,7 @@ void run() {
 }  // namespace sekisho::bench
 
 int main() {
-    if (geteuid() != 0) {
-        std::cerr << "needs root: loads BPF programs and makes a network namespace\n";
-        return 1;
-    }
+    sekisho::bench::require_root();
     sekisho::bench::run();
     return 0;
 }

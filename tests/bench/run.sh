@@ -4,7 +4,8 @@
 set -euo pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-names=(dataplane-blocked dataplane-passing grants-import smtp-in)
+names=(dataplane-blocked dataplane-passing dataplane-sizes dataplane-known dataplane-forwarding
+    dataplane-replacements grants-import smtp-in)
 
 usage() {
     cat <<'END'
@@ -14,6 +15,10 @@ Each row is {"row","value","unit","target","met","peers"}. Needs root. Benchmark
 
   dataplane-blocked  blocked SYNs a second, a million entries: against bare XDP_DROP and nftables (a minute)
   dataplane-passing  what a packet that isn't enforced costs over an empty program (a few seconds)
+  dataplane-sizes    blocked SYNs with a thousand entries and with four million (a minute)
+  dataplane-known    SYNs of a million quarantined and of a million granted: against nftables (minutes)
+  dataplane-forwarding  packets that the box forwards: with the program, and by the fast path (a minute)
+  dataplane-replacements  what leaks and what is lost while agents are started and killed under full load (minutes)
   dataplane          all that begin with it
   grants-import      a million grants: imported, found again at a start, and what the kernel keeps for each (minutes)
   smtp-in            messages of 4 KB accepted a second in 50 sessions: against Postfix (a minute)
@@ -25,7 +30,10 @@ END
 
 run() {
     case "$1" in
-    dataplane-blocked | dataplane-passing) "$top/build/release/tests/bench/bench_${1/-/_}" ;;
+    dataplane-blocked | dataplane-passing | dataplane-sizes | dataplane-known | dataplane-forwarding) "$top/build/release/tests/bench/bench_${1/-/_}" ;;
+    dataplane-replacements)
+        "$top/build/release/tests/bench/bench_dataplane_replacements" "$top/build/release/agent/sekishod"
+        ;;
     dataplane)
         for name in "${names[@]}"; do
             if [[ $name == dataplane-* ]]; then run "$name"; fi
@@ -59,7 +67,7 @@ cd "$top"
 {
     sh images/packages.sh
     cmake --preset release
-    cmake --build --preset release --target bench_dataplane_blocked bench_dataplane_passing \
+    cmake --build --preset release --target bench_dataplane_{blocked,passing,sizes,known,forwarding,replacements} \
         sekisho sekishod sekisho-smtpd sekisho-relay
 } >&2
 for name in "${@:-${names[@]}}"; do

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -57,26 +58,46 @@ public:
 
     // Lets the programs know its interfaces, which Programs::reset() forgets.
     void introduce() const {
-        const auto& programs = Programs::get();
+        auto& programs = Programs::get();
+        std::uint8_t slot = first_slot;
         for (const auto& [name, mac] : {std::pair("in", box_mac), std::pair("out", uplink_mac)}) {
             sekisho_interface interface{};
             std::ranges::copy(mac, interface.mac);
             programs.put_interface(host_.index_of(name), interface);
+            programs.state().slots[host_.index_of(name)] = slot++;
+            route(name, mac, true);
             allow(name);
         }
     }
+    void forget() const {
+        for (const auto* name : {"in", "out"}) {
+            refuse(name);
+            Programs::get().state().slots[host_.index_of(name)] = 0;
+        }
+    }
+
+    // Says whether frames to this MAC are for the router.
+    void route(const std::string& name, const Bytes& mac, bool routes) const {
+        const auto slot = slot_of(name);
+        sekisho_router router{.mac = {}, .routes = static_cast<std::uint16_t>(routes ? 1 : 0)};
+        std::memcpy(router.mac, mac.data(), sizeof(router.mac));
+        EXPECT_EQ(bpf_map_update_elem(Programs::get().map("sekisho_routers"), &slot, &router, BPF_ANY), 0);
+    }
 
     // Lets an interface take frames from the fast path.
-    void allow(const std::string& name) const {
+    void allow(const std::string& name) const { allow(name, name); }
+    // In the place of this one, another.
+    void allow(const std::string& place, const std::string& name) const {
+        const auto slot = slot_of(place);
         const auto index = host_.index_of(name);
         host_.inside([&] {
-            EXPECT_EQ(bpf_map_update_elem(Programs::get().map("sekisho_forwarding"), &index, &index, BPF_ANY),
+            EXPECT_EQ(bpf_map_update_elem(Programs::get().map("sekisho_forwarding"), &slot, &index, BPF_ANY),
                       0);
         });
     }
     void refuse(const std::string& name) const {
-        const auto index = host_.index_of(name);
-        EXPECT_EQ(bpf_map_delete_elem(Programs::get().map("sekisho_forwarding"), &index), 0);
+        const auto slot = slot_of(name);
+        EXPECT_EQ(bpf_map_delete_elem(Programs::get().map("sekisho_forwarding"), &slot), 0);
     }
 
 private:
@@ -87,6 +108,12 @@ private:
         host_.ip("link set " + name + " up");
         host_.ip("link set " + name + "-far up");
     }
+
+    [[nodiscard]] std::uint32_t slot_of(const std::string& name) const {
+        return Programs::get().state().slots[host_.index_of(name)];
+    }
+
+    static constexpr std::uint8_t first_slot = 2;  // 1 is the loopback device's
 
     Namespace host_;
 };
@@ -101,7 +128,9 @@ protected:
     void SetUp() override {
         fresh_table();
         router_.introduce();
+        fresh_counts();
     }
+    void TearDown() override { router_.forget(); }
 
     [[nodiscard]] Ran run(const Bytes& frame, Role role, const std::string& from) const {
         Ran ran{.action = 0, .frame = Bytes(frame.size() + 256)};
@@ -317,12 +346,7 @@ TEST_F(Forward, OnlyPlainEthernetToTheRouterIsTaken) {
     expect_left(udp(Eth().Pppoe(0x0021)), no_tcp);
     expect_left(udp(Packet{}.Eth(next_hop_mac, subscriber_mac)), no_tcp);
     expect_left(udp(Packet{}.Eth({0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, subscriber_mac)), no_tcp);
-    sekisho_interface bridge{};
-    std::ranges::copy(box_mac, bridge.mac);
-    bridge.any_mac = 1;
-    Programs::get().put_interface(router().host().index_of("in"), bridge);
-    expect_left(segment(), open_port);
-    Programs::get().remove_interface(router().host().index_of("in"));
+    router().route("in", box_mac, false);  // a bridge
     expect_left(segment(), open_port);
 }
 
@@ -331,8 +355,13 @@ TEST_F(Forward, WhereNoFramesAreTakenFromXdpTheStackSends) {
     expect_left(segment("100.64.0.2"), open_port);
     router().refuse("out");
     expect_left(segment(), open_port);
+    router().allow("out", "in");  // it had the slot of another one
+    expect_left(segment(), open_port);
     router().allow("out");
     expect_forwarded(segment(), open_port);
+    router().forget();
+    expect_left(segment(), open_port);  // without slots
+    router().introduce();
 }
 
 TEST_F(Forward, BackWhereItCameFromTheStackSends) {
