@@ -50,8 +50,13 @@ void Daemon::check_fast_path(std::vector<api::Check>& checks) const {
         const std::string ways = ways_out(attachment.index);
         if (!attachment.fast_path) {
             check.ok = false;
-            check.detail = "its packets go by the stack: it is attached as " + attachment.mode;
-            check.remedy = "the fast path needs native XDP: `sekisho interface list` says why it isn't";
+            const bool native = attachment.mode == "xdp";
+            check.detail =
+                "its packets go by the stack: " + (native ? "there are more interfaces than the 63 that can"
+                                                          : "it is attached as " + attachment.mode);
+            check.remedy = native
+                               ? "leave fast_path out, or attach fewer interfaces: the first 63 have it"
+                               : "the fast path needs native XDP: `sekisho interface list` says why it isn't";
         } else if (!fast_path_trouble_.what.empty()) {
             check.ok = false;
             check.detail = "its packets go by the stack: " + fast_path_trouble_.what;

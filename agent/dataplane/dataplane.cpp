@@ -145,6 +145,7 @@ Result<Attachment> Dataplane::attach(const Interface& interface, const Interface
     }
     auto attachment = attach_program(state_->kernel, interface, config);
     if (attachment) {
+        attachment->fast_path = attachment->fast_path && state_->slots.slot_of(interface.index) != 0;
         state_->attachments[interface.index] = *attachment;
     } else {
         state_->attachments.erase(interface.index);

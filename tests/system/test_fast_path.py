@@ -127,10 +127,24 @@ class FastPath(LabTest):  # labels: quick
         self.isp.restart_agent(SUBSCRIBER_SIDE, ('attach = "xdp"\n', 'attach = "auto"\n'))
         self.fetch(INTERNET4)
 
-    def doctor(self) -> dict:
-        """What it says of A's interface."""
+    def test_more_interfaces_than_slots(self) -> None:
+        """The late ones go by the stack, and say so."""
+        self.isp.restart_agent(SUBSCRIBER_SIDE, UPLINK_SIDE,
+                               ("[[pool]]\n", '[[interface]]\nname = "late-*"\nattach = "xdp"\nfast_path = true\n[[pool]]\n'))
+        names = [f"late-{number}" for number in range(64)]
+        self.addCleanup(self.edge.run, "sh", "-c", "for n in $(seq 0 63); do ip link del late-$n; done")
+        for name in names:
+            self.edge.run("ip", "link", "add", name, "type", "veth", "peer", "name", f"far-{name}")
+        await_true(lambda: all(self.fast_path().get(name) for name in names), "all are attached", 60)
+        last = [name for name in names if self.fast_path()[name] == "stack"]
+        self.assertEqual(len(last), len(names) + 4 - 63, "sub-a, -b and -c and inet have slots, too")
+        self.assertIn("more interfaces than the 63", self.doctor(last[0])["detail"])
+        self.fetch(INTERNET4)
+
+    def doctor(self, interface: str = A.interface) -> dict:
+        """What it says of an interface."""
         answer = json.loads(self.agent.command("doctor", "--json").stdout)
-        return next(each for each in answer["checks"] if each["name"] == f"fast-path-{A.interface}")
+        return next(each for each in answer["checks"] if each["name"] == f"fast-path-{interface}")
 
     def test_doctor(self) -> None:
         self.assertTrue(self.doctor()["ok"])
