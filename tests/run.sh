@@ -61,10 +61,10 @@ tidy() {
 prepare
 case $mode in
 all) build release && run release -LE long -j2 "$@" ;;
-quick) build release && run release -L '^(unit|bpf|quick)$' -LE long -j2 "$@" ;;
+quick) build release && run release -L '^(unit|bpf|quick)$' -LE '^(long|slow)$' -j2 "$@" ;;
 long) build release && run release -j2 "$@" && run release -R '^system\.(Blocked|Login|Time)$' --repeat until-fail:20 "$@" ;;
 sanitize)
-    build sanitize && run sanitize -L '^(unit|bpf|quick)$' -LE long -j2 "$@"
+    build sanitize && run sanitize -L '^(unit|bpf|quick|sanitize)$' -LE long -j2 "$@"
     build tsan && run tsan -L '^unit$' "$@"
     ;;
 tidy) tidy ;;

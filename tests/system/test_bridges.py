@@ -10,7 +10,7 @@ from lab_test import LabTest
 LATE = ("[[pool]]", '[[interface]]\nname = "br-*"\nside = "subscriber"\nattach = "tc"\n[[pool]]')
 
 
-class Bridges(LabTest):  # labels: quick
+class Bridges(LabTest):  # labels: sanitize
     """A bridge itself, and its ports."""
 
     def attached(self, name: str) -> bool:

@@ -14,7 +14,7 @@ from lab_test import LabTest
 BETWEEN_SECTIONS = ("two pools that overlap", "more gaps than the kernel's table has room for")
 
 
-class BadStart(LabTest):  # labels: quick
+class BadStart(LabTest):  # labels: sanitize
     """Each test ends the agent, tries a start that must fail, and finds port 25 as closed as before."""
 
     smtp = True  # its users and its certificate
@@ -117,7 +117,7 @@ class BadStart(LabTest):  # labels: quick
         self.assertEqual(self.edge.run("sekishod", "--nonsense", check=False).returncode, 2)
 
 
-class Pins(LabTest):  # labels: quick
+class Pins(LabTest):  # labels: sanitize
     """Programs and tables may be pinned elsewhere."""
 
     PLACE = "/sys/fs/bpf/isp/edge/pins"

@@ -23,7 +23,7 @@ TUNSETIFF = 0x400454CA
 IFF_TUN, IFF_NO_PI = 1, 0x1000
 
 
-class Evasion(LabTest):  # labels: quick
+class Evasion(LabTest):  # labels: sanitize
     """A (XDP) and B (TC) send frames by hand; nothing of them arrives on the Internet."""
 
     def setUp(self) -> None:
@@ -110,7 +110,7 @@ class Evasion(LabTest):  # labels: quick
         return all_of
 
 
-class Bare(LabTest):  # labels: quick
+class Bare(LabTest):  # labels: sanitize
     """A line without an Ethernet header, as ppp* has none: a TUN device on the edge, its other end in the test."""
 
     def open_tun(self, name: str) -> int:

@@ -21,7 +21,7 @@ RULES = f"""table inet seen {{
 """
 
 
-class FastPath(LabTest):  # labels: quick
+class FastPath(LabTest):  # labels: sanitize
     """From A to the Internet and back, over IPv4 and IPv6."""
 
     @classmethod

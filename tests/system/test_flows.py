@@ -119,7 +119,7 @@ class Flows(LabTest):
         return [socket.inet_ntoa(key[12:]) for key in keys if key[10:12] == b"\xff\xff"]
 
 
-class Budget(LabTest):  # labels: quick
+class Budget(LabTest):  # labels: sanitize
     """Who opens more connections than a grant is good for loses it."""
 
     mx = True

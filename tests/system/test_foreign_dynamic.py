@@ -10,7 +10,7 @@ from lab_test import LabTest
 LIST = "/etc/sekisho/foreign-dynamic"
 
 
-class ForeignDynamic(LabTest):  # labels: quick
+class ForeignDynamic(LabTest):  # labels: sanitize
     """The Internet host stands in the list, or not; by XDP and by TC."""
 
     mail = True

@@ -9,7 +9,7 @@ A = SUBSCRIBERS["a"]
 C = SUBSCRIBERS["c"]
 
 
-class Quarantine(LabTest):  # labels: quick
+class Quarantine(LabTest):  # labels: sanitize
     """No mail server can be reached, not even the provider's own; all else can."""
 
     mail = True
@@ -73,7 +73,7 @@ class Quarantine(LabTest):  # labels: quick
         self.assertEqual(self.agent.ask("quarantine", "list")["quarantines"], [])
 
 
-class Infected(LabTest):  # labels: quick
+class Infected(LabTest):  # labels: sanitize
     """Who is being blocked, and how often."""
 
     def setUp(self) -> None:

@@ -12,7 +12,7 @@ from lab_test import LabTest
 A = SUBSCRIBERS["a"]
 
 
-class Service(LabTest):  # labels: quick
+class Service(LabTest):  # labels: sanitize
     """As systemd would start it, and as a shell would."""
 
     def setUp(self) -> None:

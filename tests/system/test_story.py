@@ -46,7 +46,7 @@ class Blocked(LabTest):  # labels: quick
         tell(self, story.why)
 
 
-class Login(LabTest):  # labels: quick
+class Login(LabTest):  # labels: sanitize
     """A login opens the port for the one who logged in, before +OK is read."""
 
     mail = True

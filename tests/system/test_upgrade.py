@@ -12,7 +12,7 @@ from lab_test import LabTest
 PINS = "/sys/fs/bpf/sekisho"
 
 
-class Upgrade(LabTest):  # labels: quick
+class Upgrade(LabTest):  # labels: sanitize
     """Entries, links and counters are taken over; nobody gets through meanwhile."""
 
     def setUp(self) -> None:

@@ -14,7 +14,7 @@ from lab_test import LabTest
 A, B, C = (SUBSCRIBERS[name] for name in "abc")
 
 
-class Uplink(LabTest):  # labels: quick
+class Uplink(LabTest):  # labels: sanitize
     """Half of a conversation goes nowhere, whole ones go on; by XDP and by TC."""
 
     def test_replies(self) -> None:
