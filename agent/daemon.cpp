@@ -98,10 +98,7 @@ Result<void> Daemon::take_over() {
         return std::unexpected(stored.error());
     }
     const auto entries = dataplane_.entries();
-    if (!entries) {
-        return std::unexpected(entries.error());
-    }
-    const grants::Actions actions = grants_.take_over(*stored, *entries, read_clocks());
+    const grants::Actions actions = grants_.take_over(*stored, entries, read_clocks());
     for (const grants::Action& action : actions) {
         if (const auto* wide = std::get_if<grants::SetWideExemptions>(&action)) {
             wide_exemptions_ = wide->prefixes;
@@ -120,7 +117,7 @@ Result<void> Daemon::take_over() {
     log::info("TAKEN_OVER", "state of the store and of the kernel joined",
               {{"grants", std::to_string(grants_.count(read_clocks()))},
                {"exemptions", std::to_string(grants_.exemptions().size())},
-               {"kernel_entries", std::to_string(entries->size())}});
+               {"kernel_entries", std::to_string(entries.size())}});
     return {};
 }
 
@@ -261,38 +258,17 @@ Result<grants::Grant> Daemon::open(const grants::GrantRequest& request) {
     return granted;
 }
 
-namespace {
-
-bool is_for_the_kernel(const grants::Action& action) {
-    return std::holds_alternative<grants::RetireEntry>(action) ||
-           std::holds_alternative<grants::RemoveEntry>(action) ||
-           std::holds_alternative<grants::SetWideExemptions>(action);
-}
-
-}  // namespace
-
-// The keys that the kernel refuses go to `lost`.
-Result<void> Daemon::put_entries(std::span<const grants::KernelEntry> entries, std::vector<Prefix>& lost) {
-    if (entries.size() != 1) {
-        return dataplane_.put_all(entries, lost);
-    }
-    auto put = dataplane_.put(entries.front());
-    if (!put) {
-        lost.push_back(entries.front().key);
-    }
-    return put;
-}
-
-// All actions but PutEntry.
+// What is the disk's is left out.
 Result<void> Daemon::apply_to_kernel(const grants::Action& action) {
+    if (const auto* put = std::get_if<grants::PutEntry>(&action)) {
+        return dataplane_.put(put->entry);
+    }
     if (const auto* retire = std::get_if<grants::RetireEntry>(&action)) {
-        return dataplane_.retire(retire->key);
-    }
-    if (const auto* remove = std::get_if<grants::RemoveEntry>(&action)) {
-        return dataplane_.remove(remove->key);
-    }
-    if (const auto* wide = std::get_if<grants::SetWideExemptions>(&action);
-        wide && wide->prefixes != wide_exemptions_) {
+        dataplane_.retire(retire->key);
+    } else if (const auto* remove = std::get_if<grants::RemoveEntry>(&action)) {
+        dataplane_.remove(remove->key);
+    } else if (const auto* wide = std::get_if<grants::SetWideExemptions>(&action);
+               wide && wide->prefixes != wide_exemptions_) {
         if (auto set = dataplane_.set_policy(config_, wide->prefixes); !set) {
             return set;
         }
@@ -303,32 +279,18 @@ Result<void> Daemon::apply_to_kernel(const grants::Action& action) {
 
 Result<void> Daemon::apply_to_kernel(const grants::Actions& actions, std::vector<Prefix>* failed) {
     Result<void> result;
-    const auto note = [&result](const Result<void>& applied) {
+    for (const grants::Action& action : actions) {
+        const auto applied = apply_to_kernel(action);
+        if (applied) {
+            continue;
+        }
+        kernel_errors_++;
+        if (const auto* put = std::get_if<grants::PutEntry>(&action); put && failed != nullptr) {
+            failed->push_back(put->entry.key);
+        }
         if (result) {
             result = applied;
         }
-    };
-    std::vector<grants::KernelEntry>
-        entries;  // go together as far as nothing else of the kernel's comes between
-    std::vector<Prefix> lost;
-    for (const grants::Action& action : actions) {
-        if (const auto* put = std::get_if<grants::PutEntry>(&action)) {
-            entries.push_back(put->entry);
-            continue;
-        }
-        if (!is_for_the_kernel(action)) {
-            continue;
-        }
-        note(put_entries(entries, lost));
-        entries.clear();
-        const auto applied = apply_to_kernel(action);
-        kernel_errors_ += applied ? 0 : 1;
-        note(applied);
-    }
-    note(put_entries(entries, lost));
-    kernel_errors_ += lost.size();
-    if (failed != nullptr) {
-        failed->insert(failed->end(), lost.begin(), lost.end());
     }
     return result;
 }

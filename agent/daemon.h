@@ -133,7 +133,6 @@ private:
     // Takes out of the books what the kernel refused at take-over.
     void give_up(const std::vector<Prefix>& refused);
     Result<void> apply_to_kernel(const grants::Action& action);
-    Result<void> put_entries(std::span<const grants::KernelEntry> entries, std::vector<Prefix>& lost);
     void sweep();
 
     boost::asio::io_context& context_;

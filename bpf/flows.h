@@ -53,7 +53,7 @@ static __always_inline void forget_flow(const struct sekisho_flow_key *key, __u3
 
     if (bpf_map_delete_elem(&sekisho_flows, key))
         return;
-    entry = bpf_map_lookup_elem(&sekisho_entries, &key->subscriber);
+    entry = find_entry_of(&key->subscriber);
     if (entry && entry->generation == generation)
         release_flow(entry);
 }
@@ -73,10 +73,10 @@ static __always_inline bool is_idle(const struct sekisho_flow *flow, __u32 secon
     return idle > (__s32)idle_limit(flow->state, configured);
 }
 
-static __always_inline void flow_key_of(const struct sekisho_entry *entry, const struct packet *segment,
+static __always_inline void flow_key_of(const struct known *known, const struct packet *segment,
                                         struct sekisho_flow_key *key)
 {
-    key->subscriber = entry->key;
+    key->subscriber = known->key;
     key->source[0] = segment->source.high;
     key->source[1] = segment->source.low;
     key->destination[0] = segment->destination.high;
@@ -90,24 +90,23 @@ static __always_inline void flow_key_of(const struct sekisho_entry *entry, const
  * Whether a segment belongs to a recorded flow of its subscriber's generation. A SYN does only if it repeats
  * the recorded one before the connection is open: nobody opens a second connection in the place of the first.
  */
-__attribute__((noinline)) int running_flow(const struct sekisho_entry *entry, const struct packet *segment,
-                                           __u64 now)
+__attribute__((noinline)) int running_flow(const struct known *known, const struct packet *segment, __u64 now)
 {
     const struct sekisho_table *table = current_table();
     __u32 seconds = now / NANOSECONDS_PER_SECOND;
     struct sekisho_flow_key key;
     struct sekisho_flow *flow;
 
-    if (!entry || !segment || !table)
+    if (!known || !segment || !table)
         return 0;
-    flow_key_of(entry, segment, &key);
+    flow_key_of(known, segment, &key);
     flow = bpf_map_lookup_elem(&sekisho_flows, &key);
-    if (!flow || flow->generation != entry->generation || is_idle(flow, seconds, table->flow_idle_s))
+    if (!flow || flow->generation != known->generation || is_idle(flow, seconds, table->flow_idle_s))
         return 0;
     if (is_opening(segment))
         return flow->state == SEKISHO_FLOW_OPENING && flow->sequence == segment->seq;
     if (segment->flags & TCP_RST) {
-        forget_flow(&key, entry->generation);
+        forget_flow(&key, known->generation);
         return 1;
     }
     if (segment->flags & TCP_FIN)
@@ -176,8 +175,7 @@ static __always_inline __u8 record_flow(struct sekisho_entry *entry, const struc
 }
 
 /* Opens a connection under a live grant, at its cost: the reason why, or why not. */
-__attribute__((noinline)) int open_flow(const struct sekisho_entry *known, const struct packet *segment,
-                                        __u64 now)
+__attribute__((noinline)) int open_flow(const struct known *known, const struct packet *segment, __u64 now)
 {
     const struct sekisho_table *table = current_table();
     __u32 seconds = now / NANOSECONDS_PER_SECOND;
@@ -188,8 +186,8 @@ __attribute__((noinline)) int open_flow(const struct sekisho_entry *known, const
     if (!known || !segment || !table)
         return SEKISHO_REASON_NOT_GRANTED;
     flow_key_of(known, segment, &key);
-    entry = bpf_map_lookup_elem(&sekisho_entries, &key.subscriber);
-    if (!entry || entry->generation != known->generation)
+    entry = entry_at(known->place);
+    if (!entry || !same_key(&entry->key, &key.subscriber) || entry->generation != known->generation)
         return SEKISHO_REASON_NOT_GRANTED;
     if (entry->flags & SEKISHO_ENTRY_OVERRUN)
         return SEKISHO_REASON_BUDGET_EXHAUSTED;

@@ -34,24 +34,59 @@ static __always_inline bool same_key(const struct sekisho_key *a, const struct s
     return x[0] == y[0] && x[1] == y[1];
 }
 
-/* An element can become another key's while it is read: then the look-up is done again. */
-static __always_inline bool entry_of(const struct sekisho_key *key, struct sekisho_entry *entry)
+static __always_inline struct sekisho_entry *entry_at(__u32 place)
 {
-#pragma unroll
-    for (int i = 0; i < 3; i++) {
-        const struct sekisho_entry *found = bpf_map_lookup_elem(&sekisho_entries, key);
+    __u32 number = place / SEKISHO_BUCKET;
+    struct sekisho_bucket *bucket = bpf_map_lookup_elem(&sekisho_entries, &number);
 
-        if (!found)
-            return false;
-        entry->expires_ns = *(const volatile __u64 *)&found->expires_ns;
-        entry->generation = *(const volatile __u32 *)&found->generation;
-        entry->flows = *(const volatile __u16 *)&found->flows;
-        entry->flags = *(const volatile __u8 *)&found->flags;
-        asm volatile("" ::: "memory"); /* the key is read last */
-        if (same_key(&found->key, key))
-            return true;
+    return bucket ? &bucket->at[place % SEKISHO_BUCKET] : NULL;
+}
+
+/* The place of a key's entry; negative if there is none. The bitmap has mostly been asked before. */
+__attribute__((noinline)) int find_place(const struct sekisho_key *key)
+{
+    __u32 buckets = *(const volatile __u32 *)&sekisho_state.buckets;
+    struct sekisho_trail trail;
+
+    if (!key)
+        return -1;
+    trail = sekisho_trail_of(sekisho_state.seed, ((const __u64 *)key)[0], ((const __u64 *)key)[1]);
+    for (int i = 0; i < SEKISHO_TRAIL; i++) {
+        __u32 number = sekisho_bucket_at(trail.at, buckets);
+        const struct sekisho_bucket *bucket = bpf_map_lookup_elem(&sekisho_entries, &number);
+
+        if (!bucket)
+            return -1;
+#pragma unroll
+        for (int j = 0; j < SEKISHO_BUCKET; j++)
+            if (same_key(&bucket->at[j].key, key))
+                return number * SEKISHO_BUCKET + j;
+        sekisho_go_on(&trail);
     }
-    return false;
+    return -1;
+}
+
+static __always_inline struct sekisho_entry *find_entry_of(const struct sekisho_key *key)
+{
+    int place = find_place(key);
+
+    return place < 0 ? NULL : entry_at(place);
+}
+
+static __always_inline bool entry_of(const struct sekisho_key *key, struct known *known)
+{
+    int place = find_place(key);
+    const struct sekisho_entry *found = place < 0 ? NULL : entry_at(place);
+
+    if (!found)
+        return false;
+    known->place = place;
+    known->expires_ns = *(const volatile __u64 *)&found->expires_ns;
+    known->generation = *(const volatile __u32 *)&found->generation;
+    known->flows = *(const volatile __u16 *)&found->flows;
+    known->flags = *(const volatile __u8 *)&found->flags;
+    asm volatile("" ::: "memory"); /* the key is read last: it may have gone meanwhile */
+    return same_key(&found->key, key);
 }
 
 /* The one trie that is asked of a packet. */

@@ -12,13 +12,13 @@
 /* The only thing in .bss, which is thereby the same in all objects and is pinned like a map. */
 struct sekisho_state sekisho_state;
 
-/* max_entries is set before loading. */
+/* The agent writes them in place. max_entries is set before loading, like sekisho_state.buckets. */
 struct {
-    __uint(type, BPF_MAP_TYPE_HASH);
-    __uint(max_entries, 262144);
-    __uint(map_flags, BPF_F_NO_PREALLOC);
-    __type(key, struct sekisho_key);
-    __type(value, struct sekisho_entry);
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1024);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __type(key, __u32);
+    __type(value, struct sekisho_bucket);
 } sekisho_entries SEC(".maps");
 
 /*

@@ -10,14 +10,25 @@
 
 #include "packet.h"
 
+/* What is written about a subscriber's key, as it was read. */
+struct known {
+    struct sekisho_key key;
+    __u64 expires_ns;
+    __u32 generation;
+    __u32 place; /* for the includer */
+    __u16 flows;
+    __u8 flags; /* enum sekisho_entry_flag */
+    __u8 reserved[5];
+};
+
 /* Copies what is written about a key: true, or false if nothing is. By the includer. */
-static __always_inline bool entry_of(const struct sekisho_key *key, struct sekisho_entry *entry);
+static __always_inline bool entry_of(const struct sekisho_key *key, struct known *known);
 /* CLOCK_BOOTTIME in nanoseconds. By the includer. */
 static __always_inline __u64 boottime(void);
 /* Whether a segment belongs to a connection that its subscriber opened under a grant. By the includer. */
-int running_flow(const struct sekisho_entry *entry, const struct packet *segment, __u64 now);
+int running_flow(const struct known *known, const struct packet *segment, __u64 now);
 /* Opens one under a live grant: GRANTED, or another reason, see is_open(). By the includer. */
-int open_flow(const struct sekisho_entry *entry, const struct packet *segment, __u64 now);
+int open_flow(const struct known *known, const struct packet *segment, __u64 now);
 /* Whether a segment's source is among the foreign dynamic addresses. By the includer. */
 int is_foreign(const struct packet *segment);
 
@@ -202,15 +213,15 @@ static __always_inline bool may_have_entry(const struct sekisho_table *table, co
 }
 
 static __always_inline bool find_entry(const struct sekisho_table *table, const struct packet *packet,
-                                       const struct sekisho_segment *segment, struct sekisho_entry *entry)
+                                       const struct sekisho_segment *segment, struct known *known)
 {
     struct address key = key_of(packet, segment);
     __be64 bytes[2] = {bpf_cpu_to_be64(key.high), bpf_cpu_to_be64(key.low)};
 
     if (!may_have_entry(table, packet, segment, &key))
         return false;
-    __builtin_memcpy(&entry->key, bytes, sizeof(bytes));
-    return entry_of(&entry->key, entry);
+    __builtin_memcpy(&known->key, bytes, sizeof(bytes));
+    return entry_of(&known->key, known);
 }
 
 /* The verdict on what is no segment to an enforced port. */
@@ -245,19 +256,19 @@ static __always_inline bool is_open(__u8 reason)
 }
 
 /* The reason for the verdict on a segment whose subscriber has an entry that says nothing else. */
-static __always_inline __u8 judge_grant(const struct sekisho_entry *entry, const struct packet *segment)
+static __always_inline __u8 judge_grant(const struct known *known, const struct packet *segment)
 {
-    bool granted = entry->flags & SEKISHO_ENTRY_GRANT;
+    bool granted = known->flags & SEKISHO_ENTRY_GRANT;
     __u64 now;
 
-    if (!granted && !entry->flows)
+    if (!granted && !known->flows)
         return SEKISHO_REASON_NOT_GRANTED;
     now = boottime();
-    if (entry->flows && running_flow(entry, segment, now))
+    if (known->flows && running_flow(known, segment, now))
         return SEKISHO_REASON_FLOW;
-    if (!granted || now >= entry->expires_ns)
+    if (!granted || now >= known->expires_ns)
         return SEKISHO_REASON_NOT_GRANTED;
-    return is_opening(segment) ? open_flow(entry, segment, now) : SEKISHO_REASON_GRANTED;
+    return is_opening(segment) ? open_flow(known, segment, now) : SEKISHO_REASON_GRANTED;
 }
 
 static __always_inline const struct sekisho_segment *segment_at(const struct sekisho_table *table,
@@ -299,20 +310,20 @@ static __always_inline struct decision decide_between(const struct packet *line,
     const struct sekisho_segment *source = segment_at(table, from);
     const struct sekisho_segment *destination = segment_at(table, to);
     struct decision decision = decide_for_unknown(source, destination);
-    struct sekisho_entry entry = {};
+    struct known known = {};
     __u8 reason;
 
     if (is_barred(source, destination, segment))
         return (struct decision){SEKISHO_REASON_FOREIGN_DYNAMIC, destination->action};
-    if (!(source->flags & SEKISHO_SEGMENT_POOL) || !find_entry(table, line, source, &entry))
+    if (!(source->flags & SEKISHO_SEGMENT_POOL) || !find_entry(table, line, source, &known))
         return decision;
-    if (entry.flags & SEKISHO_ENTRY_QUARANTINE)
+    if (known.flags & SEKISHO_ENTRY_QUARANTINE)
         return (struct decision){SEKISHO_REASON_QUARANTINED, source->action};
     if (decision.reason != SEKISHO_REASON_NOT_GRANTED)
         return decision;
-    if (entry.flags & SEKISHO_ENTRY_EXEMPT)
+    if (known.flags & SEKISHO_ENTRY_EXEMPT)
         return (struct decision){SEKISHO_REASON_EXEMPT, SEKISHO_PASS};
-    reason = judge_grant(&entry, segment);
+    reason = judge_grant(&known, segment);
     if (reason == SEKISHO_REASON_FLOW || is_open(reason))
         return (struct decision){reason, SEKISHO_PASS};
     return (struct decision){reason, source->action};

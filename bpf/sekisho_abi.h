@@ -12,7 +12,7 @@
 #include <linux/types.h>
 
 /* Raised with every change of a map's layout; it is part of the pins' path. */
-#define SEKISHO_ABI_VERSION 5
+#define SEKISHO_ABI_VERSION 6
 
 /* Disjoint ranges a table can hold, a power of two: the search takes log2 of it steps. */
 #define SEKISHO_RANGES 1024
@@ -100,23 +100,62 @@ enum sekisho_entry_flag {
 };
 
 /*
- * All that is known of one subscriber key. The key stands in the value too and is compared after
- * reading: an element of a hash can become another key's under the reader. 16 + 40 bytes.
- *
- * What the kernel counts (budget, window, flows, OVERRUN) the agent changes only through the programs in
- * upkeep.bpf.c, which leave alone what they aren't asked to begin anew.
+ * All that is known of one subscriber key, in one line of the cache. What the kernel counts (budget, window,
+ * flows, OVERRUN) the agent changes by single atomic operations, too (agent/dataplane/entry_table.h).
  */
 struct sekisho_entry {
-    struct sekisho_key key;
-    __u64 expires_ns;  /* CLOCK_BOOTTIME at which the grant ends */
+    struct sekisho_key key; /* all zeros: there is none */
+    __u64 expires_ns;       /* CLOCK_BOOTTIME at which the grant ends */
     __u32 generation;  /* raised each time the key is handed to somebody: no flow of another one counts */
     __s32 budget_left; /* new connections that the grant is still good for, unless UNLIMITED */
     __u32 window;      /* number of the running window << 16 | new connections in it */
-    /* These four octets are one word for atomic operations. */
+    /* These four octets are one word for the kernel's atomic operations. */
     __u16 flows __attribute__((aligned(4))); /* recorded ones of this generation */
     __u8 flags;                              /* enum sekisho_entry_flag */
     __u8 key_bits; /* the key's length; for the agent, which may meet another one in its configuration */
+    __u64 reserved[3];
 };
+
+/*
+ * Where entries stand: a hash of buckets, of which a key may be in so many, tried in the order of its trail.
+ * The agent keeps a third of the places free, so that nearly all stand in their first bucket. An entry never
+ * moves, and its place is another key's only when no program can be reading it any more.
+ */
+#define SEKISHO_BUCKET 4
+#define SEKISHO_TRAIL 32
+struct sekisho_bucket {
+    struct sekisho_entry at[SEKISHO_BUCKET];
+} __attribute__((aligned(64)));
+
+struct sekisho_trail {
+    __u32 at; /* the bucket, as a part of 2^32 */
+    __u32 step;
+};
+
+/* A key's halves as they lie in memory; the seed is secret, so that nobody can choose whom to meet. */
+static inline struct sekisho_trail sekisho_trail_of(__u64 seed, __u64 first, __u64 second)
+{
+    __u64 mixed = (first ^ seed) * 0x9e3779b97f4a7c15ULL;
+    struct sekisho_trail trail;
+
+    mixed = (mixed ^ mixed >> 32 ^ second) * 0xd6e8feb86659fd93ULL;
+    mixed = (mixed ^ mixed >> 32) * 0xd6e8feb86659fd93ULL;
+    mixed ^= mixed >> 32;
+    trail.at = (__u32)mixed;
+    trail.step = (__u32)(mixed >> 32);
+    return trail;
+}
+
+/* The next one, as if by chance: steps of one length would lead some keys to few buckets. */
+static inline void sekisho_go_on(struct sekisho_trail *trail)
+{
+    trail->at = trail->at * 0x915f77f5U + trail->step;
+}
+
+static inline __u32 sekisho_bucket_at(__u32 at, __u32 buckets)
+{
+    return (__u32)((__u64)at * buckets >> 32);
+}
 
 /* A connection that was opened under a grant. In a tunnel, that of the inner packet. */
 struct sekisho_flow_key {
@@ -158,28 +197,7 @@ struct sekisho_event {
     __u8 reserved;
 };
 
-/* Contexts of the programs in upkeep.bpf.c. */
-enum sekisho_change_result {
-    SEKISHO_CHANGE_DONE = 0,
-    SEKISHO_CHANGE_MADE = 1,    /* there was no entry before */
-    SEKISHO_CHANGE_RESTING = 2, /* the entry stays, for its flows */
-    SEKISHO_CHANGE_ABSENT = 3,  /* there is no such entry */
-    SEKISHO_CHANGE_FULL = 4,    /* no room for an entry */
-};
-
-struct sekisho_change {
-    struct sekisho_entry entry;
-    __u32 renew;  /* put_entry: 1 begins the budget anew; another generation begins all anew */
-    __u32 result; /* enum sekisho_change_result */
-};
-
-/* put_entries: so many of the map sekisho_changes are put, one after the other. */
-#define SEKISHO_CHANGES 512
-struct sekisho_batch {
-    __u32 count;
-    __u32 reserved;
-};
-
+/* The context of sweep_flows, see upkeep.bpf.c. */
 struct sekisho_sweep {
     __u64 now_ns; /* CLOCK_BOOTTIME */
     __u32 flows;  /* how many are left */
@@ -278,8 +296,9 @@ struct sekisho_table {
 struct sekisho_state {
     struct sekisho_table tables[2];
     __u32 active;                /* 0: no table yet; else the one in force is tables[active & 1] */
+    __u32 buckets;               /* of entries */
+    __u64 seed;                  /* of their trails */
     __u8 slots[SEKISHO_INDEXES]; /* an interface's slot, by its index */
-    __u8 reserved[4];
 };
 
 /*

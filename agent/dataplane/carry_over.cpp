@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// From one layout to the next. Entries stand where they stood; before layout 3 they had no budget.
+// From one layout to the next. Before layout 6 entries stood in a hash, before layout 3 they had no budget.
 #include "agent/dataplane/carry_over.h"
 
 #include <bpf/bpf.h>
@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <system_error>
@@ -20,6 +21,8 @@ namespace sekisho::dataplane {
 namespace {
 
 constexpr int first_with_flows = 3;  // and budgets
+// What entries were then is what they begin with today.
+constexpr std::uint32_t size_in_a_hash = offsetof(sekisho_entry, reserved);
 
 // In octets; 0 if it can't be told.
 std::uint32_t value_size(int map) {
@@ -28,12 +31,12 @@ std::uint32_t value_size(int map) {
     return bpf_obj_get_info_by_fd(map, &info, &length) == 0 ? info.value_size : 0;
 }
 
-Result<void> copy_entries(int version, const std::filesystem::path& layout, const Kernel& kernel) {
+Result<void> copy_entries(int version, const std::filesystem::path& layout, EntryTable& entries) {
     const Descriptor old(bpf_obj_get((layout / "sekisho_entries").c_str()));
     if (!old) {
         return {};  // copied before, by somebody who didn't come to the end
     }
-    if (value_size(old.get()) != sizeof(sekisho_entry)) {
+    if (value_size(old.get()) != size_in_a_hash) {
         return fail(
             Failure::conflict, "the entries in " + layout.string() + " are of a layout that isn't known",
             "run the sekishod that made them with --detach, or reboot: grants come back from the store");
@@ -48,10 +51,11 @@ Result<void> copy_entries(int version, const std::filesystem::path& layout, cons
             entry.flows = 0;
             entry.flags |= SEKISHO_ENTRY_UNLIMITED;
         }
-        if (bpf_map_update_elem(kernel.entries(), &key, &entry, BPF_ANY) != 0) {
+        if (entries.restore(entry) == EntryTable::Put::full) {
             return fail(Failure::unavailable,
-                        "can't carry the entries in " + layout.string() + " over: " + error_text(errno),
-                        errno == E2BIG ? "raise dataplane.max_entries" : "");
+                        "can't carry the entries in " + layout.string() + " over: there is room for " +
+                            std::to_string(entries.capacity()),
+                        "raise dataplane.max_entries");
         }
     }
     return {};
@@ -153,7 +157,7 @@ std::map<int, std::filesystem::path> layouts(const std::filesystem::path& pin_pa
     return found;
 }
 
-Result<void> carry_over(const std::filesystem::path& pin_path, const Kernel& kernel) {
+Result<void> carry_over(const std::filesystem::path& pin_path, const Kernel& kernel, EntryTable& entries) {
     for (const auto& [version, layout] : layouts(pin_path)) {
         if (version == SEKISHO_ABI_VERSION) {
             continue;
@@ -163,7 +167,7 @@ Result<void> carry_over(const std::filesystem::path& pin_path, const Kernel& ker
                         "install that version again, or run it with --detach first");
         }
         copy_flows(layout, kernel);
-        if (auto copied = copy_entries(version, layout, kernel); !copied) {
+        if (auto copied = copy_entries(version, layout, entries); !copied) {
             return copied;
         }
         copy_counts(layout, kernel);

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "agent/base/result.h"
+#include "agent/dataplane/entry_table.h"
 #include "agent/dataplane/kernel.h"
 
 namespace sekisho::dataplane {
@@ -13,10 +14,12 @@ namespace sekisho::dataplane {
 // The directories of all layouts that have pins below the pin path, by version.
 [[nodiscard]] std::map<int, std::filesystem::path> layouts(const std::filesystem::path& pin_path);
 
-// Takes over what older layouts have left: entries are copied, links moved to where this layout's are looked
-// for, so that attaching replaces the program behind them without a gap; then the old pins go. What is
-// attached judges by the old maps until then. May be interrupted anywhere, and done again. Failure::conflict
-// if a newer agent has been here; Failure::unavailable if there are more entries than `kernel` has room for.
-[[nodiscard]] Result<void> carry_over(const std::filesystem::path& pin_path, const Kernel& kernel);
+// Takes over what older layouts have left: entries are copied to `entries`, links moved to where this
+// layout's are looked for, so that attaching replaces the program behind them without a gap; then the old
+// pins go. What is attached judges by the old maps until then. May be interrupted anywhere, and done again.
+// Failure::conflict if a newer agent has been here; Failure::unavailable if there are more of them than
+// `entries` has room for.
+[[nodiscard]] Result<void> carry_over(const std::filesystem::path& pin_path, const Kernel& kernel,
+                                      EntryTable& entries);
 
 }  // namespace sekisho::dataplane

@@ -27,10 +27,8 @@
 
 namespace sekisho::dataplane {
 
-namespace {
-
-// Until each CPU has come out of the program that it may be running: they run in RCU's read sections, and the
-// kernel waits for those (membarrier(2)).
+// Each CPU comes out of the program that it may be running: they run in RCU's read sections, and the kernel
+// waits for those (membarrier(2)).
 void wait_for_readers() {
     if (::syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) != 0) {
         // Refused where CPUs have no tick (nohz_full). No program runs longer than some microseconds.
@@ -38,8 +36,6 @@ void wait_for_readers() {
         std::this_thread::sleep_for(long_enough);
     }
 }
-
-}  // namespace
 
 void Tables::replace(const sekisho_table& contents) {
     const std::atomic_ref<__u32> active(state_.active);
@@ -88,10 +84,10 @@ Result<Dataplane> Dataplane::open(const DataplaneConfig& config) {
     if (!kernel) {
         return std::unexpected(kernel.error());
     }
-    if (auto carried = carry_over(config.pin_path, *kernel); !carried) {
+    auto state = std::make_unique<State>(std::move(*kernel));
+    if (auto carried = carry_over(config.pin_path, state->kernel, state->entries); !carried) {
         return std::unexpected(carried.error());
     }
-    auto state = std::make_unique<State>(std::move(*kernel));
     if (auto listening = state->events.listen(state->kernel.events()); !listening) {
         return std::unexpected(listening.error());
     }
@@ -107,13 +103,9 @@ Result<void> Dataplane::set_policy(const Config& config, const std::vector<Prefi
     if (!table) {
         return std::unexpected(table.error());
     }
-    const auto present = read_entries(state_->kernel.entries());
-    if (!present) {
-        return std::unexpected(present.error());
-    }
     Bits bits;
     sekisho_table& data = table->data();
-    for (const sekisho_entry& entry : *present) {
+    for (const sekisho_entry& entry : state_->entries.all()) {
         if (const auto bit = table->bit_of(prefix_of(entry.key, entry.key_bits))) {
             bits.raise(*bit, [&data](std::uint32_t place, bool) {
                 data.bitmap[place / 64] |= std::uint64_t{1} << place % 64;

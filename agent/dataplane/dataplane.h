@@ -118,17 +118,14 @@ public:
     // Writes all that is known of a key but what the kernel counts, which goes on unless `entry` begins it
     // anew; in force when it returns. Failure::unavailable if the map is full.
     [[nodiscard]] Result<void> put(const grants::KernelEntry& entry);
-    // The same for many, each with an outcome of its own: `failed` gets the keys of those that couldn't be
-    // written, and the first one's error is returned.
-    [[nodiscard]] Result<void> put_all(std::span<const grants::KernelEntry> entries,
-                                       std::vector<Prefix>& failed);
     // Nothing is open for the key any more. Its recorded connections go on after retire(), and end with
     // remove().
-    [[nodiscard]] Result<void> retire(const Prefix& key);
-    [[nodiscard]] Result<void> remove(const Prefix& key);
+    void retire(const Prefix& key);
+    void remove(const Prefix& key);
     // Without those that only wait for their connections to end.
-    [[nodiscard]] Result<std::vector<grants::KernelEntry>> entries();
-    [[nodiscard]] Result<Usage> usage(const Prefix& key) const;
+    [[nodiscard]] std::vector<grants::KernelEntry> entries();
+    // Nothing if the kernel knows nothing of the key.
+    [[nodiscard]] std::optional<Usage> usage(const Prefix& key) const;
 
     // Forgets the connections that are over; to be called every few seconds.
     [[nodiscard]] Result<FlowCounts> sweep_flows(std::chrono::nanoseconds boottime);
@@ -168,8 +165,6 @@ public:
 
 private:
     struct State;
-    [[nodiscard]] Result<std::uint32_t> bit_of(const Prefix& key) const;
-    [[nodiscard]] Result<void> finish_put(const Prefix& key, std::uint32_t bit, std::uint32_t result);
     void raise_bit(std::uint32_t bit);
     void lower_bit(const Prefix& key);
     [[nodiscard]] Result<void> introduce_router(const Interface& interface);

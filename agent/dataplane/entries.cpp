@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is known of each subscriber key, and the connections that were opened: written, read, swept.
+// What is known of each subscriber key, and the connections that were opened.
 #include "agent/dataplane/entries.h"
 
 #include <bpf/bpf.h>
@@ -14,15 +14,12 @@ namespace sekisho::dataplane {
 
 namespace {
 
-constexpr std::uint32_t batch_size = 4096;
-
 std::unexpected<Error> map_error(const std::string& what, int error) {
     return fail(Failure::unavailable, what + ": " + error_text(error));
 }
 
-sekisho_change change_of(const grants::KernelEntry& entry) {
-    sekisho_change change{};
-    sekisho_entry& to = change.entry;
+sekisho_entry kernel_entry(const grants::KernelEntry& entry) {
+    sekisho_entry to{};
     to.key = kernel_key(entry.key);
     to.expires_ns = entry.granted ? static_cast<std::uint64_t>(entry.expires.count()) : 0;
     to.generation = entry.generation;
@@ -32,8 +29,7 @@ sekisho_change change_of(const grants::KernelEntry& entry) {
                                          (entry.quarantined ? SEKISHO_ENTRY_QUARANTINE : 0) |
                                          (entry.budget == 0 ? SEKISHO_ENTRY_UNLIMITED : 0));
     to.key_bits = static_cast<std::uint8_t>(entry.key.length);
-    change.renew = entry.renewed ? 1 : 0;
-    return change;
+    return to;
 }
 
 grants::KernelEntry agent_entry(const sekisho_entry& entry) {
@@ -71,26 +67,6 @@ int run(int program, Context& context) {
 
 }  // namespace
 
-Result<std::vector<sekisho_entry>> read_entries(int map) {
-    std::vector<sekisho_entry> found;
-    std::vector<sekisho_key> keys(batch_size);
-    std::vector<sekisho_entry> values(batch_size);
-    sekisho_key place{};
-    bool begun = false;
-    for (bool more = true; more;) {
-        std::uint32_t count = batch_size;
-        const int failed = bpf_map_lookup_batch(map, begun ? &place : nullptr, &place, keys.data(),
-                                                values.data(), &count, nullptr);
-        if (failed != 0 && errno != ENOENT) {
-            return map_error("can't read the entries", errno);
-        }
-        more = failed == 0;
-        begun = true;
-        found.insert(found.end(), values.begin(), values.begin() + count);
-    }
-    return found;
-}
-
 Result<void> Events::listen(int map) {
     ring_.reset(ring_buffer__new(map, &Events::take, this, nullptr));
     if (ring_ == nullptr) {
@@ -121,72 +97,25 @@ void Events::Free::operator()(ring_buffer* ring) const {
 }
 
 Result<void> Dataplane::put(const grants::KernelEntry& entry) {
-    const auto bit = bit_of(entry.key);
-    if (!bit) {
-        return std::unexpected(bit.error());
-    }
-    sekisho_change change = change_of(entry);
-    if (const int error = run(state_->kernel.put_entry(), change); error != 0) {
-        return map_error("can't write the entry of " + entry.key.text(), error);
-    }
-    return finish_put(entry.key, *bit, change.result);
-}
-
-Result<void> Dataplane::put_all(std::span<const grants::KernelEntry> entries, std::vector<Prefix>& failed) {
-    Result<void> result;
-    const auto fails = [&](const Prefix& key, const Error& error) {
-        failed.push_back(key);
-        if (result) {
-            result = std::unexpected(error);
-        }
-    };
-    const std::span<sekisho_change> changes = state_->kernel.changes();
-    while (!entries.empty()) {
-        std::vector<std::pair<Prefix, std::uint32_t>> asked;  // and the bit
-        for (; !entries.empty() && asked.size() < changes.size(); entries = entries.subspan(1)) {
-            if (const auto bit = bit_of(entries.front().key)) {
-                changes[asked.size()] = change_of(entries.front());
-                changes[asked.size()].result = SEKISHO_CHANGE_ABSENT;
-                asked.emplace_back(entries.front().key, *bit);
-            } else {
-                fails(entries.front().key, bit.error());
-            }
-        }
-        sekisho_batch batch{.count = static_cast<std::uint32_t>(asked.size()), .reserved = 0};
-        const int error = run(state_->kernel.put_entries(), batch);
-        for (std::size_t place = 0; place < asked.size(); place++) {
-            const auto& [key, bit] = asked[place];
-            const Result<void> done = error != 0 ? map_error("can't write the entry of " + key.text(), error)
-                                                 : finish_put(key, bit, changes[place].result);
-            if (!done) {
-                fails(key, done.error());
-            }
-        }
-    }
-    return result;
-}
-
-Result<std::uint32_t> Dataplane::bit_of(const Prefix& key) const {
     const auto& table = state_->table;
-    const auto bit = table ? table->bit_of(key) : std::nullopt;
+    const auto bit = table ? table->bit_of(entry.key) : std::nullopt;
     if (!bit) {
-        return fail(Failure::refused, key.text() + " lies in no pool");
+        return fail(Failure::refused, entry.key.text() + " lies in no pool");
     }
-    return *bit;
-}
-
-// What follows from what the kernel answered.
-Result<void> Dataplane::finish_put(const Prefix& key, std::uint32_t bit, std::uint32_t result) {
-    if (result == SEKISHO_CHANGE_FULL || result == SEKISHO_CHANGE_ABSENT) {
-        return fail(Failure::unavailable,
-                    "can't write the entry of " + key.text() + ": the kernel's map of entries is full (" +
-                        std::to_string(state_->kernel.max_entries()) + ")",
-                    "raise dataplane.max_entries, then `sekishod --detach` and start again");
+    switch (state_->entries.put(kernel_entry(entry), entry.renewed)) {
+        case EntryTable::Put::full:
+            return fail(Failure::unavailable,
+                        "can't write the entry of " + entry.key.text() +
+                            ": the kernel's map of entries is full (" +
+                            std::to_string(state_->entries.capacity()) + ")",
+                        "raise dataplane.max_entries, then `sekishod --detach` and start again");
+        case EntryTable::Put::made:
+            raise_bit(*bit);
+            break;
+        case EntryTable::Put::changed:
+            break;
     }
-    if (result == SEKISHO_CHANGE_MADE) {
-        raise_bit(bit);
-    }
-    wake(state_->resting, key.address);
+    wake(state_->resting, entry.key.address);
     return {};
 }
 
@@ -202,43 +131,28 @@ void Dataplane::lower_bit(const Prefix& key) {
     }
 }
 
-Result<void> Dataplane::retire(const Prefix& key) {
-    sekisho_change change{};
-    change.entry.key = kernel_key(key);
-    if (const int error = run(state_->kernel.retire_entry(), change); error != 0) {
-        return map_error("can't close the entry of " + key.text(), error);
-    }
-    if (change.result == SEKISHO_CHANGE_RESTING) {
+void Dataplane::retire(const Prefix& key) {
+    const EntryTable::Retired retired = state_->entries.retire(kernel_key(key));
+    if (retired == EntryTable::Retired::resting) {
         state_->resting.insert(key);
-        return {};
+        return;
     }
     wake(state_->resting, key.address);
-    if (change.result == SEKISHO_CHANGE_DONE) {
+    if (retired == EntryTable::Retired::gone) {
         lower_bit(key);
     }
-    return {};
 }
 
-Result<void> Dataplane::remove(const Prefix& key) {
-    const sekisho_key bytes = kernel_key(key);
+void Dataplane::remove(const Prefix& key) {
     wake(state_->resting, key.address);
-    if (bpf_map_delete_elem(state_->kernel.entries(), &bytes) != 0) {
-        if (errno == ENOENT) {
-            return {};
-        }
-        return map_error("can't remove the entry of " + key.text(), errno);
+    if (state_->entries.remove(kernel_key(key))) {
+        lower_bit(key);
     }
-    lower_bit(key);
-    return {};
 }
 
-Result<std::vector<grants::KernelEntry>> Dataplane::entries() {
-    const auto all = read_entries(state_->kernel.entries());
-    if (!all) {
-        return std::unexpected(all.error());
-    }
+std::vector<grants::KernelEntry> Dataplane::entries() {
     std::vector<grants::KernelEntry> open;
-    for (const sekisho_entry& entry : *all) {
+    for (const sekisho_entry& entry : state_->entries.all()) {
         if (is_resting(entry)) {
             state_->resting.insert(prefix_of(entry.key, entry.key_bits));
         } else {
@@ -248,18 +162,17 @@ Result<std::vector<grants::KernelEntry>> Dataplane::entries() {
     return open;
 }
 
-Result<Usage> Dataplane::usage(const Prefix& key) const {
-    const sekisho_key bytes = kernel_key(key);
-    sekisho_entry entry{};
-    if (bpf_map_lookup_elem(state_->kernel.entries(), &bytes, &entry) != 0) {
-        return map_error("can't read the entry of " + key.text(), errno);
+std::optional<Usage> Dataplane::usage(const Prefix& key) const {
+    const auto entry = state_->entries.find(kernel_key(key));
+    if (!entry) {
+        return std::nullopt;
     }
-    const bool limited = (entry.flags & SEKISHO_ENTRY_UNLIMITED) == 0;
+    const bool limited = (entry->flags & SEKISHO_ENTRY_UNLIMITED) == 0;
     return Usage{.connections_left =
                      limited
-                         ? std::optional(static_cast<std::uint32_t>(std::max<__s32>(entry.budget_left, 0)))
+                         ? std::optional(static_cast<std::uint32_t>(std::max<__s32>(entry->budget_left, 0)))
                          : std::nullopt,
-                 .flows = entry.flows};
+                 .flows = entry->flows};
 }
 
 Result<FlowCounts> Dataplane::sweep_flows(std::chrono::nanoseconds boottime) {
@@ -269,10 +182,9 @@ Result<FlowCounts> Dataplane::sweep_flows(std::chrono::nanoseconds boottime) {
         return map_error("can't sweep the recorded connections", error);
     }
     for (const Prefix& key : std::vector(state_->resting.begin(), state_->resting.end())) {
-        if (auto retired = retire(key); !retired) {
-            return std::unexpected(retired.error());
-        }
+        retire(key);
     }
+    state_->entries.settle();
     return FlowCounts{.recorded = sweep.flows, .forgotten = sweep.ended};
 }
 

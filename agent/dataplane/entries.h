@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Entries as the kernel has them, and what it tells of them.
+// What the kernel tells of entries.
 #pragma once
 
 #include <cstddef>
@@ -12,9 +12,6 @@
 struct ring_buffer;
 
 namespace sekisho::dataplane {
-
-// All of a map of entries, in no order.
-[[nodiscard]] Result<std::vector<sekisho_entry>> read_entries(int map);
 
 // The kernel's ring buffer of events. Stays where it is: libbpf remembers its address.
 class Events {

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // `why`: the rules of bpf/policy.h once more, in words, over the same table and the same entries.
-#include <bpf/bpf.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
 
 #include "agent/dataplane/foreign_dynamic.h"
@@ -210,14 +207,7 @@ Result<Explanation> Dataplane::explain(const Address& source, const std::optiona
         const Prefix key{.address = source.masked(length), .length = length};
         subject.pool = state_->config.pools.at(subject.source->pool).name;
         subject.key = key.text();
-        const sekisho_key bytes = kernel_key(key);
-        sekisho_entry entry{};
-        if (bpf_map_lookup_elem(state_->kernel.entries(), &bytes, &entry) == 0) {
-            subject.entry = entry;
-        } else if (errno != ENOENT) {
-            return fail(Failure::unavailable,
-                        "can't read the entry of " + subject.key + ": " + error_text(errno));
-        }
+        subject.entry = state_->entries.find(kernel_key(key));
     }
     return walk(subject);
 }

@@ -8,6 +8,7 @@
 #include <linux/magic.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/statfs.h>
 
 #include <array>
@@ -16,6 +17,7 @@
 #include <cstdio>
 #include <system_error>
 
+#include "agent/dataplane/entry_table.h"
 #include "bpf/sekisho_abi.h"
 #include "tc.skel.h"
 #include "upkeep.skel.h"
@@ -127,7 +129,7 @@ std::uint32_t pinned_size(const std::filesystem::path& path) {
 }
 
 struct Sizes {
-    std::uint32_t entries;
+    std::uint32_t buckets;
     std::uint32_t flows;
 };
 
@@ -156,7 +158,7 @@ int set_pins(const std::filesystem::path& directory, bpf_object* object, const S
         if (name == "sekisho_entries" || name == "sekisho_flows") {
             failed = failed != 0 ? failed
                                  : bpf_map__set_max_entries(
-                                       map, name == "sekisho_flows" ? sizes.flows : sizes.entries);
+                                       map, name == "sekisho_flows" ? sizes.flows : sizes.buckets);
         }
         if (failed == 0 && !share_device_map(map, directory / name)) {
             failed = bpf_map__set_pin_path(map, (directory / name).c_str());
@@ -215,9 +217,8 @@ Kernel::Kernel(Kernel&& other) noexcept
       tc_(std::exchange(other.tc_, nullptr)),
       upkeep_(std::exchange(other.upkeep_, nullptr)),
       state_(std::exchange(other.state_, nullptr)),
-      changes_(std::exchange(other.changes_, nullptr)),
+      buckets_(std::exchange(other.buckets_, {})),
       links_(std::move(other.links_)),
-      max_entries_(other.max_entries_),
       notices_(std::move(other.notices_)) {}
 
 Kernel& Kernel::operator=(Kernel&& other) noexcept {
@@ -226,9 +227,8 @@ Kernel& Kernel::operator=(Kernel&& other) noexcept {
     std::swap(tc_, other.tc_);
     std::swap(upkeep_, other.upkeep_);
     std::swap(state_, other.state_);
-    std::swap(changes_, other.changes_);
+    std::swap(buckets_, other.buckets_);
     std::swap(links_, other.links_);
-    std::swap(max_entries_, other.max_entries_);
     std::swap(notices_, other.notices_);
     return *this;
 }
@@ -237,8 +237,8 @@ Kernel::~Kernel() {
     if (state_ != nullptr) {
         ::munmap(state_, sizeof(sekisho_state));
     }
-    if (changes_ != nullptr) {
-        ::munmap(changes_, SEKISHO_CHANGES * sizeof(sekisho_change));
+    if (!buckets_.empty()) {
+        ::munmap(buckets_.data(), buckets_.size_bytes());
     }
     sekisho_xdp__destroy(xdp_);
     sekisho_tc__destroy(tc_);
@@ -266,10 +266,17 @@ Result<Kernel> Kernel::load(const DataplaneConfig& config) {
 
 Result<void> Kernel::load_objects(const std::filesystem::path& maps, const DataplaneConfig& config) {
     const LibbpfLog log;
-    const Sizes sizes{
-        .entries = kept_size(maps / "sekisho_entries", config.max_entries, "dataplane.max_entries"),
-        .flows = kept_size(maps / "sekisho_flows", config.max_flows, "dataplane.max_flows")};
-    max_entries_ = sizes.entries;
+    // What is there already keeps its size.
+    const std::uint32_t kept_buckets = pinned_size(maps / "sekisho_entries");
+    const std::uint32_t kept_flows = pinned_size(maps / "sekisho_flows");
+    const Sizes sizes{.buckets = kept_buckets != 0 ? kept_buckets : buckets_for(config.max_entries),
+                      .flows = kept_flows != 0 ? kept_flows : config.max_flows};
+    if (sizes.buckets != buckets_for(config.max_entries)) {
+        note_kept_size("sekisho_entries", entries_in(sizes.buckets), "dataplane.max_entries");
+    }
+    if (sizes.flows != config.max_flows) {
+        note_kept_size("sekisho_flows", sizes.flows, "dataplane.max_flows");
+    }
     xdp_ = sekisho_xdp__open();
     tc_ = xdp_ != nullptr ? sekisho_tc__open() : nullptr;
     upkeep_ = tc_ != nullptr ? sekisho_upkeep__open() : nullptr;
@@ -290,30 +297,32 @@ Result<void> Kernel::load_objects(const std::filesystem::path& maps, const Datap
     if (const int failed = sekisho_upkeep__load(upkeep_); failed != 0) {
         return refused("the kernel refuses the programs that the agent runs", -failed);
     }
+    return share_memory(sizes.buckets);
+}
+
+Result<void> Kernel::share_memory(std::uint32_t buckets) {
     // Not the skeleton's pointer: that of libbpf 1.5 leads elsewhere where the map was there before.
     state_ = static_cast<sekisho_state*>(shared_memory(xdp_->maps.bss, sizeof(sekisho_state)));
-    changes_ = static_cast<sekisho_change*>(
-        shared_memory(upkeep_->maps.sekisho_changes, SEKISHO_CHANGES * sizeof(sekisho_change)));
-    if (state_ == nullptr || changes_ == nullptr) {
+    auto* first = static_cast<sekisho_bucket*>(
+        shared_memory(xdp_->maps.sekisho_entries, buckets * sizeof(sekisho_bucket)));
+    if (state_ == nullptr || first == nullptr) {
         return refused("can't map the tables", errno);
+    }
+    buckets_ = {first, buckets};
+    state_->buckets = buckets;
+    while (state_->seed == 0) {
+        if (::getrandom(&state_->seed, sizeof(state_->seed), 0) < 0 && errno != EINTR) {
+            return refused("can't get random numbers", errno);
+        }
     }
     return {};
 }
 
-// What a map that is there already has of room; what the configuration says takes effect later.
-std::uint32_t Kernel::kept_size(const std::filesystem::path& map, std::uint32_t wanted, const char* setting) {
-    const std::uint32_t size = pinned_size(map);
-    if (size == 0 || size == wanted) {
-        return wanted;
-    }
-    notices_.push_back("the map " + map.filename().string() + " keeps its size of " + std::to_string(size) +
-                       "; " + setting + " takes effect after `sekishod --detach` or a reboot");
-    return size;
+void Kernel::note_kept_size(std::string_view map, std::uint32_t kept, std::string_view setting) {
+    notices_.push_back("the map " + std::string(map) + " keeps its size of " + std::to_string(kept) + "; " +
+                       std::string(setting) + " takes effect after `sekishod --detach` or a reboot");
 }
 
-int Kernel::entries() const {
-    return bpf_map__fd(xdp_->maps.sekisho_entries);
-}
 int Kernel::counts() const {
     return bpf_map__fd(xdp_->maps.sekisho_counts);
 }
@@ -340,18 +349,6 @@ int Kernel::routers() const {
     return bpf_map__fd(xdp_->maps.sekisho_routers);
 }
 
-int Kernel::put_entry() const {
-    return bpf_program__fd(upkeep_->progs.put_entry);
-}
-int Kernel::put_entries() const {
-    return bpf_program__fd(upkeep_->progs.put_entries);
-}
-std::span<sekisho_change> Kernel::changes() const {
-    return {changes_, SEKISHO_CHANGES};
-}
-int Kernel::retire_entry() const {
-    return bpf_program__fd(upkeep_->progs.retire_entry);
-}
 int Kernel::sweep_flows() const {
     return bpf_program__fd(upkeep_->progs.sweep_flows);
 }

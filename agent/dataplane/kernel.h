@@ -8,6 +8,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -19,7 +20,7 @@ struct sekisho_xdp;
 struct sekisho_tc;
 struct sekisho_upkeep;
 struct sekisho_state;
-struct sekisho_change;
+struct sekisho_bucket;
 
 namespace sekisho::dataplane {
 
@@ -46,8 +47,9 @@ public:
 
     // What the programs read in place; shared with the kernel.
     [[nodiscard]] sekisho_state& state() const { return *state_; }
+    // Where entries stand.
+    [[nodiscard]] std::span<sekisho_bucket> buckets() const { return buckets_; }
     // File descriptors, owned by the object.
-    [[nodiscard]] int entries() const;
     [[nodiscard]] int counts() const;
     [[nodiscard]] int flows() const;
     [[nodiscard]] int interfaces() const;
@@ -56,34 +58,28 @@ public:
     [[nodiscard]] int events() const;
     [[nodiscard]] int forwarding() const;
     [[nodiscard]] int routers() const;
-    // The programs of upkeep.bpf.c.
-    [[nodiscard]] int put_entry() const;
-    [[nodiscard]] int put_entries() const;
-    // What put_entries() is to do, SEKISHO_CHANGES of them; shared with the kernel.
-    [[nodiscard]] std::span<sekisho_change> changes() const;
-    [[nodiscard]] int retire_entry() const;
+    // The program of upkeep.bpf.c.
     [[nodiscard]] int sweep_flows() const;
     [[nodiscard]] int xdp_program(const InterfaceConfig& config) const;
     // `bare`: for devices that carry IP without an Ethernet header.
     [[nodiscard]] int tc_program(const InterfaceConfig& config, bool bare) const;
 
     [[nodiscard]] const std::filesystem::path& links() const { return links_; }
-    [[nodiscard]] std::uint32_t max_entries() const { return max_entries_; }
     [[nodiscard]] const std::vector<std::string>& notices() const { return notices_; }
 
 private:
     explicit Kernel(Descriptor lock);
     [[nodiscard]] Result<void> load_objects(const std::filesystem::path& maps, const DataplaneConfig& config);
-    std::uint32_t kept_size(const std::filesystem::path& map, std::uint32_t wanted, const char* setting);
+    [[nodiscard]] Result<void> share_memory(std::uint32_t buckets);
+    void note_kept_size(std::string_view map, std::uint32_t kept, std::string_view setting);
 
     Descriptor lock_;
     sekisho_xdp* xdp_ = nullptr;
     sekisho_tc* tc_ = nullptr;
     sekisho_upkeep* upkeep_ = nullptr;
     sekisho_state* state_ = nullptr;
-    sekisho_change* changes_ = nullptr;
+    std::span<sekisho_bucket> buckets_;
     std::filesystem::path links_;
-    std::uint32_t max_entries_ = 0;
     std::vector<std::string> notices_;
 };
 

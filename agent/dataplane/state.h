@@ -12,10 +12,14 @@
 #include "agent/dataplane/counts.h"
 #include "agent/dataplane/dataplane.h"
 #include "agent/dataplane/entries.h"
+#include "agent/dataplane/entry_table.h"
 #include "agent/dataplane/kernel.h"
 #include "agent/dataplane/table.h"
 
 namespace sekisho::dataplane {
+
+// Until no CPU can be reading any more what it found before.
+void wait_for_readers();
 
 // The table that the kernel reads, and the place of the next one.
 class Tables {
@@ -45,11 +49,15 @@ private:
 
 struct Dataplane::State {
     explicit State(Kernel loaded)
-        : kernel(std::move(loaded)), tables(kernel.state()), slots(kernel.state().slots, kernel.counts()) {}
+        : kernel(std::move(loaded)),
+          tables(kernel.state()),
+          entries(kernel.buckets(), kernel.state().seed, wait_for_readers),
+          slots(kernel.state().slots, kernel.counts()) {}
 
     Kernel kernel;
     Tables tables;
     std::optional<Table> table;  // what is in force; its bitmap is that of the moment it was put there
+    EntryTable entries;
     Bits bits;
     Events events;
     std::set<Prefix> resting;  // keys for which nothing is open, but whose flows go on

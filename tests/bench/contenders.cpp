@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,6 +21,7 @@
 #include <vector>
 
 #include "agent/base/config.h"
+#include "agent/dataplane/entry_table.h"
 #include "agent/dataplane/table.h"
 #include "tests/bench/nft_counter.h"
 #include "tests/bpf/packet.h"
@@ -52,7 +54,8 @@ public:
     Sekisho(Arena& arena, const Set& set) : arena_(arena), set_(set), programs_(sekisho_xdp__open()) {
         constexpr std::uint32_t most_flows = 1U << 21;
         if (programs_ == nullptr ||
-            bpf_map__set_max_entries(programs_->maps.sekisho_entries, std::bit_ceil(set.count)) != 0 ||
+            bpf_map__set_max_entries(programs_->maps.sekisho_entries, dataplane::buckets_for(set.count)) !=
+                0 ||
             bpf_map__set_max_entries(programs_->maps.sekisho_flows, most_flows) != 0 ||
             sekisho_xdp__load(programs_) != 0) {
             give_up("loading the programs");
@@ -99,27 +102,29 @@ private:
     }
 
     void fill_entries(dataplane::Table& table) {
-        std::vector<sekisho_key> keys(set_.count);
-        std::vector<sekisho_entry> values(set_.count);
+        const std::uint32_t count = dataplane::buckets_for(set_.count);
+        void* memory = ::mmap(nullptr, count * sizeof(sekisho_bucket), PROT_READ | PROT_WRITE, MAP_SHARED,
+                              bpf_map__fd(programs_->maps.sekisho_entries), 0);
+        if (memory == MAP_FAILED) {
+            give_up("mapping the entries");
+        }
+        programs_->bss->sekisho_state.buckets = count;
+        programs_->bss->sekisho_state.seed = 1;
+        dataplane::EntryTable entries({static_cast<sekisho_bucket*>(memory), count}, 1, [] {});
         for (std::uint32_t i = 0; i < set_.count; i++) {
             const auto key = required(parse_prefix(text(subscriber(i))));
-            keys[i] = dataplane::kernel_key(key);
-            values[i].key = keys[i];
-            values[i].flags = set_.known == Known::granted ? SEKISHO_ENTRY_GRANT : SEKISHO_ENTRY_QUARANTINE;
-            values[i].expires_ns = std::numeric_limits<std::uint64_t>::max();
-            values[i].budget_left = static_cast<__s32>(GrantConfig{}.budget);
+            sekisho_entry entry{};
+            entry.key = dataplane::kernel_key(key);
+            entry.flags = set_.known == Known::granted ? SEKISHO_ENTRY_GRANT : SEKISHO_ENTRY_QUARANTINE;
+            entry.expires_ns = std::numeric_limits<std::uint64_t>::max();
+            entry.budget_left = static_cast<__s32>(GrantConfig{}.budget);
             const auto bit = table.bit_of(key);
-            if (!bit) {
-                give_up("the pool lacks a subscriber");
+            if (!bit || entries.put(entry, true) != dataplane::EntryTable::Put::made) {
+                give_up("filling the entries");
             }
             table.data().bitmap[*bit / 64] |= std::uint64_t{1} << *bit % 64;
         }
-        std::uint32_t count = set_.count;
-        if (bpf_map_update_batch(bpf_map__fd(programs_->maps.sekisho_entries), keys.data(), values.data(),
-                                 &count, nullptr) != 0 ||
-            count != set_.count) {
-            give_up("filling the entries");
-        }
+        ::munmap(memory, count * sizeof(sekisho_bucket));
     }
 
     void install(const sekisho_table& table) {

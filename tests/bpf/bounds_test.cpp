@@ -112,7 +112,7 @@ TEST_P(Bounds, HeadersBeyondAPage) {
 // Segmentation offload announces IPv4 packets beyond 64 KiB by a total length of 0 (BIG TCP); a wire can't.
 TEST(BoundsOfOffload, TotalLengthZeroIsJudgedByThePacket) {
     fresh_table();
-    const auto& programs = Programs::get();
+    auto& programs = Programs::get();
     const auto frame = Eth().IPv4(drop4, mx4).Length(0).Tcp(1024, 25).Flags(0x18).Payload(2000).bytes();
     EXPECT_EQ(programs.run(Kind::tc, frame, {.size = 1000, .segments = 2}).fate, Fate::dropped);
     EXPECT_EQ(programs.counts(), once(SEKISHO_REASON_NOT_GRANTED, SEKISHO_DROP, frame.size()));
@@ -121,7 +121,7 @@ TEST(BoundsOfOffload, TotalLengthZeroIsJudgedByThePacket) {
 }
 
 TEST_P(Bounds, WithoutATableAllPass) {
-    const auto& programs = Programs::get();
+    auto& programs = Programs::get();
     programs.remove_table();
     const auto frame = Eth().IPv4(reset4, mx4).Tcp(1024, 25).Syn().bytes();
     EXPECT_EQ(programs.run(GetParam(), frame).fate, Fate::passed);

@@ -86,7 +86,7 @@ namespace {
 
 // By BPF_PROG_TEST_RUN, or over a wire where the kernel refuses the frame.
 Outcome run(Kind kind, const Bytes& frame, sekisho_verdict expected) {
-    const auto& programs = Programs::get();
+    auto& programs = Programs::get();
     if (Programs::can_run(kind, frame)) {
         return programs.run(kind, frame);
     }
@@ -103,7 +103,7 @@ Outcome run(Kind kind, const Bytes& frame, sekisho_verdict expected) {
 }  // namespace
 
 void judge(Kind kind, const Case& tested) {
-    const auto& programs = Programs::get();
+    auto& programs = Programs::get();
     const auto frame = tested.packet.bytes();
     const auto outcome = run(kind, frame, tested.verdict);
     EXPECT_EQ(outcome.fate, fate_of(tested.verdict));

@@ -51,7 +51,7 @@ const std::vector<Line>& lines() {
 
 void Connections::SetUp() {
     fresh_table();
-    const auto& programs = Programs::get();
+    auto& programs = Programs::get();
     sekisho_table& table = Programs::get().table();
     table.flow_limit = 1000;
     table.flow_idle_s = 900;
@@ -83,7 +83,8 @@ void Connections::end_grant() const {
 
 sekisho_entry Connections::entry() const {
     return Programs::get()
-        .entry(key_of(GetParam().subscriber, GetParam().key_bits))
+        .entries()
+        .find(key_of(GetParam().subscriber, GetParam().key_bits))
         .value_or(sekisho_entry{});
 }
 

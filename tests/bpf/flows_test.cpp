@@ -55,8 +55,7 @@ TEST_P(Flows, TheNextHolderInheritsNothing) {
 TEST_P(Flows, AnEntryThatIsGoneEndsThem) {
     grant(600);
     EXPECT_EQ(open(1000), granted);
-    const sekisho_key key = entry().key;
-    ASSERT_EQ(bpf_map_delete_elem(Programs::get().map("sekisho_entries"), &key), 0);
+    ASSERT_TRUE(Programs::get().entries().remove(entry().key));
     EXPECT_EQ(talk(1000), blocked);
 }
 
@@ -307,12 +306,11 @@ TEST_P(Budget, IsExactUnderTwoCpus) {
     std::jthread one(knock, 1000);
     std::jthread other(knock, 1000 + each);
     for (int i = 0; i < 500; i++) {
-        sekisho_change change{};
-        change.entry = entry();
-        change.entry.flags = SEKISHO_ENTRY_GRANT;
-        change.entry.expires_ns = boottime() + 600'000'000'000;
-        change.entry.budget_left = budget;
-        Programs::get().change("put_entry", change);
+        sekisho_entry again = entry();
+        again.flags = SEKISHO_ENTRY_GRANT;
+        again.expires_ns = boottime() + 600'000'000'000;
+        again.budget_left = budget;
+        EXPECT_EQ(Programs::get().entries().put(again, false), dataplane::EntryTable::Put::changed);
     }
     one.join();
     other.join();

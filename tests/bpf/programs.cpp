@@ -5,6 +5,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <linux/pkt_cls.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -112,6 +113,7 @@ void Programs::load() {
     require(upkeep_ != nullptr, "opening the programs that the agent runs");
     share_maps(upkeep_->obj);
     require(sekisho_upkeep__load(upkeep_) == 0, "loading the programs that the agent runs");
+    map_entries();
 }
 
 void Programs::share_maps(bpf_object* object) const {
@@ -124,21 +126,23 @@ void Programs::share_maps(bpf_object* object) const {
     }
 }
 
-void Programs::run_upkeep(const char* program, void* context, std::size_t size) const {
-    bpf_test_run_opts options{};
-    options.sz = sizeof(options);
-    options.ctx_in = context;
-    options.ctx_size_in = static_cast<__u32>(size);
-    const bpf_program* found = bpf_object__find_program_by_name(upkeep_->obj, program);
-    require(found != nullptr && bpf_prog_test_run_opts(bpf_program__fd(found), &options) == 0, program);
-}
-
-void Programs::change(const char* program, sekisho_change& change) const {
-    run_upkeep(program, &change, sizeof(change));
+void Programs::map_entries() {
+    const std::uint32_t count = bpf_map__max_entries(xdp_->maps.sekisho_entries);
+    void* memory = ::mmap(nullptr, count * sizeof(sekisho_bucket), PROT_READ | PROT_WRITE, MAP_SHARED,
+                          map("sekisho_entries"), 0);
+    require(memory != MAP_FAILED, "mapping the entries");
+    buckets_ = {static_cast<sekisho_bucket*>(memory), count};
+    state().buckets = count;
+    state().seed = 1;
 }
 
 void Programs::sweep(sekisho_sweep& sweep) const {
-    run_upkeep("sweep_flows", &sweep, sizeof(sweep));
+    bpf_test_run_opts options{};
+    options.sz = sizeof(options);
+    options.ctx_in = &sweep;
+    options.ctx_size_in = sizeof(sweep);
+    require(bpf_prog_test_run_opts(bpf_program__fd(upkeep_->progs.sweep_flows), &options) == 0,
+            "sweeping the flows");
 }
 
 int Programs::map(std::string_view name) const {
@@ -161,10 +165,8 @@ sekisho_table& Programs::table() {
 void Programs::reset() {
     std::memset(&table(), 0, sizeof(sekisho_table));
     state().active = 2;  // the first of the two
-    sekisho_key key{};
-    while (bpf_map_get_next_key(map("sekisho_entries"), nullptr, &key) == 0) {
-        require(bpf_map_delete_elem(map("sekisho_entries"), &key) == 0, "emptying the entries");
-    }
+    std::ranges::fill(buckets_, sekisho_bucket{});
+    entries_.emplace(buckets_, state().seed, [] {});  // the tests wait for what they run
     sekisho_flow_key flow{};
     while (bpf_map_get_next_key(map("sekisho_flows"), nullptr, &flow) == 0) {
         require(bpf_map_delete_elem(map("sekisho_flows"), &flow) == 0, "emptying the flows");
@@ -216,7 +218,7 @@ void Programs::remove_table() const {
     xdp_->bss->sekisho_state.active = 0;
 }
 
-void Programs::put_entry(const sekisho_key& key, std::uint8_t flags, std::uint64_t expires_ns) const {
+void Programs::put_entry(const sekisho_key& key, std::uint8_t flags, std::uint64_t expires_ns) {
     sekisho_entry entry{};
     entry.key = key;
     entry.flags = flags | SEKISHO_ENTRY_UNLIMITED;
@@ -224,15 +226,8 @@ void Programs::put_entry(const sekisho_key& key, std::uint8_t flags, std::uint64
     put_entry(entry);
 }
 
-void Programs::put_entry(const sekisho_entry& entry) const {
-    require(bpf_map_update_elem(map("sekisho_entries"), &entry.key, &entry, BPF_ANY) == 0,
-            "putting an entry in");
-}
-
-std::optional<sekisho_entry> Programs::entry(const sekisho_key& key) const {
-    sekisho_entry found{};
-    return bpf_map_lookup_elem(map("sekisho_entries"), &key, &found) == 0 ? std::optional(found)
-                                                                          : std::nullopt;
+void Programs::put_entry(const sekisho_entry& entry) {
+    require(entries().restore(entry) != dataplane::EntryTable::Put::full, "writing an entry");
 }
 
 void Programs::put_interface(std::uint32_t index, const sekisho_interface& interface) const {

@@ -6,11 +6,13 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "agent/dataplane/entry_table.h"
 #include "bpf/sekisho_abi.h"
 #include "tests/bpf/packet.h"
 
@@ -69,12 +71,13 @@ public:
     void remove_table() const;
 
     // Without a budget.
-    void put_entry(const sekisho_key& key, std::uint8_t flags, std::uint64_t expires_ns) const;
-    void put_entry(const sekisho_entry& entry) const;
-    // Nothing where there is none.
-    [[nodiscard]] std::optional<sekisho_entry> entry(const sekisho_key& key) const;
+    void put_entry(const sekisho_key& key, std::uint8_t flags, std::uint64_t expires_ns);
+    // With all that the kernel counts.
+    void put_entry(const sekisho_entry& entry);
+    // The table of entries, as the agent changes it.
+    [[nodiscard]] dataplane::EntryTable& entries() { return *entries_; }
+    [[nodiscard]] std::span<sekisho_bucket> buckets() const { return buckets_; }
     // What the agent runs: see upkeep.bpf.c.
-    void change(const char* program, sekisho_change& change) const;
     void sweep(sekisho_sweep& sweep) const;
     void put_interface(std::uint32_t index, const sekisho_interface& interface) const;
     void remove_interface(std::uint32_t index) const;
@@ -102,11 +105,13 @@ private:
     Programs();
     void load();
     void share_maps(bpf_object* object) const;
-    void run_upkeep(const char* program, void* context, std::size_t size) const;
+    void map_entries();
 
     sekisho_xdp* xdp_ = nullptr;
     sekisho_tc* tc_ = nullptr;
     sekisho_upkeep* upkeep_ = nullptr;
+    std::span<sekisho_bucket> buckets_;
+    std::optional<dataplane::EntryTable> entries_;
 };
 
 // CLOCK_BOOTTIME in nanoseconds.

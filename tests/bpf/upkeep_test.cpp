@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the agent changes while the kernel counts.
-#include <bpf/bpf.h>
-
 #include "tests/bpf/connections.h"
 
 namespace sekisho::bpftest {
@@ -12,27 +10,24 @@ constexpr auto in_flow = SEKISHO_REASON_FLOW;
 constexpr auto blocked = SEKISHO_REASON_NOT_GRANTED;
 constexpr auto exhausted = SEKISHO_REASON_BUDGET_EXHAUSTED;
 
+using Put = dataplane::EntryTable::Put;
+using Retired = dataplane::EntryTable::Retired;
+
 class Upkeep : public Connections {
 protected:
-    // Asks for a grant as the agent does: what the kernel answers.
-    [[nodiscard]] std::uint32_t put(std::int32_t budget, std::uint32_t of, bool renew) const {
-        sekisho_change change{};
-        change.entry.key = key_of(GetParam().subscriber, GetParam().key_bits);
-        change.entry.key_bits = static_cast<std::uint8_t>(GetParam().key_bits);
-        change.entry.expires_ns = boottime() + 600'000'000'000;
-        change.entry.generation = of;
-        change.entry.budget_left = budget;
-        change.entry.flags = SEKISHO_ENTRY_GRANT;
-        change.renew = renew ? 1 : 0;
-        Programs::get().change("put_entry", change);
-        return change.result;
+    // Gives a grant as the agent does.
+    [[nodiscard]] static Put put(std::int32_t budget, std::uint32_t of, bool renew) {
+        sekisho_entry entry{};
+        entry.key = key();
+        entry.key_bits = static_cast<std::uint8_t>(GetParam().key_bits);
+        entry.expires_ns = boottime() + 600'000'000'000;
+        entry.generation = of;
+        entry.budget_left = budget;
+        entry.flags = SEKISHO_ENTRY_GRANT;
+        return Programs::get().entries().put(entry, renew);
     }
-    [[nodiscard]] std::uint32_t retire() const {
-        sekisho_change change{};
-        change.entry.key = key_of(GetParam().subscriber, GetParam().key_bits);
-        Programs::get().change("retire_entry", change);
-        return change.result;
-    }
+    [[nodiscard]] static Retired retire() { return Programs::get().entries().retire(key()); }
+    [[nodiscard]] static sekisho_key key() { return key_of(GetParam().subscriber, GetParam().key_bits); }
     [[nodiscard]] static sekisho_sweep sweep(std::uint64_t later_s = 0) {
         sekisho_sweep sweep{};
         sweep.now_ns = boottime() + later_s * 1'000'000'000;
@@ -43,10 +38,10 @@ protected:
 INSTANTIATE_TEST_SUITE_P(, Upkeep, testing::ValuesIn(lines()), line_name);
 
 TEST_P(Upkeep, PuttingMakesAnEntry) {
-    EXPECT_EQ(put(5, generation, true), static_cast<std::uint32_t>(SEKISHO_CHANGE_MADE));
+    EXPECT_EQ(put(5, generation, true), Put::made);
     EXPECT_EQ(entry().budget_left, 5);
     EXPECT_EQ(open(1000), granted);
-    EXPECT_EQ(put(5, generation, false), static_cast<std::uint32_t>(SEKISHO_CHANGE_DONE));
+    EXPECT_EQ(put(5, generation, false), Put::changed);
     EXPECT_EQ(entry().budget_left, 4) << "what is counted goes on";
     EXPECT_EQ(entry().flows, 1);
 }
@@ -55,7 +50,7 @@ TEST_P(Upkeep, RenewingBeginsTheBudgetAnewAndNothingElse) {
     std::ignore = put(1, generation, true);
     EXPECT_EQ(open(1000), granted);
     EXPECT_EQ(open(1001), exhausted);
-    EXPECT_EQ(put(5, generation, true), static_cast<std::uint32_t>(SEKISHO_CHANGE_DONE));
+    EXPECT_EQ(put(5, generation, true), Put::changed);
     EXPECT_EQ(entry().budget_left, 5);
     EXPECT_EQ(open(1002), exhausted) << "the agent has not heard of the overrun yet";
     EXPECT_EQ(talk(1000), in_flow);
@@ -64,10 +59,9 @@ TEST_P(Upkeep, RenewingBeginsTheBudgetAnewAndNothingElse) {
 // The configuration may give the subscribers of a pool more or less than they had; the first address stays.
 TEST_P(Upkeep, TheKeysLengthIsTheLatest) {
     std::ignore = put(5, generation, true);
-    sekisho_change change{};
-    change.entry = entry();
-    change.entry.key_bits = 48;
-    Programs::get().change("put_entry", change);
+    sekisho_entry longer = entry();
+    longer.key_bits = 48;
+    EXPECT_EQ(Programs::get().entries().put(longer, false), Put::changed);
     EXPECT_EQ(entry().key_bits, 48);
     EXPECT_EQ(entry().flags, SEKISHO_ENTRY_GRANT);
     EXPECT_EQ(entry().budget_left, 5);
@@ -77,7 +71,7 @@ TEST_P(Upkeep, AnotherHolderBeginsEverythingAnew) {
     std::ignore = put(1, generation, true);
     EXPECT_EQ(open(1000), granted);
     EXPECT_EQ(open(1001), exhausted);
-    EXPECT_EQ(put(2, generation + 1, false), static_cast<std::uint32_t>(SEKISHO_CHANGE_DONE));
+    EXPECT_EQ(put(2, generation + 1, false), Put::changed);
     EXPECT_EQ(entry().flows, 0);
     EXPECT_EQ(entry().budget_left, 2);
     EXPECT_FALSE(entry().flags & SEKISHO_ENTRY_OVERRUN);
@@ -89,13 +83,13 @@ TEST_P(Upkeep, AnotherHolderBeginsEverythingAnew) {
 TEST_P(Upkeep, ARetiredEntryRestsUntilItsConnectionsEnd) {
     std::ignore = put(5, generation, true);
     EXPECT_EQ(open(1000), granted);
-    EXPECT_EQ(retire(), static_cast<std::uint32_t>(SEKISHO_CHANGE_RESTING));
+    EXPECT_EQ(retire(), Retired::resting);
     EXPECT_EQ(open(1001), blocked);
     EXPECT_EQ(talk(1000), in_flow);
     EXPECT_EQ(judge(segment(1000, rst)), in_flow);
-    EXPECT_EQ(retire(), static_cast<std::uint32_t>(SEKISHO_CHANGE_DONE));
-    EXPECT_FALSE(Programs::get().entry(key_of(GetParam().subscriber, GetParam().key_bits)));
-    EXPECT_EQ(retire(), static_cast<std::uint32_t>(SEKISHO_CHANGE_ABSENT));
+    EXPECT_EQ(retire(), Retired::gone);
+    EXPECT_FALSE(Programs::get().entries().find(key()));
+    EXPECT_EQ(retire(), Retired::absent);
 }
 
 TEST_P(Upkeep, SweepingForgetsWhatIsIdleAndCountsItOut) {
@@ -130,8 +124,7 @@ TEST_P(Upkeep, SweepingForgetsWhatIsNobodys) {
     EXPECT_EQ(swept.flows, 1U);
     EXPECT_EQ(swept.ended, 1U) << "the last holder's";
     EXPECT_EQ(entry().flows, 1);
-    const sekisho_key key = entry().key;
-    ASSERT_EQ(bpf_map_delete_elem(Programs::get().map("sekisho_entries"), &key), 0);
+    ASSERT_TRUE(Programs::get().entries().remove(key()));
     EXPECT_EQ(sweep().ended, 1U) << "the entry is gone";
     EXPECT_FALSE(flow(1001));
 }

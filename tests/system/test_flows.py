@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Connections that were opened under a grant, and grants that are used too often."""
 
-import json
 import socket
 import time
 
+from kernel_entries import FEW, entries, make_older
 from lab.clients import connect
 from lab.hosts import await_true
 from lab.topology import INTERNET4, INTERNET6, SUBSCRIBERS
@@ -40,7 +40,7 @@ class Flows(LabTest):
 
     def setUp(self) -> None:
         super().setUp()
-        self.isp.restart_agent()
+        self.isp.restart_agent(FEW)
 
     def closed(self, address: str) -> None:
         await_true(lambda: self.agent.granted(A.address4) is None and self.agent.granted(A.address6) is None,
@@ -69,8 +69,7 @@ class Flows(LabTest):
         conversation = Conversation(self, INTERNET4)
         self.agent.ask("grant", "revoke", A.address4)
         self.agent.stop()
-        pins = "/sys/fs/bpf/sekisho"
-        self.edge.run("mv", f"{pins}/{self.edge.run('ls', pins).stdout.strip()}", f"{pins}/v3")
+        make_older(self.edge, 3)
         self.agent.start()
         self.assertTrue(conversation.goes_on())
         self.assert_port_25("a", INTERNET4, "refused")
@@ -114,9 +113,7 @@ class Flows(LabTest):
 
     def known(self) -> list[str]:
         """The IPv4 addresses that the kernel has an entry of."""
-        dump = self.edge.run("sh", "-c", "bpftool --json map dump pinned /sys/fs/bpf/sekisho/v*/sekisho_entries").stdout
-        keys = [bytes(int(octet, 16) for octet in item["key"]) for item in json.loads(dump)]
-        return [socket.inet_ntoa(key[12:]) for key in keys if key[10:12] == b"\xff\xff"]
+        return [socket.inet_ntoa(entry[12:16]) for entry in entries(self.edge) if entry[10:12] == b"\xff\xff"]
 
 
 class Budget(LabTest):  # labels: sanitize

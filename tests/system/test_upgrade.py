@@ -4,12 +4,11 @@
 import json
 import threading
 
+from kernel_entries import FEW, PINS, make_older
 from lab.clients import connect
 from lab.hosts import await_true
 from lab.topology import INTERNET4, SUBSCRIBERS
 from lab_test import LabTest
-
-PINS = "/sys/fs/bpf/sekisho"
 
 
 class Upgrade(LabTest):  # labels: sanitize
@@ -17,7 +16,7 @@ class Upgrade(LabTest):  # labels: sanitize
 
     def setUp(self) -> None:
         super().setUp()
-        self.isp.restart_agent()
+        self.isp.restart_agent(FEW)
         self.layout = self.edge.run("ls", PINS).stdout.strip()
 
     def link(self, layout: str, interface: str) -> dict:
@@ -37,7 +36,7 @@ class Upgrade(LabTest):  # labels: sanitize
         blocked = self.blocked()
         before = {line.interface: self.link(self.layout, line.interface) for line in (a, b)}
         self.agent.stop()
-        self.edge.run("mv", f"{PINS}/{self.layout}", f"{PINS}/v1")
+        make_older(self.edge, 1)
         outcomes: list[str] = []
         done = threading.Event()
 
@@ -85,7 +84,7 @@ class Upgrade(LabTest):  # labels: sanitize
 
     def test_detach_takes_all_layouts_out(self) -> None:
         self.agent.stop()
-        self.edge.run("mv", f"{PINS}/{self.layout}", f"{PINS}/v1")
+        make_older(self.edge, 1)
         self.edge.run("sekishod", "--config", "/etc/sekisho/sekisho.toml", "--detach")
         self.assertEqual(self.edge.run("ls", PINS, check=False).stdout, "")
         self.assert_port_25("b", INTERNET4, "open")

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+// Each step that a program could see half of is one atomic operation.
+#include "agent/dataplane/entry_table.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstring>
+#include <utility>
+
+namespace sekisho::dataplane {
+
+namespace {
+
+constexpr std::uint8_t settable =
+    SEKISHO_ENTRY_EXEMPT | SEKISHO_ENTRY_GRANT | SEKISHO_ENTRY_QUARANTINE | SEKISHO_ENTRY_UNLIMITED;
+
+using Halves = std::array<std::uint64_t, 2>;
+static_assert(sizeof(Halves) == sizeof(sekisho_key));
+
+Halves halves(const sekisho_key& key) {
+    Halves halves;
+    std::memcpy(halves.data(), key.bytes, sizeof(key.bytes));
+    return halves;
+}
+
+bool is_nobodys(const sekisho_entry& entry) {
+    return halves(entry.key) == Halves{};
+}
+
+template <class Number>
+std::atomic_ref<Number> shared(Number& number) {
+    return std::atomic_ref(number);
+}
+
+void set_flags(sekisho_entry& entry, std::uint8_t flags) {
+    shared(entry.flags).fetch_and(static_cast<std::uint8_t>(~(settable & ~flags)));
+    shared(entry.flags).fetch_or(flags & settable);
+}
+
+// The grant of another holder: what was counted of the last one counts no longer.
+void hand_over(sekisho_entry& entry, std::uint32_t generation) {
+    shared(entry.flags).fetch_and(static_cast<std::uint8_t>(~(SEKISHO_ENTRY_GRANT | SEKISHO_ENTRY_OVERRUN)));
+    shared(entry.flows).store(0);
+    shared(entry.generation).store(generation);
+    shared(entry.window).store(0);
+}
+
+void update(sekisho_entry& entry, const sekisho_entry& to, bool renew) {
+    const bool handed_over = entry.generation != to.generation;
+    if (handed_over) {
+        hand_over(entry, to.generation);
+    }
+    if (handed_over || renew) {
+        shared(entry.budget_left).store(to.budget_left);
+    }
+    shared(entry.expires_ns).store(to.expires_ns);
+    shared(entry.key_bits).store(to.key_bits);
+    set_flags(entry, to.flags);
+}
+
+// The key's halves one after the other: whoever sees only one of them finds nothing open there.
+void set_key(sekisho_entry& entry, const sekisho_key& key) {
+    const Halves numbers = halves(key);
+    // Aligned as the entry is, of which it is the first.
+    auto* place = reinterpret_cast<std::uint64_t*>(entry.key.bytes);  // NOLINT(*-reinterpret-cast)
+    shared(place[0]).store(numbers[0]);
+    shared(place[1]).store(numbers[1]);
+}
+
+// Calls `step` with each entry that may be the key's, in the order in which the kernel looks, until it says
+// true.
+template <class Step>
+void walk(std::span<sekisho_bucket> buckets, std::uint64_t seed, const sekisho_key& key, const Step& step) {
+    const Halves numbers = halves(key);
+    sekisho_trail trail = sekisho_trail_of(seed, numbers[0], numbers[1]);
+    for (int tries = 0; tries < SEKISHO_TRAIL; tries++) {
+        sekisho_bucket& bucket =
+            buckets[sekisho_bucket_at(trail.at, static_cast<std::uint32_t>(buckets.size()))];
+        if (std::ranges::any_of(bucket.at, step)) {
+            return;
+        }
+        sekisho_go_on(&trail);
+    }
+}
+
+}  // namespace
+
+// Entries to buckets as 8 to 3: two in three places of four.
+std::uint32_t buckets_for(std::uint32_t entries) {
+    return static_cast<std::uint32_t>((std::uint64_t{entries} * 3 + 7) / 8);
+}
+
+std::uint32_t entries_in(std::uint32_t buckets) {
+    return static_cast<std::uint32_t>(std::uint64_t{buckets} * 8 / 3);
+}
+
+EntryTable::EntryTable(std::span<sekisho_bucket> buckets, std::uint64_t seed,
+                       std::function<void()> wait_for_readers)
+    : buckets_(buckets), seed_(seed), wait_for_readers_(std::move(wait_for_readers)) {
+    for (const sekisho_bucket& bucket : buckets_) {
+        used_ += static_cast<std::uint32_t>(std::ranges::count_if(bucket.at, std::not_fn(is_nobodys)));
+    }
+}
+
+std::uint32_t EntryTable::capacity() const {
+    return entries_in(static_cast<std::uint32_t>(buckets_.size()));
+}
+
+sekisho_entry* EntryTable::locate(const sekisho_key& key) const {
+    const Halves wanted = halves(key);
+    sekisho_entry* found = nullptr;
+    walk(buckets_, seed_, key, [&](sekisho_entry& entry) {
+        found = halves(entry.key) == wanted ? &entry : nullptr;
+        return found != nullptr;
+    });
+    return found;
+}
+
+sekisho_entry* EntryTable::free_place(const sekisho_key& key) const {
+    sekisho_entry* found = nullptr;
+    walk(buckets_, seed_, key, [&](sekisho_entry& entry) {
+        found = is_nobodys(entry) && !freed_.contains(&entry) ? &entry : nullptr;
+        return found != nullptr;
+    });
+    return found;
+}
+
+std::optional<sekisho_entry> EntryTable::find(const sekisho_key& key) const {
+    const sekisho_entry* entry = locate(key);
+    return entry != nullptr ? std::optional(*entry) : std::nullopt;
+}
+
+std::vector<sekisho_entry> EntryTable::all() const {
+    std::vector<sekisho_entry> entries;
+    entries.reserve(used_);
+    for (const sekisho_bucket& bucket : buckets_) {
+        std::ranges::copy_if(bucket.at, std::back_inserter(entries), std::not_fn(is_nobodys));
+    }
+    return entries;
+}
+
+EntryTable::Put EntryTable::make(const sekisho_entry& entry) {
+    sekisho_entry* place = used_ < capacity() ? free_place(entry.key) : nullptr;
+    if (place == nullptr && used_ < capacity() && !freed_.empty()) {
+        settle();
+        place = free_place(entry.key);
+    }
+    if (place == nullptr) {
+        return Put::full;
+    }
+    sekisho_entry closed = entry;
+    closed.key = {};
+    closed.flags = 0;
+    *place = closed;
+    set_key(*place, entry.key);
+    shared(place->flags).store(entry.flags);
+    used_++;
+    return Put::made;
+}
+
+EntryTable::Put EntryTable::put(const sekisho_entry& entry, bool renew) {
+    if (sekisho_entry* found = locate(entry.key)) {
+        update(*found, entry, renew);
+        return Put::changed;
+    }
+    sekisho_entry fresh = entry;
+    fresh.flags &= settable;
+    fresh.flows = 0;
+    fresh.window = 0;
+    return make(fresh);
+}
+
+EntryTable::Put EntryTable::restore(const sekisho_entry& entry) {
+    if (sekisho_entry* found = locate(entry.key)) {
+        free(*found);
+    }
+    return make(entry);
+}
+
+EntryTable::Retired EntryTable::retire(const sekisho_key& key) {
+    sekisho_entry* entry = locate(key);
+    if (entry == nullptr) {
+        return Retired::absent;
+    }
+    shared(entry->flags).store(0);
+    if (shared(entry->flows).load() != 0) {
+        return Retired::resting;
+    }
+    free(*entry);
+    return Retired::gone;
+}
+
+bool EntryTable::remove(const sekisho_key& key) {
+    sekisho_entry* entry = locate(key);
+    if (entry != nullptr) {
+        free(*entry);
+    }
+    return entry != nullptr;
+}
+
+void EntryTable::free(sekisho_entry& entry) {
+    shared(entry.flags).store(0);
+    set_key(entry, {});
+    freed_.insert(&entry);
+    used_--;
+}
+
+void EntryTable::settle() {
+    if (!freed_.empty()) {
+        wait_for_readers_();
+        freed_.clear();
+    }
+}
+
+}  // namespace sekisho::dataplane

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+// The table of entries against a plain map.
+#include "agent/dataplane/entry_table.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <random>
+#include <vector>
+
+namespace sekisho::dataplane {
+namespace {
+
+using Put = EntryTable::Put;
+using Retired = EntryTable::Retired;
+
+constexpr std::uint64_t seed = 42;
+
+// IPv4 as in struct sekisho_key, or an IPv6 key of 64 bits.
+sekisho_key key_number(std::uint32_t number) {
+    sekisho_key key{};
+    const bool ipv4 = number % 2 == 0;
+    if (ipv4) {
+        key.bytes[10] = key.bytes[11] = 0xff;
+    } else {
+        key.bytes[0] = 0x20;
+    }
+    std::memcpy(key.bytes + (ipv4 ? 12 : 4), &number, sizeof(number));
+    return key;
+}
+
+sekisho_entry entry_number(std::uint32_t number, std::uint8_t flags = SEKISHO_ENTRY_GRANT) {
+    sekisho_entry entry{};
+    entry.key = key_number(number);
+    entry.flags = flags;
+    entry.generation = 1;
+    entry.budget_left = static_cast<std::int32_t>(number);
+    return entry;
+}
+
+class Entries : public testing::Test {
+protected:
+    EntryTable& with_room_for(std::uint32_t entries) {
+        buckets_.assign(buckets_for(entries), {});
+        return again();
+    }
+    // As the next agent finds it.
+    EntryTable& again() {
+        return table_.emplace(buckets_, seed, [this] { waits_++; });
+    }
+    [[nodiscard]] int waits() const { return waits_; }
+    // What the kernel does.
+    sekisho_entry& place_of(std::uint32_t number) {
+        for (sekisho_bucket& bucket : buckets_) {
+            for (sekisho_entry& entry : bucket.at) {
+                if (std::memcmp(&entry.key, entry_number(number).key.bytes, sizeof(entry.key)) == 0) {
+                    return entry;
+                }
+            }
+        }
+        ADD_FAILURE() << "no entry " << number;
+        return buckets_.front().at[0];
+    }
+
+private:
+    std::vector<sekisho_bucket> buckets_;
+    std::optional<EntryTable> table_;
+    int waits_ = 0;
+};
+
+TEST_F(Entries, HaveRoomForAsManyAsWereAskedFor) {
+    for (const std::uint32_t entries : {16U, 17U, 100U, 262'144U, 1'000'000U, 16'777'216U}) {
+        EXPECT_GE(entries_in(buckets_for(entries)), entries);
+        EXPECT_LE(entries_in(buckets_for(entries)), entries + 3);
+    }
+}
+
+TEST_F(Entries, AreFoundWhenTheTableIsFull) {
+    constexpr std::uint32_t many = 100'000;
+    EntryTable& table = with_room_for(many);
+    const std::uint32_t capacity = table.capacity();
+    for (std::uint32_t number = 0; number < capacity; number++) {
+        ASSERT_EQ(table.put(entry_number(number), true), Put::made);
+    }
+    EXPECT_EQ(table.put(entry_number(capacity), true), Put::full);
+    EXPECT_EQ(table.put(entry_number(0), true), Put::changed) << "who is there stays";
+    EXPECT_EQ(table.all().size(), capacity);
+    for (std::uint32_t number = 0; number < capacity; number++) {
+        const auto found = table.find(key_number(number));
+        ASSERT_TRUE(found);
+        EXPECT_EQ(found->budget_left, static_cast<std::int32_t>(number));
+    }
+    EXPECT_FALSE(table.find(key_number(capacity)));
+    EXPECT_EQ(waits(), 0);
+}
+
+TEST_F(Entries, AnotherIsNotPutWhereOneMayStillBeRead) {
+    EntryTable& table = with_room_for(16);
+    for (std::uint32_t number = 0; number < 16; number++) {
+        ASSERT_EQ(table.put(entry_number(number), true), Put::made);
+    }
+    const sekisho_entry& first = place_of(0);
+    EXPECT_TRUE(table.remove(key_number(0)));
+    EXPECT_FALSE(table.remove(key_number(0)));
+    EXPECT_EQ(first.flags, 0) << "who has found it finds nothing open";
+    // 24 places, one of them not yet free: whoever needs it has to wait.
+    for (std::uint32_t number = 100; waits() == 0 && number < 200; number++) {
+        ASSERT_EQ(table.put(entry_number(number), true), Put::made);
+        if (waits() == 0) {
+            EXPECT_EQ(first.flags, 0);
+            table.remove(key_number(number));
+        }
+    }
+    EXPECT_EQ(waits(), 1);
+    table.settle();
+    EXPECT_EQ(waits(), 1) << "nothing has gone since";
+    table.remove(key_number(1));
+    table.settle();
+    EXPECT_EQ(waits(), 2);
+}
+
+TEST_F(Entries, AreThereForTheNextAgent) {
+    with_room_for(1000);
+    for (std::uint32_t number = 0; number < 1000; number++) {
+        ASSERT_EQ(again().put(entry_number(number), true), Put::made);
+    }
+    EXPECT_EQ(again().put(entry_number(1000), true), Put::full);
+    EXPECT_EQ(again().all().size(), 1000U);
+    EXPECT_TRUE(again().find(key_number(999)));
+}
+
+TEST_F(Entries, WhatIsCountedGoesOn) {
+    EntryTable& table = with_room_for(16);
+    std::ignore = table.put(entry_number(5), true);
+    sekisho_entry& kernels = place_of(5);
+    kernels.budget_left = 3;
+    kernels.flows = 2;
+    kernels.window = 7;
+    kernels.flags |= SEKISHO_ENTRY_OVERRUN;
+    EXPECT_EQ(table.put(entry_number(5, SEKISHO_ENTRY_EXEMPT | SEKISHO_ENTRY_OVERRUN), false), Put::changed);
+    EXPECT_EQ(kernels.budget_left, 3);
+    EXPECT_EQ(kernels.flows, 2);
+    EXPECT_EQ(kernels.window, 7U);
+    EXPECT_EQ(kernels.flags, SEKISHO_ENTRY_EXEMPT | SEKISHO_ENTRY_OVERRUN);
+    EXPECT_EQ(table.put(entry_number(5), true), Put::changed);
+    EXPECT_EQ(kernels.budget_left, 5) << "renewed";
+    EXPECT_EQ(kernels.flows, 2);
+    sekisho_entry next = entry_number(5);
+    next.generation = 2;
+    kernels.budget_left = 1;
+    EXPECT_EQ(table.put(next, false), Put::changed);
+    EXPECT_EQ(kernels.budget_left, 5) << "another holder";
+    EXPECT_EQ(kernels.flows, 0);
+    EXPECT_EQ(kernels.window, 0U);
+    EXPECT_EQ(kernels.flags, SEKISHO_ENTRY_GRANT);
+}
+
+TEST_F(Entries, RestWhileTheyHaveConnections) {
+    EntryTable& table = with_room_for(16);
+    std::ignore = table.put(entry_number(5), true);
+    place_of(5).flows = 1;
+    EXPECT_EQ(table.retire(key_number(5)), Retired::resting);
+    EXPECT_EQ(table.find(key_number(5))->flags, 0);
+    place_of(5).flows = 0;
+    EXPECT_EQ(table.retire(key_number(5)), Retired::gone);
+    EXPECT_EQ(table.retire(key_number(5)), Retired::absent);
+    EXPECT_FALSE(table.find(key_number(5)));
+}
+
+TEST_F(Entries, ComeFromElsewhereWithTheirCounts) {
+    EntryTable& table = with_room_for(16);
+    sekisho_entry counted = entry_number(5, SEKISHO_ENTRY_GRANT | SEKISHO_ENTRY_OVERRUN);
+    counted.flows = 4;
+    counted.window = 9;
+    EXPECT_EQ(table.restore(counted), Put::made);
+    EXPECT_EQ(table.restore(counted), Put::made) << "again, after an interruption";
+    EXPECT_EQ(table.all().size(), 1U);
+    const auto found = table.find(key_number(5));
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->flows, 4);
+    EXPECT_EQ(found->window, 9U);
+    EXPECT_EQ(found->flags, SEKISHO_ENTRY_GRANT | SEKISHO_ENTRY_OVERRUN);
+}
+
+TEST_F(Entries, AreWhatAMapWouldHold) {
+    constexpr std::uint32_t keys = 2000;
+    EntryTable& table = with_room_for(keys / 2);
+    std::map<std::uint32_t, std::int32_t> model;
+    std::mt19937 random(7);
+    for (int step = 0; step < 200'000; step++) {
+        const auto number = static_cast<std::uint32_t>(random() % keys);
+        if (random() % 5 < 3) {
+            sekisho_entry entry = entry_number(number);
+            entry.budget_left = static_cast<std::int32_t>(random() >> 1);
+            const bool known = model.contains(number);
+            const Put expected = known                             ? Put::changed
+                                 : model.size() < table.capacity() ? Put::made
+                                                                   : Put::full;
+            ASSERT_EQ(table.put(entry, true), expected);
+            if (expected != Put::full) {
+                model[number] = entry.budget_left;
+            }
+        } else {
+            ASSERT_EQ(table.remove(key_number(number)), model.erase(number) == 1);
+        }
+    }
+    EXPECT_EQ(table.all().size(), model.size());
+    for (std::uint32_t number = 0; number < keys; number++) {
+        const auto found = table.find(key_number(number));
+        const auto known = model.find(number);
+        ASSERT_EQ(found.has_value(), known != model.end());
+        if (found) {
+            EXPECT_EQ(found->budget_left, known->second);
+        }
+    }
+}
+
+}  // namespace
+}  // namespace sekisho::dataplane
