@@ -42,7 +42,7 @@ static __always_inline struct sekisho_entry *entry_at(__u32 place)
     return bucket ? &bucket->at[place % SEKISHO_BUCKET] : NULL;
 }
 
-/* The place of a key's entry; negative if there is none. The bitmap has mostly been asked before. */
+/* The place of a key's entry; negative if there is none. */
 __attribute__((noinline)) int find_place(const struct sekisho_key *key)
 {
     __u32 buckets = *(const volatile __u32 *)&sekisho_state.buckets;
@@ -61,6 +61,8 @@ __attribute__((noinline)) int find_place(const struct sekisho_key *key)
         for (int j = 0; j < SEKISHO_BUCKET; j++)
             if (same_key(&bucket->at[j].key, key))
                 return number * SEKISHO_BUCKET + j;
+        if (!*(const volatile __u32 *)&bucket->at[0].passed)
+            return -1;
         sekisho_go_on(&trail);
     }
     return -1;

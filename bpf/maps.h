@@ -12,7 +12,7 @@
 /* The only thing in .bss, which is thereby the same in all objects and is pinned like a map. */
 struct sekisho_state sekisho_state;
 
-/* The agent writes them in place. max_entries is set before loading, like sekisho_state.buckets. */
+/* The agent writes them in place. max_entries is set before loading; sekisho_state.buckets says it, too. */
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(max_entries, 1024);

@@ -109,17 +109,19 @@ struct sekisho_entry {
     __u32 generation;  /* raised each time the key is handed to somebody: no flow of another one counts */
     __s32 budget_left; /* new connections that the grant is still good for, unless UNLIMITED */
     __u32 window;      /* number of the running window << 16 | new connections in it */
-    /* These four octets are one word for the kernel's atomic operations. */
+    /* These four octets are one word for the kernel's atomic operations; the agent's are on its parts. */
     __u16 flows __attribute__((aligned(4))); /* recorded ones of this generation */
     __u8 flags;                              /* enum sekisho_entry_flag */
     __u8 key_bits; /* the key's length; for the agent, which may meet another one in its configuration */
-    __u64 reserved[3];
+    __u32 passed;  /* in the first entry of a bucket: how many stand behind it, because it was full */
+    __u32 reserved[5];
 };
 
 /*
- * Where entries stand: a hash of buckets, of which a key may be in so many, tried in the order of its trail.
- * The agent keeps a third of the places free, so that nearly all stand in their first bucket. An entry never
- * moves, and its place is another key's only when no program can be reading it any more.
+ * Where entries stand: a hash of buckets, of which a key may be in so many, tried in the order of its trail
+ * until one that nobody passed. The agent keeps a third of the places free, so that nine of ten stand in
+ * their first bucket. An entry never moves, and its place is another key's only when no program can be
+ * reading it any more.
  */
 #define SEKISHO_BUCKET 4
 #define SEKISHO_TRAIL 32
@@ -303,7 +305,7 @@ struct sekisho_state {
 
 /*
  * The place of a key in the hashed part of the bitmap, 0 to SEKISHO_HASHED_BITS - 1. Its two halves are
- * given as numbers. Any mixing does: a collision costs one useless look into the hash.
+ * given as numbers. Any mixing does: a collision costs a useless look for an entry.
  */
 static inline __u32 sekisho_hashed_bit(__u64 high, __u64 low)
 {

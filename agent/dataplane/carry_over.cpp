@@ -6,6 +6,7 @@
 #include <bpf/libbpf.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <cstddef>
@@ -31,7 +32,19 @@ std::uint32_t value_size(int map) {
     return bpf_obj_get_info_by_fd(map, &info, &length) == 0 ? info.value_size : 0;
 }
 
-Result<void> copy_entries(int version, const std::filesystem::path& layout, EntryTable& entries) {
+using Subscriber = std::array<std::uint8_t, sizeof(sekisho_key)>;
+// How many connections each has, by generation.
+using FlowsOf = std::map<std::pair<Subscriber, std::uint32_t>, std::uint16_t>;
+
+FlowsOf::key_type holder_of(const sekisho_key& key, std::uint32_t generation) {
+    Subscriber subscriber{};
+    std::ranges::copy(key.bytes, subscriber.begin());
+    return {subscriber, generation};
+}
+
+// With as many connections as were copied: the old programs go on counting meanwhile.
+Result<void> copy_entries(int version, const std::filesystem::path& layout, const FlowsOf& flows,
+                          EntryTable& entries) {
     const Descriptor old(bpf_obj_get((layout / "sekisho_entries").c_str()));
     if (!old) {
         return {};  // copied before, by somebody who didn't come to the end
@@ -47,34 +60,38 @@ Result<void> copy_entries(int version, const std::filesystem::path& layout, Entr
         if (bpf_map_lookup_elem(old.get(), &key, &entry) != 0) {
             continue;
         }
+        const auto counted = flows.find(holder_of(key, entry.generation));
+        entry.flows = counted != flows.end() ? counted->second : 0;
         if (version < first_with_flows) {
-            entry.flows = 0;
             entry.flags |= SEKISHO_ENTRY_UNLIMITED;
         }
         if (entries.restore(entry) == EntryTable::Put::full) {
             return fail(Failure::unavailable,
                         "can't carry the entries in " + layout.string() + " over: there is room for " +
                             std::to_string(entries.capacity()),
-                        "raise dataplane.max_entries");
+                        "run sekishod with --detach, raise dataplane.max_entries, and start again");
         }
     }
     return {};
 }
 
 // Connections go on; what the old programs record from now until they are replaced ends with its grant.
-void copy_flows(const std::filesystem::path& layout, const Kernel& kernel) {
+FlowsOf copy_flows(const std::filesystem::path& layout, const Kernel& kernel) {
+    FlowsOf counted;
     const Descriptor old(bpf_obj_get((layout / "sekisho_flows").c_str()));
     if (!old || value_size(old.get()) != sizeof(sekisho_flow)) {
-        return;
+        return counted;
     }
     sekisho_flow_key key{};
     for (const sekisho_flow_key* last = nullptr; bpf_map_get_next_key(old.get(), last, &key) == 0;
          last = &key) {
         sekisho_flow flow{};
-        if (bpf_map_lookup_elem(old.get(), &key, &flow) == 0) {
-            bpf_map_update_elem(kernel.flows(), &key, &flow, BPF_ANY);
+        if (bpf_map_lookup_elem(old.get(), &key, &flow) == 0 &&
+            bpf_map_update_elem(kernel.flows(), &key, &flow, BPF_ANY) == 0) {
+            counted[holder_of(key.subscriber, flow.generation)]++;
         }
     }
+    return counted;
 }
 
 // Adds what an element of the old map has of counters on each CPU, `each` octets, to those from `place` on.
@@ -166,8 +183,8 @@ Result<void> carry_over(const std::filesystem::path& pin_path, const Kernel& ker
             return fail(Failure::conflict, "a newer sekishod has left its pins in " + layout.string(),
                         "install that version again, or run it with --detach first");
         }
-        copy_flows(layout, kernel);
-        if (auto copied = copy_entries(version, layout, entries); !copied) {
+        const FlowsOf flows = copy_flows(layout, kernel);
+        if (auto copied = copy_entries(version, layout, flows, entries); !copied) {
             return copied;
         }
         copy_counts(layout, kernel);

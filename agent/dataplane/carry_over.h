@@ -17,8 +17,8 @@ namespace sekisho::dataplane {
 // Takes over what older layouts have left: entries are copied to `entries`, links moved to where this
 // layout's are looked for, so that attaching replaces the program behind them without a gap; then the old
 // pins go. What is attached judges by the old maps until then. May be interrupted anywhere, and done again.
-// Failure::conflict if a newer agent has been here; Failure::unavailable if there are more of them than
-// `entries` has room for.
+// Failure::conflict if a newer agent has been here; Failure::unavailable if `entries` has no room
+// for all.
 [[nodiscard]] Result<void> carry_over(const std::filesystem::path& pin_path, const Kernel& kernel,
                                       EntryTable& entries);
 

@@ -6,7 +6,6 @@
 #include <bpf/libbpf.h>
 
 #include <cerrno>
-#include <iterator>
 
 #include "agent/dataplane/state.h"
 
@@ -125,6 +124,9 @@ void Dataplane::raise_bit(std::uint32_t bit) {
 
 void Dataplane::lower_bit(const Prefix& key) {
     const auto& table = state_->table;
+    if (table && key.length != table->source(key.address).key_bits) {
+        return;  // it may be another's, now that keys have another length; one too many does no harm
+    }
     if (const auto bit = table ? table->bit_of(key) : std::nullopt) {
         state_->bits.lower(*bit,
                            [this](std::uint32_t place, bool set) { state_->tables.set_bit(place, set); });
@@ -184,7 +186,6 @@ Result<FlowCounts> Dataplane::sweep_flows(std::chrono::nanoseconds boottime) {
     for (const Prefix& key : std::vector(state_->resting.begin(), state_->resting.end())) {
         retire(key);
     }
-    state_->entries.settle();
     return FlowCounts{.recorded = sweep.flows, .forgotten = sweep.ended};
 }
 

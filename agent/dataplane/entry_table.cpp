@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Each step that a program could see half of is one atomic operation.
+// A program sees each step as a whole, or finds nothing open.
 #include "agent/dataplane/entry_table.h"
 
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstring>
+#include <iterator>
+#include <unordered_map>
 #include <utility>
 
 namespace sekisho::dataplane {
@@ -46,6 +48,16 @@ void hand_over(sekisho_entry& entry, std::uint32_t generation) {
     shared(entry.window).store(0);
 }
 
+// All but the key, which makes it somebody's, and the flags, which open something.
+void fill(sekisho_entry& entry, const sekisho_entry& to) {
+    shared(entry.expires_ns).store(to.expires_ns);
+    shared(entry.generation).store(to.generation);
+    shared(entry.budget_left).store(to.budget_left);
+    shared(entry.window).store(to.window);
+    shared(entry.flows).store(to.flows);
+    shared(entry.key_bits).store(to.key_bits);
+}
+
 void update(sekisho_entry& entry, const sekisho_entry& to, bool renew) {
     const bool handed_over = entry.generation != to.generation;
     if (handed_over) {
@@ -59,7 +71,8 @@ void update(sekisho_entry& entry, const sekisho_entry& to, bool renew) {
     set_flags(entry, to.flags);
 }
 
-// The key's halves one after the other: whoever sees only one of them finds nothing open there.
+// The key's halves one after the other (only keys longer than 64 bits have two): whoever sees one of them
+// finds nothing open there.
 void set_key(sekisho_entry& entry, const sekisho_key& key) {
     const Halves numbers = halves(key);
     // Aligned as the entry is, of which it is the first.
@@ -68,20 +81,22 @@ void set_key(sekisho_entry& entry, const sekisho_key& key) {
     shared(place[1]).store(numbers[1]);
 }
 
-// Calls `step` with each entry that may be the key's, in the order in which the kernel looks, until it says
-// true.
+// The buckets in which a key may stand, in the order in which the kernel looks: calls `step` with each, until
+// it says true.
 template <class Step>
 void walk(std::span<sekisho_bucket> buckets, std::uint64_t seed, const sekisho_key& key, const Step& step) {
     const Halves numbers = halves(key);
     sekisho_trail trail = sekisho_trail_of(seed, numbers[0], numbers[1]);
     for (int tries = 0; tries < SEKISHO_TRAIL; tries++) {
-        sekisho_bucket& bucket =
-            buckets[sekisho_bucket_at(trail.at, static_cast<std::uint32_t>(buckets.size()))];
-        if (std::ranges::any_of(bucket.at, step)) {
+        if (step(buckets[sekisho_bucket_at(trail.at, static_cast<std::uint32_t>(buckets.size()))])) {
             return;
         }
         sekisho_go_on(&trail);
     }
+}
+
+bool stands_in(const sekisho_bucket& bucket, const sekisho_entry& entry) {
+    return std::ranges::any_of(bucket.at, [&](const sekisho_entry& each) { return &each == &entry; });
 }
 
 }  // namespace
@@ -98,8 +113,49 @@ std::uint32_t entries_in(std::uint32_t buckets) {
 EntryTable::EntryTable(std::span<sekisho_bucket> buckets, std::uint64_t seed,
                        std::function<void()> wait_for_readers)
     : buckets_(buckets), seed_(seed), wait_for_readers_(std::move(wait_for_readers)) {
+    clear_misplaced();
+    count_passed();
+}
+
+// What the kernel doesn't find is nobody's: another seed's, or half a key.
+void EntryTable::clear_misplaced() {
+    for (sekisho_bucket& bucket : buckets_) {
+        for (sekisho_entry& entry : bucket.at) {
+            if (is_nobodys(entry)) {
+                continue;
+            }
+            bool found = false;
+            walk(buckets_, seed_, entry.key, [&](const sekisho_bucket& each) {
+                found = &each == &bucket;
+                return found;
+            });
+            if (found) {
+                used_++;
+            } else {
+                shared(entry.flags).store(0);
+                set_key(entry, {});
+            }
+        }
+    }
+}
+
+// The numbers of one who died between two steps may be too high.
+void EntryTable::count_passed() {
+    std::unordered_map<const sekisho_bucket*, std::uint32_t> passed;
     for (const sekisho_bucket& bucket : buckets_) {
-        used_ += static_cast<std::uint32_t>(std::ranges::count_if(bucket.at, std::not_fn(is_nobodys)));
+        for (const sekisho_entry& entry : bucket.at) {
+            if (!is_nobodys(entry)) {
+                walk(buckets_, seed_, entry.key, [&](const sekisho_bucket& each) {
+                    const bool there = &each == &bucket;
+                    passed[&each] += there ? 0 : 1;
+                    return there;
+                });
+            }
+        }
+    }
+    for (sekisho_bucket& bucket : buckets_) {
+        const auto found = passed.find(&bucket);
+        shared(bucket.at[0].passed).store(found == passed.end() ? 0 : found->second);
     }
 }
 
@@ -110,20 +166,36 @@ std::uint32_t EntryTable::capacity() const {
 sekisho_entry* EntryTable::locate(const sekisho_key& key) const {
     const Halves wanted = halves(key);
     sekisho_entry* found = nullptr;
-    walk(buckets_, seed_, key, [&](sekisho_entry& entry) {
-        found = halves(entry.key) == wanted ? &entry : nullptr;
-        return found != nullptr;
+    walk(buckets_, seed_, key, [&](sekisho_bucket& bucket) {
+        for (sekisho_entry& entry : bucket.at) {
+            found = found == nullptr && halves(entry.key) == wanted ? &entry : found;
+        }
+        return found != nullptr || bucket.at[0].passed == 0;
     });
     return found;
 }
 
 sekisho_entry* EntryTable::free_place(const sekisho_key& key) const {
     sekisho_entry* found = nullptr;
-    walk(buckets_, seed_, key, [&](sekisho_entry& entry) {
-        found = is_nobodys(entry) && !freed_.contains(&entry) ? &entry : nullptr;
+    walk(buckets_, seed_, key, [&](sekisho_bucket& bucket) {
+        for (sekisho_entry& entry : bucket.at) {
+            const bool good = is_nobodys(entry) && !freed_.contains(&entry);
+            found = found == nullptr && good ? &entry : found;
+        }
         return found != nullptr;
     });
     return found;
+}
+
+// Says in all buckets before the one where an entry stands that it stands behind them, or no longer.
+void EntryTable::note_passed(const sekisho_key& key, const sekisho_entry& entry, std::int32_t more) {
+    walk(buckets_, seed_, key, [&](sekisho_bucket& bucket) {
+        const bool there = stands_in(bucket, entry);
+        if (!there) {
+            shared(bucket.at[0].passed).fetch_add(static_cast<std::uint32_t>(more));
+        }
+        return there;
+    });
 }
 
 std::optional<sekisho_entry> EntryTable::find(const sekisho_key& key) const {
@@ -149,10 +221,8 @@ EntryTable::Put EntryTable::make(const sekisho_entry& entry) {
     if (place == nullptr) {
         return Put::full;
     }
-    sekisho_entry closed = entry;
-    closed.key = {};
-    closed.flags = 0;
-    *place = closed;
+    note_passed(entry.key, *place, 1);
+    fill(*place, entry);
     set_key(*place, entry.key);
     shared(place->flags).store(entry.flags);
     used_++;
@@ -172,10 +242,14 @@ EntryTable::Put EntryTable::put(const sekisho_entry& entry, bool renew) {
 }
 
 EntryTable::Put EntryTable::restore(const sekisho_entry& entry) {
-    if (sekisho_entry* found = locate(entry.key)) {
-        free(*found);
+    sekisho_entry* found = locate(entry.key);
+    if (found == nullptr) {
+        return make(entry);
     }
-    return make(entry);
+    shared(found->flags).store(0);
+    fill(*found, entry);
+    shared(found->flags).store(entry.flags);
+    return Put::changed;
 }
 
 EntryTable::Retired EntryTable::retire(const sekisho_key& key) {
@@ -200,10 +274,17 @@ bool EntryTable::remove(const sekisho_key& key) {
 }
 
 void EntryTable::free(sekisho_entry& entry) {
+    const sekisho_key key = entry.key;
     shared(entry.flags).store(0);
     set_key(entry, {});
+    note_passed(key, entry, -1);
     freed_.insert(&entry);
     used_--;
+    // Before those that come stand far from where they are looked for first.
+    constexpr std::size_t part = 16;
+    if (freed_.size() > buckets_.size() * SEKISHO_BUCKET / part) {
+        settle();
+    }
 }
 
 void EntryTable::settle() {

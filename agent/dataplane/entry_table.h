@@ -36,20 +36,22 @@ public:
     // Writes what is known of a key. What the kernel counts goes on: the budget begins anew only if it is to
     // be renewed, all of it with another generation. A packet meanwhile finds the old, nothing, or the new.
     [[nodiscard]] Put put(const sekisho_entry& entry, bool renew);
-    // The same, with what the kernel has counted elsewhere.
+    // The same, with what the kernel has counted elsewhere, all of it.
     [[nodiscard]] Put restore(const sekisho_entry& entry);
     // Takes everything out of an entry but its flows, and the entry too, if it has none.
     Retired retire(const sekisho_key& key);
     // Takes the entry out; false if there is none.
     bool remove(const sekisho_key& key);
-    // The places of entries that went are good for others from now on. Done when it must be; it waits for the
-    // kernel, so now and then is better.
+    // The places of entries that went are good for others from now on. Done when it must be, since it waits.
     void settle();
 
 private:
     [[nodiscard]] sekisho_entry* locate(const sekisho_key& key) const;
     [[nodiscard]] sekisho_entry* free_place(const sekisho_key& key) const;
     [[nodiscard]] Put make(const sekisho_entry& entry);
+    void note_passed(const sekisho_key& key, const sekisho_entry& entry, std::int32_t more);
+    void clear_misplaced();
+    void count_passed();
     void free(sekisho_entry& entry);
 
     std::span<sekisho_bucket> buckets_;

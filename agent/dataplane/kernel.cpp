@@ -11,12 +11,14 @@
 #include <sys/random.h>
 #include <sys/statfs.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdarg>
 #include <cstdio>
 #include <system_error>
 
+#include "agent/dataplane/carry_over.h"
 #include "agent/dataplane/entry_table.h"
 #include "bpf/sekisho_abi.h"
 #include "tc.skel.h"
@@ -69,7 +71,7 @@ std::unexpected<Error> refused(const std::string& what, int error) {
             "the kernel lacks a feature of BPF: 6.1 or newer with CONFIG_BPF_SYSCALL is needed; see `sekisho "
             "doctor`";
     } else if (error == ENOMEM) {
-        remedy = "free memory, or lower dataplane.max_entries";
+        remedy = "free memory, or lower dataplane.max_entries or dataplane.max_flows";
     }
     std::string detail = LibbpfLog::take();
     while (!detail.empty() && detail.back() == '\n') {
@@ -126,6 +128,18 @@ std::uint32_t pinned_size(const std::filesystem::path& path) {
         return 0;
     }
     return info.max_entries;
+}
+
+// How many entries the largest table of an older layout has room for, 0 if there is none. Before layout 6 it
+// was a hash.
+std::uint32_t entries_of_older(const std::filesystem::path& pin_path) {
+    std::uint32_t most = 0;
+    for (const auto& [version, layout] : layouts(pin_path)) {
+        if (version < SEKISHO_ABI_VERSION) {
+            most = std::max(most, pinned_size(layout / "sekisho_entries"));
+        }
+    }
+    return most;
 }
 
 struct Sizes {
@@ -266,8 +280,11 @@ Result<Kernel> Kernel::load(const DataplaneConfig& config) {
 
 Result<void> Kernel::load_objects(const std::filesystem::path& maps, const DataplaneConfig& config) {
     const LibbpfLog log;
-    // What is there already keeps its size.
-    const std::uint32_t kept_buckets = pinned_size(maps / "sekisho_entries");
+    // What is there already keeps its size; what an older layout has must find room.
+    const std::uint32_t pinned_buckets = pinned_size(maps / "sekisho_entries");
+    const std::uint32_t older = entries_of_older(config.pin_path);
+    const std::uint32_t kept_buckets =
+        pinned_buckets == 0 && older > config.max_entries ? buckets_for(older) : pinned_buckets;
     const std::uint32_t kept_flows = pinned_size(maps / "sekisho_flows");
     const Sizes sizes{.buckets = kept_buckets != 0 ? kept_buckets : buckets_for(config.max_entries),
                       .flows = kept_flows != 0 ? kept_flows : config.max_flows};

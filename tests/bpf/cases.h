@@ -51,7 +51,7 @@ struct Known {
     std::uint8_t flags = 0;
     std::int64_t seconds = 600;  // from now until a grant ends
     bool bit = true;             // whether the bitmap says so
-    bool entry = true;           // whether the hash says so
+    bool entry = true;           // whether there is an entry
 };
 
 struct Case {

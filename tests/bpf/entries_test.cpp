@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Entries that come and go while they are read: nobody is taken for another.
+// Entries that come and go while they are read and counted in.
 #include <arpa/inet.h>
-#include <bpf/bpf.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
+#include <chrono>
 #include <cstring>
 #include <thread>
 
@@ -13,110 +15,140 @@
 namespace sekisho::bpftest {
 namespace {
 
+using Put = dataplane::EntryTable::Put;
+
 class Entries : public testing::TestWithParam<Kind> {
 protected:
-    void SetUp() override { fresh_table(); }
+    void SetUp() override {
+        fresh_table();
+        auto& table = Programs::get().table();
+        const auto bit = HandTable(example_policy()).bit_of(drop4);
+        ASSERT_TRUE(bit);
+        table.bitmap[*bit / 64] |= std::uint64_t{1} << *bit % 64;
+        table.flow_limit = 65'000;
+        table.flow_idle_s = 900;
+    }
 
     // The agent, which waits for the kernel.
     static dataplane::EntryTable agent() {
         return {Programs::get().buckets(), Programs::get().state().seed, dataplane::wait_for_readers};
     }
-    static sekisho_entry neighbour(std::uint32_t number) {
+    static sekisho_entry grant_of(const sekisho_key& key) {
         sekisho_entry entry{};
-        entry.key = key_of(wide4, 32);
-        const std::uint32_t address = htonl(0xc6130000 + number);
-        std::memcpy(entry.key.bytes + 12, &address, sizeof(address));
-        entry.flags = SEKISHO_ENTRY_EXEMPT;
+        entry.key = key;
+        entry.flags = SEKISHO_ENTRY_GRANT;
+        entry.generation = 1;
+        entry.expires_ns = ~std::uint64_t{0};
+        entry.budget_left = 2'000'000'000;
         return entry;
     }
-    static void run(std::string_view source, int times) {
-        const Bytes frame = Eth().IPv4(source, mx4).Tcp(1024, 25).Syn().bytes();
-        bpf_test_run_opts options{};
-        options.sz = sizeof(options);
-        options.data_in = frame.data();
-        options.data_size_in = static_cast<__u32>(frame.size());
-        options.repeat = times;
-        ASSERT_EQ(bpf_prog_test_run_opts(Programs::get().descriptor(GetParam()), &options), 0);
+    static sekisho_entry himself() { return grant_of(key_of(drop4, 32)); }
+    static sekisho_entry neighbour(std::uint32_t number) {
+        sekisho_key key = key_of(drop4, 32);
+        const std::uint32_t address = htonl(0xc6130000 + number);
+        std::memcpy(key.bytes + 12, &address, sizeof(address));
+        return grant_of(key);
+    }
+    // The bucket in which a key is looked for first.
+    static std::uint32_t bucket_of(const sekisho_key& key) {
+        std::array<std::uint64_t, 2> halves{};
+        std::memcpy(halves.data(), key.bytes, sizeof(key.bytes));
+        return sekisho_bucket_at(sekisho_trail_of(Programs::get().state().seed, halves[0], halves[1]).at,
+                                 static_cast<std::uint32_t>(Programs::get().buckets().size()));
+    }
+    // So many who are looked for first where he is.
+    static std::vector<sekisho_entry> beside_him(std::size_t count) {
+        std::vector<sekisho_entry> found;
+        for (std::uint32_t number = 0; found.size() < count; number++) {
+            if (bucket_of(neighbour(number).key) == bucket_of(himself().key)) {
+                found.push_back(neighbour(number));
+            }
+        }
+        return found;
+    }
+    // His SYNs, each a connection, until `done`; how many.
+    static std::uint64_t knock_until(const std::atomic<bool>& done) {
+        constexpr std::uint16_t ports = 30'000;
+        std::uint32_t runs = 0;
+        for (; !done; runs++) {
+            const auto port = static_cast<std::uint16_t>(1024 + runs % ports);
+            std::ignore =
+                Programs::get().run(GetParam(), Eth().IPv4(drop4, mx4).Tcp(port, 25).Syn().Seq(runs).bytes());
+        }
+        return runs;
     }
 };
 INSTANTIATE_TEST_SUITE_P(, Entries, testing::Values(Kind::xdp, Kind::tc),
                          [](const auto& test) { return name(test.param); });
 
-TEST_P(Entries, NobodyIsTakenForAnother) {
-    auto& programs = Programs::get();
-    const auto bit = HandTable(example_policy()).bit_of(drop4);
-    ASSERT_TRUE(bit);
-    programs.table().bitmap[*bit / 64] |= std::uint64_t{1} << *bit % 64;
+// He comes and goes, and another gets his place each time: what his connections cost is never the other's.
+TEST_P(Entries, NobodyPaysForAnother) {
+    constexpr std::chrono::seconds long_enough{3};
+    const sekisho_entry other = beside_him(1).front();
     std::atomic<bool> done = false;
-    // One who has nothing comes and goes himself; all the others are exempt.
-    std::thread changing([&done] {
+    int rounds = 0;
+    std::thread changing([&] {
         dataplane::EntryTable table = agent();
-        sekisho_entry himself{};
-        himself.key = key_of(drop4, 32);
-        himself.flags = SEKISHO_ENTRY_GRANT;
-        himself.expires_ns = 1;
-        for (std::uint32_t round = 0; round < 300; round++) {
-            std::ignore = table.put(himself, true);
-            for (std::uint32_t number = 0; number < table.capacity() - 1; number++) {
-                std::ignore = table.put(neighbour(round * 10'000 + number), true);
-            }
-            table.remove(himself.key);
-            for (const sekisho_entry& entry : table.all()) {
-                table.remove(entry.key);
-            }
+        const auto end = std::chrono::steady_clock::now() + long_enough;
+        for (; std::chrono::steady_clock::now() < end; rounds++) {
+            std::ignore = table.put(himself(), true);
+            const std::uint32_t place = bucket_of(himself().key);
+            EXPECT_TRUE(
+                std::ranges::equal(Programs::get().buckets()[place].at[0].key.bytes, himself().key.bytes));
+            std::this_thread::yield();
+            table.remove(himself().key);
+            table.settle();
+            EXPECT_EQ(table.put(other, true), Put::made);
+            std::this_thread::yield();
+            const auto untouched = table.find(other.key);
+            EXPECT_EQ(untouched->flows, 0);
+            EXPECT_EQ(untouched->budget_left, other.budget_left);
+            EXPECT_EQ(untouched->flags, SEKISHO_ENTRY_GRANT);
+            table.remove(other.key);
+            table.settle();
         }
         done = true;
     });
-    std::uint64_t runs = 0;
-    while (!done) {
-        run(drop4, 1000);
-        runs += 1000;
-    }
+    const std::uint64_t runs = knock_until(done);
     changing.join();
-    const Counts counts = programs.counts();
-    ASSERT_EQ(counts.size(), 1U);
-    EXPECT_EQ(counts.begin()->first, (std::pair<int, int>{SEKISHO_REASON_NOT_GRANTED, SEKISHO_DROP}));
-    EXPECT_EQ(counts.begin()->second.first, runs);
+    EXPECT_GT(rounds, 10);
+    std::uint64_t counted = 0;
+    for (const auto& [row, packets] : Programs::get().counts()) {
+        EXPECT_TRUE(row.first == SEKISHO_REASON_GRANTED || row.first == SEKISHO_REASON_NOT_GRANTED)
+            << row.first;
+        counted += packets.first;
+    }
+    EXPECT_EQ(counted, runs);
 }
 
-// Whose entry stands is found at any moment, whatever comes and goes beside it.
+// Whose entry stands is found at any moment, whoever comes and goes before him.
 TEST_P(Entries, WhoStaysIsAlwaysFound) {
-    auto& programs = Programs::get();
-    const auto bit = HandTable(example_policy()).bit_of(drop4);
-    ASSERT_TRUE(bit);
-    programs.table().bitmap[*bit / 64] |= std::uint64_t{1} << *bit % 64;
+    constexpr std::chrono::seconds long_enough{2};
     dataplane::EntryTable table = agent();
-    // He comes when all places are taken, so that he stands far from where he is looked for first.
-    for (std::uint32_t number = 0; number < table.capacity() - 1; number++) {
-        ASSERT_NE(table.put(neighbour(number), true), dataplane::EntryTable::Put::full);
+    const std::vector<sekisho_entry> before_him = beside_him(SEKISHO_BUCKET);
+    for (const sekisho_entry& entry : before_him) {
+        ASSERT_EQ(table.put(entry, true), Put::made);
     }
-    sekisho_entry himself{};
-    himself.key = key_of(drop4, 32);
-    himself.flags = SEKISHO_ENTRY_EXEMPT;
-    ASSERT_EQ(table.put(himself, true), dataplane::EntryTable::Put::made);
+    ASSERT_EQ(table.put(himself(), true), Put::made);
+    ASSERT_EQ(Programs::get().buckets()[bucket_of(himself().key)].at[0].passed, 1U);
     std::atomic<bool> done = false;
-    std::thread changing([&done, &table, &himself] {
-        for (std::uint32_t round = 0; round < 300; round++) {
-            for (const sekisho_entry& entry : table.all()) {
-                if (std::memcmp(&entry.key, &himself.key, sizeof(entry.key)) != 0) {
-                    table.remove(entry.key);
-                }
+    std::thread changing([&] {
+        const auto end = std::chrono::steady_clock::now() + long_enough;
+        while (std::chrono::steady_clock::now() < end) {
+            for (const sekisho_entry& entry : before_him) {
+                table.remove(entry.key);
             }
-            for (std::uint32_t number = 0; number < table.capacity() - 1; number++) {
-                std::ignore = table.put(neighbour(round * 10'000 + number), true);
+            for (const sekisho_entry& entry : before_him) {
+                EXPECT_EQ(table.put(entry, true), Put::made);
             }
         }
         done = true;
     });
-    std::uint64_t runs = 0;
-    while (!done) {
-        run(drop4, 1000);
-        runs += 1000;
-    }
+    const std::uint64_t runs = knock_until(done);
     changing.join();
-    const Counts counts = programs.counts();
+    const Counts counts = Programs::get().counts();
     ASSERT_EQ(counts.size(), 1U);
-    EXPECT_EQ(counts.begin()->first, (std::pair<int, int>{SEKISHO_REASON_EXEMPT, SEKISHO_PASS}));
+    EXPECT_EQ(counts.begin()->first, (std::pair<int, int>{SEKISHO_REASON_GRANTED, SEKISHO_PASS}));
     EXPECT_EQ(counts.begin()->second.first, runs);
 }
 

@@ -74,6 +74,17 @@ class Upgrade(LabTest):  # labels: sanitize
     def blocked(self) -> int:
         return sum(item["packets"] for item in self.agent.ask("status")["counts"] if item["reason"] == "not_granted")
 
+    def test_what_is_known_finds_room(self) -> None:
+        """The old table is larger than the configuration's, and has more in it."""
+        for number in range(20):
+            self.agent.ask("grant", "add", f"192.0.2.{40 + number}")
+        self.agent.stop()
+        make_older(self.edge, 5)
+        self.isp.restart_agent((FEW[0], FEW[1].replace("64", "16")))
+        self.addCleanup(self.agent.revoke_all)
+        self.assertEqual(self.agent.ask("status")["grants"], 20)
+        self.assertIn("the map sekisho_entries keeps its size of 64", self.agent.last_words(20_000))
+
     def test_a_newer_one_is_refused(self) -> None:
         self.agent.stop()
         self.edge.run("mkdir", f"{PINS}/v99")
