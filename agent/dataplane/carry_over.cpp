@@ -23,7 +23,7 @@ namespace {
 
 constexpr int first_with_flows = 3;  // and budgets
 // What entries were then is what they begin with today.
-constexpr std::uint32_t size_in_a_hash = offsetof(sekisho_entry, reserved);
+constexpr std::uint32_t size_in_a_hash = offsetof(sekisho_entry, passed);
 
 // In octets; 0 if it can't be told.
 std::uint32_t value_size(int map) {
