@@ -76,6 +76,7 @@ class Upgrade(LabTest):  # labels: sanitize
 
     def test_what_is_known_finds_room(self) -> None:
         """The old table is larger than the configuration's, and has more in it."""
+        self.agent.revoke_all()
         for number in range(20):
             self.agent.ask("grant", "add", f"192.0.2.{40 + number}")
         self.agent.stop()
