@@ -173,7 +173,8 @@ void print_status(const json::object& answer, std::ostream& out) {
 }
 
 void print_interfaces(const json::object& answer, std::ostream& out) {
-    Table table({"NAME", "INDEX", "SIDE", "DRIVER", "ATTACHED", "MODE", "FAST PATH", "PROGRAM", "PACKETS", "WHY"});
+    Table table(
+        {"NAME", "INDEX", "SIDE", "DRIVER", "ATTACHED", "MODE", "FAST PATH", "PROGRAM", "PACKETS", "WHY"});
     Table counts({"INTERFACE", "VERDICT", "REASON", "PACKETS", "BYTES"});
     each(answer, "interfaces", [&](const json::object& interface) {
         std::int64_t packets = 0;
