@@ -43,8 +43,8 @@ void set_flags(sekisho_entry& entry, std::uint8_t flags) {
 // The grant of another holder: what was counted of the last one counts no longer.
 void hand_over(sekisho_entry& entry, std::uint32_t generation) {
     shared(entry.flags).fetch_and(static_cast<std::uint8_t>(~(SEKISHO_ENTRY_GRANT | SEKISHO_ENTRY_OVERRUN)));
+    shared(entry.generation).store(generation);  // first, so that no flow of the last one is counted out
     shared(entry.flows).store(0);
-    shared(entry.generation).store(generation);
     shared(entry.window).store(0);
 }
 
