@@ -118,9 +118,9 @@ void Arena::make_routes() const {
         namespace_.set(setting, "0");
     }
     namespace_.set("net/ipv4/ip_forward", "1");
-    namespace_.ip("address add 192.0.2.1/24 dev box");
+    namespace_.number("box", "192.0.2.1/24");
     namespace_.ip("route add 10.0.0.0/8 dev box");
-    namespace_.ip("address add 203.0.113.1/24 dev out");
+    namespace_.number("out", "203.0.113.1/24");
     namespace_.ip("neigh add 203.0.113.10 lladdr 02:00:5e:00:53:04 dev out nud permanent");
 }
 

@@ -36,11 +36,11 @@ public:
         for (const auto* family : {"net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding"}) {
             host_.set(family, "1");
         }
-        for (const auto* address :
-             {"192.0.2.1/24 dev in", "2001:db8:100:7::1/48 dev in", "203.0.113.1/24 dev out",
-              "2001:db8:ffff::1/64 dev out", "100.64.0.1/24 dev slow"}) {
-            host_.ip(std::string("address add ") + address);
-        }
+        host_.number("in", "192.0.2.1/24");
+        host_.number("in", "2001:db8:100:7::1/48");
+        host_.number("out", "203.0.113.1/24");
+        host_.number("out", "2001:db8:ffff::1/64");
+        host_.number("slow", "100.64.0.1/24");
         const std::string subscribers = " lladdr 02:00:5e:00:53:01 dev in nud permanent";
         const std::string beyond = " lladdr 02:00:5e:00:53:04 dev out nud permanent";
         host_.ip(std::string("neigh add ") + reset4 + subscribers);

@@ -73,7 +73,7 @@ Client::Client(int kind) : frames_(kind == IFF_TAP), line_(open_line(host_, "wan
 void Client::number(const std::string& address) const {
     const bool six = address.contains(':');
     const std::string family = six ? "-6 " : "";
-    host_.ip("address add " + address + (six ? "/128" : "/32") + " dev wan0");
+    host_.number("wan0", address + (six ? "/128" : "/32"));
     host_.ip(family + "route add default dev wan0");
     if (frames_) {
         host_.ip("neighbour add " + std::string(six ? mx6 : mx4) +

@@ -55,6 +55,12 @@ void Namespace::ip(const std::string& arguments) const {
     inside([&] { require(std::system(command.c_str()) == 0, "failed: " + command); });
 }
 
+// A new IPv6 address is tentative until a worker of the kernel has looked at it, accept_dad or not: on a busy
+// machine that takes seconds, in which a connection's source is ::1.
+void Namespace::number(const std::string& interface, const std::string& address) const {
+    ip("address add " + address + " dev " + interface + (address.contains(':') ? " nodad" : ""));
+}
+
 void Namespace::set(const std::string& sysctl, const std::string& value) const {
     inside([&] {
         std::ofstream file("/proc/sys/" + sysctl);

@@ -19,6 +19,8 @@ public:
     void inside(const std::function<void()>& work) const;
     // Runs "ip ARGUMENTS" inside; the test ends if it fails.
     void ip(const std::string& arguments) const;
+    // Gives an interface an address ("2001:db8::5/64"), of use from now on.
+    void number(const std::string& interface, const std::string& address) const;
     void set(const std::string& sysctl, const std::string& value) const;
     [[nodiscard]] unsigned index_of(const std::string& interface) const;
     // A path that other namespaces' `ip link ... netns PATH` understands.

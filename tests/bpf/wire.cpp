@@ -208,10 +208,10 @@ void Wire::introduce() const {
 void Wire::number() const {
     box_.ip("link set edge0 mtu 1500");
     subscriber_.ip("link set sub0 mtu 1500");
-    subscriber_.ip(std::string("address add ") + reset4 + "/32 dev sub0");
-    subscriber_.ip(std::string("address add ") + reset6 + "/128 dev sub0");
-    box_.ip(std::string("address add ") + mx4 + "/32 dev edge0");
-    box_.ip(std::string("address add ") + mx6 + "/128 dev edge0");
+    subscriber_.number("sub0", std::string(reset4) + "/32");
+    subscriber_.number("sub0", std::string(reset6) + "/128");
+    box_.number("edge0", std::string(mx4) + "/32");
+    box_.number("edge0", std::string(mx6) + "/128");
     subscriber_.ip("route add default dev sub0");
     subscriber_.ip("-6 route add default dev sub0");
     box_.ip("route add default dev edge0");
