@@ -175,6 +175,10 @@ asio::awaitable<bool> HttpConnection::read(Exchange& exchange) {
         std::tie(error, size) = co_await asio::async_write(socket_, asio::buffer(go_on), quietly);
     }
     if (!error) {
+        // Else Beast reads 512 octets at a time.
+        const std::uint64_t to_come = parser.content_length_remaining().value_or(0);
+        exchange.buffer.reserve(
+            static_cast<std::size_t>(std::min<std::uint64_t>(to_come, environment_.limits.body)));
         std::tie(error, size) = co_await http::async_read(socket_, exchange.buffer, parser, quietly);
     }
     if (!error) {
