@@ -22,6 +22,8 @@ std::string_view without_comment(std::string_view line) {
 
 Result<std::vector<Prefix>> parse_prefix_list(std::string_view text) {
     std::vector<Prefix> prefixes;
+    prefixes.reserve(
+        std::min<std::size_t>(static_cast<std::size_t>(std::ranges::count(text, '\n')) + 1, most_listed));
     for (std::size_t number = 1; !text.empty(); number++) {
         const std::size_t end = std::min(text.find('\n'), text.size());
         const std::string_view entry = without_comment(text.substr(0, end));

@@ -10,10 +10,12 @@
 #include <boost/json/value.hpp>
 #include <cstdint>
 #include <fstream>
+#include <future>
 #include <iostream>
 #include <ostream>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "agent/base/prefix_list.h"
@@ -88,7 +90,7 @@ struct Sums {
 };
 
 // As many as fit a request; takes them off the list.
-json::array next_part(std::span<const Prefix>& list) {
+json::array addresses_from(std::span<const Prefix>& list) {
     json::array part;
     std::size_t size = 0;
     while (!list.empty()) {
@@ -103,24 +105,36 @@ json::array next_part(std::span<const Prefix>& list) {
     return part;
 }
 
+// The next request; takes its addresses off the list.
+std::string next_part(const Arguments& arguments, std::span<const Prefix>& list) {
+    json::object body = {{"addresses", addresses_from(list)}};
+    if (arguments.lifetime) {
+        body["seconds"] = arguments.lifetime->count();
+    }
+    if (arguments.budget) {
+        body["budget"] = *arguments.budget;
+    }
+    if (!arguments.words.empty()) {
+        body["reason"] = arguments.words;
+    }
+    return json::serialize(body);
+}
+
 Result<void> send_all(const Arguments& arguments, std::span<const Prefix> list, Sums& sums,
                       std::ostream& err) {
     const api::Client client = agent_of(arguments);
     const bool watched = ::isatty(STDERR_FILENO) != 0 && &err == &std::cerr;
     const std::size_t all = list.size();
-    while (!list.empty()) {
-        json::object body = {{"addresses", next_part(list)}};
-        if (arguments.lifetime) {
-            body["seconds"] = arguments.lifetime->count();
-        }
-        if (arguments.budget) {
-            body["budget"] = *arguments.budget;
-        }
-        if (!arguments.words.empty()) {
-            body["reason"] = arguments.words;
-        }
-        const auto reply =
-            ask(client, {.method = "POST", .target = "/v1/grants/import", .body = json::serialize(body)});
+    std::string part = next_part(arguments, list);
+    for (bool last = all == 0; !last;) {
+        last = list.empty();
+        // While the agent works on this one the next is made.
+        auto asked = std::async(std::launch::async, [&client, body = std::move(part)] {
+            return ask(client, {.method = "POST", .target = "/v1/grants/import", .body = body});
+        });
+        const std::size_t left = list.size();
+        part = last ? std::string() : next_part(arguments, list);
+        const auto reply = asked.get();
         if (!reply) {
             return std::unexpected(reply.error());
         }
@@ -129,7 +143,7 @@ Result<void> send_all(const Arguments& arguments, std::span<const Prefix> list, 
                         "sekisho and sekishod must be of one version: see `sekisho version`");
         }
         if (watched) {
-            err << '\r' << all - list.size() << " of " << all << (list.empty() ? "\n" : "") << std::flush;
+            err << '\r' << all - left << " of " << all << (last ? "\n" : "") << std::flush;
         }
     }
     return {};
