@@ -157,15 +157,7 @@ bool remove_link(const std::filesystem::path& pin) {
     return std::filesystem::remove(pin, ignored);
 }
 
-int program_of(const Kernel& kernel, const Interface& interface, const InterfaceConfig& config,
-               const std::string& mode) {
-    return mode.starts_with("xdp") ? kernel.xdp_program(config)
-                                   : kernel.tc_program(config, is_bare(interface.hardware));
-}
-
-int attach_as(const Kernel& kernel, const Interface& interface, const InterfaceConfig& config,
-              const std::string& mode) {
-    const int program = program_of(kernel, interface, config, mode);
+int attach_as(const Kernel& kernel, const Interface& interface, int program, const std::string& mode) {
     if (mode == "clsact") {
         return make_clsact(interface.index, program);
     }
@@ -266,20 +258,25 @@ bool is_attached(const Attachment& attachment) {
 namespace {
 
 // One way in: the attachment, or why not.
-std::expected<Attachment, std::string> try_mode(const Kernel& kernel, const Interface& interface,
+std::expected<Attachment, std::string> try_mode(Kernel& kernel, const Interface& interface,
                                                 const InterfaceConfig& config, const std::string& mode) {
+    const auto program = mode.starts_with("xdp") ? kernel.programs().xdp(config)
+                                                 : kernel.programs().tc(config, is_bare(interface.hardware));
+    if (!program) {
+        return std::unexpected(program.error().what);
+    }
     Attachment attachment{.interface = interface.name,
                           .index = interface.index,
                           .side = config.side,
                           .mode = mode,
                           .why = {},
-                          .program = program_id(program_of(kernel, interface, config, mode)),
+                          .program = program_id(*program),
                           .fast_path = config.fast_path && mode == "xdp"};
-    int error = attach_as(kernel, interface, config, mode);
+    int error = attach_as(kernel, interface, *program, mode);
     // A pin can be that of a device which has moved away and left its number to this one.
     if (error == 0 && !is_attached(attachment)) {
         static_cast<void>(remove_link(pin_of(kernel.links(), interface.index, mode)));
-        error = attach_as(kernel, interface, config, mode);
+        error = attach_as(kernel, interface, *program, mode);
         if (error == 0 && !is_attached(attachment)) {
             return std::unexpected("the kernel took the program, but does not run it");
         }
@@ -292,8 +289,7 @@ std::expected<Attachment, std::string> try_mode(const Kernel& kernel, const Inte
 
 }  // namespace
 
-Result<Attachment> attach_program(const Kernel& kernel, const Interface& interface,
-                                  const InterfaceConfig& config) {
+Result<Attachment> attach_program(Kernel& kernel, const Interface& interface, const InterfaceConfig& config) {
     const Attach attach = config.attach;
     const bool bare = is_bare(interface.hardware);
     if (!bare && interface.hardware != ARPHRD_ETHER) {

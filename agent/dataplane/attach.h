@@ -8,7 +8,7 @@
 namespace sekisho::dataplane {
 
 // See Dataplane::attach.
-[[nodiscard]] Result<Attachment> attach_program(const Kernel& kernel, const Interface& interface,
+[[nodiscard]] Result<Attachment> attach_program(Kernel& kernel, const Interface& interface,
                                                 const InterfaceConfig& config);
 
 // See Dataplane::in_place.

@@ -14,73 +14,18 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstdarg>
-#include <cstdio>
 #include <system_error>
 
 #include "agent/dataplane/carry_over.h"
 #include "agent/dataplane/entry_table.h"
+#include "agent/dataplane/refusal.h"
 #include "bpf/sekisho_abi.h"
-#include "tc.skel.h"
 #include "upkeep.skel.h"
 #include "xdp.skel.h"
 
 namespace sekisho::dataplane {
 
 namespace {
-
-// libbpf tells why it failed only in its log: its warnings are kept and become part of the error.
-class LibbpfLog {
-public:
-    LibbpfLog() {
-        text().clear();
-        libbpf_set_print(&keep);
-    }
-
-    static std::string take() { return std::exchange(text(), {}); }
-
-private:
-    static constexpr std::size_t longest = 2000;
-
-    static std::string& text() {
-        thread_local std::string kept;
-        return kept;
-    }
-
-    // The last lines are the ones that say why; a verifier's log before them may be long.
-    static int keep(libbpf_print_level level, const char* format, va_list arguments) {
-        if (level != LIBBPF_WARN) {
-            return 0;
-        }
-        std::array<char, longest> line{};
-        const int length = std::vsnprintf(line.data(), line.size(), format, arguments);
-        text() += line.data();
-        if (text().size() > longest) {
-            text().erase(0, text().size() - longest);
-        }
-        return length;
-    }
-};
-
-std::unexpected<Error> refused(const std::string& what, int error) {
-    std::string remedy;
-    if (error == EPERM || error == EACCES) {
-        remedy = "run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON; see `sekisho doctor`";
-    } else if (error == ENOSYS || error == EOPNOTSUPP || error == EINVAL) {
-        remedy =
-            "the kernel lacks a feature of BPF: 6.1 or newer with CONFIG_BPF_SYSCALL is needed; see `sekisho "
-            "doctor`";
-    } else if (error == ENOMEM) {
-        remedy = "free memory, or lower dataplane.max_entries or dataplane.max_flows";
-    }
-    std::string detail = LibbpfLog::take();
-    while (!detail.empty() && detail.back() == '\n') {
-        detail.pop_back();
-    }
-    return fail(Failure::unavailable,
-                what + ": " + error_text(error) + (detail.empty() ? std::string() : " (" + detail + ")"),
-                std::move(remedy));
-}
 
 Result<void> make_directory(const std::filesystem::path& path) {
     std::error_code error;
@@ -189,10 +134,6 @@ void* shared_memory(const bpf_map* map, std::size_t size) {
 
 }  // namespace
 
-std::string error_text(int error) {
-    return std::generic_category().message(error < 0 ? -error : error);
-}
-
 std::filesystem::path layout_path(const std::filesystem::path& pin_path) {
     return pin_path / ("v" + std::to_string(SEKISHO_ABI_VERSION));
 }
@@ -202,7 +143,7 @@ std::filesystem::path links_path(const std::filesystem::path& pin_path) {
 }
 
 Result<Descriptor> lock_pins(const std::filesystem::path& pin_path) {
-    const LibbpfLog quiet;
+    keep_refusals();
     if (auto fits = check_file_system(pin_path); !fits) {
         return std::unexpected(fits.error());
     }
@@ -227,21 +168,21 @@ Kernel::Kernel(Descriptor lock) : lock_(std::move(lock)) {}
 
 Kernel::Kernel(Kernel&& other) noexcept
     : lock_(std::move(other.lock_)),
-      xdp_(std::exchange(other.xdp_, nullptr)),
-      tc_(std::exchange(other.tc_, nullptr)),
+      maps_(std::exchange(other.maps_, nullptr)),
       upkeep_(std::exchange(other.upkeep_, nullptr)),
       state_(std::exchange(other.state_, nullptr)),
       buckets_(std::exchange(other.buckets_, {})),
+      programs_(std::move(other.programs_)),
       links_(std::move(other.links_)),
       notices_(std::move(other.notices_)) {}
 
 Kernel& Kernel::operator=(Kernel&& other) noexcept {
     std::swap(lock_, other.lock_);
-    std::swap(xdp_, other.xdp_);
-    std::swap(tc_, other.tc_);
+    std::swap(maps_, other.maps_);
     std::swap(upkeep_, other.upkeep_);
     std::swap(state_, other.state_);
     std::swap(buckets_, other.buckets_);
+    std::swap(programs_, other.programs_);
     std::swap(links_, other.links_);
     std::swap(notices_, other.notices_);
     return *this;
@@ -254,12 +195,12 @@ Kernel::~Kernel() {
     if (!buckets_.empty()) {
         ::munmap(buckets_.data(), buckets_.size_bytes());
     }
-    sekisho_xdp__destroy(xdp_);
-    sekisho_tc__destroy(tc_);
+    sekisho_xdp__destroy(maps_);
     sekisho_upkeep__destroy(upkeep_);
 }
 
-Result<Kernel> Kernel::load(const DataplaneConfig& config) {
+Result<Kernel> Kernel::load(const Config& whole) {
+    const DataplaneConfig& config = whole.dataplane;
     if (auto btf = check_btf(); !btf) {
         return std::unexpected(btf.error());
     }
@@ -275,11 +216,19 @@ Result<Kernel> Kernel::load(const DataplaneConfig& config) {
     if (auto loaded = kernel.load_objects(layout_path(config.pin_path), config); !loaded) {
         return std::unexpected(loaded.error());
     }
+    // What will be needed, as far as is known: a kernel that refuses it is told of now.
+    for (const InterfaceConfig& interface : whole.interfaces) {
+        auto program = interface.attach == Attach::tc ? kernel.programs_.tc(interface, false)
+                                                      : kernel.programs_.xdp(interface);
+        if (!program) {
+            return std::unexpected(program.error());
+        }
+    }
     return kernel;
 }
 
 Result<void> Kernel::load_objects(const std::filesystem::path& maps, const DataplaneConfig& config) {
-    const LibbpfLog log;
+    keep_refusals();
     // What is there already keeps its size; what an older layout has must find room.
     const std::uint32_t pinned_buckets = pinned_size(maps / "sekisho_entries");
     const std::uint32_t older = entries_of_older(config.pin_path);
@@ -294,22 +243,24 @@ Result<void> Kernel::load_objects(const std::filesystem::path& maps, const Datap
     if (sizes.flows != config.max_flows) {
         note_kept_size("sekisho_flows", sizes.flows, "dataplane.max_flows");
     }
-    xdp_ = sekisho_xdp__open();
-    tc_ = xdp_ != nullptr ? sekisho_tc__open() : nullptr;
-    upkeep_ = tc_ != nullptr ? sekisho_upkeep__open() : nullptr;
+    programs_ = Programs([maps, sizes](bpf_object* object) { return set_pins(maps, object, sizes); });
+    maps_ = sekisho_xdp__open();
+    upkeep_ = maps_ != nullptr ? sekisho_upkeep__open() : nullptr;
     if (upkeep_ == nullptr) {
         return refused("can't open the programs", errno);
     }
-    for (bpf_object* object : {xdp_->obj, tc_->obj, upkeep_->obj}) {
+    for (bpf_object* object : {maps_->obj, upkeep_->obj}) {
         if (const int failed = set_pins(maps, object, sizes); failed != 0) {
             return refused("can't name the maps", -failed);
         }
     }
-    if (const int failed = sekisho_xdp__load(xdp_); failed != 0) {
-        return refused("the kernel refuses the XDP programs", -failed);
+    // All maps, and none of the programs.
+    bpf_program* program = nullptr;
+    bpf_object__for_each_program(program, maps_->obj) {
+        bpf_program__set_autoload(program, false);
     }
-    if (const int failed = sekisho_tc__load(tc_); failed != 0) {
-        return refused("the kernel refuses the TC programs", -failed);
+    if (const int failed = sekisho_xdp__load(maps_); failed != 0) {
+        return refused("the kernel refuses the maps", -failed);
     }
     if (const int failed = sekisho_upkeep__load(upkeep_); failed != 0) {
         return refused("the kernel refuses the programs that the agent runs", -failed);
@@ -319,9 +270,9 @@ Result<void> Kernel::load_objects(const std::filesystem::path& maps, const Datap
 
 Result<void> Kernel::share_memory(std::uint32_t buckets) {
     // Not the skeleton's pointer: that of libbpf 1.5 leads elsewhere where the map was there before.
-    state_ = static_cast<sekisho_state*>(shared_memory(xdp_->maps.bss, sizeof(sekisho_state)));
+    state_ = static_cast<sekisho_state*>(shared_memory(maps_->maps.bss, sizeof(sekisho_state)));
     auto* first = static_cast<sekisho_bucket*>(
-        shared_memory(xdp_->maps.sekisho_entries, buckets * sizeof(sekisho_bucket)));
+        shared_memory(maps_->maps.sekisho_entries, buckets * sizeof(sekisho_bucket)));
     if (state_ == nullptr || first == nullptr) {
         return refused("can't map the tables", errno);
     }
@@ -341,53 +292,33 @@ void Kernel::note_kept_size(std::string_view map, std::uint32_t kept, std::strin
 }
 
 int Kernel::counts() const {
-    return bpf_map__fd(xdp_->maps.sekisho_counts);
+    return bpf_map__fd(maps_->maps.sekisho_counts);
 }
 int Kernel::flows() const {
-    return bpf_map__fd(xdp_->maps.sekisho_flows);
+    return bpf_map__fd(maps_->maps.sekisho_flows);
 }
 int Kernel::interfaces() const {
-    return bpf_map__fd(xdp_->maps.sekisho_interfaces);
+    return bpf_map__fd(maps_->maps.sekisho_interfaces);
 }
 
 int Kernel::hitters() const {
-    return bpf_map__fd(xdp_->maps.sekisho_hitters);
+    return bpf_map__fd(maps_->maps.sekisho_hitters);
 }
 int Kernel::foreign() const {
-    return bpf_map__fd(xdp_->maps.sekisho_foreign);
+    return bpf_map__fd(maps_->maps.sekisho_foreign);
 }
 int Kernel::events() const {
-    return bpf_map__fd(xdp_->maps.sekisho_events);
+    return bpf_map__fd(maps_->maps.sekisho_events);
 }
 int Kernel::forwarding() const {
-    return bpf_map__fd(xdp_->maps.sekisho_forwarding);
+    return bpf_map__fd(maps_->maps.sekisho_forwarding);
 }
 int Kernel::routers() const {
-    return bpf_map__fd(xdp_->maps.sekisho_routers);
+    return bpf_map__fd(maps_->maps.sekisho_routers);
 }
 
 int Kernel::sweep_flows() const {
     return bpf_program__fd(upkeep_->progs.sweep_flows);
-}
-
-int Kernel::xdp_program(const InterfaceConfig& config) const {
-    if (config.side == Side::uplink) {
-        return bpf_program__fd(config.fast_path ? xdp_->progs.uplink_fast : xdp_->progs.uplink_xdp);
-    }
-    if (config.validate_source) {
-        return bpf_program__fd(config.fast_path ? xdp_->progs.validated_fast : xdp_->progs.validated_xdp);
-    }
-    return bpf_program__fd(config.fast_path ? xdp_->progs.subscriber_fast : xdp_->progs.subscriber_xdp);
-}
-
-int Kernel::tc_program(const InterfaceConfig& config, bool bare) const {
-    if (config.side == Side::uplink) {
-        return bpf_program__fd(bare ? tc_->progs.uplink_tc_bare : tc_->progs.uplink_tc);
-    }
-    if (config.validate_source) {
-        return bpf_program__fd(bare ? tc_->progs.validated_tc_bare : tc_->progs.validated_tc);
-    }
-    return bpf_program__fd(bare ? tc_->progs.subscriber_tc_bare : tc_->progs.subscriber_tc);
 }
 
 }  // namespace sekisho::dataplane

@@ -15,17 +15,15 @@
 #include "agent/base/config.h"
 #include "agent/base/descriptor.h"
 #include "agent/base/result.h"
+#include "agent/dataplane/programs.h"
+#include "agent/dataplane/refusal.h"
 
 struct sekisho_xdp;
-struct sekisho_tc;
 struct sekisho_upkeep;
 struct sekisho_state;
 struct sekisho_bucket;
 
 namespace sekisho::dataplane {
-
-// "Operation not permitted" for an errno.
-[[nodiscard]] std::string error_text(int error);
 
 // Holds the pin path for one process. Failure::conflict if another one does.
 [[nodiscard]] Result<Descriptor> lock_pins(const std::filesystem::path& pin_path);
@@ -34,10 +32,11 @@ namespace sekisho::dataplane {
 [[nodiscard]] std::filesystem::path layout_path(const std::filesystem::path& pin_path);
 [[nodiscard]] std::filesystem::path links_path(const std::filesystem::path& pin_path);
 
-// All objects, loaded, sharing their maps with what is pinned.
+// Maps and programs, those that are pinned taken over.
 class Kernel {
 public:
-    [[nodiscard]] static Result<Kernel> load(const DataplaneConfig& config);
+    // With the programs that the interfaces of the configuration will want.
+    [[nodiscard]] static Result<Kernel> load(const Config& config);
 
     Kernel(Kernel&&) noexcept;
     Kernel& operator=(Kernel&&) noexcept;
@@ -60,9 +59,8 @@ public:
     [[nodiscard]] int routers() const;
     // The program of upkeep.bpf.c.
     [[nodiscard]] int sweep_flows() const;
-    [[nodiscard]] int xdp_program(const InterfaceConfig& config) const;
-    // `bare`: for devices that carry IP without an Ethernet header.
-    [[nodiscard]] int tc_program(const InterfaceConfig& config, bool bare) const;
+    // Those for interfaces.
+    [[nodiscard]] Programs& programs() { return programs_; }
 
     [[nodiscard]] const std::filesystem::path& links() const { return links_; }
     [[nodiscard]] const std::vector<std::string>& notices() const { return notices_; }
@@ -74,11 +72,11 @@ private:
     void note_kept_size(std::string_view map, std::uint32_t kept, std::string_view setting);
 
     Descriptor lock_;
-    sekisho_xdp* xdp_ = nullptr;
-    sekisho_tc* tc_ = nullptr;
+    sekisho_xdp* maps_ = nullptr;  // an object that has them all
     sekisho_upkeep* upkeep_ = nullptr;
     sekisho_state* state_ = nullptr;
     std::span<sekisho_bucket> buckets_;
+    Programs programs_;
     std::filesystem::path links_;
     std::vector<std::string> notices_;
 };
