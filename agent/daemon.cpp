@@ -41,13 +41,13 @@ Daemon::Daemon(boost::asio::io_context& context, const Config& config, dataplane
       config_(config),
       dataplane_(std::move(dataplane)),
       store_(std::move(store)),
-      grants_(config),
+      grants_(config, many_small_.memory()),
       sweep_timer_(context),
       overruns_(context),
       since_(std::chrono::system_clock::now()) {}
 
 Result<std::unique_ptr<Daemon>> Daemon::start(boost::asio::io_context& context, const Config& config) {
-    auto dataplane = dataplane::Dataplane::open(config.dataplane);
+    auto dataplane = dataplane::Dataplane::open(config);
     if (!dataplane) {
         return std::unexpected(dataplane.error());
     }
@@ -97,28 +97,48 @@ Result<void> Daemon::take_over() {
     if (!stored) {
         return std::unexpected(stored.error());
     }
-    const auto entries = dataplane_.entries();
-    const grants::Actions actions = grants_.take_over(*stored, entries, read_clocks());
-    for (const grants::Action& action : actions) {
-        if (const auto* wide = std::get_if<grants::SetWideExemptions>(&action)) {
-            wide_exemptions_ = wide->prefixes;
-        }
+    const grants::KernelEntries entries(dataplane_.entries());
+    const auto on_disk = grants_.take_over(
+        *stored, [this](const auto& take) { return store_.each_grant(take); }, entries, read_clocks());
+    if (!on_disk) {
+        return std::unexpected(on_disk.error());
     }
+    wide_exemptions_ = grants_.wide_exemptions();
     if (auto set = dataplane_.set_policy(config_, wide_exemptions_); !set) {
         return set;
     }
-    // One entry that the kernel refuses must not keep the box from starting: the others' port 25 depends on
-    // it.
-    std::vector<Prefix> refused;
-    if (auto applied = apply(actions, &refused); !applied) {
-        log::error("TAKE_OVER_INCOMPLETE", applied.error().what, {{"remedy", applied.error().remedy}});
-        give_up(refused);
-    }
+    reconcile(entries);
+    apply_to_store(*on_disk);
     log::info("TAKEN_OVER", "state of the store and of the kernel joined",
               {{"grants", std::to_string(grants_.count(read_clocks()))},
                {"exemptions", std::to_string(grants_.exemptions().size())},
-               {"kernel_entries", std::to_string(entries.size())}});
+               {"kernel_entries", std::to_string(entries.all().size())}});
     return {};
+}
+
+// One entry that the kernel refuses must not keep the box from starting: the others' port 25 depends on it.
+void Daemon::reconcile(const grants::KernelEntries& entries) {
+    std::vector<Prefix> refused;
+    Result<void> whole;
+    grants::Actions some;
+    const auto apply_some = [&] {
+        if (auto applied = apply_to_kernel(some, refused); !applied) {
+            whole = applied;
+        }
+        some.clear();
+    };
+    grants_.reconcile(entries, [&](const grants::Action& action) {
+        constexpr std::size_t at_once = 256;
+        some.push_back(action);
+        if (some.size() == at_once) {
+            apply_some();
+        }
+    });
+    apply_some();
+    if (!whole) {
+        log::error("TAKE_OVER_INCOMPLETE", whole.error().what, {{"remedy", whole.error().remedy}});
+        give_up(refused);
+    }
 }
 
 Result<void> Daemon::watch_links() {
@@ -241,12 +261,12 @@ Result<grants::Grant> Daemon::login(const grants::LoginEvent& event) {
 
 Result<grants::Grant> Daemon::open(const grants::GrantRequest& request) {
     const grants::Now now = read_clocks();
-    grants::Grant granted;
-    const auto actions = grants_.open(request, now, granted);
-    if (!actions) {
-        return std::unexpected(actions.error());
+    grants::Actions actions;
+    const auto granted = grants_.open(request, now, actions);
+    if (!granted) {
+        return std::unexpected(granted.error());
     }
-    if (auto applied = apply(*actions); !applied) {
+    if (auto applied = apply(actions); !applied) {
         // What the kernel does not hold must not stand in the books.
         if (const auto undone = grants_.revoke(request.address, now)) {
             if (auto removed = apply(*undone); !removed) {
@@ -255,7 +275,7 @@ Result<grants::Grant> Daemon::open(const grants::GrantRequest& request) {
         }
         return std::unexpected(applied.error());
     }
-    return granted;
+    return **granted;
 }
 
 // What is the disk's is left out.
@@ -277,16 +297,22 @@ Result<void> Daemon::apply_to_kernel(const grants::Action& action) {
     return {};
 }
 
-Result<void> Daemon::apply_to_kernel(const grants::Actions& actions, std::vector<Prefix>* failed) {
+Result<void> Daemon::apply_to_kernel(const grants::Actions& actions, std::vector<Prefix>& refused) {
     Result<void> result;
-    for (const grants::Action& action : actions) {
-        const auto applied = apply_to_kernel(action);
+    for (std::size_t at = 0; at < actions.size(); at++) {
+        constexpr std::size_t ahead = 32;
+        if (at + ahead < actions.size()) {
+            if (const auto* later = std::get_if<grants::PutEntry>(&actions[at + ahead])) {
+                dataplane_.expect(later->entry.key);
+            }
+        }
+        const auto applied = apply_to_kernel(actions[at]);
         if (applied) {
             continue;
         }
         kernel_errors_++;
-        if (const auto* put = std::get_if<grants::PutEntry>(&action); put && failed != nullptr) {
-            failed->push_back(put->entry.key);
+        if (const auto* put = std::get_if<grants::PutEntry>(&actions[at])) {
+            refused.push_back(put->entry.key);
         }
         if (result) {
             result = applied;
@@ -304,8 +330,9 @@ void Daemon::apply_to_store(const grants::Actions& actions) {
     }
 }
 
-Result<void> Daemon::apply(const grants::Actions& actions, std::vector<Prefix>* failed) {
-    auto result = apply_to_kernel(actions, failed);
+Result<void> Daemon::apply(const grants::Actions& actions) {
+    std::vector<Prefix> refused;  // whoever asked hears of it
+    auto result = apply_to_kernel(actions, refused);
     if (result) {
         apply_to_store(actions);
     }

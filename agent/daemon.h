@@ -18,6 +18,7 @@
 #include "agent/api/routes.h"
 #include "agent/api/server.h"
 #include "agent/base/config.h"
+#include "agent/base/huge_pages.h"
 #include "agent/base/list_file.h"
 #include "agent/base/result.h"
 #include "agent/dataplane/dataplane.h"
@@ -94,6 +95,7 @@ private:
 
     Result<void> listen();
     Result<void> take_over();
+    void reconcile(const grants::KernelEntries& entries);
     Result<void> begin_foreign_dynamic();
     // Reads the list again if its file has changed.
     void refresh_foreign_dynamic();
@@ -121,11 +123,10 @@ private:
     Result<grants::Grant> login(const grants::LoginEvent& event);
     Result<grants::Grant> open(const grants::GrantRequest& request);
 
-    // Does what the grants decided: the kernel first, because somebody waits for it. Fails if the kernel did;
-    // `failed` then has the keys that it refused.
-    Result<void> apply(const grants::Actions& actions, std::vector<Prefix>* failed = nullptr);
-    // The two halves of it.
-    Result<void> apply_to_kernel(const grants::Actions& actions, std::vector<Prefix>* failed);
+    // Does what the grants decided: the kernel first, because somebody waits for it. Fails if the kernel did.
+    Result<void> apply(const grants::Actions& actions);
+    // The two halves of it. The keys that the kernel refused are appended.
+    Result<void> apply_to_kernel(const grants::Actions& actions, std::vector<Prefix>& refused);
     void apply_to_store(const grants::Actions& actions);
     // Fails while something is in force that a restart would forget.
     [[nodiscard]] Result<void> on_disk() const;
@@ -138,6 +139,7 @@ private:
     const Config& config_;
     dataplane::Dataplane dataplane_;
     store::Store store_;
+    ManySmall many_small_;  // what the grants stand in
     grants::Grants grants_;
     std::vector<Prefix> wide_exemptions_;
     std::map<unsigned, Seen> seen_;

@@ -23,24 +23,24 @@ Result<api::ImportOutcome> Daemon::import_grants(const api::ImportOrder& order) 
                                  .ends_cool_down = true};
     for (const Address& address : order.addresses) {
         request.address = address;
-        grants::Grant granted;
-        auto actions = grants_.open(request, now, granted);
-        if (!actions && actions.error().kind == Failure::invalid && outcome.opened + outcome.kept == 0) {
-            return std::unexpected(actions.error());  // what is wrong is the order
+        const std::size_t before = all.size();
+        const auto granted = grants_.open(request, now, all);
+        if (!granted && granted.error().kind == Failure::invalid && outcome.opened + outcome.kept == 0) {
+            return std::unexpected(granted.error());  // what is wrong is the order
         }
-        if (!actions) {
-            outcome.refused.push_back({address, actions.error().what});
+        if (!granted) {
+            outcome.refused.push_back({address, granted.error().what});
             continue;
         }
-        (actions->empty() ? outcome.kept : outcome.opened)++;
-        std::ranges::move(*actions, std::back_inserter(all));
+        (all.size() == before ? outcome.kept : outcome.opened)++;
     }
     std::vector<Prefix> lost;
-    const auto applied = apply_to_kernel(all, &lost);
+    const auto applied = apply_to_kernel(all, lost);
     for (const Prefix& key : lost) {
         // What the kernel does not hold must not stand in the books.
         if (auto undone = grants_.revoke(key.address, now)) {
-            static_cast<void>(apply_to_kernel(*undone, nullptr));
+            std::vector<Prefix> none;  // there was nothing in the kernel to take back
+            static_cast<void>(apply_to_kernel(*undone, none));
             std::ranges::move(*undone, std::back_inserter(all));
         }
         outcome.opened--;

@@ -3,10 +3,14 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <compare>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
+#include <tuple>
 
 #include "agent/base/result.h"
 
@@ -22,7 +26,12 @@ struct Address {
     Family family = Family::ipv4;
     std::array<std::uint8_t, 16> bytes{};
 
-    auto operator<=>(const Address&) const = default;
+    // IPv4 first, then by number.
+    auto operator<=>(const Address& other) const {
+        return std::tuple(family, half(0), half(1)) <=>
+               std::tuple(other.family, other.half(0), other.half(1));
+    }
+    bool operator==(const Address&) const = default;
 
     // 32 or 128.
     [[nodiscard]] int bits() const { return family == Family::ipv4 ? 32 : 128; }
@@ -32,6 +41,14 @@ struct Address {
     [[nodiscard]] Address last(int length) const;
     // RFC 5952 text.
     [[nodiscard]] std::string text() const;
+
+private:
+    // The first or the last 64 bits as a number: compared in two steps instead of sixteen.
+    [[nodiscard]] std::uint64_t half(std::size_t which) const {
+        std::uint64_t number = 0;
+        std::memcpy(&number, bytes.data() + which * sizeof(number), sizeof(number));
+        return std::endian::native == std::endian::little ? std::byteswap(number) : number;
+    }
 };
 
 // Reads "192.0.2.1", "2001:db8::1" or "::ffff:192.0.2.1" (which becomes IPv4, as login reporters on

@@ -79,13 +79,13 @@ Dataplane::Dataplane(Dataplane&&) noexcept = default;
 Dataplane& Dataplane::operator=(Dataplane&&) noexcept = default;
 Dataplane::~Dataplane() = default;
 
-Result<Dataplane> Dataplane::open(const DataplaneConfig& config) {
+Result<Dataplane> Dataplane::open(const Config& config) {
     auto kernel = Kernel::load(config);
     if (!kernel) {
         return std::unexpected(kernel.error());
     }
     auto state = std::make_unique<State>(std::move(*kernel));
-    if (auto carried = carry_over(config.pin_path, state->kernel, state->entries); !carried) {
+    if (auto carried = carry_over(config.dataplane.pin_path, state->kernel, state->entries); !carried) {
         return std::unexpected(carried.error());
     }
     if (auto listening = state->events.listen(state->kernel.events()); !listening) {
@@ -105,13 +105,13 @@ Result<void> Dataplane::set_policy(const Config& config, const std::vector<Prefi
     }
     Bits bits;
     sekisho_table& data = table->data();
-    for (const sekisho_entry& entry : state_->entries.all()) {
+    state_->entries.each([&](const sekisho_entry& entry) {
         if (const auto bit = table->bit_of(prefix_of(entry.key, entry.key_bits))) {
             bits.raise(*bit, [&data](std::uint32_t place, bool) {
                 data.bitmap[place / 64] |= std::uint64_t{1} << place % 64;
             });
         }
-    }
+    });
     state_->tables.replace(data);
     state_->table = std::move(*table);
     state_->bits = std::move(bits);

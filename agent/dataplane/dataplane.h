@@ -93,10 +93,10 @@ struct Attachment {
 // in force when the object goes, and a new one takes them over. Not thread-safe.
 class Dataplane {
 public:
-    // Loads the programs and takes over what is pinned below config.pin_path, or begins there.
+    // Loads the programs and takes over what is pinned below the configuration's pin_path, or begins there.
     // Failure::conflict if another agent holds the path, Failure::unavailable if the kernel refuses, saying
     // what it lacks.
-    [[nodiscard]] static Result<Dataplane> open(const DataplaneConfig& config);
+    [[nodiscard]] static Result<Dataplane> open(const Config& config);
 
     Dataplane(Dataplane&&) noexcept;
     Dataplane& operator=(Dataplane&&) noexcept;
@@ -117,6 +117,8 @@ public:
     // Writes all that is known of a key but what the kernel counts, which goes on unless `entry` begins it
     // anew; in force when it returns. Failure::unavailable if the map is full.
     [[nodiscard]] Result<void> put(const grants::KernelEntry& entry);
+    // Where many are to be put, this of the ones behind it makes each faster.
+    void expect(const Prefix& key) const;
     // Nothing is open for the key any more. Its recorded connections go on after retire(), and end with
     // remove().
     void retire(const Prefix& key);

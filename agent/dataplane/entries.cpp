@@ -118,6 +118,10 @@ Result<void> Dataplane::put(const grants::KernelEntry& entry) {
     return {};
 }
 
+void Dataplane::expect(const Prefix& key) const {
+    state_->entries.expect(kernel_key(key));
+}
+
 void Dataplane::raise_bit(std::uint32_t bit) {
     state_->bits.raise(bit, [this](std::uint32_t place, bool set) { state_->tables.set_bit(place, set); });
 }
@@ -154,13 +158,14 @@ void Dataplane::remove(const Prefix& key) {
 
 std::vector<grants::KernelEntry> Dataplane::entries() {
     std::vector<grants::KernelEntry> open;
-    for (const sekisho_entry& entry : state_->entries.all()) {
+    open.reserve(state_->entries.size());
+    state_->entries.each([&](const sekisho_entry& entry) {
         if (is_resting(entry)) {
             state_->resting.insert(prefix_of(entry.key, entry.key_bits));
         } else {
             open.push_back(agent_entry(entry));
         }
-    }
+    });
     return open;
 }
 

@@ -6,7 +6,6 @@
 #include <array>
 #include <atomic>
 #include <cstring>
-#include <iterator>
 #include <unordered_map>
 #include <utility>
 
@@ -155,7 +154,10 @@ void EntryTable::count_passed() {
     }
     for (sekisho_bucket& bucket : buckets_) {
         const auto found = passed.find(&bucket);
-        shared(bucket.at[0].passed).store(found == passed.end() ? 0 : found->second);
+        const std::uint32_t right = found == passed.end() ? 0 : found->second;
+        if (bucket.at[0].passed != right) {  // the first write to a page costs more than all the rest
+            shared(bucket.at[0].passed).store(right);
+        }
     }
 }
 
@@ -203,13 +205,24 @@ std::optional<sekisho_entry> EntryTable::find(const sekisho_key& key) const {
     return entry != nullptr ? std::optional(*entry) : std::nullopt;
 }
 
-std::vector<sekisho_entry> EntryTable::all() const {
-    std::vector<sekisho_entry> entries;
-    entries.reserve(used_);
+void EntryTable::expect(const sekisho_key& key) const {
+    walk(buckets_, seed_, key, [](const sekisho_bucket& bucket) {
+        for (const sekisho_entry& entry : bucket.at) {
+            __builtin_prefetch(&entry, 1);
+        }
+        asm volatile("" ::: "memory");  // GCC leaves out the calls of a function that only fetches
+        return true;
+    });
+}
+
+void EntryTable::each(const std::function<void(const sekisho_entry&)>& take) const {
     for (const sekisho_bucket& bucket : buckets_) {
-        std::ranges::copy_if(bucket.at, std::back_inserter(entries), std::not_fn(is_nobodys));
+        for (const sekisho_entry& entry : bucket.at) {
+            if (!is_nobodys(entry)) {
+                take(entry);
+            }
+        }
     }
-    return entries;
 }
 
 EntryTable::Put EntryTable::make(const sekisho_entry& entry) {

@@ -8,7 +8,6 @@
 #include <optional>
 #include <span>
 #include <unordered_set>
-#include <vector>
 
 #include "bpf/sekisho_abi.h"
 
@@ -29,8 +28,11 @@ public:
     EntryTable(std::span<sekisho_bucket> buckets, std::uint64_t seed, std::function<void()> wait_for_readers);
 
     [[nodiscard]] std::optional<sekisho_entry> find(const sekisho_key& key) const;
-    // In no order.
-    [[nodiscard]] std::vector<sekisho_entry> all() const;
+    // Begins to fetch what put() of the key will look at: then as many at once wait for memory as are expected.
+    void expect(const sekisho_key& key) const;
+    // Calls `take` with each entry, in no order.
+    void each(const std::function<void(const sekisho_entry&)>& take) const;
+    [[nodiscard]] std::uint32_t size() const { return used_; }
     [[nodiscard]] std::uint32_t capacity() const;
 
     // Writes what is known of a key. What the kernel counts goes on: the budget begins anew only if it is to

@@ -38,7 +38,7 @@ Action Grants::wide_list() const {
 Fit Grants::enforce(const Prefix& prefix, Placement& placement) {
     const Fit fit = placements_.fit(prefix, placement);
     if (fit == Fit::key) {
-        holdings_[prefix].exempt = true;
+        hold(prefix).exempt = true;
     } else if (fit == Fit::wide) {
         wide_.insert(prefix);
     } else {

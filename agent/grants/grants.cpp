@@ -10,7 +10,8 @@
 
 namespace sekisho::grants {
 
-Grants::Grants(const Config& config) : rules_(config.grants), placements_(config.pools) {}
+Grants::Grants(const Config& config, std::pmr::memory_resource* memory)
+    : rules_(config.grants), placements_(config.pools), holdings_(memory) {}
 
 std::optional<Placement> Grants::place(const Address& address) const {
     return placements_.place(address);
@@ -88,13 +89,19 @@ std::uint32_t Grants::next_generation(const Now& now) {
     return generation_;
 }
 
-void Grants::set_end(const Prefix& key, Holding& holding, BootTime expires) {
+Grants::Holding& Grants::hold(const Prefix& key) {
+    const auto place = holdings_.try_emplace(key).first;
+    place->second.key = &place->first;
+    return place->second;
+}
+
+void Grants::set_end(Holding& holding, BootTime expires) {
     if (holding.granted) {
-        by_end_.erase({holding.expires, key});
+        by_end_.erase(by_end_.iterator_to(holding));
     }
     holding.granted = true;
     holding.expires = expires;
-    by_end_.emplace(expires, key);
+    by_end_.insert(by_end_.end(), holding);  // mostly the last to end
 }
 
 // Takes the grant out of a holding; what the kernel and the store have to do is appended. The kernel comes
@@ -102,9 +109,10 @@ void Grants::set_end(const Prefix& key, Holding& holding, BootTime expires) {
 void Grants::drop_grant(Holdings::iterator place, Flows flows, Actions& actions) {
     const Prefix key = place->first;
     Holding& holding = place->second;
-    by_end_.erase({holding.expires, key});
+    by_end_.erase(by_end_.iterator_to(holding));
     if (holding.exempt || holding.quarantined) {
         Holding rest;
+        rest.key = holding.key;
         rest.exempt = holding.exempt;
         rest.quarantined = holding.quarantined;
         rest.generation = holding.generation;
@@ -117,7 +125,8 @@ void Grants::drop_grant(Holdings::iterator place, Flows flows, Actions& actions)
     actions.emplace_back(ForgetGrant{key});
 }
 
-Result<Actions> Grants::open(const GrantRequest& request, const Now& now, Grant& granted) {
+Result<std::shared_ptr<const Grant>> Grants::open(const GrantRequest& request, const Now& now,
+                                                  Actions& actions) {
     const auto placement = openable(request, now);
     if (!placement) {
         return std::unexpected(placement.error());
@@ -133,30 +142,30 @@ Result<Actions> Grants::open(const GrantRequest& request, const Now& now, Grant&
     boot_ = now.boot;
     const BootTime end = now.boottime + *lifetime;
     const Prefix& key = placement->key;
-    Holding& holding = holdings_[key];
+    Holding& holding = hold(key);
     if (holding.alive(now) && holding.expires >= end) {
-        granted = grant_of(key, holding);
-        return Actions{};
+        return shared_grant(key, holding);
     }
     if (!holding.alive(now)) {
         holding.generation = next_generation(now);
         holding.since = now.wall;
     }
-    set_end(key, holding, end);
+    set_end(holding, end);
     holding.budget = *budget;
     holding.renewed = now.wall;
     holding.expires_wall = now.wall + *lifetime;
     holding.source = request.source;
     holding.user = request.user;
     holding.reason = request.reason;
-    granted = grant_of(key, holding);
     KernelEntry entry = entry_of(key, holding);
     entry.renewed = true;
-    Actions actions{PutEntry{entry}, SaveGrant{granted}};
+    actions.emplace_back(PutEntry{entry});
+    auto granted = shared_grant(key, holding);
+    actions.emplace_back(SaveGrant{granted});
     if (cool_downs_.erase(key) != 0) {
         actions.emplace_back(ForgetCoolDown{key});
     }
-    return actions;
+    return granted;
 }
 
 Result<Actions> Grants::revoke(const Address& address, const Now& now, Flows flows) {
@@ -175,8 +184,8 @@ Result<Actions> Grants::revoke(const Address& address, const Now& now, Flows flo
 
 Actions Grants::sweep(const Now& now) {
     Actions actions;
-    while (!by_end_.empty() && by_end_.begin()->first <= now.boottime) {
-        drop_grant(holdings_.find(by_end_.begin()->second), Flows::go_on, actions);
+    while (!by_end_.empty() && by_end_.begin()->expires <= now.boottime) {
+        drop_grant(holdings_.find(*by_end_.begin()->key), Flows::go_on, actions);
     }
     sweep_cool_downs(now, actions);
     return actions;
@@ -196,6 +205,10 @@ Grant Grants::grant_of(const Prefix& key, const Holding& holding) const {
                  .boot = boot_,
                  .generation = holding.generation,
                  .budget = holding.budget};
+}
+
+std::shared_ptr<const Grant> Grants::shared_grant(const Prefix& key, const Holding& holding) const {
+    return std::make_shared<const Grant>(grant_of(key, holding));
 }
 
 KernelEntry Grants::entry_of(const Prefix& key, const Holding& holding) {
@@ -221,7 +234,7 @@ std::vector<Grant> Grants::list(const Now& now) const {
 std::size_t Grants::count(const Now& now) const {
     // What has ended and is not swept yet is little.
     std::size_t ended = 0;
-    for (auto each = by_end_.begin(); each != by_end_.end() && each->first <= now.boottime; ++each) {
+    for (auto each = by_end_.begin(); each != by_end_.end() && each->expires <= now.boottime; ++each) {
         ended++;
     }
     return by_end_.size() - ended;

@@ -3,10 +3,15 @@
 // happen outside comes back as actions.
 #pragma once
 
+#include <boost/flyweight.hpp>
+#include <boost/flyweight/no_locking.hpp>
+#include <boost/intrusive/set.hpp>
 #include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
+#include <memory_resource>
 #include <optional>
 #include <set>
 #include <string>
@@ -101,7 +106,7 @@ struct SetWideExemptions {
     std::vector<Prefix> prefixes;  // all exemptions wider than a key; they live in the table
 };
 struct SaveGrant {
-    Grant grant;
+    std::shared_ptr<const Grant> grant;
 };
 struct ForgetGrant {
     Prefix key;
@@ -143,19 +148,36 @@ struct GrantRequest {
 // What revoking does to the connections that were opened under a grant.
 enum class Flows : std::uint8_t { go_on, end };
 
-// What a store remembers.
+// What a store remembers, but the grants.
 struct Stored {
-    std::vector<Grant> grants;
     std::vector<Exemption> exemptions;
     std::vector<CoolDown> cool_downs;
     std::vector<Quarantine> quarantines;
+};
+// Those, one after the other, because there may be a million: calls `take` with each, in any order. Fails if
+// not all can be read.
+using StoredGrants = std::function<Result<void>(const std::function<void(const Grant&)>& take)>;
+
+// What the kernel holds, to be found by key.
+class KernelEntries {
+public:
+    explicit KernelEntries(std::vector<KernelEntry> entries);
+
+    [[nodiscard]] const KernelEntry* find(const Prefix& key) const;
+    // In the order of their keys.
+    [[nodiscard]] const std::vector<KernelEntry>& all() const { return entries_; }
+
+private:
+    std::vector<KernelEntry> entries_;
 };
 
 // All grants and exemptions of the box. Not thread-safe. Refusals are Errors whose text an operator can read.
 class Grants {
 public:
-    // Pools and rules come from here; the configuration must outlive the object.
-    explicit Grants(const Config& config);
+    // Pools and rules come from the configuration, room for what is of each key from `memory`; both must
+    // outlive the object.
+    explicit Grants(const Config& config,
+                    std::pmr::memory_resource* memory = std::pmr::get_default_resource());
 
     // The pool and key of an address, or nothing if it lies in no pool.
     [[nodiscard]] std::optional<Placement> place(const Address& address) const;
@@ -163,9 +185,10 @@ public:
     // Opens, or renews: a running grant is never shortened, and its generation stays. Who and why change only
     // when the end does; the budget begins anew with it. Refused (Failure::refused) for an address in no
     // pool, in a shared pool, in quarantine, and while its key cools down; Failure::invalid for a lifetime of
-    // 0 or beyond the longest, or a budget beyond largest_budget. `granted` is set to the grant as it stands
-    // afterwards.
-    [[nodiscard]] Result<Actions> open(const GrantRequest& request, const Now& now, Grant& granted);
+    // 0 or beyond the longest, or a budget beyond largest_budget. The grant as it stands afterwards; what is
+    // to be done is appended to `actions`: nothing if one that lasts as long was there.
+    [[nodiscard]] Result<std::shared_ptr<const Grant>> open(const GrantRequest& request, const Now& now,
+                                                            Actions& actions);
 
     // Ends the grant of the address's key at once. Failure::not_found if there is none that is alive.
     [[nodiscard]] Result<Actions> revoke(const Address& address, const Now& now, Flows flows = Flows::go_on);
@@ -195,10 +218,13 @@ public:
     // until its end on the wall clock; one that would have begun in the future or last longer than it was
     // given for is dropped. Nothing is ever lengthened. What lies in no pool any more (or has another key
     // length) is removed; an exemption of that kind is kept without effect, because a slip in the
-    // configuration must not end a contract. Of exemptions the store's word counts. The kernel's entries that
-    // are right already are not written again.
-    [[nodiscard]] Actions take_over(const Stored& stored, const std::vector<KernelEntry>& kernel,
-                                    const Now& now);
+    // configuration must not end a contract. Of exemptions the store's word counts. What the store has to do
+    // comes back. Fails if the grants can't be read; the object is of no use then.
+    [[nodiscard]] Result<Actions> take_over(const Stored& stored, const StoredGrants& grants,
+                                            const KernelEntries& kernel, const Now& now);
+    // The second half of it: makes a kernel that held this hold what this object holds, and no more, step by
+    // step. Entries that are right already are not written again.
+    void reconcile(const KernelEntries& kernel, const std::function<void(const Action&)>& apply);
 
     // Alive at `now`, in the order of their keys.
     [[nodiscard]] std::vector<Grant> list(const Now& now) const;
@@ -216,12 +242,20 @@ public:
     // Those that have no effect under this configuration: in no pool, wider than the pool, narrower than a
     // key.
     [[nodiscard]] std::vector<Exemption> dormant_exemptions() const;
+    // Those in force that are wider than a key, in order.
+    [[nodiscard]] std::vector<Prefix> wide_exemptions() const { return {wide_.begin(), wide_.end()}; }
     // The narrowest exemption in force that covers the address.
     [[nodiscard]] std::optional<Exemption> exemption_of(const Address& address) const;
 
 private:
-    // All of one key. Smaller than a Grant: there may be a million.
-    struct Holding {
+    // What many have in common is there once.
+    using Shared = boost::flyweight<std::string, boost::flyweights::no_locking>;
+
+    // All of one key. Small, since there may be a million.
+    struct Holding
+        : boost::intrusive::set_base_hook<boost::intrusive::link_mode<boost::intrusive::normal_link>,
+                                          boost::intrusive::optimize_size<true>> {
+        const Prefix* key = nullptr;  // where it stands
         bool exempt = false;
         bool granted = false;
         bool quarantined = false;
@@ -231,39 +265,45 @@ private:
         WallTime since{};
         WallTime renewed{};
         WallTime expires_wall{};
-        std::string source;
+        Shared source;
+        Shared reason;
         std::string user;
-        std::string reason;
 
         [[nodiscard]] bool alive(const Now& now) const { return granted && expires > now.boottime; }
     };
-    using Holdings = std::map<Prefix, Holding>;
-    using KernelEntries = std::map<Prefix, KernelEntry>;
+    using Holdings = std::pmr::map<Prefix, Holding>;
+    struct ByEnd {
+        using type = BootTime;
+        const BootTime& operator()(const Holding& holding) const { return holding.expires; }
+    };
+    using Ends = boost::intrusive::multiset<Holding, boost::intrusive::key_of_value<ByEnd>>;
 
     [[nodiscard]] Result<Placement> openable(const GrantRequest& request, const Now& now) const;
     [[nodiscard]] Result<std::uint32_t> budget_of(const GrantRequest& request) const;
     [[nodiscard]] Result<std::chrono::seconds> term(const GrantRequest& request) const;
     [[nodiscard]] Grant grant_of(const Prefix& key, const Holding& holding) const;
+    [[nodiscard]] std::shared_ptr<const Grant> shared_grant(const Prefix& key, const Holding& holding) const;
     [[nodiscard]] static KernelEntry entry_of(const Prefix& key, const Holding& holding);
     [[nodiscard]] Action wide_list() const;
     [[nodiscard]] bool in_force(const Prefix& prefix) const;
     Fit enforce(const Prefix& prefix, Placement& placement);
     std::uint32_t next_generation(const Now& now);
-    void set_end(const Prefix& key, Holding& holding, BootTime expires);
+    // The holding of a key, perhaps a new one.
+    Holding& hold(const Prefix& key);
+    void set_end(Holding& holding, BootTime expires);
     void drop_grant(Holdings::iterator place, Flows flows, Actions& actions);
     void begin_cool_down(const Prefix& key, const std::string& user, const Now& now, Actions& actions);
     void sweep_cool_downs(const Now& now, Actions& actions);
 
     void forget_all();
     void resume(const CoolDown& cool_down, const Now& now, Actions& on_disk);
-    void resume(const Grant& grant, const KernelEntries& held, const Now& now, Actions& on_disk);
+    void resume(const Grant& grant, const KernelEntry* entry, const Now& now, Actions& on_disk);
     void adopt(const KernelEntry& entry, const Now& now, Actions& on_disk);
-    [[nodiscard]] Actions reconcile(const KernelEntries& held);
 
     std::reference_wrapper<const GrantConfig> rules_;
     Placements placements_;
     Holdings holdings_;
-    std::set<std::pair<BootTime, Prefix>> by_end_;  // of all that are granted
+    Ends by_end_;  // all that are granted
     std::map<Prefix, CoolDown> cool_downs_;
     std::map<Prefix, Quarantine> quarantines_;
     std::map<Prefix, Exemption> exemptions_;

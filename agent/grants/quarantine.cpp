@@ -27,7 +27,7 @@ Result<Actions> Grants::quarantine(const Address& address, const std::string& no
     }
     const Quarantine quarantine{.key = key, .note = note, .since = now.wall};
     quarantines_.emplace(key, quarantine);
-    Holding& holding = holdings_[key];
+    Holding& holding = hold(key);
     holding.quarantined = true;
     holding.generation = next_generation(now);  // no connection of before goes on afterwards
     Actions actions{SaveQuarantine{quarantine}};

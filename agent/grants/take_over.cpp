@@ -47,12 +47,20 @@ bool is_for_the_disk(const Action& action) {
 
 }  // namespace
 
-Actions Grants::take_over(const Stored& stored, const std::vector<KernelEntry>& kernel, const Now& now) {
+KernelEntries::KernelEntries(std::vector<KernelEntry> entries) : entries_(std::move(entries)) {
+    std::ranges::sort(entries_, {}, &KernelEntry::key);
+}
+
+const KernelEntry* KernelEntries::find(const Prefix& key) const {
+    const auto found = std::ranges::lower_bound(entries_, key, {}, &KernelEntry::key);
+    return found != entries_.end() && found->key == key ? &*found : nullptr;
+}
+
+Result<Actions> Grants::take_over(const Stored& stored, const StoredGrants& grants,
+                                  const KernelEntries& kernel, const Now& now) {
     forget_all();
     boot_ = now.boot;
-    KernelEntries held;
-    for (const KernelEntry& entry : kernel) {
-        held.emplace(entry.key, entry);
+    for (const KernelEntry& entry : kernel.all()) {
         generation_ = std::max(generation_, entry.generation);
     }
     for (const Exemption& exemption : stored.exemptions) {
@@ -65,33 +73,34 @@ Actions Grants::take_over(const Stored& stored, const std::vector<KernelEntry>& 
     for (const Quarantine& quarantine : stored.quarantines) {
         quarantines_.insert_or_assign(quarantine.key, quarantine);
         if (placements_.place_key(quarantine.key)) {
-            holdings_[quarantine.key].quarantined = true;
+            hold(quarantine.key).quarantined = true;
         }
     }
     for (const CoolDown& cool_down : stored.cool_downs) {
         resume(cool_down, now, on_disk);
     }
-    for (const Grant& grant : stored.grants) {
+    const auto read = grants([&](const Grant& grant) {
         generation_ = std::max(generation_, grant.generation);
-        resume(grant, held, now, on_disk);
+        resume(grant, kernel.find(grant.key), now, on_disk);
+    });
+    if (!read) {
+        return std::unexpected(read.error());
     }
-    for (const auto& [key, entry] : held) {
+    for (const KernelEntry& entry : kernel.all()) {
         adopt(entry, now, on_disk);
     }
-    for (const auto& [key, entry] : held) {
+    for (const KernelEntry& entry : kernel.all()) {
         if (entry.overrun) {  // nobody was there to be told; what the kernel must do is reconcile()'s
-            std::ranges::copy_if(overrun(key, entry.generation, now), std::back_inserter(on_disk),
+            std::ranges::copy_if(overrun(entry.key, entry.generation, now), std::back_inserter(on_disk),
                                  is_for_the_disk);
         }
     }
-    Actions actions = reconcile(held);
-    std::ranges::move(on_disk, std::back_inserter(actions));
-    return actions;
+    return on_disk;
 }
 
 void Grants::forget_all() {
-    holdings_.clear();
     by_end_.clear();
+    holdings_.clear();
     cool_downs_.clear();
     quarantines_.clear();
     exemptions_.clear();
@@ -101,16 +110,14 @@ void Grants::forget_all() {
 }
 
 // Takes up a stored grant, with its end as it is now, or has it forgotten.
-void Grants::resume(const Grant& grant, const KernelEntries& held, const Now& now, Actions& on_disk) {
+void Grants::resume(const Grant& grant, const KernelEntry* entry, const Now& now, Actions& on_disk) {
     const auto placement = placements_.place_key(grant.key);
-    const auto entry = held.find(grant.key);
-    const bool in_kernel = entry != held.end() && entry->second.granted;
+    const bool in_kernel = entry != nullptr && entry->granted;
     // Another generation in the kernel is another grant, which the store doesn't know yet: see adopt().
-    const bool replaced = in_kernel && entry->second.generation != grant.generation;
-    const std::string pool = placement ? placement->pool->name : std::string();
+    const bool replaced = in_kernel && entry->generation != grant.generation;
     std::optional<BootTime> end;
     if (placement && !placement->pool->shared && !replaced && !quarantines_.contains(grant.key)) {
-        end = in_kernel ? entry->second.expires : remembered_end(grant, now, rules_.get().longest);
+        end = in_kernel ? entry->expires : remembered_end(grant, now, rules_.get().longest);
     }
     if (end) {  // the longest may have been lowered
         end = std::min<BootTime>(*end, now.boottime + rules_.get().longest);
@@ -119,8 +126,8 @@ void Grants::resume(const Grant& grant, const KernelEntries& held, const Now& no
         on_disk.emplace_back(ForgetGrant{grant.key});
         return;
     }
-    Holding& holding = holdings_[grant.key];
-    set_end(grant.key, holding, *end);
+    Holding& holding = hold(grant.key);
+    set_end(holding, *end);
     holding.generation = grant.generation;
     holding.budget = grant.budget;
     holding.since = grant.since;
@@ -134,8 +141,8 @@ void Grants::resume(const Grant& grant, const KernelEntries& held, const Now& no
         holding.renewed = now.wall;
         holding.expires_wall = wall_end(*end, now, rules_.get().longest);
     }
-    if (moved || grant.boot != now.boot || grant.pool != pool) {
-        on_disk.emplace_back(SaveGrant{grant_of(grant.key, holding)});
+    if (moved || grant.boot != now.boot || grant.pool != placement->pool->name) {
+        on_disk.emplace_back(SaveGrant{shared_grant(grant.key, holding)});
     }
 }
 
@@ -146,47 +153,52 @@ void Grants::adopt(const KernelEntry& entry, const Now& now, Actions& on_disk) {
         quarantines_.contains(entry.key)) {
         return;
     }
-    Holding& holding = holdings_[entry.key];
+    Holding& holding = hold(entry.key);
     if (holding.granted) {
         return;
     }
     const BootTime end = std::min<BootTime>(entry.expires, now.boottime + rules_.get().longest);
-    set_end(entry.key, holding, end);
+    set_end(holding, end);
     holding.generation = entry.generation;
     holding.since = now.wall;
     holding.renewed = now.wall;
     holding.expires_wall = wall_end(end, now, rules_.get().longest);
     holding.source = "kernel";
     holding.reason = "found in the kernel at start";
-    on_disk.emplace_back(SaveGrant{grant_of(entry.key, holding)});
+    on_disk.emplace_back(SaveGrant{shared_grant(entry.key, holding)});
 }
 
-// What makes the kernel hold what this object holds, and no more. Room is made first; an exemption is taken
-// out of an entry only when the table has it, if that is where it lives now.
-Actions Grants::reconcile(const KernelEntries& held) {
-    Actions actions;
-    Actions last;
-    for (const auto& [key, entry] : held) {
+// Room is made first; an exemption is taken out of an entry only when the table has it, if that is where it
+// lives now.
+void Grants::reconcile(const KernelEntries& kernel, const std::function<void(const Action&)>& apply) {
+    std::vector<Prefix> last;
+    for (const KernelEntry& entry : kernel.all()) {
         // The kernel's key is the address alone: one of another length may have taken its place.
-        const auto successor = holdings_.lower_bound(Prefix{key.address, 0});
-        const bool replaced = successor != holdings_.end() && successor->first.address == key.address;
-        if (!replaced) {
-            (entry.exempt ? last : actions).emplace_back(RetireEntry{key});
+        const auto successor = holdings_.lower_bound(Prefix{entry.key.address, 0});
+        const bool replaced = successor != holdings_.end() && successor->first.address == entry.key.address;
+        if (!replaced && entry.exempt) {
+            last.push_back(entry.key);
+        } else if (!replaced) {
+            apply(RetireEntry{entry.key});
         }
     }
+    auto held = kernel.all().begin();  // both in the order of their keys
     for (auto& [key, holding] : holdings_) {
-        const auto entry = held.find(key);
-        if (entry != held.end() && !holding.granted) {
-            holding.generation = entry->second.generation;
+        held = std::find_if(held, kernel.all().end(),
+                            [&key](const KernelEntry& entry) { return entry.key >= key; });
+        const bool known = held != kernel.all().end() && held->key == key;
+        if (known && !holding.granted) {
+            holding.generation = held->generation;
         }
         const KernelEntry wanted = entry_of(key, holding);
-        if (entry == held.end() || !same_effect(entry->second, wanted)) {
-            actions.emplace_back(PutEntry{wanted});
+        if (!known || !same_effect(*held, wanted)) {
+            apply(PutEntry{wanted});
         }
     }
-    actions.push_back(wide_list());
-    std::ranges::move(last, std::back_inserter(actions));
-    return actions;
+    apply(wide_list());
+    for (const Prefix& key : last) {
+        apply(RetireEntry{key});
+    }
 }
 
 }  // namespace sekisho::grants

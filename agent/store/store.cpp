@@ -55,29 +55,40 @@ std::unexpected<Error> bad_row(const Database& database, std::string_view table,
         "correct or delete the row with sqlite3 while the agent is down");
 }
 
-// All rows of a table whose first column is a prefix.
-template <class Row, class Read>
-Result<std::vector<Row>> rows(const Database& database, std::string_view table, std::string_view sql,
-                              Read read) {
+// Calls `take` with each row of a table whose first column is a prefix.
+template <class Take>
+Result<void> each_row(const Database& database, std::string_view table, std::string_view sql, Take take) {
     auto statement = database.prepare(sql);
     if (!statement) {
         return std::unexpected(statement.error());
     }
-    std::vector<Row> all;
     while (true) {
         const auto row = statement->step();
         if (!row) {
             return std::unexpected(row.error());
         }
         if (!*row) {
-            return all;
+            return {};
         }
-        const auto key = parse_prefix(statement->text(0));
+        const auto key = parse_prefix(statement->octets(0));
         if (!key) {
             return bad_row(database, table, statement->text(0), key.error());
         }
-        all.push_back(read(*key, *statement));
+        take(*key, *statement);
     }
+}
+
+// All of them.
+template <class Row, class Read>
+Result<std::vector<Row>> rows(const Database& database, std::string_view table, std::string_view sql,
+                              Read read) {
+    std::vector<Row> all;
+    auto done = each_row(database, table, sql,
+                         [&](const Prefix& key, const Statement& row) { all.push_back(read(key, row)); });
+    if (!done) {
+        return std::unexpected(done.error());
+    }
+    return all;
 }
 
 }  // namespace
@@ -97,9 +108,11 @@ Result<Store> Store::open(const std::filesystem::path& file) {
         return std::unexpected(migrated.error());
     }
     // With a write-ahead log a commit is one append, and somebody's look into the file doesn't hold up a
-    // login. What a burst made of it is given back to the disk.
+    // login. What a burst made of it is given back to the disk; it is copied into the file when it has 32
+    // MiB, since most of its pages have been written several times by then.
     if (auto set = database->run("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-                                 "PRAGMA journal_size_limit = 16777216; PRAGMA trusted_schema = OFF");
+                                 "PRAGMA wal_autocheckpoint = 8192; PRAGMA journal_size_limit = 33554432;"
+                                 "PRAGMA cache_size = -16384; PRAGMA trusted_schema = OFF");
         !set) {
         return std::unexpected(set.error());
     }
@@ -126,9 +139,9 @@ bool Store::owe(const grants::Actions& actions) {
     bool news = false;
     for (const grants::Action& action : actions) {
         if (const auto* saved = std::get_if<grants::SaveGrant>(&action)) {
-            owed_grants_.insert_or_assign(saved->grant.key, saved->grant);
+            owed_grants_.insert_or_assign(saved->grant->key, saved->grant);
         } else if (const auto* forgotten = std::get_if<grants::ForgetGrant>(&action)) {
-            owed_grants_.insert_or_assign(forgotten->key, std::nullopt);
+            owed_grants_.insert_or_assign(forgotten->key, nullptr);
         } else if (const auto* cooling = std::get_if<grants::SaveCoolDown>(&action)) {
             owed_cool_downs_.insert_or_assign(cooling->cool_down.key, cooling->cool_down);
         } else if (const auto* cooled = std::get_if<grants::ForgetCoolDown>(&action)) {
@@ -285,10 +298,6 @@ Result<void> Store::write_quarantines() {
 }
 
 Result<grants::Stored> Store::load() const {
-    auto all_grants = grants();
-    if (!all_grants) {
-        return std::unexpected(all_grants.error());
-    }
     auto contracts = exemptions();
     if (!contracts) {
         return std::unexpected(contracts.error());
@@ -301,8 +310,7 @@ Result<grants::Stored> Store::load() const {
     if (!shut) {
         return std::unexpected(shut.error());
     }
-    return grants::Stored{.grants = std::move(*all_grants),
-                          .exemptions = std::move(*contracts),
+    return grants::Stored{.exemptions = std::move(*contracts),
                           .cool_downs = std::move(*cooling),
                           .quarantines = std::move(*shut)};
 }
@@ -326,20 +334,22 @@ Result<std::vector<grants::Quarantine>> Store::quarantines() const {
         });
 }
 
-Result<std::vector<grants::Grant>> Store::grants() const {
-    return rows<grants::Grant>(database_, "grants", load_grants, [](const Prefix& key, const Statement& row) {
-        return grants::Grant{.key = key,
-                             .pool = row.text(1),
-                             .source = row.text(2),
-                             .user = row.text(3),
-                             .reason = row.text(4),
-                             .since = wall(row.integer(5)),
-                             .renewed = wall(row.integer(6)),
-                             .expires = std::chrono::nanoseconds(row.integer(7)),
-                             .expires_wall = wall(row.integer(8)),
-                             .boot = row.text(9),
-                             .generation = static_cast<std::uint32_t>(row.integer(10)),
-                             .budget = static_cast<std::uint32_t>(row.integer(11))};
+Result<void> Store::each_grant(const std::function<void(const grants::Grant&)>& take) const {
+    grants::Grant grant;  // the same for all: its strings keep their memory
+    return each_row(database_, "grants", load_grants, [&](const Prefix& key, const Statement& row) {
+        grant.key = key;
+        grant.pool = row.octets(1);
+        grant.source = row.octets(2);
+        grant.user = row.octets(3);
+        grant.reason = row.octets(4);
+        grant.since = wall(row.integer(5));
+        grant.renewed = wall(row.integer(6));
+        grant.expires = std::chrono::nanoseconds(row.integer(7));
+        grant.expires_wall = wall(row.integer(8));
+        grant.boot = row.octets(9);
+        grant.generation = static_cast<std::uint32_t>(row.integer(10));
+        grant.budget = static_cast<std::uint32_t>(row.integer(11));
+        take(grant);
     });
 }
 

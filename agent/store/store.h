@@ -5,7 +5,9 @@
 #include <chrono>
 #include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -40,12 +42,14 @@ public:
 
     // What the file holds, in no particular order. Failure::invalid if a row can't be understood.
     [[nodiscard]] Result<grants::Stored> load() const;
+    // The grants, one after the other.
+    [[nodiscard]] Result<void> each_grant(const std::function<void(const grants::Grant&)>& take) const;
 
     static constexpr std::chrono::seconds retry_interval{10};
 
 private:
     // What became of a key or prefix last: its value, or nothing if it is to be forgotten.
-    using OwedGrants = std::map<Prefix, std::optional<grants::Grant>>;
+    using OwedGrants = std::map<Prefix, std::shared_ptr<const grants::Grant>>;
     using OwedExemptions = std::map<Prefix, std::optional<grants::Exemption>>;
     using OwedQuarantines = std::map<Prefix, std::optional<grants::Quarantine>>;
     using OwedCoolDowns = std::map<Prefix, std::optional<grants::CoolDown>>;
@@ -69,7 +73,6 @@ private:
     [[nodiscard]] Result<void> write_exemptions();
     [[nodiscard]] Result<void> write_cool_downs();
     [[nodiscard]] Result<void> write_quarantines();
-    [[nodiscard]] Result<std::vector<grants::Grant>> grants() const;
     [[nodiscard]] Result<std::vector<grants::Exemption>> exemptions() const;
     [[nodiscard]] Result<std::vector<grants::CoolDown>> cool_downs() const;
     [[nodiscard]] Result<std::vector<grants::Quarantine>> quarantines() const;

@@ -13,7 +13,7 @@ protected:
 
     Grant open(Grants& grants, const GrantRequest& asked, const Now& now) {
         Grant granted;
-        outside_.apply(grants.open(asked, now, granted).value());
+        outside_.apply(open_in(grants, asked, now, granted).value());
         return granted;
     }
 
@@ -25,7 +25,7 @@ protected:
 
     static std::string refusal(Grants& grants, const GrantRequest& asked, const Now& now) {
         Grant granted;
-        const auto opened = grants.open(asked, now, granted);
+        const auto opened = open_in(grants, asked, now, granted);
         return opened ? "" : opened.error().what;
     }
 
@@ -53,7 +53,7 @@ TEST_F(CoolDownTest, AnotherLoginBeginsTheBudgetAnew) {
     Grants grants(config_);
     const Grant first = open(grants, request("192.0.2.7"), now_);
     Grant granted;
-    const Actions actions = grants.open(request("192.0.2.7"), later(now_, 1s), granted).value();
+    const Actions actions = open_in(grants, request("192.0.2.7"), later(now_, 1s), granted).value();
     EXPECT_EQ(granted.generation, first.generation);
     EXPECT_TRUE(std::get<PutEntry>(actions.front()).entry.renewed);
 }
@@ -147,7 +147,7 @@ TEST_F(CoolDownTest, ItOutlivesTheAgent) {
     Grants grants(config_);
     overrun(grants);
     Grants next(config_);
-    outside_.apply(next.take_over(outside_.stored(), outside_.entries(), later(now_, 60s)));
+    outside_.take_over_by(next, later(now_, 60s));
     EXPECT_NE(refusal(next, request("192.0.2.7"), later(now_, 899s)), "");
     EXPECT_EQ(refusal(next, request("192.0.2.7"), later(now_, 900s)), "");
 }
@@ -157,7 +157,8 @@ TEST_F(CoolDownTest, ItOutlivesTheBox) {
     overrun(grants);
     Grants next(config_);
     const Now then = rebooted(now_, 300s);
-    outside_.apply(next.take_over(outside_.stored(), {}, then));
+    outside_.kernel.clear();
+    outside_.take_over_by(next, then);
     EXPECT_NE(refusal(next, request("192.0.2.7"), later(then, 599s)), "");
     EXPECT_EQ(refusal(next, request("192.0.2.7"), later(then, 600s)), "");
 }
@@ -168,7 +169,8 @@ TEST_F(CoolDownTest, ItIsNeverLongerThanTheConfigurationSays) {
     overrun(grants);
     Grants next(config_);
     const Now then = rebooted(now_, -24h);
-    outside_.apply(next.take_over(outside_.stored(), {}, then));
+    outside_.kernel.clear();
+    outside_.take_over_by(next, then);
     EXPECT_NE(refusal(next, request("192.0.2.7"), later(then, 899s)), "");
     EXPECT_EQ(refusal(next, request("192.0.2.7"), later(then, 900s)), "");
 }
@@ -178,7 +180,7 @@ TEST_F(CoolDownTest, AnOverrunThatNobodyHeardOfCountsAtTheNextStart) {
     const Grant granted = open(grants, request("192.0.2.7"), now_);
     outside_.kernel.at(granted.key).overrun = true;
     Grants next(config_);
-    outside_.apply(next.take_over(outside_.stored(), outside_.entries(), later(now_, 5s)));
+    outside_.take_over_by(next, later(now_, 5s));
     EXPECT_TRUE(outside_.kernel.empty());
     EXPECT_TRUE(outside_.grants.empty());
     EXPECT_NE(refusal(next, request("192.0.2.7"), later(now_, 6s)), "");

@@ -26,7 +26,7 @@ protected:
 
     Grant open(std::string_view text, std::chrono::seconds lifetime, const Now& at) {
         Grant granted;
-        const auto actions = grants_.open(request(text, lifetime), at, granted);
+        const auto actions = open_in(grants_, request(text, lifetime), at, granted);
         EXPECT_TRUE(actions);
         outside_.apply(*actions);
         return granted;

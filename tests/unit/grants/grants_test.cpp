@@ -14,7 +14,7 @@ protected:
     // Opens and carries out; the grant as it stands.
     Grant open(const GrantRequest& wish, const Now& at) {
         Grant granted;
-        const auto actions = grants_.open(wish, at, granted);
+        const auto actions = open_in(grants_, wish, at, granted);
         EXPECT_TRUE(actions) << actions.error().what;
         outside_.apply(*actions);
         return granted;
@@ -22,7 +22,7 @@ protected:
 
     Error refusal(const GrantRequest& wish) {
         Grant granted;
-        const auto actions = grants_.open(wish, now_, granted);
+        const auto actions = open_in(grants_, wish, now_, granted);
         EXPECT_FALSE(actions);
         EXPECT_EQ(granted.generation, 0U) << "a refusal must not touch the result";
         EXPECT_TRUE(grants_.list(now_).empty());
@@ -37,7 +37,7 @@ protected:
 
 TEST_F(GrantsTest, OpensTheKernelFirstAndThenTheStore) {
     Grant granted;
-    const auto actions = grants_.open(request("192.0.2.7"), now_, granted);
+    const auto actions = open_in(grants_, request("192.0.2.7"), now_, granted);
     ASSERT_TRUE(actions);
     ASSERT_EQ(actions->size(), 2U);
     const auto& entry = std::get<PutEntry>(actions->front()).entry;
@@ -46,7 +46,7 @@ TEST_F(GrantsTest, OpensTheKernelFirstAndThenTheStore) {
     EXPECT_FALSE(entry.exempt);
     EXPECT_EQ(entry.expires, now_.boottime + 600s);
     EXPECT_GT(entry.generation, 0U);
-    const auto& saved = std::get<SaveGrant>(actions->back()).grant;
+    const auto& saved = *std::get<SaveGrant>(actions->back()).grant;
     EXPECT_EQ(saved.key, entry.key);
     EXPECT_EQ(saved.pool, "dsl");
     EXPECT_EQ(saved.source, "mail1");
@@ -126,7 +126,7 @@ TEST_F(GrantsTest, ARunningGrantIsNeverShortened) {
     order.source = "operator";
     const Grant longer = open(order, now_);
     Grant granted;
-    const auto actions = grants_.open(request("192.0.2.7", 10s), later(now_, 1s), granted);
+    const auto actions = open_in(grants_, request("192.0.2.7", 10s), later(now_, 1s), granted);
     ASSERT_TRUE(actions);
     EXPECT_TRUE(actions->empty());
     EXPECT_EQ(granted.expires, longer.expires);
@@ -149,9 +149,9 @@ TEST_F(GrantsTest, ARestartThatFindsNothingRepeatsNoGeneration) {
     const Grant first = open(request("192.0.2.7", 1s), now_);
     Grants next(config_);
     const Now then = later(now_, 2s);
-    std::ignore = next.take_over({}, {}, then);
+    Outside().take_over_by(next, then);
     Grant second;
-    ASSERT_TRUE(next.open(request("192.0.2.7"), then, second));
+    ASSERT_TRUE(open_in(next, request("192.0.2.7"), then, second));
     EXPECT_GT(second.generation, first.generation);
 }
 
@@ -231,7 +231,7 @@ TEST_F(GrantsTest, MassesAreSweptAsTheyEnd) {
         each.bytes[2] = static_cast<std::uint8_t>(i >> 8U);
         each.bytes[3] = static_cast<std::uint8_t>(i);
         const GrantRequest wish = request(each, std::chrono::seconds(1 + i % 1000));
-        ASSERT_TRUE(grants.open(wish, now_, granted));
+        ASSERT_TRUE(open_in(grants, wish, now_, granted));
     }
     std::size_t swept = 0;
     for (int second = 0; second <= 1000; ++second) {

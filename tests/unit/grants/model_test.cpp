@@ -130,7 +130,7 @@ private:
         Grant granted;
         GrantRequest asked = request(one, lifetime);
         asked.ends_cool_down = roll(4) == 0;
-        const auto actions = grants_.open(asked, now_, granted);
+        const auto actions = open_in(grants_, asked, now_, granted);
         const bool may =
             !model_.shut.contains(key) && (asked.ends_cool_down || !model_.cools_down(key, now_));
         ASSERT_EQ(actions.has_value(), may);
@@ -236,8 +236,7 @@ private:
             model_.opened, [this](const auto& one) { return one.second.expires <= now_.boottime; });
         look_for_generations();
         grants_ = Grants(config_);
-        const Actions actions = grants_.take_over(outside_.stored(), outside_.entries(), now_);
-        outside_.apply(actions);
+        const Actions actions = outside_.take_over_by(grants_, now_);
         if (!map_lost && !ended) {
             EXPECT_EQ(count<PutEntry>(actions) + count<RetireEntry>(actions), 0U);
         }
@@ -254,7 +253,7 @@ private:
         outside_.wide.clear();
         look_for_generations();
         grants_ = Grants(config_);
-        outside_.apply(grants_.take_over(outside_.stored(), {}, now_));
+        outside_.take_over_by(grants_, now_);
         const std::map<Prefix, BootTime> cooled = std::exchange(model_.cooling, {});
         for (const CoolDown& each : grants_.cool_downs(now_)) {
             EXPECT_TRUE(cooled.contains(each.key)) << "a reboot shuts nobody off";

@@ -15,7 +15,7 @@ protected:
     void release(std::string_view of) { outside_.apply(grants_.release(address(of)).value()); }
     Grant open(std::string_view of) {
         Grant granted;
-        outside_.apply(grants_.open(request(of), now_, granted).value());
+        outside_.apply(open_in(grants_, request(of), now_, granted).value());
         return granted;
     }
     [[nodiscard]] KernelEntry entry(std::string_view key) const { return outside_.kernel.at(prefix(key)); }
@@ -60,11 +60,11 @@ TEST_F(QuarantineTest, NobodyOpensAnythingMeanwhile) {
     GrantRequest order = request("192.0.2.7");
     order.ends_cool_down = true;
     Grant granted;
-    const auto refused = grants_.open(order, now_, granted);
+    const auto refused = open_in(grants_, order, now_, granted);
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().what, "192.0.2.7/32 is quarantined: ticket 4712");
     release("192.0.2.7");
-    EXPECT_TRUE(grants_.open(order, now_, granted));
+    EXPECT_TRUE(open_in(grants_, order, now_, granted));
 }
 
 TEST_F(QuarantineTest, AContractComesBackAfterwards) {
@@ -106,8 +106,7 @@ TEST_F(QuarantineTest, OutlivesAgentAndBox) {
         if (!kernel_too) {
             outside.kernel.clear();
         }
-        outside.apply(
-            next.take_over(outside.stored(), outside.entries(), kernel_too ? now_ : rebooted(now_, 60s)));
+        outside.take_over_by(next, kernel_too ? now_ : rebooted(now_, 60s));
         EXPECT_TRUE(outside.kernel.at(prefix("192.0.2.7/32")).quarantined);
         EXPECT_FALSE(outside.kernel.at(prefix("192.0.2.8/32")).quarantined);
         EXPECT_TRUE(next.quarantine_of(address("192.0.2.7")));
@@ -120,7 +119,7 @@ TEST_F(QuarantineTest, TheDiskIsRightAtTheStart) {
     outside_.quarantines[granted.key] = {.key = granted.key, .note = "", .since = now_.wall};
     outside_.kernel[prefix("192.0.2.9/32")] = {.key = prefix("192.0.2.9/32"), .quarantined = true};
     Grants next(config_);
-    outside_.apply(next.take_over(outside_.stored(), outside_.entries(), now_));
+    outside_.take_over_by(next, now_);
     EXPECT_TRUE(entry("192.0.2.7/32").quarantined);
     EXPECT_FALSE(entry("192.0.2.7/32").granted);
     EXPECT_TRUE(outside_.grants.empty());
@@ -131,7 +130,7 @@ TEST_F(QuarantineTest, OneWhosePoolIsGoneIsKeptAndCanBeEnded) {
     shut("192.0.2.7");
     config_.pools.erase(config_.pools.begin());
     Grants next(config_);
-    outside_.apply(next.take_over(outside_.stored(), outside_.entries(), now_));
+    outside_.take_over_by(next, now_);
     EXPECT_TRUE(outside_.kernel.empty());
     EXPECT_EQ(next.quarantines().size(), 1U);
     outside_.apply(next.release(address("192.0.2.7")).value());

@@ -15,7 +15,7 @@ protected:
     TakeOverTest() {
         for (const auto* text : {"192.0.2.1", "2001:db8:100::1"}) {
             Grant granted;
-            outside_.apply(before_.open(request(text), now_, granted).value());
+            outside_.apply(open_in(before_, request(text), now_, granted).value());
         }
         for (const auto* text : {"192.0.2.1/32", "192.0.2.9/32", "192.0.2.128/25"}) {
             outside_.apply(before_.exempt(contract(text)).value());
@@ -25,9 +25,7 @@ protected:
     // A new agent; what it does is also carried out.
     Actions start(const Now& at) {
         after_ = Grants(config_);
-        Actions actions = after_.take_over(outside_.stored(), outside_.entries(), at);
-        outside_.apply(actions);
-        return actions;
+        return outside_.take_over_by(after_, at);
     }
 
     void lose_kernel() {
@@ -68,7 +66,7 @@ TEST_F(TakeOverTest, AfterItEverythingGoesOn) {
     outside_.apply(after_.sweep(later(now_, 600s)));
     EXPECT_EQ(outside_.kernel.size(), 1U);
     Grant granted;
-    ASSERT_TRUE(after_.open(request("192.0.2.1"), then_, granted));
+    ASSERT_TRUE(open_in(after_, request("192.0.2.1"), then_, granted));
     EXPECT_GT(granted.generation, outside_.kernel.at(prefix("192.0.2.9/32")).generation);
 }
 
@@ -172,7 +170,7 @@ TEST_F(TakeOverTest, AClockThatWentBackEndsItRatherThanLengthenIt) {
 
 TEST_F(TakeOverTest, AClockThatWentBackBehindTheRenewalEndsItToo) {
     Grant granted;
-    outside_.apply(before_.open(request("2001:db8:100::1"), later(now_, 500s), granted).value());
+    outside_.apply(open_in(before_, request("2001:db8:100::1"), later(now_, 500s), granted).value());
     lose_kernel();
     start(rebooted(now_, 499s));  // after `since`, and yet 601 s before an end that was 600 s away
     EXPECT_FALSE(outside_.grants.contains(six_));
@@ -245,12 +243,12 @@ TEST_F(TakeOverTest, AKeyOfAnotherLengthAtTheSameAddressIsNotTakenAwayWithTheOld
         pool.key_length_ipv6 = 64;
     }
     after_ = Grants(config_);
-    const auto actions = after_.take_over({.grants = {},
-                                           .exemptions = {contract("2001:db8:100:7700::/64")},
-                                           .cool_downs = {},
-                                           .quarantines = {}},
-                                          {{.key = wide, .exempt = true}}, then_);
-    for (const Action& action : actions) {
+    Outside outside;
+    outside.exemptions = {
+        {prefix("2001:db8:100:7700::/64"), contract("2001:db8:100:7700::/64")},
+    };
+    outside.kernel = {{wide, {.key = wide, .exempt = true}}};
+    for (const Action& action : outside.take_over_by(after_, then_)) {
         if (const auto* removed = std::get_if<RetireEntry>(&action)) {
             EXPECT_NE(removed->key.address, wide.address);
         }
@@ -311,12 +309,21 @@ TEST_F(TakeOverTest, AnExemptionTheStoreLacksWasRemoved) {
     EXPECT_THAT(outside_.wide, IsEmpty());
 }
 
+TEST_F(TakeOverTest, AStoreThatCannotBeReadIsAnError) {
+    const auto unreadable = [](const std::function<void(const Grant&)>&) -> Result<void> {
+        return fail(Failure::unavailable, "the disk is gone");
+    };
+    const auto failed = after_.take_over({}, unreadable, KernelEntries({}), then_);
+    ASSERT_FALSE(failed);
+    EXPECT_EQ(failed.error().what, "the disk is gone");
+}
+
 TEST_F(TakeOverTest, ItBeginsAnew) {
     Grants grants(config_);
     Grant granted;
-    ASSERT_TRUE(grants.open(request("203.0.113.5"), now_, granted));
+    ASSERT_TRUE(open_in(grants, request("203.0.113.5"), now_, granted));
     ASSERT_TRUE(grants.exempt(contract("203.0.113.6/32")));
-    const Actions actions = grants.take_over({}, {}, then_);
+    const Actions actions = Outside().take_over_by(grants, then_);
     EXPECT_EQ(actions.size(), 1U);
     EXPECT_THAT(grants.list(then_), IsEmpty());
     EXPECT_THAT(grants.exemptions(), IsEmpty());

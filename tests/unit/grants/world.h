@@ -5,7 +5,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
+#include <functional>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <string>
@@ -93,12 +96,24 @@ struct Outside {
         }
     }
 
-    [[nodiscard]] std::vector<KernelEntry> entries() const { return values(kernel); }
-    [[nodiscard]] Stored stored() const {
-        return {.grants = values(grants),
-                .exemptions = values(exemptions),
-                .cool_downs = values(cool_downs),
-                .quarantines = values(quarantines)};
+    // An agent starts, and does what it finds necessary. All that it did.
+    Actions take_over_by(Grants& starting, const Now& now) {
+        const KernelEntries entries(values(kernel));
+        const Stored stored{.exemptions = values(exemptions),
+                            .cool_downs = values(cool_downs),
+                            .quarantines = values(quarantines)};
+        const auto each_grant = [this](const std::function<void(const Grant&)>& take) -> Result<void> {
+            for (const auto& [key, grant] : std::map(grants)) {
+                take(grant);
+            }
+            return {};
+        };
+        const Actions on_disk = starting.take_over(stored, each_grant, entries, now).value();
+        Actions all;
+        starting.reconcile(entries, [&all](const Action& action) { all.push_back(action); });
+        std::ranges::copy(on_disk, std::back_inserter(all));
+        apply(all);
+        return all;
     }
 
 private:
@@ -118,7 +133,7 @@ private:
         EXPECT_EQ(kernel.erase(action.key), 1U) << action.key.text() << " was not there";
     }
     void carry_out(const SetWideExemptions& action) { wide = action.prefixes; }
-    void carry_out(const SaveGrant& action) { grants[action.grant.key] = action.grant; }
+    void carry_out(const SaveGrant& action) { grants[action.grant->key] = *action.grant; }
     void carry_out(const ForgetGrant& action) { grants.erase(action.key); }
     void carry_out(const SaveCoolDown& action) { cool_downs[action.cool_down.key] = action.cool_down; }
     void carry_out(const ForgetCoolDown& action) { cool_downs.erase(action.key); }
@@ -127,6 +142,18 @@ private:
     void carry_out(const SaveExemption& action) { exemptions[action.exemption.prefix] = action.exemption; }
     void carry_out(const ForgetExemption& action) { exemptions.erase(action.prefix); }
 };
+
+// Opens, and says what is to be done. `granted` is set to the grant as it stands afterwards.
+inline Result<Actions> open_in(Grants& grants, const GrantRequest& request, const Now& now, Grant& granted) {
+    Actions actions;
+    const auto opened = grants.open(request, now, actions);
+    if (!opened) {
+        EXPECT_TRUE(actions.empty());
+        return std::unexpected(opened.error());
+    }
+    granted = **opened;
+    return actions;
+}
 
 // How many of the actions are of this type.
 template <class T>

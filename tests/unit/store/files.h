@@ -7,8 +7,11 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "agent/grants/grants.h"
 #include "agent/store/store.h"
@@ -54,6 +57,16 @@ inline grants::Exemption exemption(std::string_view prefix, std::string note = "
     return {.prefix = parse_prefix(prefix).value(),
             .note = std::move(note),
             .since = grants::WallTime(1'700'000'000'000'000'009ns)};
+}
+
+inline grants::SaveGrant save(grants::Grant grant) {
+    return {std::make_shared<const grants::Grant>(std::move(grant))};
+}
+
+inline std::vector<grants::Grant> grants_in(const Store& store) {
+    std::vector<grants::Grant> all;
+    EXPECT_TRUE(store.each_grant([&all](const grants::Grant& each) { all.push_back(each); }));
+    return all;
 }
 
 inline std::string content(const std::filesystem::path& file) {

@@ -76,9 +76,10 @@ TEST_F(SchemaTest, AFileOfTheFirstVersionIsBroughtUpToDate) {
     ASSERT_TRUE(store) << store.error().what;
     const auto kept = store->load();
     ASSERT_TRUE(kept) << kept.error().what;
-    ASSERT_EQ(kept->grants.size(), 1U);
-    EXPECT_EQ(kept->grants[0].generation, 5U);
-    EXPECT_EQ(kept->grants[0].budget, 0U);
+    const auto grants = grants_in(*store);
+    ASSERT_EQ(grants.size(), 1U);
+    EXPECT_EQ(grants[0].generation, 5U);
+    EXPECT_EQ(grants[0].budget, 0U);
     EXPECT_EQ(kept->exemptions.size(), 1U);
     EXPECT_TRUE(kept->cool_downs.empty());
     EXPECT_TRUE(kept->quarantines.empty());
@@ -153,6 +154,19 @@ TEST_F(SchemaTest, ARowThatIsNoPrefixIsNamed) {
     EXPECT_EQ(exemptions.error().kind, Failure::invalid);
     EXPECT_THAT(exemptions.error().what, HasSubstr("192.0.2.1/24"));
     EXPECT_THAT(exemptions.error().what, HasSubstr(file_.string()));
+}
+
+TEST_F(SchemaTest, SoIsAGrantThatIsNone) {
+    make();
+    run("INSERT INTO grants VALUES ('192.0.2.1', 'dsl', '', '', '', 0, 0, 0, 0, '', 1, 0)");
+    run("INSERT INTO grants VALUES ('192.0.2.300', 'dsl', '', '', '', 0, 0, 0, 0, '', 1, 0)");
+    const auto store = Store::open(file_);
+    ASSERT_TRUE(store);
+    int taken = 0;
+    const auto read = store->each_grant([&taken](const grants::Grant&) { taken++; });
+    ASSERT_FALSE(read);
+    EXPECT_THAT(read.error().what, HasSubstr("192.0.2.300"));
+    EXPECT_EQ(taken, 1);
 }
 
 TEST_F(SchemaTest, ADirectoryOrADeviceIsRefused) {

@@ -42,7 +42,7 @@ void expect_same(const grants::Grant& one, const grants::Grant& other) {
 
 std::vector<std::string> keys(const Store& store) {
     std::vector<std::string> all;
-    const auto grants = store.load().value().grants;
+    const auto grants = grants_in(store);
     for (const grants::Grant& one : grants) {
         all.push_back(one.key.text());
     }
@@ -81,10 +81,9 @@ TEST_F(StoreTest, AFileThatOthersCouldReadIsClosed) {
 TEST_F(StoreTest, EveryFieldSurvives) {
     const grants::Grant four = grant("192.0.2.7/32");
     const grants::Grant six = grant("2001:db8:100::/56", "");
-    ASSERT_TRUE(open().apply(
-        {grants::SaveGrant{four}, grants::SaveGrant{six}, grants::SaveExemption{exemption("192.0.2.0/28")}}));
+    ASSERT_TRUE(open().apply({save(four), save(six), grants::SaveExemption{exemption("192.0.2.0/28")}}));
     const Store store = open();
-    const auto grants = store.load().value().grants;
+    const auto grants = grants_in(store);
     ASSERT_EQ(grants.size(), 2U);
     expect_same(grants[0], four);
     expect_same(grants[1], six);
@@ -97,21 +96,20 @@ TEST_F(StoreTest, EveryFieldSurvives) {
 
 TEST_F(StoreTest, TextOfStrangersIsOnlyText) {
     const std::string nasty = "'); DROP TABLE grants; --\n\"\xff\xfe" + std::string(1, '\0') + "after";
-    ASSERT_TRUE(open().apply({grants::SaveGrant{grant("192.0.2.7/32", nasty)},
-                              grants::SaveExemption{exemption("192.0.2.8/32", nasty)}}));
+    ASSERT_TRUE(open().apply(
+        {save(grant("192.0.2.7/32", nasty)), grants::SaveExemption{exemption("192.0.2.8/32", nasty)}}));
     const Store store = open();
-    EXPECT_EQ(store.load().value().grants.at(0).user, nasty);
+    EXPECT_EQ(grants_in(store).at(0).user, nasty);
     EXPECT_EQ(store.load().value().exemptions.at(0).note, nasty);
 }
 
 TEST_F(StoreTest, TheLastWordOfAKeyCounts) {
     Store store = open();
-    ASSERT_TRUE(store.apply({grants::SaveGrant{grant("192.0.2.1/32", "old")},
-                             grants::SaveGrant{grant("192.0.2.2/32")},
+    ASSERT_TRUE(store.apply({save(grant("192.0.2.1/32", "old")), save(grant("192.0.2.2/32")),
                              grants::ForgetGrant{parse_prefix("192.0.2.2/32").value()},
-                             grants::SaveGrant{grant("192.0.2.1/32", "new")}}));
+                             save(grant("192.0.2.1/32", "new"))}));
     EXPECT_THAT(keys(store), ElementsAre("192.0.2.1/32"));
-    EXPECT_EQ(store.load().value().grants.at(0).user, "new");
+    EXPECT_EQ(grants_in(store).at(0).user, "new");
     ASSERT_TRUE(store.apply({grants::ForgetGrant{parse_prefix("192.0.2.1/32").value()},
                              grants::ForgetGrant{parse_prefix("192.0.2.99/32").value()}}));
     EXPECT_THAT(keys(store), IsEmpty());
@@ -119,8 +117,7 @@ TEST_F(StoreTest, TheLastWordOfAKeyCounts) {
 
 TEST_F(StoreTest, AContractAndAGrantOfOneKeyAreApart) {
     Store store = open();
-    ASSERT_TRUE(store.apply(
-        {grants::SaveGrant{grant("192.0.2.1/32")}, grants::SaveExemption{exemption("192.0.2.1/32")}}));
+    ASSERT_TRUE(store.apply({save(grant("192.0.2.1/32")), grants::SaveExemption{exemption("192.0.2.1/32")}}));
     ASSERT_TRUE(store.apply({grants::ForgetGrant{parse_prefix("192.0.2.1/32").value()}}));
     EXPECT_THAT(prefixes(store), ElementsAre("192.0.2.1/32"));
     ASSERT_TRUE(store.apply({grants::ForgetExemption{parse_prefix("192.0.2.1/32").value()}}));
@@ -190,9 +187,9 @@ TEST_F(StoreTest, AMissingDirectoryIsMadeButNotAWholePath) {
 TEST_F(StoreTest, ItCanBeMoved) {
     Store first = open();
     Store second = std::move(first);
-    ASSERT_TRUE(second.apply({grants::SaveGrant{grant("192.0.2.1/32")}}));
+    ASSERT_TRUE(second.apply({save(grant("192.0.2.1/32"))}));
     second = open();
-    ASSERT_TRUE(second.apply({grants::SaveGrant{grant("192.0.2.2/32")}}));
+    ASSERT_TRUE(second.apply({save(grant("192.0.2.2/32"))}));
     EXPECT_THAT(keys(second), ElementsAre("192.0.2.1/32", "192.0.2.2/32"));
 }
 
