@@ -32,6 +32,12 @@ class Conversation:
         except (ConnectionResetError, BrokenPipeError):
             return False
 
+    def reset(self) -> None:
+        """Ends it by a TCP reset."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        self._lines.close()
+        self._socket.close()
+
 
 class Flows(LabTest):
     """A long mail survives the end of its grant."""
@@ -102,14 +108,8 @@ class Flows(LabTest):
         self.agent.ask("grant", "revoke", A.address4)
         self.assertTrue(conversation.goes_on())
         self.assertIn(A.address4, self.known())
-        self.reset(conversation)
+        conversation.reset()
         await_true(lambda: A.address4 not in self.known(), "the entry goes with its last connection", 30)
-
-    @staticmethod
-    def reset(conversation: Conversation) -> None:
-        conversation._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-        conversation._lines.close()
-        conversation._socket.close()
 
     def known(self) -> list[str]:
         """The IPv4 addresses that the kernel has an entry of."""
