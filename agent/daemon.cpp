@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <fnmatch.h>
 
+#include <boost/asio/post.hpp>
 #include <cerrno>
 #include <chrono>
 #include <utility>
@@ -66,6 +67,7 @@ Result<std::unique_ptr<Daemon>> Daemon::start(boost::asio::io_context& context, 
         }
     }
     daemon->sweep();
+    daemon->load_ahead();
     return daemon;
 }
 
@@ -161,6 +163,17 @@ Result<void> Daemon::watch_links() {
     return {};
 }
 
+void Daemon::load_ahead() {
+    boost::asio::post(context_, [this] {
+        const auto loaded = dataplane_.load_ahead();
+        if (!loaded) {
+            log::error("PROGRAM_REFUSED", loaded.error().what, {{"remedy", loaded.error().remedy}});
+        } else if (*loaded) {
+            load_ahead();
+        }
+    });
+}
+
 std::vector<std::string> Daemon::missing_interfaces() const {
     std::vector<std::string> missing;
     for (const InterfaceConfig& interface : config_.interfaces) {
@@ -193,7 +206,9 @@ void Daemon::attach(const links::Link& link, const InterfaceConfig& interface) {
                                      .hardware = link.hardware,
                                      .mac = link.mac,
                                      .bridge = link.kind == "bridge" || link.port_of == "bridge"};
+    const auto noticed = std::chrono::steady_clock::now();
     const auto attached = dataplane_.attach(facts, interface);
+    const bool is_new = !seen_.contains(link.index);
     Seen& seen = seen_[link.index];
     if (!attached) {
         // Tried again and again: said once.
@@ -204,15 +219,38 @@ void Daemon::attach(const links::Link& link, const InterfaceConfig& interface) {
         seen = {.link = link,
                 .side = interface.side,
                 .fast_path = interface.fast_path,
-                .trouble = attached.error()};
+                .trouble = attached.error(),
+                .unjudged = seen.unjudged};
         return;
     }
-    seen = {.link = link, .side = interface.side, .fast_path = interface.fast_path, .trouble = std::nullopt};
+    Unjudged unjudged = seen.unjudged;
+    if (is_new) {
+        unjudged = unjudged_of(link, *attached, noticed);
+    } else if (seen.trouble) {
+        unjudged = {.packets = links::packets_received(link.index), .time = std::nullopt};
+    }
+    seen = {.link = link,
+            .side = interface.side,
+            .fast_path = interface.fast_path,
+            .trouble = std::nullopt,
+            .unjudged = unjudged};
     log::info("INTERFACE_ATTACHED", attached->why,
               {{"interface", link.name},
                {"index", link.index},
                {"side", to_string(interface.side)},
-               {"mode", attached->mode}});
+               {"mode", attached->mode},
+               {"unjudged_packets", unjudged.packets.value_or(0)}});
+}
+
+Daemon::Unjudged Daemon::unjudged_of(const links::Link& link, const dataplane::Attachment& attachment,
+                                     std::chrono::steady_clock::time_point noticed) {
+    if (attachment.taken_over || !link.up) {
+        return {.packets = 0, .time = std::chrono::microseconds(0)};
+    }
+    const auto passed =
+        std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - noticed);
+    return {.packets = links::packets_received(link.index),
+            .time = link.came ? std::optional(passed) : std::nullopt};
 }
 
 void Daemon::verify_interfaces() {

@@ -68,12 +68,22 @@ public:
     [[nodiscard]] std::string metrics() const override;
 
 private:
+    // What an interface let in before a program stood on it.
+    struct Unjudged {
+        std::optional<std::uint64_t> packets = 0;         // nothing if it can't be told
+        std::optional<std::chrono::microseconds> time{};  // nothing if it was up before anybody looked
+    };
+    [[nodiscard]] static Unjudged unjudged_of(const links::Link& link,
+                                              const dataplane::Attachment& attachment,
+                                              std::chrono::steady_clock::time_point noticed);
+
     // What became of an interface that the configuration names.
     struct Seen {
         links::Link link;
         Side side = Side::subscriber;
         bool fast_path = false;        // wanted
         std::optional<Error> trouble;  // why it could not be attached
+        Unjudged unjudged;
     };
 
     Daemon(boost::asio::io_context& context, const Config& config, dataplane::Dataplane dataplane,
@@ -101,6 +111,8 @@ private:
     void refresh_foreign_dynamic();
     void complain_of_foreign_dynamic(const Error& error);
     Result<void> watch_links();
+    // Loads the programs that interfaces may want later, one at a time, so that logins don't wait for all.
+    void load_ahead();
     Result<void> watch_overruns();
     // Ends the grants that the kernel says were used too often, and waits for the next ones.
     void handle_overruns();

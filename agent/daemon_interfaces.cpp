@@ -71,7 +71,13 @@ std::vector<api::InterfaceStatus> Daemon::interfaces() const {
                         .program = attachment.program,
                         .fast_path = fast_path_of(attachment),
                         .attached = true,
+                        .unjudged_packets = {},
+                        .unjudged_time = {},
                         .counts = counts_of(attachment.index)});
+        if (const auto seen = seen_.find(attachment.index); seen != seen_.end()) {
+            list.back().unjudged_packets = seen->second.unjudged.packets;
+            list.back().unjudged_time = seen->second.unjudged.time;
+        }
     }
     for (const auto& [index, seen] : seen_) {
         if (seen.trouble) {
@@ -84,6 +90,8 @@ std::vector<api::InterfaceStatus> Daemon::interfaces() const {
                             .program = 0,
                             .fast_path = "off",
                             .attached = false,
+                            .unjudged_packets = {},
+                            .unjudged_time = {},
                             .counts = {}});
         }
     }

@@ -31,7 +31,13 @@ void add_listeners(Metrics& metrics, const AgentCounts& counts) {
 void add_interfaces(Metrics& metrics, const AgentCounts& counts) {
     metrics.declare("sekisho_interface_packets_total", counter,
                     "Packets judged since the interface was attached, by reason and verdict");
+    metrics.declare("sekisho_interface_unjudged_packets", gauge,
+                    "Packets that came in, at most, before a program stood on the interface");
     for (const api::InterfaceStatus& interface : counts.interfaces) {
+        if (interface.unjudged_packets) {
+            metrics.set("sekisho_interface_unjudged_packets", {{"interface", interface.name}},
+                        static_cast<double>(*interface.unjudged_packets));
+        }
         if (!interface.counts) {
             continue;
         }

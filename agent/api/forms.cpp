@@ -67,6 +67,10 @@ void tag_invoke(const json::value_from_tag&, json::value& to, const InterfaceSta
           {"program", from.program},
           {"fast_path", from.fast_path},
           {"attached", from.attached},
+          {"unjudged_packets",
+           from.unjudged_packets ? json::value(*from.unjudged_packets) : json::value(nullptr)},
+          {"unjudged_microseconds",
+           from.unjudged_time ? json::value(from.unjudged_time->count()) : json::value(nullptr)},
           {"counts", from.counts ? json::value_from(*from.counts) : json::value(nullptr)}};
 }
 

@@ -77,6 +77,10 @@ struct InterfaceStatus {
     std::uint32_t program = 0;
     std::string fast_path = "off";  // or "on", or "stack": wanted, but packets go by the stack
     bool attached = false;
+    // What came in, at most, before a program of ours stood there: 0 where it was attached before it was up,
+    // or a program was there already. And for how long; nothing where it was up before the agent looked.
+    std::optional<std::uint64_t> unjudged_packets;
+    std::optional<std::chrono::microseconds> unjudged_time;
     // What was judged since the agent attached it; nothing where it isn't counted apart.
     std::optional<std::vector<Count>> counts;
 };

@@ -172,9 +172,16 @@ void print_status(const json::object& answer, std::ostream& out) {
     print_section(logins, out);
 }
 
+// "0", or "12 in 340 us".
+std::string unjudged_of(const json::object& interface) {
+    const std::string time = text_of(interface, "unjudged_microseconds");
+    return text_of(interface, "unjudged_packets") +
+           (time == nothing || time == "0" ? std::string() : " in " + time + " us");
+}
+
 void print_interfaces(const json::object& answer, std::ostream& out) {
-    Table table(
-        {"NAME", "INDEX", "SIDE", "DRIVER", "ATTACHED", "MODE", "FAST PATH", "PROGRAM", "PACKETS", "WHY"});
+    Table table({"NAME", "INDEX", "SIDE", "DRIVER", "ATTACHED", "MODE", "FAST PATH", "PROGRAM", "UNJUDGED",
+                 "PACKETS", "WHY"});
     Table counts({"INTERFACE", "VERDICT", "REASON", "PACKETS", "BYTES"});
     each(answer, "interfaces", [&](const json::object& interface) {
         std::int64_t packets = 0;
@@ -187,7 +194,7 @@ void print_interfaces(const json::object& answer, std::ostream& out) {
         const json::value* const counted = interface.if_contains("counts");
         table.add({text_of(interface, "name"), text_of(interface, "index"), text_of(interface, "side"),
                    text_of(interface, "driver"), text_of(interface, "attached"), text_of(interface, "mode"),
-                   text_of(interface, "fast_path"), text_of(interface, "program"),
+                   text_of(interface, "fast_path"), text_of(interface, "program"), unjudged_of(interface),
                    counted != nullptr && counted->is_array() ? std::to_string(packets) : nothing,
                    text_of(interface, "why")});
     });

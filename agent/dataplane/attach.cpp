@@ -287,6 +287,18 @@ std::expected<Attachment, std::string> try_mode(Kernel& kernel, const Interface&
     return attachment;
 }
 
+// Whether a program of ours judges its packets, perhaps that of an agent before this one.
+bool is_judged(const std::filesystem::path& links, unsigned index) {
+    const bool linked = std::ranges::any_of(link_modes, [&](const char* mode) {
+        const Descriptor link(bpf_obj_get(pin_of(links, index, mode).c_str()));
+        bpf_link_info info{};
+        std::uint32_t length = sizeof(info);
+        // TCX's ifindex stands where XDP's does; 0 if the interface has gone.
+        return link && bpf_obj_get_info_by_fd(link.get(), &info, &length) == 0 && info.xdp.ifindex == index;
+    });
+    return linked || clsact_program_on(index) != 0;
+}
+
 }  // namespace
 
 Result<Attachment> attach_program(Kernel& kernel, const Interface& interface, const InterfaceConfig& config) {
@@ -303,6 +315,7 @@ Result<Attachment> attach_program(Kernel& kernel, const Interface& interface, co
                     "can't attach to " + interface.name + " by XDP: it has no Ethernet header",
                     R"(set attach = "tc" or "auto" for it)");
     }
+    const bool taken_over = is_judged(kernel.links(), interface.index);
     std::string failures;
     for (const std::string& mode : modes_of(attach, bare)) {
         auto attachment = try_mode(kernel, interface, config, mode);
@@ -312,6 +325,7 @@ Result<Attachment> attach_program(Kernel& kernel, const Interface& interface, co
         }
         detach_programs(kernel.links(), interface.index, mode);
         attachment->why = why_this(attach, bare, failures);
+        attachment->taken_over = taken_over;
         return *attachment;
     }
     return fail(Failure::unavailable, "can't attach to " + interface.name + ": " + failures,

@@ -119,6 +119,10 @@ Result<void> Dataplane::set_policy(const Config& config, const std::vector<Prefi
     return {};
 }
 
+Result<bool> Dataplane::load_ahead() {
+    return state_->kernel.programs().load_ahead(state_->config.interfaces);
+}
+
 Result<Attachment> Dataplane::attach(const Interface& interface, const InterfaceConfig& config) {
     sekisho_interface known{};
     std::ranges::copy(interface.mac, std::begin(known.mac));

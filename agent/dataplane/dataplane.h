@@ -87,6 +87,7 @@ struct Attachment {
     std::uint32_t program = 0;  // its id in the kernel
     bool fast_path = false;     // its packets are routed by the program, where that is possible
     bool takes_frames = false;  // packets of the others' fast path leave by it
+    bool taken_over = false;    // a program of ours was there already
 };
 
 // One box's dataplane: there is one at a time for a pin path, held by a lock. Programs, maps and links stay
@@ -134,6 +135,10 @@ public:
     // A descriptor that is readable when the kernel tells of grants that were overrun, and those.
     [[nodiscard]] int events() const;
     [[nodiscard]] std::vector<Overrun> take_overruns();
+
+    // Loads one more program that an interface of the configuration may want when it appears, which is open
+    // until it has it: false if all are there. Takes a tenth of a second.
+    [[nodiscard]] Result<bool> load_ahead();
 
     // Puts a program on an interface, or a newer one in the place of the one that is there, without a gap.
     [[nodiscard]] Result<Attachment> attach(const Interface& interface, const InterfaceConfig& config);

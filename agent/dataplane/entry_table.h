@@ -28,7 +28,8 @@ public:
     EntryTable(std::span<sekisho_bucket> buckets, std::uint64_t seed, std::function<void()> wait_for_readers);
 
     [[nodiscard]] std::optional<sekisho_entry> find(const sekisho_key& key) const;
-    // Begins to fetch what put() of the key will look at: then as many at once wait for memory as are expected.
+    // Begins to fetch what put() of the key will look at: then as many at once wait for memory as are
+    // expected.
     void expect(const sekisho_key& key) const;
     // Calls `take` with each entry, in no order.
     void each(const std::function<void(const sekisho_entry&)>& take) const;

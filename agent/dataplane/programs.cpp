@@ -19,6 +19,14 @@ std::string role_of(const InterfaceConfig& config) {
     return config.side == Side::uplink ? "uplink" : config.validate_source ? "validated" : "subscriber";
 }
 
+std::string xdp_name(const InterfaceConfig& config) {
+    return role_of(config) + (config.fast_path ? "_fast" : "_xdp");
+}
+
+std::string tc_name(const InterfaceConfig& config, bool bare) {
+    return role_of(config) + (bare ? "_tc_bare" : "_tc");
+}
+
 }  // namespace
 
 template <class Skeleton>
@@ -48,12 +56,27 @@ Result<int> Programs::load(const std::string& name, Skeleton* (*open)(), void (*
 }
 
 Result<int> Programs::xdp(const InterfaceConfig& config) {
-    return load(role_of(config) + (config.fast_path ? "_fast" : "_xdp"), &sekisho_xdp__open,
-                &sekisho_xdp__destroy);
+    return load(xdp_name(config), &sekisho_xdp__open, &sekisho_xdp__destroy);
 }
 
 Result<int> Programs::tc(const InterfaceConfig& config, bool bare) {
-    return load(role_of(config) + (bare ? "_tc_bare" : "_tc"), &sekisho_tc__open, &sekisho_tc__destroy);
+    return load(tc_name(config, bare), &sekisho_tc__open, &sekisho_tc__destroy);
+}
+
+Result<bool> Programs::load_ahead(const std::vector<InterfaceConfig>& interfaces) {
+    for (const InterfaceConfig& config : interfaces) {
+        const bool by_tc = config.attach == Attach::automatic || config.attach == Attach::tc;
+        for (const bool bare : {false, true}) {
+            if (!by_tc || loaded_.contains(tc_name(config, bare))) {
+                continue;
+            }
+            if (const auto loaded = tc(config, bare); !loaded) {
+                return std::unexpected(loaded.error());
+            }
+            return true;
+        }
+    }
+    return false;
 }
 
 }  // namespace sekisho::dataplane

@@ -7,6 +7,8 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "agent/base/config.h"
 #include "agent/base/result.h"
@@ -27,6 +29,8 @@ public:
     [[nodiscard]] Result<int> xdp(const InterfaceConfig& config);
     // `bare`: for devices that carry IP without an Ethernet header.
     [[nodiscard]] Result<int> tc(const InterfaceConfig& config, bool bare);
+    // Loads the next one that an interface of these may want when it appears: false if all are there.
+    [[nodiscard]] Result<bool> load_ahead(const std::vector<InterfaceConfig>& interfaces);
 
 private:
     struct Program {

@@ -3,6 +3,7 @@
 #include "agent/links/links.h"
 
 #include <linux/rtnetlink.h>
+#include <net/if.h>
 #include <netlink/cache.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
@@ -41,6 +42,7 @@ Link describe(rtnl_link* link) {
     const char* port_of = rtnl_link_get_slave_type(link);
     result.port_of = port_of != nullptr ? port_of : "";
     result.hardware = static_cast<std::uint16_t>(rtnl_link_get_arptype(link));
+    result.up = (rtnl_link_get_flags(link) & IFF_UP) != 0;
     const nl_addr* address = rtnl_link_get_addr(link);
     if (address != nullptr && nl_addr_get_len(address) == result.mac.size()) {
         std::memcpy(result.mac.data(), nl_addr_get_binary_addr(address), result.mac.size());
@@ -155,7 +157,9 @@ private:
         if (type == RTM_DELLINK) {
             watcher->vanish(static_cast<unsigned>(rtnl_link_get_ifindex(link)));
         } else {
-            watcher->appear(describe(link));
+            Link described = describe(link);
+            described.came = true;
+            watcher->appear(described);
         }
     }
 
@@ -186,6 +190,18 @@ private:
 };
 
 }  // namespace
+
+std::optional<std::uint64_t> packets_received(unsigned index) {
+    const Socket socket(nl_socket_alloc());
+    rtnl_link* link = nullptr;
+    if (!socket || nl_connect(socket.get(), NETLINK_ROUTE) != 0 ||
+        rtnl_link_get_kernel(socket.get(), static_cast<int>(index), nullptr, &link) != 0) {
+        return std::nullopt;
+    }
+    const std::uint64_t packets = rtnl_link_get_stat(link, RTNL_LINK_RX_PACKETS);
+    rtnl_link_put(link);
+    return packets;
+}
 
 Result<std::unique_ptr<Watcher>> Watcher::start(const boost::asio::any_io_executor& executor,
                                                 Appeared appeared, Gone gone) {

@@ -8,7 +8,9 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <tuple>
 
 #include "agent/base/result.h"
 
@@ -22,9 +24,19 @@ struct Link {
     std::string port_of;                // the kind of what it is a port of: "bridge", "bond"; mostly empty
     std::uint16_t hardware = 0;         // ARPHRD_..., see linux/if_arp.h
     std::array<std::uint8_t, 6> mac{};  // zero without an Ethernet address
+    bool up = false;                    // when this was said; what comes and goes makes no other link of it
+    bool came = false;                  // while it was watched; otherwise it was there before
 
-    bool operator==(const Link&) const = default;
+    bool operator==(const Link& other) const {
+        const auto facts = [](const Link& link) {
+            return std::tie(link.index, link.name, link.kind, link.port_of, link.hardware, link.mac);
+        };
+        return facts(*this) == facts(other);
+    }
 };
+
+// How many packets an interface has received since it was made, as it counts itself; nothing if it is gone.
+[[nodiscard]] std::optional<std::uint64_t> packets_received(unsigned index);
 
 // Watches all interfaces of the network namespace. Callbacks run on the executor's thread, in the order of
 // the kernel's messages; after a lost message everything is read anew, so that the picture is right again.

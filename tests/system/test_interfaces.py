@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Interfaces that come late, go, and come back."""
 
+import subprocess
+from pathlib import Path
+
 from lab.hosts import await_true
 from lab.network import compile_pass, connect_subscriber
 from lab.topology import INTERNET4, INTERNET6, SUBSCRIBERS
@@ -109,6 +112,60 @@ class Interfaces(LabTest):
         self.edge.run("ip", "link", "del", "late-0")
         await_true(lambda: not self.attached("late-0"), "late-0 is forgotten")
         self.assert_port_25("a", INTERNET4, "refused")
+
+    def interface(self, name: str) -> dict:
+        return next(item for item in self.agent.ask("interface", "list")["interfaces"] if item["name"] == name)
+
+    def unjudged(self, name: str) -> tuple[int, int]:
+        return self.interface(name)["unjudged_packets"], self.interface(name)["unjudged_microseconds"]
+
+    def test_what_came_in_before(self) -> None:
+        """Nothing on a line that is attached before it is up, and over a restart; what can't be helped is counted."""
+        self.assertEqual(self.unjudged(A.interface), (0, 0))
+        self.edge.run("ip", "link", "del", A.interface)
+        await_true(lambda: not self.attached(A.interface), "the agent notices that sub-a is gone")
+        self.bring_back()
+        await_true(lambda: self.attached(A.interface), "sub-a is attached again")
+        self.assertEqual(self.unjudged(A.interface), (0, 0))
+        self.agent.kill()
+        self.edge.run("ip", "link", "del", A.interface)
+        self.bring_back()
+        for _ in range(3):
+            self.assert_port_25("a", INTERNET4, "open")
+        self.agent.start()
+        self.assertEqual(self.unjudged("sub-b"), (0, 0))
+        packets, time = self.unjudged(A.interface)
+        self.assertGreaterEqual(packets, 3)
+        self.assertIsNone(time, "it was up before")
+        shown = self.edge.run("sekisho", "interface", "list").stdout
+        self.assertRegex(shown, rf"{A.interface} .* {packets} ")
+        metrics = self.edge.run("curl", "-s", "--unix-socket", "/run/sekisho/agent.sock", "http://x/metrics").stdout
+        self.assertIn(f'sekisho_interface_unjudged_packets{{interface="{A.interface}"}} {packets}\n', metrics)
+        self.assert_port_25("a", INTERNET4, "refused")
+
+    def test_moves_to_another_namespace(self) -> None:
+        """XDP's link goes with the device; there it judges nobody, and it is put on again when the device is back."""
+        with self.edge.network():  # from outside, where processes of all hosts have numbers
+            subprocess.run(["ip", "link", "set", A.interface, "netns", str(self.isp.lab["mail"].pid)], check=True)
+        await_true(lambda: not self.attached(A.interface), "the agent notices that sub-a is gone")
+        there = self.isp.lab["mail"].run("ip", "-details", "link", "show", "dev", A.interface).stdout
+        self.assertNotIn("prog/xdp", there)
+        self.assert_port_25("b", INTERNET4, "refused")
+        self.isp.lab["mail"].run("ip", "link", "del", A.interface)
+        self.bring_back()
+        await_true(lambda: self.attached(A.interface), "sub-a is attached again")
+        self.assert_port_25("a", INTERNET4, "refused")
+
+    def test_programs_are_there_before_their_interfaces(self) -> None:
+        """Those for XDP, TC and lines without Ethernet, so that an interface isn't open while the kernel verifies them."""
+        self.isp.restart_agent(("[[pool]]", '[[interface]]\nname = "late-*"\nside = "subscriber"\n[[pool]]'))
+
+        def programs() -> int:
+            files = Path(f"/proc/{self.agent.process.pid}/fdinfo")
+            lines = [line for file in files.iterdir() for line in file.read_text().splitlines()]
+            return len({line for line in lines if line.startswith("prog_id:")})
+
+        await_true(lambda: programs() >= 4, "subscriber_xdp, subscriber_tc, subscriber_tc_bare, and the agent's own")
 
     def attached_late(self, *prepare: tuple[str, ...]) -> dict:
         """What `interface list` says of late-0, which was prepared under another name by these commands."""

@@ -59,8 +59,8 @@ public:
         return {{"btf", false, "missing", "a newer kernel"}};
     }
     [[nodiscard]] std::vector<InterfaceStatus> interfaces() const override {
-        return {{"sub-1", 3, "subscriber", "veth", "xdp", "the driver has it", 17, "on", true,
-                 std::vector<Count>{{"not_granted", "reset", 5, 370}}}};
+        return {{"sub-1", 3, "subscriber", "veth", "xdp", "the driver has it", 17, "on", true, 12,
+                 std::chrono::microseconds(340), std::vector<Count>{{"not_granted", "reset", 5, 370}}}};
     }
     [[nodiscard]] std::vector<GrantStatus> grants() const override {
         return {grant_for(parse_prefix("192.0.2.1/32").value())};

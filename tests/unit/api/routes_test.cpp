@@ -34,6 +34,7 @@ TEST_F(Routes, Reports) {
     EXPECT_EQ(parsed(ask("GET", "/v1/interfaces")),
               json::parse(R"({"interfaces":[{"name":"sub-1","index":3,"side":"subscriber",
         "driver":"veth","mode":"xdp","why":"the driver has it","program":17,"fast_path":"on","attached":true,
+        "unjudged_packets":12,"unjudged_microseconds":340,
         "counts":[{"reason":"not_granted","verdict":"reset","packets":5,"bytes":370}]}]})"));
     const Response metrics = ask("GET", "/metrics");
     EXPECT_EQ(metrics.body, "sekisho_grants 3\n");
