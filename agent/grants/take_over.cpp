@@ -122,7 +122,7 @@ void Grants::resume(const Grant& grant, const KernelEntry* entry, const Now& now
     if (end) {  // the longest may have been lowered
         end = std::min<BootTime>(*end, now.boottime + rules_.get().longest);
     }
-    if (!end || *end <= now.boottime) {
+    if (!placement || !end || *end <= now.boottime) {
         on_disk.emplace_back(ForgetGrant{grant.key});
         return;
     }
