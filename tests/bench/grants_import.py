@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A million grants: `sekisho grant import`, a start that finds them in the store and nothing in the kernel, and what the
-kernel keeps for each. A start without grants is measured beside it."""
+kernel keeps for each. From store to kernel is what such a start takes longer than one without grants."""
 
 import json
 import shutil
@@ -81,7 +81,8 @@ def main() -> int:
         lab.remove()
         subprocess.run(["rm", "-rf", str(disk)], check=True)
     row("grants-import-1m", statistics.median(imported), "s", 5)
-    row("grants-start-1m", statistics.median(started), "s", 2, without_grants=round(statistics.median(empty), 2))
+    whole, without = statistics.median(started), statistics.median(empty)
+    row("grants-start-1m", whole - without, "s", 2, whole_start=round(whole, 2), without_grants=round(without, 2))
     row("grants-memory-per-entry", entries["bytes_memlock"] / GRANTS + BITS_OF_A_KEY, "bytes", 128)
     return 0
 
