@@ -225,9 +225,9 @@ void Daemon::attach(const links::Link& link, const InterfaceConfig& interface) {
     }
     Unjudged unjudged = seen.unjudged;
     if (is_new) {
-        unjudged = unjudged_of(link, *attached, noticed);
+        unjudged = unjudged_of(link, *attached, link.came ? std::optional(noticed) : std::nullopt);
     } else if (seen.trouble) {
-        unjudged = {.packets = links::packets_received(link.index), .time = std::nullopt};
+        unjudged = unjudged_of(link, *attached, std::nullopt);
     }
     seen = {.link = link,
             .side = interface.side,
@@ -242,15 +242,22 @@ void Daemon::attach(const links::Link& link, const InterfaceConfig& interface) {
                {"unjudged_packets", unjudged.packets.value_or(0)}});
 }
 
+// Asked when the program stands there: an interface that is still down has let nobody in.
 Daemon::Unjudged Daemon::unjudged_of(const links::Link& link, const dataplane::Attachment& attachment,
-                                     std::chrono::steady_clock::time_point noticed) {
-    if (attachment.taken_over || !link.up) {
+                                     std::optional<std::chrono::steady_clock::time_point> noticed) {
+    const auto traffic = links::traffic_of(link.index);
+    if (attachment.taken_over || (traffic && !traffic->up)) {
         return {.packets = 0, .time = std::chrono::microseconds(0)};
     }
-    const auto passed =
-        std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - noticed);
-    return {.packets = links::packets_received(link.index),
-            .time = link.came ? std::optional(passed) : std::nullopt};
+    Unjudged unjudged{.packets = std::nullopt, .time = std::nullopt};
+    if (traffic) {
+        unjudged.packets = traffic->received;
+    }
+    if (noticed) {
+        unjudged.time = std::chrono::duration_cast<std::chrono::microseconds>(
+            std::chrono::steady_clock::now() - *noticed);
+    }
+    return unjudged;
 }
 
 void Daemon::verify_interfaces() {

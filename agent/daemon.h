@@ -75,7 +75,7 @@ private:
     };
     [[nodiscard]] static Unjudged unjudged_of(const links::Link& link,
                                               const dataplane::Attachment& attachment,
-                                              std::chrono::steady_clock::time_point noticed);
+                                              std::optional<std::chrono::steady_clock::time_point> noticed);
 
     // What became of an interface that the configuration names.
     struct Seen {

@@ -42,7 +42,6 @@ Link describe(rtnl_link* link) {
     const char* port_of = rtnl_link_get_slave_type(link);
     result.port_of = port_of != nullptr ? port_of : "";
     result.hardware = static_cast<std::uint16_t>(rtnl_link_get_arptype(link));
-    result.up = (rtnl_link_get_flags(link) & IFF_UP) != 0;
     const nl_addr* address = rtnl_link_get_addr(link);
     if (address != nullptr && nl_addr_get_len(address) == result.mac.size()) {
         std::memcpy(result.mac.data(), nl_addr_get_binary_addr(address), result.mac.size());
@@ -191,16 +190,17 @@ private:
 
 }  // namespace
 
-std::optional<std::uint64_t> packets_received(unsigned index) {
+std::optional<Traffic> traffic_of(unsigned index) {
     const Socket socket(nl_socket_alloc());
     rtnl_link* link = nullptr;
     if (!socket || nl_connect(socket.get(), NETLINK_ROUTE) != 0 ||
         rtnl_link_get_kernel(socket.get(), static_cast<int>(index), nullptr, &link) != 0) {
         return std::nullopt;
     }
-    const std::uint64_t packets = rtnl_link_get_stat(link, RTNL_LINK_RX_PACKETS);
+    const Traffic traffic{.up = (rtnl_link_get_flags(link) & IFF_UP) != 0,
+                          .received = rtnl_link_get_stat(link, RTNL_LINK_RX_PACKETS)};
     rtnl_link_put(link);
-    return packets;
+    return traffic;
 }
 
 Result<std::unique_ptr<Watcher>> Watcher::start(const boost::asio::any_io_executor& executor,

@@ -24,8 +24,7 @@ struct Link {
     std::string port_of;                // the kind of what it is a port of: "bridge", "bond"; mostly empty
     std::uint16_t hardware = 0;         // ARPHRD_..., see linux/if_arp.h
     std::array<std::uint8_t, 6> mac{};  // zero without an Ethernet address
-    bool up = false;                    // when this was said; what comes and goes makes no other link of it
-    bool came = false;                  // while it was watched; otherwise it was there before
+    bool came = false;  // while it was watched, otherwise it was there before; makes no other link of it
 
     bool operator==(const Link& other) const {
         const auto facts = [](const Link& link) {
@@ -35,8 +34,13 @@ struct Link {
     }
 };
 
-// How many packets an interface has received since it was made, as it counts itself; nothing if it is gone.
-[[nodiscard]] std::optional<std::uint64_t> packets_received(unsigned index);
+// What an interface says of itself at the moment.
+struct Traffic {
+    bool up = false;
+    std::uint64_t received = 0;  // packets, since it was made
+};
+// Nothing if it is gone.
+[[nodiscard]] std::optional<Traffic> traffic_of(unsigned index);
 
 // Watches all interfaces of the network namespace. Callbacks run on the executor's thread, in the order of
 // the kernel's messages; after a lost message everything is read anew, so that the picture is right again.

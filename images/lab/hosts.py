@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Iterator
 
 ROOT = Path(__file__).resolve().parents[2]  # of the repository
 STATE = Path("/run/sekisho-lab")
@@ -157,6 +158,16 @@ class Process:
         if self._entry.poll() is None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, number)
+
+    @contextlib.contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """Stops it meanwhile. nsenter stops with its child, and lets it go on when it goes on itself."""
+        self.signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self._entry.pid, signal.SIGCONT)
+            self.signal(signal.SIGCONT)
 
     def wait(self, timeout: float = 10) -> int:
         """The exit code; nsenter gives a signal's death on as its own, so it is negative then."""
