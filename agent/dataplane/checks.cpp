@@ -107,10 +107,10 @@ std::vector<Check> check_interface(const Attachment& attachment) {
                       .ok = true,
                       .detail = attachment.mode + ": " + attachment.why,
                       .remedy = ""});
-    if (attachment.mode != "xdp") {
+    if (!attachment.mode.starts_with("xdp")) {
         return checks;
     }
-    // A tag that the device strips is invisible to native XDP: the packet would be judged as untagged, and a
+    // A tag that the device strips is invisible to XDP: the packet would be judged as untagged, and a
     // reset would leave untagged.
     const int flags = device_flags(attachment.interface);
     const bool stripped = flags > 0 && (flags & ETH_FLAG_RXVLAN) != 0;

@@ -129,7 +129,10 @@ Result<Attachment> Dataplane::attach(const Interface& interface, const Interface
     known.any_mac = interface.bridge ? 1 : 0;
     known.side = config.side == Side::subscriber ? 0 : 1;
     known.tunnels = config.tunnels == Tunnels::inspect ? 1 : 0;
-    if (bpf_map_update_elem(state_->kernel.interfaces(), &interface.index, &known, BPF_ANY) != 0) {
+    // Where there is no room any more its packets are judged all the same, and none is answered.
+    const bool written =
+        bpf_map_update_elem(state_->kernel.interfaces(), &interface.index, &known, BPF_ANY) == 0;
+    if (!written && errno != E2BIG) {
         return fail(Failure::unavailable,
                     "can't write down the interface " + interface.name + ": " + error_text(errno));
     }
@@ -140,6 +143,9 @@ Result<Attachment> Dataplane::attach(const Interface& interface, const Interface
         return std::unexpected(introduced.error());
     }
     auto attachment = attach_program(state_->kernel, interface, config);
+    if (attachment && !written) {
+        attachment->why += "; no answers, no tunnels inspected: there are too many interfaces";
+    }
     if (attachment) {
         attachment->fast_path = attachment->fast_path && state_->slots.slot_of(interface.index) != 0;
         state_->attachments[interface.index] = *attachment;

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Interfaces that come late, go, and come back."""
 
+import json
 import subprocess
+import sys
 from pathlib import Path
 
 from lab.hosts import await_true
@@ -10,6 +12,11 @@ from lab.topology import INTERNET4, INTERNET6, SUBSCRIBERS
 from lab_test import LabTest
 
 A = SUBSCRIBERS["a"]
+
+
+def octets_of(number: int) -> list[str]:
+    """Of a number of 32 bits, as the machine has them."""
+    return [str(octet) for octet in number.to_bytes(4, sys.byteorder)]
 
 
 class Interfaces(LabTest):
@@ -46,8 +53,14 @@ class Interfaces(LabTest):
 
     def bring_back(self) -> None:
         """A's line anew, as after a card was pulled and put in again."""
+        self.wire()
+        self.number()
+
+    def wire(self) -> None:
+        self.isp.lab.wire("edge", A.interface, "a", "eth0")
+
+    def number(self) -> None:
         lab = self.isp.lab
-        lab.wire("edge", A.interface, "a", "eth0")
         lab["a"].run("ip", "addr", "flush", "dev", "lo", "scope", "global")
         connect_subscriber(lab, A, compile_pass(lab.state / "pass.o"))
 
@@ -55,6 +68,7 @@ class Interfaces(LabTest):
         for turn in range(3):
             self.edge.run("ip", "link", "del", A.interface)
             await_true(lambda: not self.attached(A.interface), "the agent notices that sub-a is gone")
+            self.assertEqual(len(self.edge.run("ls", f"{self.pins()}/links").stdout.split()), len(SUBSCRIBERS) - 1)
             self.assertTrue(self.attached("sub-b"))
             self.assert_port_25("b", INTERNET4, "refused")
             self.bring_back()
@@ -119,14 +133,21 @@ class Interfaces(LabTest):
     def unjudged(self, name: str) -> tuple[int, int]:
         return self.interface(name)["unjudged_packets"], self.interface(name)["unjudged_microseconds"]
 
-    def test_what_came_in_before(self) -> None:
-        """Nothing on a line that is attached before it is up, and over a restart; what can't be helped is counted."""
+    def test_nothing_comes_in_before(self) -> None:
+        """On a line that is attached before it is up, and over a restart."""
         self.assertEqual(self.unjudged(A.interface), (0, 0))
         self.edge.run("ip", "link", "del", A.interface)
         await_true(lambda: not self.attached(A.interface), "the agent notices that sub-a is gone")
-        self.bring_back()
+        self.wire()
         await_true(lambda: self.attached(A.interface), "sub-a is attached again")
+        self.number()
+        self.assert_port_25("a", INTERNET4, "refused")
         self.assertEqual(self.unjudged(A.interface), (0, 0))
+        self.agent.kill()
+        self.agent.start()
+        self.assertEqual(self.unjudged(A.interface), (0, 0))
+
+    def test_what_came_in_before_the_agent(self) -> None:
         self.agent.kill()
         self.edge.run("ip", "link", "del", A.interface)
         self.bring_back()
@@ -143,8 +164,80 @@ class Interfaces(LabTest):
         self.assertIn(f'sekisho_interface_unjudged_packets{{interface="{A.interface}"}} {packets}\n', metrics)
         self.assert_port_25("a", INTERNET4, "refused")
 
+    def test_what_came_in_before_the_program(self) -> None:
+        """The agent stands still while the line comes up; the kernel's message says that it was down."""
+        self.edge.run("ip", "link", "del", A.interface)
+        await_true(lambda: not self.attached(A.interface), "the agent notices that sub-a is gone")
+        with self.agent.process.standing_still():
+            self.bring_back()
+            for _ in range(3):
+                self.assert_port_25("a", INTERNET4, "open")
+        await_true(lambda: self.attached(A.interface), "sub-a is attached again")
+        packets, time = self.unjudged(A.interface)
+        self.assertGreaterEqual(packets, 3)
+        self.assertGreater(time, 0)
+        self.assertIn(f"{packets} in {time} us", self.edge.run("sekisho", "interface", "list").stdout)
+        self.assert_port_25("a", INTERNET4, "refused")
+
+    def test_too_many(self) -> None:
+        """Interfaces for which there is no room any more are judged, too."""
+        room = 4096
+        table = f"{self.pins()}/sekisho_interfaces"
+        said = self.edge.run("bpftool", "--json", "map", "show", "pinned", table, check=False).stdout
+        value = " ".join(["0"] * json.loads(said)["bytes_value"])
+        self.edge.run("ip", "link", "del", A.interface)
+        await_true(lambda: not self.attached(A.interface), "the agent notices that sub-a is gone")
+        self.edge.write("/run/updates", "".join(
+            f"map update pinned {table} key {' '.join(octets_of(100_000 + number))} value {value}\n" for number in range(room)))
+        self.edge.run("bpftool", "batch", "file", "/run/updates", check=False)  # ends where it is full
+        self.bring_back()
+        await_true(lambda: self.attached(A.interface), "sub-a is attached again")
+        self.assertIn("too many interfaces", self.interface(A.interface)["why"])
+        self.assert_port_25("a", INTERNET4, "timeout")
+
+    def pins(self) -> str:
+        return self.edge.run("sh", "-c", "ls -d /sys/fs/bpf/sekisho/v*").stdout.strip()
+
+    def test_links_are_taken_off_by_others(self) -> None:
+        for name in (A.interface, "sub-b"):
+            with self.subTest(interface=name):
+                index = self.interface(name)["index"]
+                pin = self.edge.run("sh", "-c", f"ls {self.pins()}/links/{index}-*").stdout.strip()
+                self.edge.run("bpftool", "link", "detach", "pinned", pin)
+                await_true(lambda: f"interface={name}" in "".join(
+                    line for line in self.log().splitlines() if "INTERFACE_LOST" in line), "the agent notices", 15)
+                await_true(lambda: self.attached(name), "it is attached again")
+        self.assert_port_25("a", INTERNET4, "refused")
+        self.assert_port_25("b", INTERNET4, "refused")
+
+    def test_pins_go_while_nobody_looks(self) -> None:
+        """Links end with them; a clsact filter goes on, with maps of its own, and is replaced."""
+        self.isp.restart_agent(('attach = "tc"', 'attach = "clsact"'))
+        self.agent.kill()
+        self.edge.run("rm", "-rf", "/sys/fs/bpf/sekisho", check=False)
+        self.assert_port_25("b", INTERNET4, "refused")
+        self.agent.start()
+        self.assertTrue(self.attached(A.interface) and self.attached("sub-b"))
+        self.assert_port_25("a", INTERNET4, "refused")
+        self.assert_port_25("b", INTERNET4, "refused")
+        self.agent.ask("grant", "add", SUBSCRIBERS["b"].address4)
+        self.assert_port_25("b", INTERNET4, "open")
+        self.agent.revoke_all()
+
+    def test_tags_that_the_device_takes_off(self) -> None:
+        self.edge.run("ethtool", "-K", A.interface, "rxvlan", "on")
+        self.addCleanup(self.edge.run, "ethtool", "-K", A.interface, "rxvlan", "off")
+        for attach in ("xdp", "xdp-generic"):
+            with self.subTest(attach=attach):
+                self.isp.restart_agent(('name = "sub-*"\nside = "subscriber"\nattach = "xdp"',
+                                        f'name = "sub-*"\nside = "subscriber"\nattach = "{attach}"'))
+                doctor = self.agent.command("doctor")
+                self.assertEqual(doctor.returncode, 1)
+                self.assertRegex(doctor.stdout, rf"BAD +vlan-offload-{A.interface} ")
+                self.assertIn(f"ethtool -K {A.interface} rxvlan off", doctor.stdout)
+
     def test_moves_to_another_namespace(self) -> None:
-        """XDP's link goes with the device; there it judges nobody, and it is put on again when the device is back."""
+        """XDP's link goes with the device; there it judges nobody."""
         with self.edge.network():  # from outside, where processes of all hosts have numbers
             subprocess.run(["ip", "link", "set", A.interface, "netns", str(self.isp.lab["mail"].pid)], check=True)
         await_true(lambda: not self.attached(A.interface), "the agent notices that sub-a is gone")

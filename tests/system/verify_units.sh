@@ -38,6 +38,10 @@ for outer in "$here"/*.service; do
     [ -z "$(value "$outer" RuntimeDirectory)" ] || [ "$(value "$outer" RuntimeDirectoryPreserve)" = yes ] ||
         { echo "${outer##*/} takes its directory away from the others' sockets"; exit 1; }
 done
+# Without the agent nothing is judged, so systemd never gives up on it.
+agent=$here/sekisho-agent.service
+[ "$(value "$agent" Restart)" = always ] && [ "$(value "$agent" RestartSec)" = 1 ] &&
+    [ "$(value "$agent" StartLimitIntervalSec)" = 0 ] || { echo "the agent isn't started again for good"; exit 1; }
 for unit in "$here"/*.service; do
     systemd-analyze security --offline=true --threshold=25 "$unit" >"$here/report" || { cat "$here/report"; exit 1; }
     tail -1 "$here/report"
