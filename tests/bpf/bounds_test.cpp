@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <random>
+#include <vector>
 
 #include "tests/bpf/cases.h"
 
@@ -123,9 +124,39 @@ TEST(BoundsOfOffload, TotalLengthZeroIsJudgedByThePacket) {
 TEST_P(Bounds, WithoutATableAllPass) {
     auto& programs = Programs::get();
     programs.remove_table();
-    const auto frame = Eth().IPv4(reset4, mx4).Tcp(1024, 25).Syn().bytes();
+    // Also of those that the program would judge at sight, and whatever its role.
+    std::vector<Role> roles{Role::subscriber, Role::validated, Role::uplink};
+    if (GetParam() == Kind::xdp) {
+        roles.insert(roles.end(), {Role::fast, Role::validated_fast, Role::uplink_fast});
+    }
+    for (const Role role : roles) {
+        for (const auto* source : {reset4, drop4, wide4, hashed4, "8.8.8.8"}) {
+            const auto frame = Eth().IPv4(source, mx4).Tcp(1024, 25).Syn().bytes();
+            programs.clear_counts();
+            EXPECT_EQ(programs.run(GetParam(), frame, {}, role).fate, Fate::passed);
+            EXPECT_EQ(programs.counts(), once(SEKISHO_REASON_NO_TABLE, SEKISHO_PASS, frame.size()))
+                << source << ", role " << static_cast<int>(role);
+        }
+        const auto frame = Eth().IPv6(reset6, mx6).Tcp(1024, 25).Syn().bytes();
+        programs.clear_counts();
+        EXPECT_EQ(programs.run(GetParam(), frame, {}, role).fate, Fate::passed);
+        EXPECT_EQ(programs.counts(), once(SEKISHO_REASON_NO_TABLE, SEKISHO_PASS, frame.size()));
+    }
+}
+
+// Places in the bitmap that there aren't: the entries are asked, so who has a grant keeps it.
+TEST_P(Bounds, ATableThatContradictsItself) {
+    auto& programs = Programs::get();
+    for (auto& segment : programs.table().segments) {
+        segment.bit_base = 0xfffffff0;
+    }
+    for (auto& first : programs.table().source4.first) {
+        first = SEKISHO_SEARCH;
+    }
+    const auto frame = Eth().IPv4(drop4, mx4).Tcp(1024, 25).Syn().bytes();
+    EXPECT_EQ(programs.run(GetParam(), frame).fate, Fate::dropped);
+    programs.put_entry(key_of(drop4, 32), SEKISHO_ENTRY_GRANT, boottime() + 60'000'000'000);
     EXPECT_EQ(programs.run(GetParam(), frame).fate, Fate::passed);
-    EXPECT_EQ(programs.counts(), once(SEKISHO_REASON_NO_TABLE, SEKISHO_PASS, frame.size()));
 }
 
 TEST_P(Bounds, EightPortsAreEnforced) {

@@ -215,6 +215,7 @@ void Programs::put_foreign(const std::vector<std::string>& prefixes) const {
 }
 
 void Programs::remove_table() const {
+    std::memset(xdp_->bss->sekisho_state.tables, 0, sizeof(xdp_->bss->sekisho_state.tables));
     xdp_->bss->sekisho_state.active = 0;
 }
 

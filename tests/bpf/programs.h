@@ -68,6 +68,7 @@ public:
     // The running table, to be changed in place: no program runs meanwhile.
     [[nodiscard]] sekisho_table& table();
     [[nodiscard]] sekisho_state& state();
+    // As before the first one.
     void remove_table() const;
 
     // Without a budget.

@@ -83,7 +83,11 @@ protected:
     void SetUp() override { fresh_table(); }
 
     void expect_silence(const Packet& packet) const {
-        EXPECT_EQ(Programs::get().run(GetParam(), packet.bytes()).fate, Fate::dropped);
+        auto& programs = Programs::get();
+        programs.clear_counts();
+        const Bytes frame = packet.bytes();
+        EXPECT_EQ(programs.run(GetParam(), frame).fate, Fate::dropped);
+        EXPECT_EQ(programs.counts(), once(SEKISHO_REASON_NOT_GRANTED, SEKISHO_DROP, frame.size()));
     }
 };
 

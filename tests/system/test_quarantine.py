@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Subscribers that an operator sees blocked, and shuts off."""
 
+import time
+
 from lab.clients import connect
 from lab.topology import INTERNET4, INTERNET6, MAIL4, SUBSCRIBERS
 from lab_test import LabTest
@@ -86,6 +88,21 @@ class Infected(LabTest):  # labels: sanitize
 
     def top(self, *words: str) -> list[dict]:
         return self.agent.ask("blocked", "top", *words)["blocked"]
+
+    def test_rate_and_destinations(self) -> None:
+        """Two seconds of a bot that goes through a network: how fast, and to how many."""
+        key = f"{SUBSCRIBERS['c'].address4}/32"
+        begin = time.monotonic()
+        for number in range(40):
+            attempt = connect(self.isp.lab["c"], f"203.0.113.{100 + number % 20}")
+            self.assertEqual(attempt.outcome, "refused", attempt)
+            time.sleep(0.05)
+        took = time.monotonic() - begin
+        c = next(item for item in self.top() if item["key"] == key)
+        self.assertEqual(c["packets"], 40)
+        self.assertTrue(15 <= c["destinations"] <= 25, c)
+        # The kernel's clock for this has steps of a second.
+        self.assertTrue(40 / (took + 1) <= c["per_second"] <= 40 / max(took - 1, 1), (c, took))
 
     def test_the_busiest_comes_first(self) -> None:
         self.knock("a", 30)

@@ -158,6 +158,9 @@ TEST(Config, NothingGivenMeansTheDefaults) {
     EXPECT_EQ(config->dataplane.ports, std::vector<std::uint16_t>{25});
     EXPECT_EQ(config->grants.lifetime, 10min);
     EXPECT_EQ(config->grants.longest, 24h);
+    EXPECT_EQ(config->dataplane.answers_per_second, 10'000U);
+    EXPECT_EQ(config->dataplane.flows_per_subscriber, 100U);
+    EXPECT_EQ(config->dataplane.flow_idle, 15min);
     EXPECT_TRUE(config->pools.empty());
 }
 

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// Each setting reaches its place in the kernel's table, and what is more than it can hold is refused.
+#include "agent/dataplane/table.h"
+
+#include <arpa/inet.h>
+#include <gmock/gmock.h>
+
+#include <cstring>
+#include <string>
+
+namespace sekisho::dataplane {
+namespace {
+
+using testing::HasSubstr;
+
+Prefix prefix(const std::string& text) {
+    return parse_prefix(text).value();
+}
+
+Config one_pool() {
+    Config config;
+    config.pools = {{.name = "dsl", .prefixes = {prefix("192.0.2.0/24"), prefix("2001:db8:100::/40")}}};
+    return config;
+}
+
+TEST(TableBuild, TakesEverySetting) {
+    Config config = one_pool();
+    config.dataplane.ports = {25, 2525};
+    config.dataplane.answers_per_second = 1234;
+    config.dataplane.flows_per_subscriber = 17;
+    config.dataplane.flow_idle = std::chrono::seconds(333);
+    config.dataplane.icmp_source_ipv4 = parse_address("203.0.113.7").value();
+    config.dataplane.icmp_source_ipv6 = parse_address("2001:db8::7").value();
+    config.dataplane.inbound_replies = Replies::off;
+    config.grants.window = std::chrono::seconds(45);
+    config.grants.window_connections = 9;
+    const auto table = Table::build(config, {});
+    ASSERT_TRUE(table) << table.error().what;
+    const sekisho_table& data = table->data();
+    EXPECT_EQ(data.ports[0], htons(25));
+    EXPECT_EQ(data.ports[1], htons(2525));
+    EXPECT_EQ(data.ports[2], 0);
+    EXPECT_EQ(data.answers_per_second, 1234U);
+    EXPECT_EQ(data.flow_limit, 17U);
+    EXPECT_EQ(data.flow_idle_s, 333U);
+    EXPECT_EQ(data.window_s, 45U);
+    EXPECT_EQ(data.window_limit, 9U);
+    EXPECT_EQ(data.inbound_replies, static_cast<std::uint32_t>(Replies::off));
+    EXPECT_EQ(std::memcmp(&data.icmp_source4, config.dataplane.icmp_source_ipv4->bytes.data(), 4), 0);
+    EXPECT_EQ(std::memcmp(data.icmp_source6, config.dataplane.icmp_source_ipv6->bytes.data(), 16), 0);
+}
+
+TEST(TableBuild, NoLimitOfAWindowMeansNoWindow) {
+    Config config = one_pool();
+    config.grants.window_connections = 0;
+    EXPECT_EQ(Table::build(config, {})->data().window_s, 0U);
+}
+
+TEST(TableBuild, AnActionIsThePools) {
+    for (const auto& [action, verdict] :
+         {std::pair{Action::monitor, SEKISHO_MONITOR}, std::pair{Action::drop, SEKISHO_DROP},
+          std::pair{Action::reset, SEKISHO_RESET}, std::pair{Action::prohibit, SEKISHO_PROHIBIT}}) {
+        Config config = one_pool();
+        config.pools[0].action = action;
+        const auto table = Table::build(config, {});
+        ASSERT_TRUE(table);
+        EXPECT_EQ(table->source(parse_address("192.0.2.1").value()).action, verdict);
+        EXPECT_EQ(table->source(parse_address("2001:db8:100::1").value()).action, verdict);
+    }
+}
+
+TEST(TableBuild, MoreThanItCanHoldIsRefused) {
+    std::vector<Prefix> wide;
+    for (int i = 0; i < SEKISHO_SEGMENTS; i++) {
+        wide.push_back(prefix("10." + std::to_string(i / 128) + "." + std::to_string(i % 128 * 2) + ".0/24"));
+    }
+    Config config = one_pool();
+    config.pools[0].prefixes = {prefix("10.0.0.0/8")};
+    const auto table = Table::build(config, wide);
+    ASSERT_FALSE(table);
+    EXPECT_EQ(table.error().kind, Failure::invalid);
+    EXPECT_THAT(table.error().remedy, HasSubstr("join"));
+}
+
+}  // namespace
+}  // namespace sekisho::dataplane
