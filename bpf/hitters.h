@@ -123,8 +123,20 @@ static __always_inline void note_blocked(__u32 interface, const struct packet *l
         note(&counts->sampling, line, segment);
 }
 
-/* Whether the sender may get one more answer in this tick: one machine must not use up the others'. */
-static __always_inline bool answer_fair(const struct packet *packet, __u32 limit)
+/* The key of the subscriber who sends this: a host may have a whole prefix of addresses to ask from. */
+static __always_inline struct address sender_of(const struct sekisho_table *table,
+                                                const struct packet *packet)
+{
+    const struct sekisho_segment *segment;
+    __u32 from, to;
+
+    find_segments(table, packet, &from, &to);
+    segment = &table->segments[from & (SEKISHO_SEGMENTS - 1)];
+    return segment->flags & SEKISHO_SEGMENT_POOL ? key_of(packet, segment) : hitter_of(packet);
+}
+
+/* Whether a subscriber may get one more answer in this tick: one machine must not use up the others'. */
+static __always_inline bool answer_fair(struct address key, __u32 limit)
 {
     __u32 zero = 0, now = bpf_ktime_get_coarse_ns() >> HITTER_TICK;
     struct sekisho_hitters *hitters = bpf_map_lookup_elem(&sekisho_hitters, &zero);
@@ -135,7 +147,7 @@ static __always_inline bool answer_fair(const struct packet *packet, __u32 limit
         return false;
     if (share < SEKISHO_ANSWER_LEAST)
         share = SEKISHO_ANSWER_LEAST;
-    place = place_of(hitters, hitter_of(packet));
+    place = place_of(hitters, key);
     if (place->answered != now) {
         place->answered = now;
         place->answers = 0;

@@ -16,8 +16,9 @@ static __always_inline void count(struct sekisho_counts *counts, struct decision
     counts->at[place].bytes += length;
 }
 
-/* Whether this CPU may answer once more in the running second, and this sender be answered. */
-static __always_inline bool answer_allowed(const struct sekisho_table *table, const struct packet *packet)
+/* Whether this CPU may answer once more in the running second, and the subscriber who has this key be
+ * answered. */
+static __always_inline bool answer_allowed(const struct sekisho_table *table, struct address key)
 {
     __u32 zero = 0;
     struct sekisho_limiter *limiter = bpf_map_lookup_elem(&sekisho_limiters, &zero);
@@ -29,7 +30,7 @@ static __always_inline bool answer_allowed(const struct sekisho_table *table, co
         limiter->window = now;
         limiter->used = 0;
     }
-    if (limiter->used >= table->answers_per_second || !answer_fair(packet, table->answers_per_second))
+    if (limiter->used >= table->answers_per_second || !answer_fair(key, table->answers_per_second))
         return false;
     limiter->used++;
     return true;

@@ -113,7 +113,7 @@ static __always_inline bool is_answered(struct __sk_buff *skb, __u8 how, const s
     if (!(how & JUDGE_BARE) &&
         (read_at(&frame, 0, &ethernet, sizeof(ethernet)) || !is_for_us(&ethernet, skb->ifindex)))
         return false;
-    return answer_allowed(table, packet);
+    return answer_allowed(table, sender_of(table, packet));
 }
 
 /* Writes the reset for a segment behind its shell: 0, or negative. */

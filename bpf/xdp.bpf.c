@@ -85,7 +85,7 @@ static __always_inline bool is_answered(struct xdp_md *context, __u8 how, const 
 
     dissect_frame(&frame, how, packet);
     return packet->found == found && may_answer(packet) && !read_at(&frame, 0, &ethernet, sizeof(ethernet)) &&
-           is_for_us(&ethernet, context->ingress_ifindex) && answer_allowed(table, packet);
+           is_for_us(&ethernet, context->ingress_ifindex) && answer_allowed(table, sender_of(table, packet));
 }
 
 /* Writes the reset for a segment behind its shell: 0, or negative. */

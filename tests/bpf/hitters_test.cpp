@@ -212,5 +212,31 @@ TEST_P(Hitters, OneDoesNotUseUpTheOthersAnswers) {
     EXPECT_EQ(Programs::get().run(GetParam(), syn4("192.0.2.8").bytes()).fate, Fate::answered);
 }
 
+// Nor one that asks from a prefix full of addresses.
+TEST_P(Hitters, APrefixDoesNotUseUpTheOthersAnswers) {
+    sekisho_table& table = Programs::get().table();
+    table.answers_per_second = 400;
+    const auto answered = [](const std::string& source) {
+        const Bytes frame = Eth().IPv6(source, mx6).Tcp(1024, 25).Syn().bytes();
+        return Programs::get().run(GetParam(), frame).fate == Fate::answered ? 1 : 0;
+    };
+    const auto ask = [&] {
+        int all = 0;
+        for (int i = 0; i < 300; i++) {
+            all += answered("2001:db8:100:a0" + std::string(1, "0123456789abcdef"[i % 16]) + "::1");
+        }
+        return all;
+    };
+    ASSERT_EQ(answered("2001:db8:100:a00::1"), 1) << "they are of a pool that resets";
+    for (auto& segment : table.segments) {
+        segment.key_bits = segment.key_bits > 48 && segment.key_bits <= 64 ? 56 : segment.key_bits;
+    }
+    Programs::get().renew_limiters();
+    const int from_one = ask();
+    EXPECT_GE(from_one, SEKISHO_ANSWER_LEAST - 1);
+    EXPECT_LE(from_one, 2 * SEKISHO_ANSWER_LEAST);
+    EXPECT_EQ(answered("2001:db8:100:b00::1"), 1);
+}
+
 }  // namespace
 }  // namespace sekisho::bpftest
