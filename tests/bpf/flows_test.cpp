@@ -318,7 +318,7 @@ TEST_P(Budget, AWindowIsExactUnderTwoCpus) {
     table.flow_limit = 65'000;
     table.window_s = 3600;
     table.window_limit = limit;
-    grant(600);
+    grant(600, 2 * each);
     sekisho_entry last = entry();  // of the window before, so that both CPUs begin this one
     const auto window = [] { return static_cast<std::uint32_t>(boottime() / 1'000'000'000 / 3600 & 0xffff); };
     const std::uint32_t now = window();

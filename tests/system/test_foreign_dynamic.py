@@ -2,6 +2,7 @@
 """Other operators' dynamic addresses, and the ISP's own mail server (IP25B)."""
 
 import json
+from ipaddress import IPv4Address
 
 from lab.hosts import await_true
 from lab.topology import INTERNET4, INTERNET6, MAIL4, MAIL6
@@ -44,9 +45,9 @@ class ForeignDynamic(LabTest):  # labels: sanitize
         # What is counted only.
         self.write(f"{INTERNET4}\n")
         self.restart("monitor", attach)
-        before = self.monitored()
+        before = self.counted("monitor")
         self.assert_port_25("internet", MAIL4, "open")
-        self.assertGreater(self.monitored(), before)
+        self.assertGreater(self.counted("monitor"), before)
         self.assertTrue(self.doctor()["ok"])
 
         # Without the section nobody is foreign.
@@ -62,6 +63,28 @@ class ForeignDynamic(LabTest):  # labels: sanitize
         self.restart("drop", "xdp")
         self.assert_port_25("internet", MAIL4, "timeout")
         self.assertIn("can't read", self.doctor()["detail"])
+
+    def test_a_hundred_thousand(self) -> None:
+        listed = [str(IPv4Address("100.64.0.1") + 2 * number) for number in range(100_000)]
+        self.write("\n".join(listed))
+        self.restart("drop", "xdp")
+        self.assertEqual(self.agent.ask("status")["foreign_prefixes"], len(listed))
+        for place in (0, 12_345, -1):
+            self.assertTrue(self.is_barred(listed[place]), listed[place])
+            self.assertFalse(self.is_barred(str(IPv4Address(listed[place]) + 1)), "its neighbour isn't in the list")
+        self.write("\n".join(listed[1:]))
+        await_true(lambda: self.agent.ask("status")["foreign_prefixes"] == len(listed) - 1, "the new list is in force", 20)
+        self.assertFalse(self.is_barred(listed[0]))
+        self.assertTrue(self.is_barred(listed[1]))
+
+    def is_barred(self, source: str) -> bool:
+        """What the kernel counts of a connection from there; it can't be open, since nobody knows the way back."""
+        internet = self.isp.lab["internet"]
+        internet.run("ip", "addr", "add", f"{source}/32", "dev", "lo")
+        before = self.counted("drop")
+        self.assert_port_25("internet", MAIL4, "timeout", source)
+        internet.run("ip", "addr", "del", f"{source}/32", "dev", "lo")
+        return self.counted("drop") > before
 
     def write(self, text: str) -> None:
         self.edge.run("sh", "-c", f"mkdir -p /etc/sekisho && cat > {LIST}.new && mv {LIST}.new {LIST}", text=text)
@@ -83,6 +106,6 @@ class ForeignDynamic(LabTest):  # labels: sanitize
         answer = json.loads(self.agent.command("doctor", "--json").stdout)
         return next(check for check in answer["checks"] if check["name"] == "foreign-dynamic")
 
-    def monitored(self) -> int:
+    def counted(self, verdict: str) -> int:
         return sum(item["packets"] for item in self.agent.ask("status")["counts"]
-                   if (item["reason"], item["verdict"]) == ("foreign_dynamic", "monitor"))
+                   if (item["reason"], item["verdict"]) == ("foreign_dynamic", verdict))
