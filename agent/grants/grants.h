@@ -302,8 +302,10 @@ private:
 
     std::reference_wrapper<const GrantConfig> rules_;
     Placements placements_;
+    // All that are granted. Before the holdings, which it links: when another object is moved here, theirs
+    // must still be alive while this is exchanged.
+    Ends by_end_;
     Holdings holdings_;
-    Ends by_end_;  // all that are granted
     std::map<Prefix, CoolDown> cool_downs_;
     std::map<Prefix, Quarantine> quarantines_;
     std::map<Prefix, Exemption> exemptions_;
