@@ -40,6 +40,18 @@ Result<Reply> ask(const api::Client& client, const Question& question) {
     return Reply{.text = std::move(*text), .object = std::move(value.get_object())};
 }
 
+void add_terms(const Arguments& arguments, boost::json::object& order) {
+    if (arguments.lifetime) {
+        order["seconds"] = arguments.lifetime->count();
+    }
+    if (arguments.budget) {
+        order["budget"] = *arguments.budget;
+    }
+    if (!arguments.words.empty()) {
+        order["reason"] = arguments.words;
+    }
+}
+
 std::string encoded(std::string_view text) {
     constexpr std::string_view digits = "0123456789ABCDEF";
     constexpr std::string_view plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";

@@ -30,6 +30,10 @@ struct Reply {
 // no JSON object.
 [[nodiscard]] Result<Reply> ask(const api::Client& client, const Question& question);
 
+// Adds to an order of grants for how long they are asked for, how many connections they are good for, and
+// why; what wasn't given is left to the configuration.
+void add_terms(const Arguments& arguments, boost::json::object& order);
+
 // The text with everything but letters, digits and "-._~" percent-encoded (RFC 3986, 2.3), for a target.
 [[nodiscard]] std::string encoded(std::string_view text);
 

@@ -108,15 +108,7 @@ json::array addresses_from(std::span<const Prefix>& list) {
 // The next request; takes its addresses off the list.
 std::string next_part(const Arguments& arguments, std::span<const Prefix>& list) {
     json::object body = {{"addresses", addresses_from(list)}};
-    if (arguments.lifetime) {
-        body["seconds"] = arguments.lifetime->count();
-    }
-    if (arguments.budget) {
-        body["budget"] = *arguments.budget;
-    }
-    if (!arguments.words.empty()) {
-        body["reason"] = arguments.words;
-    }
+    add_terms(arguments, body);
     return json::serialize(body);
 }
 

@@ -39,15 +39,7 @@ struct Exchange {
 
 Exchange grant_add(const Arguments& arguments) {
     json::object body = {{"address", arguments.address.text()}};
-    if (arguments.lifetime) {
-        body["seconds"] = arguments.lifetime->count();
-    }
-    if (arguments.budget) {
-        body["budget"] = *arguments.budget;
-    }
-    if (!arguments.words.empty()) {
-        body["reason"] = arguments.words;
-    }
+    add_terms(arguments, body);
     return {.question = {.method = "POST", .target = "/v1/grants", .body = json::serialize(body)},
             .print = print_new_grant,
             .words = {}};
