@@ -131,7 +131,7 @@ static __always_inline struct address sender_of(const struct sekisho_table *tabl
     __u32 from, to;
 
     find_segments(table, packet, &from, &to);
-    segment = &table->segments[from & (SEKISHO_SEGMENTS - 1)];
+    segment = segment_at(table, from);
     return segment->flags & SEKISHO_SEGMENT_POOL ? key_of(packet, segment) : hitter_of(packet);
 }
 
