@@ -109,8 +109,9 @@ Result<void> Daemon::take_over() {
     if (auto set = dataplane_.set_policy(config_, wide_exemptions_); !set) {
         return set;
     }
-    reconcile(entries);
+    const std::vector<Prefix> refused = reconcile(entries);
     apply_to_store(*on_disk);
+    give_up(refused);  // the last word: the store has just been told of them
     log::info("TAKEN_OVER", "state of the store and of the kernel joined",
               {{"grants", std::to_string(grants_.count(read_clocks()))},
                {"exemptions", std::to_string(grants_.exemptions().size())},
@@ -119,7 +120,7 @@ Result<void> Daemon::take_over() {
 }
 
 // One entry that the kernel refuses must not keep the box from starting: the others' port 25 depends on it.
-void Daemon::reconcile(const grants::KernelEntries& entries) {
+std::vector<Prefix> Daemon::reconcile(const grants::KernelEntries& entries) {
     std::vector<Prefix> refused;
     Result<void> whole;
     grants::Actions some;
@@ -139,8 +140,8 @@ void Daemon::reconcile(const grants::KernelEntries& entries) {
     apply_some();
     if (!whole) {
         log::error("TAKE_OVER_INCOMPLETE", whole.error().what, {{"remedy", whole.error().remedy}});
-        give_up(refused);
     }
+    return refused;
 }
 
 Result<void> Daemon::watch_links() {

@@ -105,7 +105,8 @@ private:
 
     Result<void> listen();
     Result<void> take_over();
-    void reconcile(const grants::KernelEntries& entries);
+    // The keys that the kernel refused.
+    std::vector<Prefix> reconcile(const grants::KernelEntries& entries);
     Result<void> begin_foreign_dynamic();
     // Reads the list again if its file has changed.
     void refresh_foreign_dynamic();

@@ -3,6 +3,7 @@
 
 import json
 
+from lab.agent import CONFIG
 from lab.isp import config_text
 from lab.topology import INTERNET4, SUBSCRIBERS
 from lab_test import LabTest
@@ -117,6 +118,30 @@ class FullMap(LabTest):
         self.agent.kill()
         self.agent.start()
         self.assertEqual(len(self.agent.ask("grant", "list")["grants"]), 16)
+
+
+    def test_less_room_than_before(self) -> None:
+        """After a reboot, with a smaller map: who found no room is forgotten by the store, too."""
+        self.agent.stop()
+        self.edge.run("sekishod", "--config", CONFIG, "--detach")
+        self.isp.restart_agent()
+        for number in range(30):
+            self.agent.ask("grant", "add", f"192.0.2.{40 + number}")
+        self.agent.stop()
+        self.edge.run("sekishod", "--config", CONFIG, "--detach")
+        self.in_store("UPDATE grants SET boot = 'the last one'")
+        self.isp.restart_agent(("[grants]", "[dataplane]\nmax_entries = 16\n[grants]"))
+        self.assertIn("GRANT_LOST", self.log())
+        self.assertEqual(len(self.agent.ask("grant", "list")["grants"]), 16)
+        self.agent.stop()
+        self.assertEqual(self.in_store("SELECT count(*) FROM grants"), "[(16,)]")
+        self.agent.start()
+
+    def in_store(self, sql: str) -> str:
+        """Done where the file is: SQLite follows no path into another host."""
+        program = ("import sqlite3, sys\nwith sqlite3.connect('/var/lib/sekisho/agent.db') as store:\n"
+                   "    print(store.execute(sys.argv[1]).fetchall())\n")
+        return self.edge.run("/usr/bin/python3", "-c", program, sql).stdout.strip()
 
 
 class BadStore(LabTest):
