@@ -165,7 +165,9 @@ TEST_P(NoAnswer, ToMulticastOrForeignMacs) {
 }
 
 TEST_P(NoAnswer, ABridgeAnswersForeignButNotMulticastMacs) {
-    Programs::get().put_interface(1, {.mac = {}, .any_mac = 1, .side = 0, .tunnels = 0, .reserved = {}});
+    sekisho_interface bridge{};
+    bridge.any_mac = 1;
+    Programs::get().put_interface(1, bridge);
     const Bytes foreign{0x02, 0x00, 0x5e, 0x00, 0x53, 0x03};
     const Bytes multicast{0x33, 0x33, 0x00, 0x00, 0x00, 0x01};
     expect_silence(Packet{}.Eth(multicast, subscriber_mac).IPv6(reset6, mx6).Tcp(1, 25).Syn());

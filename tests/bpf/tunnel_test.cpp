@@ -146,7 +146,10 @@ class Inspected : public Judged {
 protected:
     void SetUp() override {
         Judged::SetUp();
-        Programs::get().put_interface(1, {.mac = {}, .any_mac = 1, .side = 0, .tunnels = 1, .reserved = {}});
+        sekisho_interface interface{};
+        interface.any_mac = 1;
+        interface.tunnels = 1;
+        Programs::get().put_interface(1, interface);
     }
 };
 
