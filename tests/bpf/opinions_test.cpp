@@ -131,9 +131,10 @@ Knowledge prepare(std::uint32_t interface, bool inspects) {
         tell(known, bit_of);
         known_keys[text_of(bpftest::key_of(known.address, known.key_bits))] = known.flags;
     }
-    const auto tunnels = static_cast<std::uint8_t>(inspects ? 1 : 0);
-    programs.put_interface(interface,
-                           {.mac = {}, .any_mac = 1, .side = 0, .tunnels = tunnels, .reserved = {}});
+    sekisho_interface known{};
+    known.any_mac = 1;
+    known.tunnels = inspects ? 1 : 0;
+    programs.put_interface(interface, known);
     return [known_keys](const sekisho_key& key) {
         const auto found = known_keys.find(text_of(key));
         return found == known_keys.end() ? std::uint8_t{0} : found->second;
@@ -289,7 +290,8 @@ protected:
     [[nodiscard]] std::optional<Witnessed> send(const Bytes& frame, std::size_t linear,
                                                 std::uint16_t segment) const {
         const auto before = witnessed().packets;
-        if (!send_offloaded(line_, frame, linear, segment)) {
+        const std::size_t tcp = segment == 0 ? 0 : frame.at(12) == 0x86 ? 54 : 34;
+        if (!send_offloaded(line_, frame, {.linear = linear, .segment = segment, .tcp = tcp})) {
             return std::nullopt;
         }
         for (int tries = 0; tries < 200; tries++) {

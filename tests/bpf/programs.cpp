@@ -331,4 +331,24 @@ Outcome Programs::run(Kind kind, const Bytes& frame, Gso gso, Role role) const {
     return {fate_of(kind, options.retval), std::move(out)};
 }
 
+std::optional<Outcome> Programs::run_in_pieces(const Bytes& frame, std::uint32_t linear) const {
+    Bytes out(largest_frame);
+    xdp_md context{};
+    context.data_end = linear;
+    bpf_test_run_opts options{};
+    options.sz = sizeof(options);
+    options.data_in = frame.data();
+    options.data_size_in = static_cast<__u32>(frame.size());
+    options.data_out = out.data();
+    options.data_size_out = static_cast<__u32>(out.size());
+    options.ctx_in = &context;
+    options.ctx_size_in = sizeof(context);
+    if (bpf_prog_test_run_opts(descriptor(Kind::xdp), &options) != 0) {
+        require(errno == EINVAL && linear != frame.size(), "running a program on pieces");
+        return std::nullopt;
+    }
+    out.resize(options.data_size_out);
+    return Outcome{fate_of(Kind::xdp, options.retval), std::move(out)};
+}
+
 }  // namespace sekisho::bpftest

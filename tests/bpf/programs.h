@@ -96,6 +96,9 @@ public:
     // see can_run().
     [[nodiscard]] Outcome run(Kind kind, const Bytes& frame, Gso gso = {},
                               Role role = Role::subscriber) const;
+    // The same of an XDP frame of which only the first `linear` octets, 14 at least, are linear. Nothing
+    // where the kernel (before Linux 6.18) doesn't let a test say so.
+    [[nodiscard]] std::optional<Outcome> run_in_pieces(const Bytes& frame, std::uint32_t linear) const;
     // BPF_PROG_TEST_RUN takes no frame under 14 octets, and at TC none that is shorter than the IP header it
     // announces.
     [[nodiscard]] static bool can_run(Kind kind, const Bytes& frame);

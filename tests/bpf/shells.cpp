@@ -4,11 +4,23 @@
 
 #include <netinet/in.h>
 
+#include <span>
 #include <utility>
 
+#include "tests/bpf/cases.h"
 #include "tests/bpf/checksum.h"
 
 namespace sekisho::bpftest {
+namespace {
+
+constexpr std::size_t tcp_header = 20;
+constexpr std::uint32_t sequence = 99;
+
+}  // namespace
+
+void PrintTo(const Shell& shell, std::ostream* out) {
+    *out << shell.name;
+}
 
 const std::vector<Shell>& shells() {
     static const std::vector<Shell> all{
@@ -71,6 +83,56 @@ Packet wrapped(const Shell& shell, std::string_view from, std::string_view to) {
         packet.DestinationOptions(static_cast<std::uint8_t>(i % 4));
     }
     return packet;
+}
+
+Packet syn_behind(const Shell& shell, std::string_view from, std::size_t payload) {
+    return wrapped(shell, from, shell.six ? mx6 : mx4)
+        .Tcp(40001, 25)
+        .Syn()
+        .Seq(sequence)
+        .TcpOptions(shell.tcp_options)
+        .Payload(payload)
+        .Padding(shell.padding);
+}
+
+Bytes reset_of(const Shell& shell, std::string_view from, std::size_t payload) {
+    auto packet = shell_of(shell, Packet{}.Eth(subscriber_mac, box_mac));
+    if (shell.six) {
+        packet.IPv6(mx6, from);
+    } else {
+        packet.IPv4(mx4, from).DontFragment();
+    }
+    const auto acknowledged = sequence + 1 + static_cast<std::uint32_t>(payload);
+    constexpr std::uint8_t reset_and_ack = 0x14;
+    return packet.Tcp(25, 40001).Flags(reset_and_ack).Ack(acknowledged).Window(0).bytes();
+}
+
+Bytes prohibition_of(const Bytes& question, const Shell& shell, std::string_view from,
+                     std::string_view source) {
+    const auto before = shell_of(shell, Eth()).bytes().size();
+    const Bytes quote(question.begin() + static_cast<std::ptrdiff_t>(before),
+                      question.begin() + static_cast<std::ptrdiff_t>(tcp_behind(shell) + tcp_header));
+    auto packet = shell_of(shell, Packet{}.Eth(subscriber_mac, box_mac));
+    if (shell.six) {
+        packet.IPv6(source, from).Next(IPPROTO_ICMPV6);
+    } else {
+        packet.IPv4(source, from).DontFragment().Tos(0xc0).Next(IPPROTO_ICMP);
+    }
+    return packet.Raw(prohibited(quote, shell.six, source, from)).bytes();
+}
+
+Bytes completed(const Bytes& question, const Shell& shell) {
+    constexpr std::size_t checksum = 16;
+    Bytes done = question;
+    const auto tcp = std::span(done).subspan(tcp_behind(shell), tcp_header);
+    const std::uint16_t check = complement(sum_octets(tcp));
+    tcp[checksum] = static_cast<std::uint8_t>(check >> 8);
+    tcp[checksum + 1] = static_cast<std::uint8_t>(check);
+    return done;
+}
+
+std::size_t tcp_behind(const Shell& shell) {
+    return wrapped(shell, shell.six ? mx6 : mx4, shell.six ? mx6 : mx4).bytes().size();
 }
 
 // Type, code, checksum, unused, the quote: RFC 792, RFC 4443.

@@ -127,15 +127,16 @@ Socket raw_line(const char* interface) {
     return line;
 }
 
-bool send_offloaded(const Socket& line, const Bytes& frame, std::size_t linear, std::uint16_t segment) {
-    OffloadHeader header{.linear = static_cast<std::uint16_t>(linear)};
-    if (segment != 0) {
-        const bool six = frame.at(12) == 0x86;
+bool send_offloaded(const Socket& line, const Bytes& frame, const Offload& offload) {
+    OffloadHeader header{.linear = static_cast<std::uint16_t>(offload.linear)};
+    if (offload.tcp != 0) {
         header.flags = needs_checksum;
-        header.segmentation = six ? segments_of_tcp6 : segments_of_tcp4;
-        header.segment = segment;
-        header.checksum_start = six ? 54 : 34;
+        header.checksum_start = static_cast<std::uint16_t>(offload.tcp);
         header.checksum_offset = 16;
+    }
+    if (offload.segment != 0) {
+        header.segmentation = frame.at(12) == 0x86 ? segments_of_tcp6 : segments_of_tcp4;
+        header.segment = offload.segment;
     }
     std::array<iovec, 2> parts{
         {{.iov_base = &header, .iov_len = sizeof(header)},
@@ -259,7 +260,7 @@ bool is_chatter(const Bytes& frame) {
 
 }  // namespace
 
-std::optional<Bytes> Wire::arrived(std::chrono::milliseconds within) const {
+std::optional<Bytes> Wire::next(bool outgoing, std::chrono::milliseconds within) const {
     const auto end = std::chrono::steady_clock::now() + within;
     for (;;) {
         const auto left =
@@ -281,7 +282,7 @@ std::optional<Bytes> Wire::arrived(std::chrono::milliseconds within) const {
         message.msg_controllen = control.size();
         const auto size = recvmsg(socket_, &message, 0);
         require(size >= 0, "receiving a frame");
-        if (from.sll_pkttype == PACKET_OUTGOING) {
+        if ((from.sll_pkttype == PACKET_OUTGOING) != outgoing) {
             continue;
         }
         frame.resize(static_cast<std::size_t>(size));
@@ -291,6 +292,14 @@ std::optional<Bytes> Wire::arrived(std::chrono::milliseconds within) const {
         put_tag_back(message, frame);
         return frame;
     }
+}
+
+std::optional<Bytes> Wire::arrived(std::chrono::milliseconds within) const {
+    return next(false, within);
+}
+
+std::optional<Bytes> Wire::said() const {
+    return next(true, std::chrono::milliseconds(0));
 }
 
 void Wire::forget_arrived() const {

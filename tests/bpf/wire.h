@@ -18,10 +18,15 @@ void attach_tc(const Namespace& host, const char* interface, int program);
 
 // A raw socket on an interface, for send_offloaded(); to be called inside its namespace.
 [[nodiscard]] Socket raw_line(const char* interface);
-// Sends a frame of which only the first `linear` octets are linear (0: as the kernel likes), as a large TCP
-// segment that becomes pieces of `segment` octets (0: no). False if the kernel refuses it.
-[[nodiscard]] bool send_offloaded(const Socket& line, const Bytes& frame, std::size_t linear,
-                                  std::uint16_t segment);
+
+// What the sender's kernel leaves to the device.
+struct Offload {
+    std::size_t linear = 0;     // so many octets are linear; 0: as the kernel likes
+    std::uint16_t segment = 0;  // a large TCP segment, to become pieces of that size; 0: none
+    std::size_t tcp = 0;        // where the TCP header begins whose checksum is to be completed; 0: none
+};
+// False if the kernel refuses such a frame.
+[[nodiscard]] bool send_offloaded(const Socket& line, const Bytes& frame, const Offload& offload);
 
 class Wire {
 public:
@@ -46,6 +51,8 @@ public:
     // The next frame that arrives at the subscriber, its tags in place, or nothing within the time.
     [[nodiscard]] std::optional<Bytes> arrived(std::chrono::milliseconds within) const;
     void forget_arrived() const;
+    // The next frame that the subscriber's own sockets sent, if one did. What arrived before it is forgotten.
+    [[nodiscard]] std::optional<Bytes> said() const;
 
     [[nodiscard]] const Namespace& subscriber() const { return subscriber_; }
     [[nodiscard]] const Namespace& box() const { return box_; }
@@ -54,6 +61,7 @@ private:
     void join() const;
     void attach(Kind kind) const;
     void listen();
+    [[nodiscard]] std::optional<Bytes> next(bool outgoing, std::chrono::milliseconds within) const;
 
     Namespace subscriber_;
     Namespace box_;
