@@ -10,7 +10,7 @@ namespace {
 
 // Times are nanoseconds: `..._wall` and `since` since 1970 in UTC, `..._boot` of CLOCK_BOOTTIME in the boot
 // named beside it. Keys and prefixes are text, because an operator may want to read this file with any tool.
-constexpr std::array<const char*, 2> steps = {
+constexpr std::array<const char*, 3> steps = {
     R"(
     CREATE TABLE grants (
         key TEXT PRIMARY KEY,
@@ -46,6 +46,32 @@ constexpr std::array<const char*, 2> steps = {
         note TEXT NOT NULL,
         since INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
+    )",
+    // A boot's id has 36 letters: written into each of a million grants they were half of the file.
+    R"(
+    CREATE TABLE boots (
+        number INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE
+    ) STRICT;
+    INSERT INTO boots (id) SELECT DISTINCT boot FROM grants;
+    CREATE TABLE numbered (
+        key TEXT PRIMARY KEY,
+        pool TEXT NOT NULL,
+        source TEXT NOT NULL,
+        user TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        since INTEGER NOT NULL,
+        renewed INTEGER NOT NULL,
+        expires_boot INTEGER NOT NULL,
+        expires_wall INTEGER NOT NULL,
+        boot INTEGER NOT NULL REFERENCES boots,
+        generation INTEGER NOT NULL,
+        budget INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO numbered SELECT key, pool, source, user, reason, since, renewed, expires_boot, expires_wall,
+        (SELECT number FROM boots WHERE id = boot), generation, budget FROM grants;
+    DROP TABLE grants;
+    ALTER TABLE numbered RENAME TO grants;
     )",
 };
 

@@ -16,6 +16,9 @@ namespace {
 // A login waits while the file is locked by somebody's shell; what is not written then is owed.
 constexpr int busy_milliseconds = 100;
 
+constexpr std::string_view save_boot = "INSERT INTO boots (id) VALUES (?) ON CONFLICT DO NOTHING";
+constexpr std::string_view find_boot = "SELECT number FROM boots WHERE id = ?";
+constexpr std::string_view load_boots = "SELECT number, id FROM boots";
 constexpr std::string_view save_grant =
     "INSERT OR REPLACE INTO grants (key, pool, source, user, reason, since, renewed, expires_boot, "
     "expires_wall, boot, "
@@ -117,7 +120,9 @@ Result<Store> Store::open(const std::filesystem::path& file) {
         return std::unexpected(set.error());
     }
     Statements statements;
-    for (const auto& [statement, sql] : {std::pair{&statements.save_grant, save_grant},
+    for (const auto& [statement, sql] : {std::pair{&statements.save_boot, save_boot},
+                                         {&statements.find_boot, find_boot},
+                                         {&statements.save_grant, save_grant},
                                          {&statements.forget_grant, forget_grant},
                                          {&statements.save_exemption, save_exemption},
                                          {&statements.forget_exemption, forget_exemption},
@@ -227,8 +232,32 @@ Result<void> Store::write_owed() {
     return {};
 }
 
+Result<std::int64_t> Store::number_of_boot(const std::string& id) {
+    statements_.save_boot.bind(1, id);
+    if (auto saved = statements_.save_boot.run(); !saved) {
+        return std::unexpected(saved.error());
+    }
+    statements_.find_boot.bind(1, id);
+    if (const auto found = statements_.find_boot.step(); !found) {
+        return std::unexpected(found.error());
+    }
+    const std::int64_t number = statements_.find_boot.integer(0);
+    if (auto ended = statements_.find_boot.run(); !ended) {
+        return std::unexpected(ended.error());
+    }
+    return number;
+}
+
 Result<void> Store::write_grants() {
+    std::map<std::string, std::int64_t, std::less<>> boots;
     for (const auto& [key, grant] : owed_grants_) {
+        if (grant && !boots.contains(grant->boot)) {
+            const auto number = number_of_boot(grant->boot);
+            if (!number) {
+                return std::unexpected(number.error());
+            }
+            boots[grant->boot] = *number;
+        }
         Statement& statement = grant ? statements_.save_grant : statements_.forget_grant;
         statement.bind(1, key.text());
         if (grant) {
@@ -240,7 +269,7 @@ Result<void> Store::write_grants() {
                 .bind(7, number(grant->renewed))
                 .bind(8, grant->expires.count())
                 .bind(9, number(grant->expires_wall))
-                .bind(10, grant->boot)
+                .bind(10, boots[grant->boot])
                 .bind(11, std::int64_t{grant->generation})
                 .bind(12, std::int64_t{grant->budget});
         }
@@ -334,7 +363,29 @@ Result<std::vector<grants::Quarantine>> Store::quarantines() const {
         });
 }
 
+Result<std::map<std::int64_t, std::string>> Store::boots() const {
+    auto statement = database_.prepare(load_boots);
+    if (!statement) {
+        return std::unexpected(statement.error());
+    }
+    std::map<std::int64_t, std::string> all;
+    while (true) {
+        const auto row = statement->step();
+        if (!row) {
+            return std::unexpected(row.error());
+        }
+        if (!*row) {
+            return all;
+        }
+        all[statement->integer(0)] = statement->text(1);
+    }
+}
+
 Result<void> Store::each_grant(const std::function<void(const grants::Grant&)>& take) const {
+    auto known = boots();
+    if (!known) {
+        return std::unexpected(known.error());
+    }
     grants::Grant grant;  // the same for all: its strings keep their memory
     return each_row(database_, "grants", load_grants, [&](const Prefix& key, const Statement& row) {
         grant.key = key;
@@ -346,7 +397,7 @@ Result<void> Store::each_grant(const std::function<void(const grants::Grant&)>& 
         grant.renewed = wall(row.integer(6));
         grant.expires = std::chrono::nanoseconds(row.integer(7));
         grant.expires_wall = wall(row.integer(8));
-        grant.boot = row.octets(9);
+        grant.boot = (*known)[row.integer(9)];  // one that isn't there was another than this
         grant.generation = static_cast<std::uint32_t>(row.integer(10));
         grant.budget = static_cast<std::uint32_t>(row.integer(11));
         take(grant);

@@ -54,6 +54,8 @@ private:
     using OwedQuarantines = std::map<Prefix, std::optional<grants::Quarantine>>;
     using OwedCoolDowns = std::map<Prefix, std::optional<grants::CoolDown>>;
     struct Statements {
+        Statement save_boot;
+        Statement find_boot;
         Statement save_grant;
         Statement forget_grant;
         Statement save_exemption;
@@ -69,10 +71,13 @@ private:
     bool owe(const grants::Actions& actions);
     [[nodiscard]] Result<void> write();
     [[nodiscard]] Result<void> write_owed();
+    // The number of a boot's id in the file, which it gets if it has none.
+    [[nodiscard]] Result<std::int64_t> number_of_boot(const std::string& id);
     [[nodiscard]] Result<void> write_grants();
     [[nodiscard]] Result<void> write_exemptions();
     [[nodiscard]] Result<void> write_cool_downs();
     [[nodiscard]] Result<void> write_quarantines();
+    [[nodiscard]] Result<std::map<std::int64_t, std::string>> boots() const;
     [[nodiscard]] Result<std::vector<grants::Exemption>> exemptions() const;
     [[nodiscard]] Result<std::vector<grants::CoolDown>> cool_downs() const;
     [[nodiscard]] Result<std::vector<grants::Quarantine>> quarantines() const;

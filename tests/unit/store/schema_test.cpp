@@ -4,6 +4,10 @@
 
 #include <gmock/gmock.h>
 
+#include <map>
+#include <string>
+#include <utility>
+
 #include "tests/unit/store/files.h"
 
 namespace sekisho::store {
@@ -32,11 +36,11 @@ protected:
         run("PRAGMA wal_checkpoint(TRUNCATE)");
     }
 
-    void run(const char* sql) {
+    void run(const std::string& sql) {
         overwrite(file_, content(file_));  // creates it if need be
         const auto database = Database::open(file_, 0);
         ASSERT_TRUE(database);
-        const auto done = database->run(sql);
+        const auto done = database->run(sql.c_str());
         ASSERT_TRUE(done) << done.error().what;
     }
 
@@ -80,9 +84,39 @@ TEST_F(SchemaTest, AFileOfTheFirstVersionIsBroughtUpToDate) {
     ASSERT_EQ(grants.size(), 1U);
     EXPECT_EQ(grants[0].generation, 5U);
     EXPECT_EQ(grants[0].budget, 0U);
+    EXPECT_EQ(grants[0].boot, "boot");
     EXPECT_EQ(kept->exemptions.size(), 1U);
     EXPECT_TRUE(kept->cool_downs.empty());
     EXPECT_TRUE(kept->quarantines.empty());
+}
+
+// Each grant has the boot in which its time runs, of several.
+TEST_F(SchemaTest, BootsAreNumbered) {
+    run(schema().steps[0]);
+    run(schema().steps[1]);
+    for (const auto& [last, boot] : {std::pair{"1", "one"}, {"2", "other"}, {"3", "one"}}) {
+        run("INSERT INTO grants VALUES ('192.0.2." + std::string(last) +
+            "/32', 'dsl', 'mail1', 'alice', '', 1, 2, 3, 4, '" + boot + "', 5, 6)");
+    }
+    run("PRAGMA user_version = 2");
+    run("PRAGMA application_id = 1399550831");
+    auto store = Store::open(file_);
+    ASSERT_TRUE(store) << store.error().what;
+    grants::Grant fourth = grants_in(*store).front();
+    fourth.key = parse_prefix("192.0.2.4/32").value();
+    fourth.boot = "third";
+    ASSERT_TRUE(store->apply({grants::SaveGrant{std::make_shared<const grants::Grant>(fourth)}}));
+    std::map<std::string, std::string> boots;
+    for (const grants::Grant& grant : grants_in(*store)) {
+        EXPECT_EQ(grant.budget, 6U);
+        boots[grant.key.text()] = grant.boot;
+    }
+    EXPECT_EQ(boots, (std::map<std::string, std::string>{{"192.0.2.1/32", "one"},
+                                                         {"192.0.2.2/32", "other"},
+                                                         {"192.0.2.3/32", "one"},
+                                                         {"192.0.2.4/32", "third"}}));
+    run("DELETE FROM boots WHERE id = 'other'");
+    EXPECT_EQ(grants_in(*Store::open(file_)).at(1).boot, "") << "known of no boot that still runs";
 }
 
 TEST_F(SchemaTest, ANewerVersionIsRefusedWithARemedy) {
@@ -158,8 +192,8 @@ TEST_F(SchemaTest, ARowThatIsNoPrefixIsNamed) {
 
 TEST_F(SchemaTest, SoIsAGrantThatIsNone) {
     make();
-    run("INSERT INTO grants VALUES ('192.0.2.1', 'dsl', '', '', '', 0, 0, 0, 0, '', 1, 0)");
-    run("INSERT INTO grants VALUES ('192.0.2.300', 'dsl', '', '', '', 0, 0, 0, 0, '', 1, 0)");
+    run("INSERT INTO grants VALUES ('192.0.2.1', 'dsl', '', '', '', 0, 0, 0, 0, 1, 1, 0)");
+    run("INSERT INTO grants VALUES ('192.0.2.300', 'dsl', '', '', '', 0, 0, 0, 0, 1, 1, 0)");
     const auto store = Store::open(file_);
     ASSERT_TRUE(store);
     int taken = 0;
