@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "agent/daemon.h"
+#include "agent/dataplane/offloads.h"
 
 namespace sekisho {
 

@@ -14,6 +14,8 @@
 #include <expected>
 #include <system_error>
 
+#include "agent/dataplane/offloads.h"
+
 namespace sekisho::dataplane {
 
 namespace {
@@ -222,13 +224,26 @@ std::string foreign_program(unsigned index) {
            std::to_string(options.prog_id) + ")";
 }
 
+std::string why_no_native(const std::string& interface) {
+    const auto offloads = harmful_offloads(interface);
+    if (std::ranges::find(offloads, "lro") != offloads.end()) {
+        return "the device merges segments: `ethtool -K " + interface + " lro off`";
+    }
+    if (driver_of(interface) == "virtio_net") {
+        // virtnet_xdp_set() of the kernel: the host merges segments, and can't be told not to.
+        return "virtio's guest offloads are on (start the guest with guest_tso4=off, guest_tso6=off, "
+               "guest_ecn=off, guest_ufo=off and guest_csum=off)";
+    }
+    return "the driver has no native XDP";
+}
+
 // What lacks where the kernel or a driver says no to XDP or TCX, and what to do about it.
 std::string why_not(const Interface& interface, const std::string& mode, int error) {
     switch (error) {
         case EBUSY:
             return foreign_program(interface.index) + " is attached already (`bpftool net`)";
         case EOPNOTSUPP:
-            return mode == "xdp" ? "the driver has no native XDP" : "the kernel does not support it";
+            return mode == "xdp" ? why_no_native(interface.name) : "the kernel does not support it";
         case ENODEV:
             return "the interface is gone";
         case ENOSPC:
@@ -256,6 +271,19 @@ bool is_attached(const Attachment& attachment) {
 }
 
 namespace {
+
+// What the device does to packets before XDP sees them is switched off: says what was, or what can't be.
+std::expected<std::string, std::string> leave_frames_alone(const std::string& interface) {
+    const auto offloads = switch_off_offloads(interface);
+    if (!offloads) {
+        return std::unexpected(offloads.error().what);
+    }
+    std::string names;
+    for (const std::string& offload : *offloads) {
+        names += (names.empty() ? "switched off: " : ", ") + offload;
+    }
+    return names;
+}
 
 // One way in: the attachment, or why not.
 std::expected<Attachment, std::string> try_mode(Kernel& kernel, const Interface& interface,
@@ -323,8 +351,18 @@ Result<Attachment> attach_program(Kernel& kernel, const Interface& interface, co
             failures += (failures.empty() ? "not " : "; not ") + mode + ": " + attachment.error();
             continue;
         }
+        std::string offloads;
+        if (mode.starts_with("xdp")) {
+            const auto alone = leave_frames_alone(interface.name);
+            if (!alone && attach == Attach::automatic) {
+                failures += "not " + mode + ": " + alone.error();
+                continue;  // TC is told of tags; our XDP program goes when that one is there
+            }
+            // Where the configuration insists, it stays, and `doctor` complains.
+            offloads = alone ? *alone : alone.error();
+        }
         detach_programs(kernel.links(), interface.index, mode);
-        attachment->why = why_this(attach, bare, failures);
+        attachment->why = why_this(attach, bare, failures) + (offloads.empty() ? "" : "; ") + offloads;
         attachment->taken_over = taken_over;
         return *attachment;
     }

@@ -1,21 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // What `doctor` asks of the kernel and of the interfaces.
-#include <linux/ethtool.h>
 #include <linux/magic.h>
-#include <linux/sockios.h>
-#include <net/if.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <sys/statfs.h>
 #include <sys/utsname.h>
 
 #include <algorithm>
-#include <cstring>
 #include <fstream>
-#include <iterator>
 
 #include "agent/dataplane/dataplane.h"
 #include "agent/dataplane/kernel.h"
+#include "agent/dataplane/offloads.h"
 
 namespace sekisho::dataplane {
 
@@ -70,32 +64,7 @@ Check jit() {
             .remedy = ok ? "" : "sysctl -w net.core.bpf_jit_enable=1"};
 }
 
-// Asks a device's driver; `question` begins with the command.
-bool ask_driver(const std::string& interface, void* question) {
-    const Descriptor socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    ifreq request{};
-    interface.copy(request.ifr_name, IFNAMSIZ - 1);
-    request.ifr_data = static_cast<char*>(question);
-    return ::ioctl(socket.get(), SIOCETHTOOL, &request) == 0;
-}
-
-// The ethtool flags of a device: -1 if it can't be told.
-int device_flags(const std::string& interface) {
-    ethtool_value value{};
-    value.cmd = ETHTOOL_GFLAGS;
-    return ask_driver(interface, &value) ? static_cast<int>(value.data) : -1;
-}
-
 }  // namespace
-
-std::string driver_of(const std::string& interface) {
-    ethtool_drvinfo info{};
-    info.cmd = ETHTOOL_GDRVINFO;
-    if (!ask_driver(interface, &info)) {
-        return {};
-    }
-    return {std::begin(info.driver), std::ranges::find(info.driver, '\0')};
-}
 
 std::vector<Check> check_kernel(const std::filesystem::path& pin_path) {
     return {kernel_version(), btf(), bpf_file_system(pin_path), jit()};
@@ -110,20 +79,17 @@ std::vector<Check> check_interface(const Attachment& attachment) {
     if (!attachment.mode.starts_with("xdp")) {
         return checks;
     }
-    // A tag that the device strips is invisible to XDP: the packet would be judged as untagged, and a
-    // reset would leave untagged.
-    const int flags = device_flags(attachment.interface);
-    const bool stripped = flags > 0 && (flags & ETH_FLAG_RXVLAN) != 0;
-    checks.push_back(
-        {.name = "vlan-offload-" + attachment.interface,
-         .ok = !stripped,
-         .detail = stripped ? "the device strips VLAN tags before XDP sees them" : "off",
-         .remedy = stripped ? "ethtool -K " + attachment.interface + " rxvlan off, or attach = \"tc\"" : ""});
-    const bool lro = flags > 0 && (flags & ETH_FLAG_LRO) != 0;
-    checks.push_back({.name = "lro-" + attachment.interface,
-                      .ok = !lro,
-                      .detail = lro ? "on" : "off",
-                      .remedy = lro ? "ethtool -K " + attachment.interface + " lro off" : ""});
+    // They were switched off when it was attached: somebody has switched one on since.
+    const auto on = harmful_offloads(attachment.interface);
+    const auto check = [&](const std::string& offload, const std::string& name, const std::string& harm) {
+        const bool ok = std::ranges::find(on, offload) == on.end();
+        checks.push_back({.name = name + "-" + attachment.interface,
+                          .ok = ok,
+                          .detail = ok ? "off" : harm,
+                          .remedy = ok ? "" : "ethtool -K " + attachment.interface + " " + offload + " off"});
+    };
+    check("rxvlan", "vlan-offload", "the device takes VLAN tags off before XDP sees them");
+    check("lro", "lro", "the device merges segments before XDP sees them");
     return checks;
 }
 

@@ -183,9 +183,6 @@ private:
 // how many interfaces were freed.
 [[nodiscard]] Result<int> detach_all(const std::filesystem::path& pin_path);
 
-// The name of the interface's driver; empty where it can't be told.
-[[nodiscard]] std::string driver_of(const std::string& interface);
-
 // What the kernel and the machine offer, for `doctor`.
 struct Check {
     std::string name;
@@ -194,7 +191,7 @@ struct Check {
     std::string remedy;
 };
 [[nodiscard]] std::vector<Check> check_kernel(const std::filesystem::path& pin_path);
-// Of one attached interface: offloads that hide packets from the program.
+// Of one attached interface: how, and offloads that hide packets from the program.
 [[nodiscard]] std::vector<Check> check_interface(const Attachment& attachment);
 
 }  // namespace sekisho::dataplane

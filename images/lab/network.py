@@ -40,8 +40,6 @@ def connect_subscriber(lab: Lab, line: Subscriber, passing: Path) -> None:
     host.write("/etc/resolv.conf", f"nameserver {MAIL4}\n")
     # What leaves a veth has partial checksums, and then nobody looks at those that come back, either.
     host.run("ethtool", "-K", "eth0", "tx", "off")
-    # XDP sees no tag that the device has taken off the frame.
-    lab["edge"].run("ethtool", "-K", line.interface, "rxvlan", "off")
     host.file("/run/pass.o").write_bytes(passing.read_bytes())
     host.run("ip", "link", "set", "dev", "eth0", "xdp", "obj", "/run/pass.o", "sec", "xdp")
     lab.configure(

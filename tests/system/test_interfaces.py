@@ -224,16 +224,30 @@ class Interfaces(LabTest):
         self.agent.revoke_all()
 
     def test_tags_that_the_device_takes_off(self) -> None:
-        self.edge.run("ethtool", "-K", A.interface, "rxvlan", "on")
-        self.addCleanup(self.edge.run, "ethtool", "-K", A.interface, "rxvlan", "off")
+        """XDP would see none of them: it is switched off where XDP goes, and complained of when it is switched on again."""
         for attach in ("xdp", "xdp-generic"):
             with self.subTest(attach=attach):
+                self.edge.run("ethtool", "-K", A.interface, "rxvlan", "on")
                 self.isp.restart_agent(('name = "sub-*"\nside = "subscriber"\nattach = "xdp"',
                                         f'name = "sub-*"\nside = "subscriber"\nattach = "{attach}"'))
+                self.assertIn("rx-vlan-offload: off", self.edge.run("ethtool", "-k", A.interface).stdout)
+                self.assertTrue(self.interface(A.interface)["why"].endswith("; switched off: rxvlan"))
+                self.isp.restart_agent(('name = "sub-*"\nside = "subscriber"\nattach = "xdp"',
+                                        f'name = "sub-*"\nside = "subscriber"\nattach = "{attach}"'))
+                self.assertNotIn("rxvlan", self.interface(A.interface)["why"])
+                self.edge.run("ethtool", "-K", A.interface, "rxvlan", "on")
                 doctor = self.agent.command("doctor")
                 self.assertEqual(doctor.returncode, 1)
                 self.assertRegex(doctor.stdout, rf"BAD +vlan-offload-{A.interface} ")
                 self.assertIn(f"ethtool -K {A.interface} rxvlan off", doctor.stdout)
+
+    def test_tc_is_told_of_tags(self) -> None:
+        """There the device may take them off."""
+        self.edge.run("ethtool", "-K", A.interface, "rxvlan", "on")
+        self.isp.restart_agent(('name = "sub-*"\nside = "subscriber"\nattach = "xdp"',
+                                'name = "sub-*"\nside = "subscriber"\nattach = "tc"'))
+        self.assertIn("rx-vlan-offload: on", self.edge.run("ethtool", "-k", A.interface).stdout)
+        self.assertEqual(self.agent.command("doctor").returncode, 0)
 
     def test_moves_to_another_namespace(self) -> None:
         """XDP's link goes with the device; there it judges nobody."""
