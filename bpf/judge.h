@@ -82,6 +82,14 @@ __attribute__((noinline)) __u64 judge_plain(program_context *context)
     }
 }
 
+/* Which sources are valid on an interface, see sekisho_interface. */
+static __always_inline __u8 entrants_of(__u32 index)
+{
+    const struct sekisho_interface *interface = bpf_map_lookup_elem(&sekisho_interfaces, &index);
+
+    return interface ? interface->entrants : 0;
+}
+
 __attribute__((noinline)) __u64 judge(program_context *context, __u8 how)
 {
     const struct sekisho_table *table = current_table();
@@ -92,7 +100,7 @@ __attribute__((noinline)) __u64 judge(program_context *context, __u8 how)
     if (!table)
         return judged((struct decision){SEKISHO_REASON_NO_TABLE, SEKISHO_PASS}, frame_length(context));
     dissect_frame(&frame, how, &packet);
-    if (how & JUDGE_VALIDATE && is_source_invalid(&packet, table))
+    if (how & JUDGE_VALIDATE && is_source_invalid(&packet, table, entrants_of(interface_of(context))))
         return judged((struct decision){SEKISHO_REASON_SOURCE_INVALID, SEKISHO_DROP}, frame.length);
     decision = decide(&packet, table);
     if (is_blocked(decision))

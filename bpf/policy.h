@@ -338,19 +338,24 @@ static __always_inline bool is_of_the_link(const struct address *address, __u8 v
 }
 
 /*
- * Whether a packet's source lies in no pool although it should (BCP 38, RFC 2827). What is malformed has
- * reasons of its own; what isn't IP has no source; DHCP and neighbour discovery have none yet, or one of the
- * link.
+ * Whether a packet's source lies in none of the pools where it should (BCP 38, RFC 2827): those that have the
+ * bit of `entrants`, or any if that is 0. What is malformed has reasons of its own; what isn't IP has no
+ * source; DHCP and neighbour discovery have none yet, or one of the link.
  */
-static __always_inline bool is_source_invalid(const struct packet *packet, const struct sekisho_table *table)
+static __always_inline bool is_source_invalid(const struct packet *packet, const struct sekisho_table *table,
+                                              __u8 entrants)
 {
+    const struct sekisho_segment *source;
     __u32 from, to;
 
     if (!packet->version || packet->found == SEKISHO_REASON_IPV4_MALFORMED ||
         packet->found == SEKISHO_REASON_IPV6_MALFORMED || is_of_the_link(&packet->source, packet->version))
         return false;
     find_segments(table, packet, &from, &to);
-    return !(segment_at(table, from)->flags & SEKISHO_SEGMENT_POOL);
+    source = segment_at(table, from);
+    if (!(source->flags & SEKISHO_SEGMENT_POOL))
+        return true;
+    return entrants && !(source->entrants >> ((entrants - 1) % SEKISHO_ENTRANTS) & 1);
 }
 
 /* Whether the packet needs no look at its sender: then *decision is the verdict. */

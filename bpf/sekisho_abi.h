@@ -231,9 +231,12 @@ struct sekisho_segment {
     __u8 action;    /* enum sekisho_verdict: what block means here, in a pool or of servers of one's own */
     __u8 key_bits;  /* length of a subscriber's key: 32 for IPv4, 48 to 128 for IPv6 */
     __u8 reserved;
-    __u32 pool; /* place of the pool in the configuration */
-    __u32 reserved2;
+    __u32 pool;     /* place of the pool in the configuration */
+    __u32 entrants; /* a bit for each list of pools that has it: see sekisho_interface.entrants */
 };
+
+/* Lists of pools whose subscribers come in by an interface. */
+#define SEKISHO_ENTRANTS 32
 
 /*
  * What all addresses mean that begin with the same 16 bits, in a word: the segment's flags, its action << 8,
@@ -354,13 +357,14 @@ struct sekisho_counts {
     struct sekisho_sampling sampling;
 };
 
-/* What is known of an attached interface, by its index; read only when an answer is made. */
+/* What is known of an attached interface, by its index; read only for answers, tunnels and validation. */
 struct sekisho_interface {
     __u8 mac[6];
     __u8 any_mac; /* 1: answer frames to any MAC (a bridge, a port of one) */
     __u8 side;    /* 0 subscriber, 1 uplink */
     __u8 tunnels; /* 1: look inside IPv4 in IPv6 and IPv6 in IPv4 */
-    __u8 reserved[3];
+    __u8 entrants; /* validated sources lie in a pool that has this bit, from 1; 0: in any pool */
+    __u8 reserved[2];
 };
 
 /* An interface whose packets may take the fast path, by its slot. */

@@ -86,6 +86,21 @@ void check_pattern(TomlTable& table, const std::string& pattern) {
     }
 }
 
+void read_entrants(TomlTable& table, InterfaceConfig& config) {
+    const auto pools = table.texts("pools");
+    if (!pools) {
+        return;
+    }
+    if (pools->empty()) {
+        table.complain("pools", "names no pool",
+                       "name those whose subscribers come in here, or leave it out");
+    } else if (!config.validate_source) {
+        table.complain("pools", "has no effect without source validation",
+                       R"(set source_validation = "pool", or leave pools out)");
+    }
+    config.pools = {pools->begin(), pools->end()};
+}
+
 InterfaceConfig read_interface(TomlTable& table) {
     InterfaceConfig config;
     table.require("name");
@@ -99,6 +114,7 @@ InterfaceConfig read_interface(TomlTable& table) {
         table.complain("source_validation", "can't be \"pool\" on the uplink side",
                        "sources in a pool come from subscribers; leave it out there");
     }
+    read_entrants(table, config);
     set(config.fast_path, table.boolean("fast_path"));
     if (config.fast_path && config.attach != Attach::automatic && config.attach != Attach::xdp) {
         table.complain("fast_path",

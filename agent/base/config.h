@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -47,6 +48,7 @@ struct InterfaceConfig {
     Attach attach = Attach::automatic;
     Tunnels tunnels = Tunnels::pass;  // IPv4 in IPv6, IPv6 in IPv4
     bool validate_source = false;     // "source_validation": what comes from no pool is dropped
+    std::set<std::string> pools;      // whose sources are valid then; none named: of all
     bool fast_path = false;           // what passes is routed by the program, past the stack and netfilter
 };
 

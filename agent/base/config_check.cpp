@@ -7,11 +7,13 @@
 #include <algorithm>
 #include <cstddef>
 #include <map>
+#include <set>
 #include <string>
 #include <tuple>
 #include <utility>
 #include <vector>
 
+#include "agent/base/printable.h"
 #include "agent/base/ranges.h"
 
 namespace sekisho {
@@ -88,6 +90,29 @@ void check_overlaps(const std::vector<Placed<PoolConfig>>& pools, Complaints& co
                  below->prefix.text() + " of pool \"" + *below->pool + "\" overlaps " + above->prefix.text() +
                      " of pool \"" + *above->pool + "\" at line " + std::to_string(above->place.line),
                  "an address can belong to one pool only");
+    }
+}
+
+// Sources are validated against pools that there are, by no more lists than have a bit in the kernel's table.
+void check_entrants(const Sections& sections, Complaints& complaints) {
+    std::set<std::set<std::string>> lists;
+    for (const Placed<InterfaceConfig>& interface : sections.interfaces) {
+        for (const std::string& name : interface.value.pools) {
+            const auto has_name = [&name](const auto& pool) { return pool.value.name == name; };
+            if (std::ranges::none_of(sections.pools, has_name)) {
+                complain(complaints, interface.place,
+                         "interface.pools: there is no [[pool]] \"" + printable(name) + "\"",
+                         "name pools as their sections do");
+            }
+        }
+        if (!interface.value.pools.empty() && lists.insert(interface.value.pools).second &&
+            lists.size() == most_entrants + 1) {
+            complain(complaints, interface.place,
+                     "interface.pools: this is list " + std::to_string(lists.size()) +
+                         " that differs from all others, and the kernel's table has room for " +
+                         std::to_string(most_entrants),
+                     "give interfaces of one kind the same pools");
+        }
     }
 }
 
@@ -178,6 +203,7 @@ void check_sections(const Sections& sections, const GrantConfig& grants, Complai
     check_reached(sections.interfaces, complaints);
     check_overlaps(sections.pools, complaints);
     check_room(sections, complaints);
+    check_entrants(sections, complaints);
     check_listeners(sections.dovecot, complaints);
     for (const Placed<DovecotConfig>& each : sections.dovecot) {
         if (each.value.lifetime && *each.value.lifetime > grants.longest) {

@@ -14,6 +14,8 @@ namespace sekisho {
 constexpr std::size_t most_ranges = 1024;
 // How many prefixes can have a meaning of their own: each one of a pool, each designated server.
 constexpr std::size_t most_meanings = 1023;
+// How many lists of pools, each other than the rest, sources can be validated against.
+constexpr std::size_t most_entrants = 32;
 
 struct Piece {
     Prefix prefix;

@@ -98,6 +98,30 @@ const std::vector<std::string>& Dataplane::notices() const {
     return state_->kernel.notices();
 }
 
+namespace {
+
+// Whether two tables say the same of every source, whatever bits are set.
+bool same_sources(const sekisho_table& one, const sekisho_table& other) {
+    return std::memcmp(&one.source4, &other.source4, sizeof(one.source4)) == 0 &&
+           std::memcmp(&one.source6, &other.source6, sizeof(one.source6)) == 0 &&
+           std::memcmp(&one.segments, &other.segments, sizeof(one.segments)) == 0;
+}
+
+// Sources of all pools are valid everywhere, until the interfaces are written down anew.
+void forget_entrants(int interfaces) {
+    std::uint32_t index = 0;
+    for (const std::uint32_t* last = nullptr; bpf_map_get_next_key(interfaces, last, &index) == 0;
+         last = &index) {
+        sekisho_interface known{};
+        if (bpf_map_lookup_elem(interfaces, &index, &known) == 0 && known.entrants != 0) {
+            known.entrants = 0;
+            bpf_map_update_elem(interfaces, &index, &known, BPF_EXIST);
+        }
+    }
+}
+
+}  // namespace
+
 Result<void> Dataplane::set_policy(const Config& config, const std::vector<Prefix>& wide_exemptions) {
     auto table = Table::build(config, wide_exemptions);
     if (!table) {
@@ -112,6 +136,10 @@ Result<void> Dataplane::set_policy(const Config& config, const std::vector<Prefi
             });
         }
     });
+    // An agent before this one may have numbered other lists of pools.
+    if (!state_->table && !same_sources(state_->tables.in_force(), data)) {
+        forget_entrants(state_->kernel.interfaces());
+    }
     state_->tables.replace(data);
     state_->table = std::move(*table);
     state_->bits = std::move(bits);
@@ -129,6 +157,7 @@ Result<Attachment> Dataplane::attach(const Interface& interface, const Interface
     known.any_mac = interface.bridge ? 1 : 0;
     known.side = config.side == Side::subscriber ? 0 : 1;
     known.tunnels = config.tunnels == Tunnels::inspect ? 1 : 0;
+    known.entrants = entrants_of(state_->config, config);
     // Where there is no room any more its packets are judged all the same, and none is answered.
     const bool written =
         bpf_map_update_elem(state_->kernel.interfaces(), &interface.index, &known, BPF_ANY) == 0;
@@ -144,7 +173,8 @@ Result<Attachment> Dataplane::attach(const Interface& interface, const Interface
     }
     auto attachment = attach_program(state_->kernel, interface, config);
     if (attachment && !written) {
-        attachment->why += "; no answers, no tunnels inspected: there are too many interfaces";
+        attachment->why +=
+            "; no answers, no tunnels inspected, no pools told apart: there are too many interfaces";
     }
     if (attachment) {
         attachment->fast_path = attachment->fast_path && state_->slots.slot_of(interface.index) != 0;

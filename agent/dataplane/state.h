@@ -29,6 +29,7 @@ public:
 
     // Puts a table in force as a whole. No CPU reads the one before any more when it returns.
     void replace(const sekisho_table& contents);
+    [[nodiscard]] const sekisho_table& in_force() const { return state_.tables[state_.active & 1]; }
     // In the bitmap of the one in force.
     void set_bit(std::uint32_t bit, bool value);
 

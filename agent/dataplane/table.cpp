@@ -20,7 +20,8 @@ namespace sekisho::dataplane {
 namespace {
 
 constexpr int half_bits = 64;
-static_assert(most_ranges == SEKISHO_RANGES && most_meanings == SEKISHO_SEGMENTS - 1);
+static_assert(most_ranges == SEKISHO_RANGES && most_meanings == SEKISHO_SEGMENTS - 1 &&
+              most_entrants == SEKISHO_ENTRANTS);
 
 struct Halves {
     std::uint64_t high = 0;
@@ -112,6 +113,26 @@ std::uint8_t kernel_action(Action action) {
     std::unreachable();
 }
 
+// The lists of pools that sources are validated against, each once, in the configuration's order.
+std::vector<std::set<std::string>> lists_of_entrants(const Config& config) {
+    std::vector<std::set<std::string>> lists;
+    for (const InterfaceConfig& interface : config.interfaces) {
+        if (!interface.pools.empty() && std::ranges::find(lists, interface.pools) == lists.end()) {
+            lists.push_back(interface.pools);
+        }
+    }
+    return lists;
+}
+
+// A bit for each list that has the pool.
+std::uint32_t lists_with(const std::string& pool, const std::vector<std::set<std::string>>& lists) {
+    std::uint32_t bits = 0;
+    for (std::size_t at = 0; at < std::min(lists.size(), most_entrants); at++) {
+        bits |= lists[at].contains(pool) ? std::uint32_t{1} << at : 0;
+    }
+    return bits;
+}
+
 // Gives out segments and the bits of the bitmap's exact part.
 class Segments {
 public:
@@ -162,9 +183,11 @@ private:
 Result<std::vector<Piece>> source_pieces(const Config& config, const std::vector<Prefix>& wide,
                                          Segments& segments) {
     std::vector<Piece> pieces;
+    const auto lists = lists_of_entrants(config);
     for (std::uint32_t index = 0; index < config.pools.size(); index++) {
         for (const Prefix& prefix : config.pools[index].prefixes) {
             sekisho_segment segment = segments.of_pool(config.pools[index], index, prefix);
+            segment.entrants = lists_with(config.pools[index].name, lists);
             const auto plain = segments.add(segment);
             if (!plain) {
                 return std::unexpected(plain.error());
@@ -274,6 +297,12 @@ Prefix prefix_of(const sekisho_key& key, int length) {
     std::ranges::copy(bytes, prefix.address.bytes.begin());
     prefix.length = std::clamp(length, 0, 128);
     return prefix;
+}
+
+std::uint8_t entrants_of(const Config& config, const InterfaceConfig& interface) {
+    const auto lists = lists_of_entrants(config);
+    const auto found = std::ranges::find(lists, interface.pools);
+    return found == lists.end() ? 0 : static_cast<std::uint8_t>(found - lists.begin() + 1);
 }
 
 Table::Table() : data_(std::make_unique<sekisho_table>()) {}

@@ -21,6 +21,9 @@ namespace sekisho::dataplane {
 // What a key of the kernel of this length stands for.
 [[nodiscard]] Prefix prefix_of(const sekisho_key& key, int length);
 
+// The number of an interface's list of pools among those of the configuration, from 1; 0 if it has none.
+[[nodiscard]] std::uint8_t entrants_of(const Config& config, const InterfaceConfig& interface);
+
 // A table, with all bits of its bitmap zero, and what the agent must remember of it.
 class Table {
 public:

@@ -9,6 +9,7 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -43,6 +44,7 @@ tunnels = "inspect"
 [[interface]]
 name = "ppp*"
 source_validation = "pool"
+pools = ["dsl"]
 fast_path = true
 [[pool]]
 name = "dsl"
@@ -99,12 +101,14 @@ TEST(Config, ReadsEachSection) {
     EXPECT_EQ(config->dataplane.icmp_source_ipv6, parse_address("2001:db8::1").value());
     ASSERT_EQ(config->interfaces.size(), 3U);
     EXPECT_TRUE(config->interfaces[2].validate_source);
+    EXPECT_EQ(config->interfaces[2].pools, std::set<std::string>{"dsl"});
     EXPECT_TRUE(config->interfaces[2].fast_path);
     EXPECT_EQ(config->interfaces[0].name, "sub-*");
     EXPECT_EQ(config->interfaces[0].side, Side::subscriber);
     EXPECT_EQ(config->interfaces[0].attach, Attach::automatic);
     EXPECT_EQ(config->interfaces[0].tunnels, Tunnels::pass);
     EXPECT_FALSE(config->interfaces[0].validate_source);
+    EXPECT_TRUE(config->interfaces[0].pools.empty());
     EXPECT_FALSE(config->interfaces[0].fast_path);
     EXPECT_EQ(config->interfaces[1].side, Side::uplink);
     EXPECT_EQ(config->interfaces[1].attach, Attach::xdp_generic);
@@ -256,6 +260,13 @@ const Mistake section_mistakes[] = {
     {"ValidationOnTheUplinkSide",
      "[[interface]]\nname = \"a\"\nside = \"uplink\"\nsource_validation = \"pool\"", 4, "on the uplink side",
      "leave it out"},
+    {"PoolsWithoutValidation",
+     "[[interface]]\nname = \"a\"\npools = [\"b\"]\n[[pool]]\nname = \"b\"\nprefixes = [\"192.0.2.0/24\"]", 3,
+     "has no effect without source validation", "source_validation = \"pool\""},
+    {"PoolsOfNobody", "[[interface]]\nname = \"a\"\nsource_validation = \"pool\"\npools = []", 4,
+     "names no pool", "leave it out"},
+    {"PoolsThatAreNot", "[[interface]]\nname = \"a\"\nsource_validation = \"pool\"\npools = [\"d\u009bl\"]",
+     1, "there is no [[pool]] \"d\\u{9b}l\"", "as their sections do"},
     {"FastPathByTc", "[[interface]]\nname = \"a\"\nfast_path = true\nattach = \"tc\"", 3, "needs native XDP",
      "leave fast_path out"},
     {"FastPathByGenericXdp", "[[interface]]\nname = \"a\"\nfast_path = true\nattach = \"xdp-generic\"", 3,

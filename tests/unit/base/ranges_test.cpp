@@ -70,6 +70,28 @@ TEST(Room, MoreIsAComplaintWithItsPlace) {
     }
 }
 
+// An interface for each of so many pools, none of whose lists is another's.
+std::string lists_of_pools(int count) {
+    std::string text;
+    for (int i = 0; i < count; i++) {
+        const std::string name = "p" + std::to_string(i);
+        text += "[[interface]]\nname = \"" + name + "\"\nsource_validation = \"pool\"\npools = [\"" + name +
+                "\"]\n[[interface]]\nname = \"again-" + name +
+                "\"\nsource_validation = \"pool\"\npools = [\"" + name + "\"]\n[[pool]]\nname = \"" + name +
+                "\"\nprefixes = [\"10.0." + std::to_string(i) + ".0/24\"]\n";
+    }
+    return text;
+}
+
+TEST(Room, ListsOfPoolsAreAsManyAsHaveABit) {
+    EXPECT_TRUE(parse_config(lists_of_pools(32), "x.toml"));
+    const auto config = parse_config(lists_of_pools(33), "x.toml");
+    ASSERT_FALSE(config);
+    ASSERT_EQ(config.error().size(), 1U);
+    EXPECT_THAT(config.error().front().what, HasSubstr("list 33 "));
+    EXPECT_EQ(config.error().front().line, 32 * 11 + 1);
+}
+
 TEST(Room, BothFamiliesShareTheMeanings) {
     std::string text = "[[pool]]\nname = \"x\"\nprefixes = [";
     for (int i = 0; i < 512; i++) {

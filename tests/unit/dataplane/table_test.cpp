@@ -69,6 +69,27 @@ TEST(TableBuild, AnActionIsThePools) {
     }
 }
 
+TEST(TableBuild, ListsOfPoolsAreNumbered) {
+    Config config = one_pool();
+    config.pools.push_back({.name = "cable", .prefixes = {prefix("198.51.100.0/24")}});
+    for (const auto& [name, pools] : std::vector<std::pair<std::string, std::set<std::string>>>{
+             {"a", {}}, {"b", {"cable"}}, {"c", {"dsl", "cable"}}, {"d", {"cable"}}}) {
+        config.interfaces.push_back({.name = name, .pools = pools});
+    }
+    std::vector<int> numbers;
+    for (const InterfaceConfig& interface : config.interfaces) {
+        numbers.push_back(entrants_of(config, interface));
+    }
+    EXPECT_EQ(numbers, (std::vector<int>{0, 1, 2, 1}));
+    const auto table = Table::build(config, {prefix("198.51.100.16/28")});
+    ASSERT_TRUE(table);
+    EXPECT_EQ(table->source(parse_address("192.0.2.1").value()).entrants, 2U);
+    EXPECT_EQ(table->source(parse_address("2001:db8:100::1").value()).entrants, 2U);
+    EXPECT_EQ(table->source(parse_address("198.51.100.1").value()).entrants, 3U);
+    EXPECT_EQ(table->source(parse_address("198.51.100.17").value()).entrants, 3U);
+    EXPECT_EQ(table->source(parse_address("203.0.113.1").value()).entrants, 0U);
+}
+
 TEST(TableBuild, MoreThanItCanHoldIsRefused) {
     std::vector<Prefix> wide;
     for (int i = 0; i < SEKISHO_SEGMENTS; i++) {
