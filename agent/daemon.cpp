@@ -422,6 +422,7 @@ void Daemon::sweep_flows() {
         return;
     }
     flows_ = counted->recorded;
+    handle_overruns();  // that no event told of
 }
 
 // Asio closes what it waits for, and libbpf owns its descriptor.

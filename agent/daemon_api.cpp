@@ -413,6 +413,7 @@ std::string Daemon::metrics() const {
     }
     AgentCounts counts{.store_errors = store_errors_,
                        .kernel_errors = kernel_errors_,
+                       .unsent_events = dataplane_.unsent_events(),
                        .listeners = {},
                        .interfaces = interfaces()};
     if (api_) {

@@ -91,6 +91,9 @@ std::string metrics_text(const api::Status& status, const AgentCounts& counts) {
     metrics.set("sekisho_store_errors_total", {}, static_cast<double>(counts.store_errors));
     metrics.declare("sekisho_kernel_errors_total", counter, "Changes that the kernel refused");
     metrics.set("sekisho_kernel_errors_total", {}, static_cast<double>(counts.kernel_errors));
+    metrics.declare("sekisho_unsent_events_total", counter,
+                    "Events that found no room on their way from the kernel; what they told of is looked up");
+    metrics.set("sekisho_unsent_events_total", {}, static_cast<double>(counts.unsent_events));
     add_listeners(metrics, counts);
     add_interfaces(metrics, counts);
     metrics.declare("sekisho_start_time_seconds", gauge, "When the agent started, Unix time");

@@ -15,6 +15,7 @@ namespace sekisho {
 struct AgentCounts {
     std::uint64_t store_errors = 0;   // how often the store could not be written
     std::uint64_t kernel_errors = 0;  // changes that the kernel refused
+    std::uint32_t unsent_events = 0;  // for which the kernel had no room
     std::vector<std::pair<std::string, api::HttpCounts>> listeners;  // by the reporter's name, or the socket
     std::vector<api::InterfaceStatus> interfaces;
 };

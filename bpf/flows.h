@@ -137,6 +137,19 @@ static __always_inline bool within_budget(struct sekisho_entry *entry)
     return entry->flags & SEKISHO_ENTRY_UNLIMITED || __sync_fetch_and_add(&entry->budget_left, -1) > 0;
 }
 
+/* Tells the agent. */
+static __always_inline void send(struct sekisho_event *event)
+{
+    __u32 zero = 0;
+    struct sekisho_limiter *limiter;
+
+    if (!bpf_ringbuf_output(&sekisho_events, event, sizeof(*event), 0))
+        return;
+    limiter = bpf_map_lookup_elem(&sekisho_limiters, &zero);
+    if (limiter)
+        limiter->unsent++;
+}
+
 /* No new connections until the agent says so; it is told once. */
 static __always_inline void stop_opening(struct sekisho_entry *entry, const struct sekisho_key *key)
 {
@@ -148,7 +161,7 @@ static __always_inline void stop_opening(struct sekisho_entry *entry, const stru
     event.key = *key;
     event.generation = entry->generation;
     event.key_bits = entry->key_bits;
-    bpf_ringbuf_output(&sekisho_events, &event, sizeof(event), 0);
+    send(&event);
 }
 
 /* Writes a new connection down; its place among its subscriber's is reserved already. */

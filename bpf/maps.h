@@ -51,7 +51,7 @@ struct {
     __type(value, struct sekisho_flow);
 } sekisho_flows SEC(".maps");
 
-/* An event that finds no room is lost; what it tells of stands in the entry, too. */
+/* An event that finds no room is lost, and counted; what it tells of stands in the entry, too. */
 struct {
     __uint(type, BPF_MAP_TYPE_RINGBUF);
     __uint(max_entries, 256 * 1024);

@@ -399,7 +399,7 @@ struct sekisho_hitters {
 struct sekisho_limiter {
     __u64 window; /* CLOCK_MONOTONIC (coarse, ns) at which the running second began */
     __u32 used;
-    __u32 reserved;
+    __u32 unsent; /* events that found no room in the ring, since the map was made */
 };
 
 #endif

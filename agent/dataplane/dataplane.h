@@ -132,9 +132,12 @@ public:
     // Forgets the connections that are over; to be called every few seconds.
     [[nodiscard]] Result<FlowCounts> sweep_flows(std::chrono::nanoseconds boottime);
 
-    // A descriptor that is readable when the kernel tells of grants that were overrun, and those.
+    // A descriptor that is readable when the kernel tells of grants that were overrun, and those; some of them
+    // twice, if it had no room to tell of all.
     [[nodiscard]] int events() const;
     [[nodiscard]] std::vector<Overrun> take_overruns();
+    // How many it had no room to tell of, since the maps were made; begins anew at 2^32.
+    [[nodiscard]] std::uint32_t unsent_events() const;
 
     // Loads one more program that an interface of the configuration may want when it appears, which is open
     // until it has it: false if all are there. Takes a tenth of a second.

@@ -5,7 +5,9 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <numeric>
 
 #include "agent/dataplane/state.h"
 
@@ -194,8 +196,36 @@ Result<FlowCounts> Dataplane::sweep_flows(std::chrono::nanoseconds boottime) {
     return FlowCounts{.recorded = sweep.flows, .forgotten = sweep.ended};
 }
 
+std::optional<std::uint32_t> unsent_events(int limiters) {
+    const int cpus = libbpf_num_possible_cpus();
+    std::vector<sekisho_limiter> each(static_cast<std::size_t>(std::max(cpus, 0)));
+    const std::uint32_t only = 0;
+    if (each.empty() || bpf_map_lookup_elem(limiters, &only, each.data()) != 0) {
+        return std::nullopt;
+    }
+    return std::accumulate(each.begin(), each.end(), std::uint32_t{0},
+                           [](std::uint32_t sum, const sekisho_limiter& one) { return sum + one.unsent; });
+}
+
 int Dataplane::events() const {
     return state_->events.descriptor();
+}
+
+namespace {
+
+// What the ring had no room for stands in the entries.
+void add_marked(const EntryTable& entries, std::vector<Overrun>& overruns) {
+    entries.each([&](const sekisho_entry& entry) {
+        if ((entry.flags & SEKISHO_ENTRY_OVERRUN) != 0) {
+            overruns.push_back({.key = prefix_of(entry.key, entry.key_bits), .generation = entry.generation});
+        }
+    });
+}
+
+}  // namespace
+
+std::uint32_t Dataplane::unsent_events() const {
+    return dataplane::unsent_events(state_->kernel.limiters()).value_or(state_->unsent);
 }
 
 std::vector<Overrun> Dataplane::take_overruns() {
@@ -204,6 +234,10 @@ std::vector<Overrun> Dataplane::take_overruns() {
         if (event.kind == SEKISHO_EVENT_OVERRUN) {
             overruns.push_back({.key = prefix_of(event.key, event.key_bits), .generation = event.generation});
         }
+    }
+    if (const std::uint32_t unsent = unsent_events(); unsent != state_->unsent) {
+        state_->unsent = unsent;
+        add_marked(state_->entries, overruns);
     }
     return overruns;
 }

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "agent/base/result.h"
@@ -12,6 +14,9 @@
 struct ring_buffer;
 
 namespace sekisho::dataplane {
+
+// How many events found no room in the ring, all CPUs together, in 32 bits; nothing if it can't be told.
+[[nodiscard]] std::optional<std::uint32_t> unsent_events(int limiters);
 
 // The kernel's ring buffer of events. Stays where it is: libbpf remembers its address.
 class Events {

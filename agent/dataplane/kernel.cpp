@@ -310,6 +310,9 @@ int Kernel::foreign() const {
 int Kernel::events() const {
     return bpf_map__fd(maps_->maps.sekisho_events);
 }
+int Kernel::limiters() const {
+    return bpf_map__fd(maps_->maps.sekisho_limiters);
+}
 int Kernel::forwarding() const {
     return bpf_map__fd(maps_->maps.sekisho_forwarding);
 }

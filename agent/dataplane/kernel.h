@@ -55,6 +55,7 @@ public:
     [[nodiscard]] int hitters() const;
     [[nodiscard]] int foreign() const;
     [[nodiscard]] int events() const;
+    [[nodiscard]] int limiters() const;
     [[nodiscard]] int forwarding() const;
     [[nodiscard]] int routers() const;
     // The program of upkeep.bpf.c.

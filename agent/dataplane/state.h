@@ -61,6 +61,7 @@ struct Dataplane::State {
     EntryTable entries;
     Bits bits;
     Events events;
+    std::uint32_t unsent = 0;  // events that the kernel had no room for, when it was asked last
     std::set<Prefix> resting;  // keys for which nothing is open, but whose flows go on
     Config config;
     std::map<unsigned, Attachment> attachments;
