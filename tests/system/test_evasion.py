@@ -12,6 +12,7 @@ from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Dot1Q, Ether
 
+from arrivals import Arrivals
 from lab.clients import connect
 from lab.hosts import await_true
 from lab.services import OTHER_PORT
@@ -90,6 +91,8 @@ class Evasion(LabTest):  # labels: sanitize
                    IPv6(src="2001:db8:77::7", dst=INTERNET6) / UDP(sport=1024, dport=53)]
         self.isp.restart_agent(*((f'name = "{name}"', f'name = "{name}"\nsource_validation = "pool"')
                                  for name in ("sub-b", "sub-*")))
+        arrived = Arrivals(self.isp.lab["internet"], {"four": "ip saddr 203.0.113.77 udp dport 53",
+                                                      "six": "ip6 saddr 2001:db8:77::7 udp dport 53"})
         before = self.counts()["source_invalid"]
         for line in (SUBSCRIBERS["a"], SUBSCRIBERS["b"]):
             self.send(line, spoofed)
@@ -97,8 +100,11 @@ class Evasion(LabTest):  # labels: sanitize
             self.assertEqual(connect(self.isp.lab[line.host], INTERNET6, OTHER_PORT).outcome, "open")
             self.assert_port_25(line.host, INTERNET4, "refused")
         await_true(lambda: self.counts()["source_invalid"] == before + 4, "four packets were dropped")
+        self.assertEqual(arrived.read(), {"four": 0, "six": 0})
         self.isp.restart_agent()
         self.send(SUBSCRIBERS["a"], spoofed)
+        self.send(SUBSCRIBERS["b"], spoofed)
+        await_true(lambda: arrived.read() == {"four": 2, "six": 2}, "they would have been forwarded")
         self.assert_port_25("a", INTERNET4, "refused")
         self.assertEqual(self.counts()["source_invalid"], before + 4, "switched off again")
 

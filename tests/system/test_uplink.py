@@ -7,6 +7,7 @@ from scapy.layers.inet import IP, TCP
 from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Ether
 
+from arrivals import Arrivals
 from lab.hosts import await_true
 from lab.topology import INTERNET4, INTERNET6, SUBSCRIBERS
 from lab_test import LabTest
@@ -29,11 +30,13 @@ class Uplink(LabTest):  # labels: sanitize
 
     def replies(self, attach: str) -> None:
         self.restart(attach)
+        arrived = self.arrivals("tcp sport 25 tcp dport 40001")
         before = self.count("uplink_reply")
         reply = TCP(sport=25, dport=40001, flags="SA")
         replies = [IP(src=INTERNET4, dst=A.address4) / reply, IPv6(src=INTERNET6, dst=B.address6) / reply]
         self.send(replies)
         await_true(lambda: self.count("uplink_reply") == before + 2, "two halves of conversations were dropped")
+        self.assertEqual(self.at_a_and_b(arrived), [(0, 0), (0, 0)])
         self.assert_port_25("a", INTERNET4, "refused")
         self.agent.ask("grant", "add", A.address4)
         self.agent.ask("exempt", "add", C.address4)
@@ -41,12 +44,14 @@ class Uplink(LabTest):  # labels: sanitize
         self.assert_port_25("c", INTERNET4, "open")
         self.send(replies)
         await_true(lambda: self.count("uplink_reply") == before + 3, "A has a grant over IPv4")
+        await_true(lambda: self.at_a_and_b(arrived) == [(1, 0), (0, 0)], "A's arrives")
         self.agent.ask("grant", "revoke", A.address4)
         self.agent.ask("exempt", "remove", C.address4)
 
         self.restart(attach, '[dataplane]\ninbound_replies = "off"\n')
         self.send(replies)
         self.send([IP(src=INTERNET4, dst=A.address4) / TCP(sport=40001, dport=25, flags="S")])
+        await_true(lambda: self.at_a_and_b(arrived) == [(2, 0), (0, 1)], "both arrive")
         self.assert_port_25("a", INTERNET4, "refused")
         self.assertEqual(self.count("uplink_reply"), before + 3)
 
@@ -54,20 +59,33 @@ class Uplink(LabTest):  # labels: sanitize
         self.agent.ask("grant", "add", A.address4)
         self.send(replies)
         await_true(lambda: self.count("uplink_reply") == before + 5, "a grant opens nothing here")
+        self.assertEqual(self.at_a_and_b(arrived), [(2, 0), (0, 1)])
         self.agent.ask("grant", "revoke", A.address4)
 
     def inbound_mail(self, attach: str) -> None:
         """To a pool that wants none from outside."""
         self.restart(attach, pool='inbound = "block"\n')
+        arrived = self.arrivals("tcp sport 40001 tcp dport 25")
         before = self.count("uplink_inbound")
         syn = TCP(sport=40001, dport=25, flags="S")
         mail = [IP(src=INTERNET4, dst=A.address4) / syn, IPv6(src=INTERNET6, dst=A.address6) / syn]
         self.send(mail)
         await_true(lambda: self.count("uplink_inbound") == before + 2, "mail to A's own server was dropped")
+        self.assertEqual(self.at_a_and_b(arrived)[0], (0, 0))
         self.agent.ask("exempt", "add", A.address4)
         self.send(mail)
         await_true(lambda: self.count("uplink_inbound") == before + 3, "a static contract may have a server")
+        await_true(lambda: self.at_a_and_b(arrived)[0] == (1, 0), "its mail arrives")
         self.agent.ask("exempt", "remove", A.address4)
+
+    def arrivals(self, match: str) -> list[Arrivals]:
+        """Of such packets over IPv4 and IPv6, at A and B."""
+        return [Arrivals(self.isp.lab[line.host], {"four": f"ip daddr {line.address4} {match}",
+                                                   "six": f"ip6 daddr {line.address6} {match}"}) for line in (A, B)]
+
+    @staticmethod
+    def at_a_and_b(arrived: list[Arrivals]) -> list[tuple[int, int]]:
+        return [(each["four"], each["six"]) for each in (host.read() for host in arrived)]
 
     def restart(self, attach: str, dataplane: str = "", pool: str = "") -> None:
         interface = f'[[interface]]\nname = "inet"\nside = "uplink"\nattach = "{attach}"\n'
