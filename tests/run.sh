@@ -52,7 +52,7 @@ tidy() {
     clang-format-19 --dry-run -Werror "${sources[@]}"
     # What the kernel runs has the kernel's style, wherever it stands.
     clang-format-19 --style=file:bpf/.clang-format --dry-run -Werror \
-        tests/bench/generator.bpf.c tests/bpf/*.bpf.c images/lab/pass.bpf.c
+        tests/bench/generator.bpf.c tests/bpf/*.bpf.c tests/system/layouts/*.bpf.c images/lab/pass.bpf.c
     build release
     cmake --build --preset release --target bench_dataplane_blocked bench_dataplane_passing
     run-clang-tidy-19 -quiet -warnings-as-errors='*' -p build/release "$root/(agent|smtpd|tests)/.*\.cpp$"
