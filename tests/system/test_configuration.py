@@ -6,7 +6,7 @@ import socket
 
 from lab.agent import CONFIG
 from lab.isp import config_text
-from lab.topology import EDGE_CORE4, INTERNET4, POLICY_PORT
+from lab.topology import EDGE_CORE4, INTERNET4, INTERNET6, POLICY_PORT
 from lab_test import LabTest
 
 
@@ -172,3 +172,27 @@ class Detach(LabTest):
         self.agent.start()
         self.assert_port_25("a", INTERNET4, "refused")
         self.assert_port_25("b", INTERNET4, "refused")
+
+    def test_detach_clsact(self) -> None:
+        """Filters have no pins: they are found by the interfaces that the maps know, also of an agent that was killed."""
+        lines = ("sub-a", "sub-b", "sub-c")
+        for leave in (self.agent.stop, self.agent.kill):
+            with self.subTest(leave=leave.__name__):
+                self.isp.restart_agent(('attach = "tc"', 'attach = "clsact"'), ('attach = "xdp"', 'attach = "clsact"'))
+                leave()
+                self.assertEqual([self.filters(line) for line in lines], [1, 1, 1])
+                self.assert_port_25("a", INTERNET4, "refused")
+                self.assert_port_25("b", INTERNET6, "refused")
+                self.assertEqual(json.loads(self.agent.command("dataplane", "detach", "--json").stdout),
+                                 {"interfaces_freed": 3})
+                self.assertEqual([self.filters(line) for line in lines], [0, 0, 0])
+                for host in ("a", "b", "c"):
+                    self.assert_port_25(host, INTERNET4, "open")
+                    self.assert_port_25(host, INTERNET6, "open")
+                self.agent.start()
+                self.assert_port_25("b", INTERNET4, "refused")
+
+    def filters(self, interface: str) -> int:
+        """How many programs tc(8) sees on what comes in."""
+        said = json.loads(self.edge.run("tc", "-j", "filter", "show", "dev", interface, "ingress").stdout)
+        return sum("prog" in each.get("options", {}) for each in said)
