@@ -53,13 +53,13 @@ std::uint16_t number_at(const Bytes& data, std::size_t at) {
 
 }  // namespace
 
-Socket open_line(const Namespace& host, const std::string& name, int kind) {
+Socket open_line(const Namespace& host, const std::string& name, int kind, int information) {
     int line = -1;
     host.inside([&] {
         line = ::open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
         ifreq request{};
         std::strncpy(request.ifr_name, name.c_str(), IFNAMSIZ - 1);
-        request.ifr_flags = static_cast<short>(kind | IFF_NO_PI);
+        request.ifr_flags = static_cast<short>(kind | information);
         if (line < 0 || ::ioctl(line, TUNSETIFF, &request) != 0) {
             ADD_FAILURE() << "making " << name << ": " << std::strerror(errno);
         }

@@ -35,8 +35,10 @@ private:
     Socket line_;
 };
 
-// Opens a TUN or TAP (`kind`) of that name inside a namespace, and sets it up.
-[[nodiscard]] Socket open_line(const Namespace& host, const std::string& name, int kind);
+// Opens a TUN or TAP (`kind`) of that name inside a namespace, and sets it up. With `information` 0 instead,
+// what goes over its descriptor begins with two octets of flags and the ethertype.
+[[nodiscard]] Socket open_line(const Namespace& host, const std::string& name, int kind,
+                               int information = IFF_NO_PI);
 
 // Joins a client's TAP to a wire's subscriber, on which the frames have the shell's tags and PPPoE.
 class Modem {

@@ -287,6 +287,10 @@ int Programs::descriptor(Kind kind, Role role) const {
             return bpf_program__fd(kind == Kind::xdp ? xdp_->progs.uplink_xdp : tc_->progs.uplink_tc);
         case Role::bare:
             return kind == Kind::xdp ? -1 : bpf_program__fd(tc_->progs.subscriber_tc_bare);
+        case Role::validated_bare:
+            return kind == Kind::xdp ? -1 : bpf_program__fd(tc_->progs.validated_tc_bare);
+        case Role::uplink_bare:
+            return kind == Kind::xdp ? -1 : bpf_program__fd(tc_->progs.uplink_tc_bare);
         case Role::fast:
             return kind == Kind::xdp ? bpf_program__fd(xdp_->progs.subscriber_fast) : -1;
         case Role::validated_fast:

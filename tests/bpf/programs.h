@@ -28,9 +28,18 @@ enum class Kind : std::uint8_t { xdp, tc };
 [[nodiscard]] std::string name(Kind kind);
 
 // Which of a kind's programs: for the subscriber side, the same with source validation, for the uplink side;
-// for the subscriber side of a device without an Ethernet header (TC only); the first three with the fast
-// path (XDP only).
-enum class Role : std::uint8_t { subscriber, validated, uplink, bare, fast, validated_fast, uplink_fast };
+// the three for a device without an Ethernet header (TC only); the three with the fast path (XDP only).
+enum class Role : std::uint8_t {
+    subscriber,
+    validated,
+    uplink,
+    bare,
+    validated_bare,
+    uplink_bare,
+    fast,
+    validated_fast,
+    uplink_fast
+};
 
 // What the kernel does with the frame afterwards, in one word for both kinds.
 enum class Fate : std::uint8_t { passed, dropped, answered, other };

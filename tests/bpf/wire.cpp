@@ -82,7 +82,7 @@ void put_tag_back(msghdr& message, Bytes& frame) {
 
 }  // namespace
 
-void attach_tc(const Namespace& host, const char* interface, int program) {
+void attach_tc(const Namespace& host, const char* interface, int program, unsigned place) {
     host.inside([&] {
         bpf_tc_hook hook{};
         hook.sz = sizeof(hook);
@@ -91,7 +91,8 @@ void attach_tc(const Namespace& host, const char* interface, int program) {
         bpf_tc_opts options{};
         options.sz = sizeof(options);
         options.prog_fd = program;
-        require(bpf_tc_hook_create(&hook) == 0, "making clsact");
+        options.priority = place;
+        require(place != 1 || bpf_tc_hook_create(&hook) == 0, "making clsact");
         require(bpf_tc_attach(&hook, &options) == 0, "attaching to clsact");
     });
 }

@@ -13,8 +13,9 @@
 
 namespace sekisho::bpftest {
 
-// Attaches a TC program to an interface of a host, as a classic filter (clsact).
-void attach_tc(const Namespace& host, const char* interface, int program);
+// Attaches a TC program to an interface of a host, as a classic filter (clsact). What it doesn't decide goes
+// on to that of the next place, if there is one; the first is to be attached first.
+void attach_tc(const Namespace& host, const char* interface, int program, unsigned place = 1);
 
 // A raw socket on an interface, for send_offloaded(); to be called inside its namespace.
 [[nodiscard]] Socket raw_line(const char* interface);
