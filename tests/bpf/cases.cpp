@@ -85,6 +85,14 @@ void tell(const Known& known, const std::function<std::optional<std::uint32_t>(s
     }
 }
 
+std::uint64_t not_granted(const Counts& counts) {
+    std::uint64_t packets = 0;
+    for (const auto& [row, count] : counts) {
+        packets += row.first == SEKISHO_REASON_NOT_GRANTED ? count.first : 0;
+    }
+    return packets;
+}
+
 namespace {
 
 // By BPF_PROG_TEST_RUN, or over a wire where the kernel refuses the frame.

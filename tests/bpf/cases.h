@@ -94,6 +94,9 @@ protected:
 // Makes the kernel know this; `bit_of` is the filler's answer.
 void tell(const Known& known, const std::function<std::optional<std::uint32_t>(std::string_view)>& bit_of);
 
+// How many packets were blocked for want of a grant, whatever became of them.
+[[nodiscard]] std::uint64_t not_granted(const Counts& counts);
+
 // Runs the case's frame and compares everything: fate, the frame if it passed, all counters.
 void judge(Kind kind, const Case& tested);
 

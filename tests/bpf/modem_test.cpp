@@ -36,8 +36,7 @@ void expect_refusal(const Client& client, const Refusal& refusal, bool six) {
     EXPECT_EQ(client.connect(six ? mx6 : mx4), six ? refusal.errno6 : refusal.errno4);
     const auto counts = Programs::get().counts();
     ASSERT_TRUE(counts.contains({SEKISHO_REASON_NOT_GRANTED, refusal.verdict}));
-    const auto syns = counts.at({SEKISHO_REASON_NOT_GRANTED, refusal.verdict}).first;
-    EXPECT_LE(syns, refusal.verdict == SEKISHO_RESET ? 1 : 2);
+    EXPECT_LE(not_granted(counts), refusal.verdict == SEKISHO_RESET ? 1 : 2) << "SYNs were said";
 }
 
 class BehindAShell : public testing::TestWithParam<std::tuple<Kind, Shell, Refusal>> {};

@@ -165,7 +165,7 @@ TEST_P(Refused, AtOnce) {
     }
     const auto counts = Programs::get().counts();
     ASSERT_TRUE(counts.contains({SEKISHO_REASON_NOT_GRANTED, SEKISHO_RESET}));
-    EXPECT_EQ(counts.at({SEKISHO_REASON_NOT_GRANTED, SEKISHO_RESET}).first, 1) << "one SYN was enough";
+    EXPECT_EQ(not_granted(counts), 1) << "one SYN was enough";
 }
 
 std::string client_name(const testing::TestParamInfo<Refused::ParamType>& each) {
