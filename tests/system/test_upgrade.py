@@ -32,13 +32,14 @@ HOUR = 3_600_000_000_000
 
 
 class Flood:
-    """SYNs of one subscriber to port 25, over IPv4 and IPv6, a thousand a second. Use it in a `with`."""
+    """SYNs of one subscriber to port 25, over IPv4 and IPv6, with pauses in between. Use it in a `with`."""
 
-    def __init__(self, line: Subscriber, host: Host, gateway: str, mac: str):
+    def __init__(self, line: Subscriber, host: Host, gateway: str, mac: str, pause: float):
         syn = TCP(sport=1024, dport=25, flags="S")
         self._frames = [bytes(Ether(src=mac, dst=gateway) / packet) for packet in
                         (IP(src=line.address4, dst=INTERNET4) / syn, IPv6(src=line.address6, dst=INTERNET6) / syn)]
         self._host = host
+        self._pause = pause
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._send, daemon=True)
         self.sent = 0
@@ -49,7 +50,7 @@ class Flood:
             while not self._over.is_set():
                 for frame in self._frames:
                     self.sent += wire.send(frame) == len(frame)
-                time.sleep(0.002)
+                time.sleep(self._pause)
 
     def __enter__(self) -> "Flood":
         self._thread.start()
@@ -76,16 +77,16 @@ class Upgrade(LabTest):  # labels: sanitize
         super().setUp()
         self.begin_anew()
         self.today = self.edge.run("ls", PINS).stdout.strip()
-        self.arrived = SynCounters(self.isp.lab["internet"], {
-            "b4": f"{B.address4}/32", "b6": B.prefix6, "c4": f"{C.address4}/32", "c6": C.prefix6})
 
     def begin_anew(self) -> None:
-        """Nobody has been granted anything, and the kernel is empty."""
+        """Nobody has been granted anything, the kernel is empty, and nothing has arrived."""
         if self.agent.running():
             self.agent.stop()
         self.detach()
         self.edge.run("sh", "-c", "rm -f /var/lib/sekisho/agent.db*")
         self.isp.restart_agent(FEW)
+        self.arrived = SynCounters(self.isp.lab["internet"], {
+            "b4": f"{B.address4}/32", "b6": B.prefix6, "c4": f"{C.address4}/32", "c6": C.prefix6})
 
     def detach(self) -> None:
         self.edge.run("sekishod", "--config", CONFIG, "--detach")
@@ -125,15 +126,15 @@ class Upgrade(LabTest):  # labels: sanitize
         older.know(Entry(OVERRAN, GRANT | (OVERRUN if version >= 3 else 0), *stored[key_of(OVERRAN)]))
         older.know(Entry(UNKNOWN, GRANT | unlimited, now + HOUR, 4000))  # the store was too slow for it
 
-    def flood(self, line: Subscriber) -> Flood:
+    def flood(self, line: Subscriber, pause: float) -> Flood:
         def mac(host: str, name: str) -> str:
             return self.isp.lab[host].run("cat", f"/sys/class/net/{name}/address").stdout.strip()
 
-        return Flood(line, self.isp.lab[line.host], mac("edge", line.interface), mac(line.host, "eth0"))
+        return Flood(line, self.isp.lab[line.host], mac("edge", line.interface), mac(line.host, "eth0"), pause)
 
-    def take_over(self, older: OlderLayout) -> None:
+    def take_over(self, older: OlderLayout, pause: float = 0.002) -> None:
         """The agent starts while B and C send all the time; nothing of it gets through, and what was counted stays."""
-        with self.flood(B) as b, self.flood(C) as c:
+        with self.flood(B, pause) as b, self.flood(C, pause) as c:
             await_true(lambda: min(b.sent, c.sent) > 100, "B and C knock")
             blocked = older.counted(NOT_GRANTED, DROP)
             self.assertGreater(blocked, 100, "the programs of old count")
@@ -230,7 +231,7 @@ class Upgrade(LabTest):  # labels: sanitize
                 self.assertEqual(len(before), 1)
                 self.agent.configure(config_text(FEW, ('attach = "tc"', f'attach = "{attach}"'),
                                                  ('attach = "xdp"', f'attach = "{attach}"')))
-                self.take_over(older)
+                self.take_over(older, 0)  # a filter can be changed in less time than a pause
                 modes = {item["name"]: item["mode"] for item in self.agent.ask("interface", "list")["interfaces"]}
                 self.assertEqual((modes[B.interface], modes[C.interface]), (mode, mode))
                 after = self.clsact_program(B)
