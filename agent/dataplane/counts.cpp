@@ -60,6 +60,7 @@ Result<void> Slots::give(unsigned index) {
         slot++;
     }
     if (slot == SEKISHO_SLOTS) {
+        slots_[index] = 0;  // an agent before this one may have had one for it, which is another's now
         return {};
     }
     const auto before = read_slot(counts_, slot);

@@ -2,7 +2,6 @@
 """More interfaces than are counted apart: the later ones are counted together."""
 
 import re
-import unittest
 
 from lab.hosts import await_true
 from lab.network import compile_pass, connect_subscriber
@@ -82,7 +81,6 @@ class ManyInterfaces(LabTest):
         self.assertEqual({name: packets for name, packets in apart.items() if packets}, {B.interface: 2})
 
     # The kernel goes on counting A's packets where the agent before had them, which is B's now (Slots::give).
-    @unittest.expectedFailure
     def test_another_agent_gives_slots_anew(self) -> None:
         """By age: the youngest, which had one of the agent before, has none any more, and is counted as nobody else's."""
         self.make(2)
