@@ -4,14 +4,16 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <linux/if_arp.h>
 #include <linux/if_link.h>
+#include <net/if.h>
+#include <net/if_arp.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
 #include <expected>
+#include <memory>
 #include <system_error>
 
 #include "agent/dataplane/offloads.h"
@@ -112,11 +114,14 @@ bool remove_clsact(unsigned index) {
     return bpf_tc_detach(&hook, &options) == 0;
 }
 
+// ARPHRD_IP6GRE, which only linux/if_arp.h has; that can't stand beside net/if.h.
+constexpr std::uint16_t ip6gre = 823;
+
 // Whether packets of this kind of device begin with IP: ppp*, TUN, tunnels.
 bool is_bare(std::uint16_t hardware) {
     return hardware == ARPHRD_PPP || hardware == ARPHRD_NONE || hardware == ARPHRD_RAWIP ||
            hardware == ARPHRD_TUNNEL || hardware == ARPHRD_TUNNEL6 || hardware == ARPHRD_SIT ||
-           hardware == ARPHRD_IPGRE || hardware == ARPHRD_IP6GRE;
+           hardware == ARPHRD_IPGRE || hardware == ip6gre;
 }
 
 // The ways in, best first. XDP sees an Ethernet header or nothing that it understands.
@@ -209,6 +214,14 @@ std::uint32_t clsact_program_on(unsigned index) {
     return bpf_tc_query(&hook, &options) == 0 ? options.prog_id : 0;
 }
 
+// A program's name, cut to 15 letters; empty if it can't be told.
+std::string program_name(std::uint32_t id) {
+    bpf_prog_info info{};
+    std::uint32_t length = sizeof(info);
+    const Descriptor program(bpf_prog_get_fd_by_id(id));
+    return program && bpf_obj_get_info_by_fd(program.get(), &info, &length) == 0 ? std::data(info.name) : "";
+}
+
 // The XDP program that has taken the place of ours, as an operator finds it.
 std::string foreign_program(unsigned index) {
     bpf_xdp_query_opts options{};
@@ -216,12 +229,8 @@ std::string foreign_program(unsigned index) {
     if (bpf_xdp_query(static_cast<int>(index), 0, &options) != 0 || options.prog_id == 0) {
         return "another program";
     }
-    bpf_prog_info info{};
-    std::uint32_t length = sizeof(info);
-    const Descriptor program(bpf_prog_get_fd_by_id(options.prog_id));
-    const bool told = program && bpf_obj_get_info_by_fd(program.get(), &info, &length) == 0;
-    return "the program " + (told ? std::string(std::data(info.name)) + " " : std::string()) + "(id " +
-           std::to_string(options.prog_id) + ")";
+    const std::string name = program_name(options.prog_id);
+    return "the program " + name + (name.empty() ? "" : " ") + "(id " + std::to_string(options.prog_id) + ")";
 }
 
 std::string why_no_native(const std::string& interface) {
@@ -392,6 +401,23 @@ std::vector<unsigned> linked_interfaces(const std::filesystem::path& links) {
         unsigned index = 0;
         if (std::from_chars(name.data(), name.data() + name.size(), index).ec == std::errc()) {
             indexes.push_back(index);
+        }
+    }
+    return indexes;
+}
+
+std::vector<unsigned> filtered_interfaces() {
+    std::vector<unsigned> indexes;
+    struct Free {
+        void operator()(struct if_nameindex* list) const { ::if_freenameindex(list); }
+    };
+    const std::unique_ptr<struct if_nameindex[], Free> all(::if_nameindex());
+    for (std::size_t at = 0; all && all[at].if_index != 0; at++) {
+        const std::string name = program_name(clsact_program_on(all[at].if_index));
+        // Those of tc.bpf.c.
+        if (std::ranges::any_of(std::array{"subscriber_tc", "validated_tc", "uplink_tc"},
+                                [&name](const char* ours) { return name.starts_with(ours); })) {
+            indexes.push_back(all[at].if_index);
         }
     }
     return indexes;

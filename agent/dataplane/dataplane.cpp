@@ -234,10 +234,13 @@ void Dataplane::forget(unsigned index) {
 
 namespace {
 
-// All interfaces that have, or had, a program of ours: those with a link, and those written down.
+// All interfaces that have, or had, a program of ours: those with a link or a filter, and those written down.
 std::set<unsigned> known_interfaces(const std::filesystem::path& links, int interfaces) {
     std::set<unsigned> indexes;
     for (const unsigned index : linked_interfaces(links)) {
+        indexes.insert(index);
+    }
+    for (const unsigned index : filtered_interfaces()) {
         indexes.insert(index);
     }
     std::uint32_t index = 0;
@@ -317,6 +320,9 @@ Result<int> detach_all(const std::filesystem::path& pin_path) {
         }
     }
     std::filesystem::remove(pin_path, error);
+    for (const unsigned index : filtered_interfaces()) {  // somebody had removed the pins
+        count += detach_programs(links_path(pin_path), index) ? 1 : 0;
+    }
     return count;
 }
 

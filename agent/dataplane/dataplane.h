@@ -132,8 +132,8 @@ public:
     // Forgets the connections that are over; to be called every few seconds.
     [[nodiscard]] Result<FlowCounts> sweep_flows(std::chrono::nanoseconds boottime);
 
-    // A descriptor that is readable when the kernel tells of grants that were overrun, and those; some of them
-    // twice, if it had no room to tell of all.
+    // A descriptor that is readable when the kernel tells of grants that were overrun, and those; some of
+    // them twice, if it had no room to tell of all.
     [[nodiscard]] int events() const;
     [[nodiscard]] std::vector<Overrun> take_overruns();
     // How many it had no room to tell of, since the maps were made; begins anew at 2^32.

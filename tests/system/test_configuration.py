@@ -192,6 +192,21 @@ class Detach(LabTest):
                 self.agent.start()
                 self.assert_port_25("b", INTERNET4, "refused")
 
+    def test_filters_that_nothing_tells_of(self) -> None:
+        """The pins are gone, and the filters go on by themselves: detaching finds them, and so does another start."""
+        self.isp.restart_agent(('attach = "tc"', 'attach = "clsact"'))
+        self.agent.kill()
+        self.edge.run("rm", "-rf", "/sys/fs/bpf/sekisho", check=False)
+        self.assertEqual(self.filters("sub-b"), 1)
+        self.assertEqual(json.loads(self.agent.command("dataplane", "detach", "--json").stdout), {"interfaces_freed": 1})
+        self.assertEqual(self.filters("sub-b"), 0)
+        self.isp.restart_agent(('attach = "tc"', 'attach = "clsact"'))
+        self.agent.kill()
+        self.edge.run("rm", "-rf", "/sys/fs/bpf/sekisho", check=False)
+        self.isp.restart_agent(('name = "sub-b"', 'name = "other"'), ('name = "sub-*"', 'name = "sub-a"'))
+        self.assertEqual(self.filters("sub-b"), 0, "an interface that nobody wants any more")
+        self.assert_port_25("b", INTERNET4, "open")
+
     def filters(self, interface: str) -> int:
         """How many programs tc(8) sees on what comes in."""
         said = json.loads(self.edge.run("tc", "-j", "filter", "show", "dev", interface, "ingress").stdout)
