@@ -357,6 +357,7 @@ Result<void> Daemon::apply_to_kernel(const grants::Actions& actions, std::vector
             continue;
         }
         kernel_errors_++;
+        kernel_trouble_ = applied.error();
         if (const auto* put = std::get_if<grants::PutEntry>(&actions[at])) {
             refused.push_back(put->entry.key);
         }
@@ -418,6 +419,7 @@ void Daemon::sweep_flows() {
     const auto counted = dataplane_.sweep_flows(read_clocks().boottime);
     if (!counted) {
         kernel_errors_++;
+        kernel_trouble_ = counted.error();
         log::error("KERNEL_FAILED", counted.error().what, {{"remedy", counted.error().remedy}});
         return;
     }

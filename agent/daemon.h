@@ -172,7 +172,8 @@ private:
     std::size_t foreign_prefixes_ = 0;
     std::uint64_t overrun_count_ = 0;
     std::uint64_t store_errors_ = 0;
-    std::uint64_t kernel_errors_ = 0;  // entries that the kernel refused
+    std::uint64_t kernel_errors_ = 0;  // changes that the kernel refused
+    Error kernel_trouble_;             // the last of them
     Error store_trouble_;              // the last one
 };
 

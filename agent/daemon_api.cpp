@@ -153,15 +153,13 @@ std::vector<api::Check> Daemon::doctor() const {
                       .ok = written.has_value(),
                       .detail = written ? config_.store.path.string() : written.error().what,
                       .remedy = written ? "" : written.error().remedy});
-    checks.push_back(
-        {.name = "kernel-map",
-         .ok = kernel_errors_ == 0,
-         .detail = kernel_errors_ == 0
-                       ? "has taken every entry"
-                       : "has refused entries since the start: " + std::to_string(kernel_errors_),
-         .remedy = kernel_errors_ == 0
-                       ? ""
-                       : "raise dataplane.max_entries, stop the agent, `sekishod --detach`, start it again"});
+    checks.push_back({.name = "kernel-map",
+                      .ok = kernel_errors_ == 0,
+                      .detail = kernel_errors_ == 0 ? "has taken every change"
+                                                    : "has refused changes since the start: " +
+                                                          std::to_string(kernel_errors_) +
+                                                          "; the last: " + kernel_trouble_.what,
+                      .remedy = kernel_errors_ == 0 ? "" : kernel_trouble_.remedy});
     for (const DovecotConfig& reporter : config_.dovecot) {
         const bool local = is_local(reporter.listen);
         checks.push_back(

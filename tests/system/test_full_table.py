@@ -59,6 +59,8 @@ class FullTable(LabTest):  # labels: sanitize
         after = self.kernel_map()
         self.assertFalse(after["ok"])
         self.assertNotEqual(after["detail"], before["detail"], "doctor counts it")
+        self.assertIn(why, after["detail"])
+        self.assertIn("join neighbouring prefixes", after["remedy"])
 
     def kernel_map(self) -> dict:
         checks = json.loads(self.agent.command("doctor", "--json").stdout)["checks"]
