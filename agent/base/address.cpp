@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <charconv>
 #include <optional>
+#include <span>
 
 #include "agent/base/printable.h"
 
@@ -56,8 +57,16 @@ Address Address::last(int length) const {
 
 std::string Address::text() const {
     std::array<char, INET6_ADDRSTRLEN> buffer{};
+    if (family == Family::ipv4) {  // inet_ntop() takes its way through printf(); there may be a million
+        char* end = buffer.data();
+        for (const std::uint8_t octet : std::span(bytes).first(4)) {
+            end = std::to_chars(end, buffer.data() + buffer.size(), octet).ptr;
+            *end++ = '.';
+        }
+        return {buffer.data(), end - 1};
+    }
     // Can't fail: the family is known and the buffer large enough.
-    ::inet_ntop(family == Family::ipv4 ? AF_INET : AF_INET6, bytes.data(), buffer.data(), buffer.size());
+    ::inet_ntop(AF_INET6, bytes.data(), buffer.data(), buffer.size());
     return buffer.data();
 }
 

@@ -89,6 +89,11 @@ std::uint32_t Grants::next_generation(const Now& now) {
     return generation_;
 }
 
+const Grants::Shared& Grants::nothing() {
+    static const Shared word;
+    return word;
+}
+
 Grants::Holding& Grants::hold(const Prefix& key) {
     const auto place = holdings_.try_emplace(key).first;
     place->second.key = &place->first;
@@ -154,9 +159,9 @@ Result<std::shared_ptr<const Grant>> Grants::open(const GrantRequest& request, c
     holding.budget = *budget;
     holding.renewed = now.wall;
     holding.expires_wall = now.wall + *lifetime;
-    holding.source = request.source;
+    holding.source = sources_(request.source);
     holding.user = request.user;
-    holding.reason = request.reason;
+    holding.reason = reasons_(request.reason);
     KernelEntry entry = entry_of(key, holding);
     entry.renewed = true;
     actions.emplace_back(PutEntry{entry});

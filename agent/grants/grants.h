@@ -250,6 +250,21 @@ public:
 private:
     // What many have in common is there once.
     using Shared = boost::flyweight<std::string, boost::flyweights::no_locking>;
+    static const Shared& nothing();  // ""
+
+    // A word is mostly the one before once more, which is found without a search.
+    class Words {
+    public:
+        const Shared& operator()(const std::string& word) {
+            if (last_.get() != word) {
+                last_ = Shared(word);
+            }
+            return last_;
+        }
+
+    private:
+        Shared last_ = nothing();
+    };
 
     // All of one key. Small, since there may be a million.
     struct Holding
@@ -265,8 +280,8 @@ private:
         WallTime since{};
         WallTime renewed{};
         WallTime expires_wall{};
-        Shared source;
-        Shared reason;
+        Shared source = nothing();
+        Shared reason = nothing();
         std::string user;
 
         [[nodiscard]] bool alive(const Now& now) const { return granted && expires > now.boottime; }
@@ -313,6 +328,8 @@ private:
     std::set<Prefix> wide_;                                         // exemptions in force wider than a key
     std::string boot_;
     std::uint32_t generation_ = 0;  // the last one given to any key
+    Words sources_;
+    Words reasons_;
 };
 
 // A login that a reporter saw.

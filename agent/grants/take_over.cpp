@@ -133,9 +133,9 @@ void Grants::resume(const Grant& grant, const KernelEntry* entry, const Now& now
     holding.since = grant.since;
     holding.renewed = grant.renewed;
     holding.expires_wall = grant.expires_wall;
-    holding.source = grant.source;
+    holding.source = sources_(grant.source);
     holding.user = grant.user;
-    holding.reason = grant.reason;
+    holding.reason = reasons_(grant.reason);
     const bool moved = grant.boot == now.boot && grant.expires != *end;
     if (moved) {  // the store missed the last renewal
         holding.renewed = now.wall;
@@ -163,8 +163,8 @@ void Grants::adopt(const KernelEntry& entry, const Now& now, Actions& on_disk) {
     holding.since = now.wall;
     holding.renewed = now.wall;
     holding.expires_wall = wall_end(end, now, rules_.get().longest);
-    holding.source = "kernel";
-    holding.reason = "found in the kernel at start";
+    holding.source = sources_("kernel");
+    holding.reason = reasons_("found in the kernel at start");
     on_disk.emplace_back(SaveGrant{shared_grant(entry.key, holding)});
 }
 

@@ -249,14 +249,16 @@ Result<std::int64_t> Store::number_of_boot(const std::string& id) {
 }
 
 Result<void> Store::write_grants() {
-    std::map<std::string, std::int64_t, std::less<>> boots;
+    const std::string* boot = nullptr;  // of the one before: mostly the same
+    std::int64_t boot_number = 0;
     for (const auto& [key, grant] : owed_grants_) {
-        if (grant && !boots.contains(grant->boot)) {
-            const auto number = number_of_boot(grant->boot);
-            if (!number) {
-                return std::unexpected(number.error());
+        if (grant && (boot == nullptr || *boot != grant->boot)) {
+            const auto found = number_of_boot(grant->boot);
+            if (!found) {
+                return std::unexpected(found.error());
             }
-            boots[grant->boot] = *number;
+            boot = &grant->boot;
+            boot_number = *found;
         }
         Statement& statement = grant ? statements_.save_grant : statements_.forget_grant;
         statement.bind(1, key.text());
@@ -269,7 +271,7 @@ Result<void> Store::write_grants() {
                 .bind(7, number(grant->renewed))
                 .bind(8, grant->expires.count())
                 .bind(9, number(grant->expires_wall))
-                .bind(10, boots[grant->boot])
+                .bind(10, boot_number)
                 .bind(11, std::int64_t{grant->generation})
                 .bind(12, std::int64_t{grant->budget});
         }
