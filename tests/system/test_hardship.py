@@ -129,7 +129,7 @@ class FullMap(LabTest):
             self.agent.ask("grant", "add", f"192.0.2.{40 + number}")
         self.agent.stop()
         self.edge.run("sekishod", "--config", CONFIG, "--detach")
-        self.in_store("UPDATE grants SET boot = 'the last one'")
+        self.in_store("UPDATE boots SET id = 'the last one'")
         self.isp.restart_agent(("[grants]", "[dataplane]\nmax_entries = 16\n[grants]"))
         self.assertIn("GRANT_LOST", self.log())
         self.assertEqual(len(self.agent.ask("grant", "list")["grants"]), 16)
