@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which lines of a log are logins. Pure but for what it remembers of connections whose user comes in another
+// line.
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "agent/base/address.h"
+#include "agent/base/result.h"
+#include "agent/logins/log_line.h"
+
+namespace sekisho::logins {
+
+// What a line says of a login. The texts are the line's.
+struct SeenLogin {
+    std::string_view pattern;  // by which it was known: "dovecot", or an operator's own name
+    std::string_view stamp;
+    std::string user;
+    Address address;
+    std::optional<std::uint16_t> port;
+    std::string protocol;   // "pop3", "imap", "smtp", "sieve"; may be empty
+    std::string mechanism;  // may be empty
+    bool tls = false;
+};
+
+// A pattern of an operator's own: an RE2 expression that the whole message must match, with groups of these
+// names: `user` and `address`, and perhaps `port`, `protocol`, `mechanism`.
+struct OwnPattern {
+    std::string name;
+    std::string program;  // whose lines it is tried on; empty: all
+    std::string expression;
+};
+
+// A pattern that is known without being told.
+struct KnownPattern {
+    std::string_view name;
+    std::string_view programs;  // a list; "*" stands for anything
+};
+
+// All of them, in the order in which they are tried.
+[[nodiscard]] std::vector<KnownPattern> known_patterns();
+
+// How an expression must be written, or nothing if it is right.
+[[nodiscard]] std::optional<Error> check_pattern(const OwnPattern& own);
+
+// No line takes longer than its length demands (RE2), none is looked at behind longest_line, and a user's
+// name can't make another line's login of it: what says who may is bound to its place at the line's beginning
+// or end, and a line in which it could be two things is nobody's login.
+class LogPatterns {
+public:
+    // With those of `known` (names; empty: all). Failure::invalid for a name or expression that is none.
+    [[nodiscard]] static Result<LogPatterns> make(const std::vector<std::string>& known,
+                                                  const std::vector<OwnPattern>& own);
+
+    LogPatterns(LogPatterns&&) noexcept;
+    LogPatterns& operator=(LogPatterns&&) noexcept;
+    ~LogPatterns();
+
+    // What the line says, if it is a login.
+    [[nodiscard]] std::optional<SeenLogin> read(std::string_view line);
+
+private:
+    struct Pattern;
+    // The address of a connection, by who serves it, until its user is named; the oldest are forgotten.
+    struct Connection {
+        std::string server;
+        Address address;
+    };
+
+    LogPatterns();
+    // The patterns to try on a program's lines.
+    const std::vector<const Pattern*>& candidates(std::string_view program);
+    [[nodiscard]] std::optional<SeenLogin> match(const Pattern& pattern, const LogLine& line);
+    void remember(std::string server, const Address& address);
+    [[nodiscard]] std::optional<Address> recall(const std::string& server);
+
+    std::vector<std::unique_ptr<Pattern>> patterns_;
+    std::unordered_map<std::string, std::vector<const Pattern*>> by_program_;
+    std::list<Connection> connections_;  // the youngest first
+    std::unordered_map<std::string, std::list<Connection>::iterator> by_server_;
+};
+
+}  // namespace sekisho::logins
