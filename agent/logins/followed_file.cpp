@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reads on where it stopped.
+#include "agent/logins/followed_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <span>
+#include <system_error>
+#include <utility>
+
+#include "agent/logins/log_line.h"
+
+namespace sekisho::logins {
+
+namespace {
+
+constexpr std::size_t block = std::size_t{64} << 10;
+// Enough to tell one log from the next: a line has a time in it.
+constexpr std::size_t longest_head = 256;
+// Of files in the folder that are looked at for one that was renamed.
+constexpr std::size_t most_looked_at = 1000;
+
+// FNV-1a, 64 bits.
+std::uint64_t hash_of(std::string_view octets) {
+    std::uint64_t hash = 0xcbf29ce484222325ULL;
+    for (const char octet : octets) {
+        hash = (hash ^ static_cast<unsigned char>(octet)) * 0x100000001b3ULL;
+    }
+    return hash;
+}
+
+// What the first octets come to; nothing if there aren't so many.
+std::optional<std::uint64_t> head_of(int descriptor, std::size_t size) {
+    std::array<char, longest_head> octets{};
+    const ssize_t got = ::pread(descriptor, octets.data(), std::min(size, octets.size()), 0);
+    return got == static_cast<ssize_t>(size) ? std::optional(size == 0 ? 0 : hash_of({octets.data(), size}))
+                                             : std::nullopt;
+}
+
+Result<struct stat> facts_of(int descriptor, const std::filesystem::path& path) {
+    struct stat facts{};
+    if (::fstat(descriptor, &facts) != 0 || !S_ISREG(facts.st_mode)) {
+        return fail(Failure::unavailable, path.string() + " is no file", "name a log file");
+    }
+    return facts;
+}
+
+bool begins_line(int descriptor, std::uint64_t offset) {
+    char before = '\n';
+    return offset == 0 ||
+           (::pread(descriptor, &before, 1, static_cast<off_t>(offset) - 1) == 1 && before == '\n');
+}
+
+Descriptor opened(const std::filesystem::path& path) {
+    // A FIFO of that name must not hold up the agent.
+    return Descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+}
+
+}  // namespace
+
+FollowedFile::FollowedFile(std::filesystem::path path, const std::optional<FilePosition>& from)
+    : path_(std::move(path)), from_(from), from_end_(!from) {
+    struct stat facts{};
+    // What isn't there yet is all new when it comes.
+    from_end_ = from_end_ && ::stat(path_.c_str(), &facts) == 0;
+}
+
+Result<void> FollowedFile::open_current() {
+    Open file{.descriptor = opened(path_), .at = {}, .rest = {}};
+    if (!file.descriptor) {
+        return fail(Failure::unavailable,
+                    "can't read " + path_.string() + ": " + std::generic_category().message(errno),
+                    errno == EACCES ? "let sekishod's group read it (adm, for syslog's files)"
+                                    : "it is read when it appears");
+    }
+    const auto facts = facts_of(file.descriptor.get(), path_);
+    if (!facts) {
+        return std::unexpected(facts.error());
+    }
+    file.at.device = facts->st_dev;
+    file.at.inode = facts->st_ino;
+    if (const auto from = std::exchange(from_, std::nullopt)) {
+        if (from->device == file.at.device && from->inode == file.at.inode) {
+            file.at = *from;
+        } else {
+            open_older(*from);
+        }
+    } else if (from_end_) {
+        file.at.offset = static_cast<std::uint64_t>(facts->st_size);
+    }
+    from_end_ = false;
+    file.skipping = !begins_line(file.descriptor.get(), file.at.offset);
+    current_ = std::move(file);
+    return {};
+}
+
+// The file of before may have another name now.
+void FollowedFile::open_older(const FilePosition& from) {
+    std::error_code error;
+    std::size_t looked_at = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(path_.parent_path(), error)) {
+        struct stat facts{};
+        if (++looked_at > most_looked_at) {
+            return;
+        }
+        if (::lstat(entry.path().c_str(), &facts) != 0 || facts.st_ino != from.inode ||
+            facts.st_dev != from.device) {
+            continue;
+        }
+        if (Descriptor descriptor = opened(entry.path()); descriptor) {
+            const bool whole = begins_line(descriptor.get(), from.offset);
+            older_.push_back(
+                {.descriptor = std::move(descriptor), .at = from, .rest = {}, .skipping = !whole});
+        }
+        return;
+    }
+}
+
+// A file that is shorter than what was read of it, or begins otherwise, was cut.
+void FollowedFile::notice_cut(Open& file) const {
+    struct stat facts{};
+    if (::fstat(file.descriptor.get(), &facts) != 0) {
+        return;
+    }
+    const auto size = static_cast<std::uint64_t>(facts.st_size);
+    const bool shorter = size < file.at.offset + file.ahead;
+    if (shorter || head_of(file.descriptor.get(), file.at.head_size) != file.at.head) {
+        file.at.offset = file.at.head_size = file.at.head = file.ahead = 0;
+        file.rest.clear();
+        file.skipping = false;
+    }
+    const std::size_t head_size = std::min<std::size_t>(size, longest_head);
+    if (head_size != file.at.head_size) {
+        file.at.head_size = head_size;
+        file.at.head = head_of(file.descriptor.get(), head_size).value_or(0);
+    }
+}
+
+Result<bool> FollowedFile::read_file(Open& file, std::size_t most, const Take& take) const {
+    notice_cut(file);
+    std::vector<char> octets(std::min(most, block));
+    for (std::size_t all = 0; all < most;) {
+        const auto at = static_cast<off_t>(file.at.offset + file.ahead);
+        const ssize_t got = ::pread(file.descriptor.get(), octets.data(), octets.size(), at);
+        if (got < 0) {
+            return fail(Failure::unavailable,
+                        "can't read " + path_.string() + ": " + std::generic_category().message(errno));
+        }
+        if (got == 0) {
+            return false;
+        }
+        all += static_cast<std::size_t>(got);
+        take_text(file, {octets.data(), static_cast<std::size_t>(got)}, take);
+    }
+    return true;
+}
+
+// The offset stays at a line's beginning until its end has come: whoever goes on from there must not take the
+// end of a line for a line.
+void FollowedFile::take_text(Open& file, std::string_view text, const Take& take) {
+    for (std::size_t end = 0; (end = text.find('\n')) != std::string_view::npos;) {
+        if (!file.skipping && file.rest.size() + end <= longest_line) {
+            file.rest.append(text.substr(0, end));
+            take(file.rest);
+        }
+        file.at.offset += std::exchange(file.ahead, 0) + end + 1;
+        file.rest.clear();
+        file.skipping = false;
+        text.remove_prefix(end + 1);
+    }
+    file.ahead += text.size();
+    file.skipping = file.skipping || file.ahead > longest_line;
+    if (file.skipping) {
+        file.rest.clear();
+    } else {
+        file.rest.append(text);
+    }
+}
+
+bool FollowedFile::was_renamed() const {
+    struct stat facts{};
+    return ::stat(path_.c_str(), &facts) == 0 &&
+           (facts.st_ino != current_->at.inode || facts.st_dev != current_->at.device);
+}
+
+Result<bool> FollowedFile::read_on(std::size_t most, Clock now, const Take& take) {
+    if (current_ && was_renamed()) {
+        current_->renamed = now;
+        older_.push_back(std::move(*current_));
+        current_.reset();
+    }
+    for (Open& file : older_) {
+        if (file.renamed == Clock{}) {
+            file.renamed = now;
+        }
+        const auto more = read_file(file, most, take);
+        if (!more || *more) {
+            return more;
+        }
+    }
+    std::erase_if(older_, [now](const Open& file) { return now - file.renamed > renamed_for; });
+    if (!current_) {
+        if (auto open = open_current(); !open) {
+            return std::unexpected(open.error());
+        }
+    }
+    return !older_.empty() && older_.back().renamed == Clock{} ? Result<bool>(true)
+                                                               : read_file(*current_, most, take);
+}
+
+std::optional<FilePosition> FollowedFile::position() const {
+    return current_ ? std::optional(current_->at) : std::nullopt;
+}
+
+}  // namespace sekisho::logins

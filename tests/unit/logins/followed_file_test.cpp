@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+// Logs that grow, are renamed, copied and cut, and agents that come and go meanwhile.
+#include "agent/logins/followed_file.h"
+
+#include <gmock/gmock.h>
+#include <sys/stat.h>
+
+#include <fstream>
+
+#include "tests/unit/directory.h"
+
+namespace sekisho::logins {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using namespace std::chrono_literals;
+
+class FollowedFileTest : public testing::Test {
+protected:
+    void append(const std::string& text, const std::string& name = "mail.log") const {
+        std::ofstream(directory_ / name, std::ios::app | std::ios::binary) << text;
+    }
+    void rename(const std::string& to) const { std::filesystem::rename(log_, directory_ / to); }
+    void cut() const { std::filesystem::resize_file(log_, 0); }
+
+    // All lines that have come.
+    std::vector<std::string> read(FollowedFile& file, std::size_t most = 1 << 20) {
+        std::vector<std::string> lines;
+        for (Result<bool> more = true; more && *more;) {
+            more = file.read_on(most, now_, [&](std::string_view line) { lines.emplace_back(line); });
+        }
+        return lines;
+    }
+
+    tests::Directory directory_;
+    std::filesystem::path log_ = directory_ / "mail.log";
+    FollowedFile::Clock now_ = FollowedFile::Clock(1h);
+};
+
+TEST_F(FollowedFileTest, WhatWasThereBeforeIsLeftOut) {
+    append("old\n");
+    FollowedFile file(log_, std::nullopt);
+    EXPECT_THAT(read(file), IsEmpty());
+    append("one\ntwo\n");
+    EXPECT_THAT(read(file), ElementsAre("one", "two"));
+    EXPECT_THAT(read(file), IsEmpty());
+}
+
+TEST_F(FollowedFileTest, AFileThatComesLaterIsReadFromItsBeginning) {
+    FollowedFile file(log_, std::nullopt);
+    EXPECT_FALSE(file.read_on(1000, now_, [](std::string_view) {}));
+    append("one\n");
+    EXPECT_THAT(read(file), ElementsAre("one"));
+}
+
+TEST_F(FollowedFileTest, ALineIsTakenWhenItsEndHasCome) {
+    FollowedFile file(log_, std::nullopt);
+    append("on");
+    EXPECT_THAT(read(file), IsEmpty());
+    append("e\ntw");
+    EXPECT_THAT(read(file), ElementsAre("one"));
+    append("o\n\n");
+    EXPECT_THAT(read(file), ElementsAre("two", ""));
+}
+
+TEST_F(FollowedFileTest, TheEndOfALineIsNoLine) {
+    append("user=<");
+    FollowedFile file(log_, std::nullopt);
+    EXPECT_THAT(read(file), IsEmpty());
+    append("x Login: y\nwhole\n");
+    EXPECT_THAT(read(file), ElementsAre("whole"));
+}
+
+TEST_F(FollowedFileTest, NorIsItOneOfALongOne) {
+    FollowedFile file(log_, std::nullopt);
+    append(std::string(8192, 'a') + "\n" + std::string(8193, 'b') + "\nnext\n" + std::string(20'000, 'c'));
+    EXPECT_THAT(read(file, 100), ElementsAre(std::string(8192, 'a'), "next"));
+    FollowedFile another(log_, file.position());
+    append("tail\nlast\n");
+    EXPECT_THAT(read(another, 100), ElementsAre("last"));
+    EXPECT_THAT(read(file, 100), ElementsAre("last"));
+}
+
+TEST_F(FollowedFileTest, ARenamedOneIsReadToItsEndAndBeyond) {
+    append("old\n");
+    FollowedFile file(log_, std::nullopt);
+    EXPECT_THAT(read(file), IsEmpty());
+    append("one\n");
+    rename("mail.log.1");
+    append("two\n", "mail.log.1");
+    append("three\n");
+    EXPECT_THAT(read(file), ElementsAre("one", "two", "three"));
+    append("late\n", "mail.log.1");
+    append("four\n");
+    EXPECT_THAT(read(file), ElementsAre("late", "four"));
+    now_ += FollowedFile::renamed_for + 1s;
+    EXPECT_THAT(read(file), IsEmpty());
+    append("too late\n", "mail.log.1");
+    EXPECT_THAT(read(file), IsEmpty());
+}
+
+TEST_F(FollowedFileTest, ItIsReadOnWhileThereIsNoOther) {
+    append("old\n");
+    FollowedFile file(log_, std::nullopt);
+    EXPECT_THAT(read(file), IsEmpty());
+    rename("mail.log.1");
+    append("one\n", "mail.log.1");
+    EXPECT_THAT(read(file), ElementsAre("one"));
+    append("two\n");
+    EXPECT_THAT(read(file), ElementsAre("two"));
+}
+
+TEST_F(FollowedFileTest, OneThatWasCutIsReadFromItsBeginning) {
+    FollowedFile file(log_, std::nullopt);
+    append("one\ntwo\nthr");
+    EXPECT_THAT(read(file), ElementsAre("one", "two"));
+    cut();
+    append("four\n");
+    EXPECT_THAT(read(file), ElementsAre("four"));
+}
+
+TEST_F(FollowedFileTest, EvenIfItIsAsLongAsBeforeAgain) {
+    FollowedFile file(log_, std::nullopt);
+    append("one\ntwo\n");
+    EXPECT_THAT(read(file), ElementsAre("one", "two"));
+    cut();
+    append("1st\n2nd\n3rd\n");
+    EXPECT_THAT(read(file), ElementsAre("1st", "2nd", "3rd"));
+}
+
+TEST_F(FollowedFileTest, AnotherAgentGoesOn) {
+    FilePosition position;
+    {
+        FollowedFile file(log_, std::nullopt);
+        append("one\nhalf");
+        EXPECT_THAT(read(file), ElementsAre("one"));
+        position = file.position().value();
+    }
+    append(" of two\n");
+    FollowedFile file(log_, position);
+    EXPECT_THAT(read(file), ElementsAre("half of two"));
+    EXPECT_THAT(read(file), IsEmpty());
+}
+
+TEST_F(FollowedFileTest, AnotherAgentFindsTheRenamedOne) {
+    FilePosition position;
+    {
+        FollowedFile file(log_, std::nullopt);
+        append("one\n");
+        EXPECT_THAT(read(file), ElementsAre("one"));
+        position = file.position().value();
+    }
+    append("two\n");
+    rename("mail.log-20261127");
+    append("three\n");
+    FollowedFile file(log_, position);
+    EXPECT_THAT(read(file), ElementsAre("two", "three"));
+}
+
+TEST_F(FollowedFileTest, AnotherAgentSeesThatItWasCut) {
+    FilePosition position;
+    {
+        FollowedFile file(log_, std::nullopt);
+        append("one\ntwo\n");
+        EXPECT_THAT(read(file), ElementsAre("one", "two"));
+        position = file.position().value();
+    }
+    cut();
+    append("three\nfour\nfive\n");
+    FollowedFile file(log_, position);
+    EXPECT_THAT(read(file), ElementsAre("three", "four", "five"));
+}
+
+TEST_F(FollowedFileTest, WithoutTheOldFileTheNewOneIsReadWhole) {
+    FilePosition position;
+    {
+        FollowedFile file(log_, std::nullopt);
+        append("one\n");
+        EXPECT_THAT(read(file), ElementsAre("one"));
+        position = file.position().value();
+    }
+    append("keeps the inode from being given again", "other");
+    std::filesystem::rename(directory_ / "other", log_);
+    append("\ntwo\n");
+    FollowedFile file(log_, position);
+    EXPECT_THAT(read(file), ElementsAre("keeps the inode from being given again", "two"));
+}
+
+TEST_F(FollowedFileTest, ALittleAtATime) {
+    FollowedFile file(log_, std::nullopt);
+    append("one\ntwo\nthree\n");
+    std::vector<std::string> lines;
+    const auto more = file.read_on(5, now_, [&](std::string_view line) { lines.emplace_back(line); });
+    EXPECT_TRUE(more && *more);
+    EXPECT_THAT(lines, ElementsAre("one"));
+    EXPECT_THAT(read(file, 5), ElementsAre("two", "three"));
+}
+
+TEST_F(FollowedFileTest, WhatIsNoFile) {
+    ASSERT_EQ(::mkfifo(log_.c_str(), 0600), 0);
+    FollowedFile file(log_, std::nullopt);
+    const auto read_on = file.read_on(1000, now_, [](std::string_view) {});
+    ASSERT_FALSE(read_on);
+    EXPECT_THAT(read_on.error().what, testing::HasSubstr("is no file"));
+    EXPECT_FALSE(file.position());
+}
+
+}  // namespace
+}  // namespace sekisho::logins
