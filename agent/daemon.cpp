@@ -61,7 +61,7 @@ Result<std::unique_ptr<Daemon>> Daemon::start(boost::asio::io_context& context, 
     }
     std::unique_ptr<Daemon> daemon(new Daemon(context, config, std::move(*dataplane), std::move(*store)));
     for (const auto step : {&Daemon::listen, &Daemon::take_over, &Daemon::begin_foreign_dynamic,
-                            &Daemon::watch_overruns, &Daemon::watch_links}) {
+                            &Daemon::watch_overruns, &Daemon::watch_links, &Daemon::follow_logs}) {
         if (auto done = (daemon.get()->*step)(); !done) {
             return std::unexpected(done.error());
         }

@@ -25,6 +25,7 @@
 #include "agent/grants/grants.h"
 #include "agent/links/links.h"
 #include "agent/logins/dovecot_policy.h"
+#include "agent/logins/log_source.h"
 #include "agent/store/store.h"
 
 namespace sekisho {
@@ -107,6 +108,8 @@ private:
     Result<void> take_over();
     // The keys that the kernel refused.
     std::vector<Prefix> reconcile(const grants::KernelEntries& entries);
+    Result<void> follow_logs();
+    void check_logs(std::vector<api::Check>& checks) const;
     Result<void> begin_foreign_dynamic();
     // Reads the list again if its file has changed.
     void refresh_foreign_dynamic();
@@ -158,6 +161,7 @@ private:
     std::map<unsigned, Seen> seen_;
     std::unique_ptr<links::Watcher> watcher_;
     std::vector<std::unique_ptr<logins::DovecotPolicy>> policies_;
+    std::vector<std::unique_ptr<logins::LogSource>> logs_;
     logins::Counts submission_;  // logins that sekisho-smtpd reported
     std::optional<api::HttpServer> api_;
     boost::asio::steady_timer sweep_timer_;

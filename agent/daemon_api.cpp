@@ -114,6 +114,13 @@ Result<api::Status> Daemon::status() const {
                                  .refused = logins.refused,
                                  .rejected = logins.rejected});
     }
+    for (const auto& source : logs_) {
+        const logins::Counts logins = source->counts();
+        status.logins.push_back({.name = source->name(),
+                                 .granted = logins.granted,
+                                 .refused = logins.refused,
+                                 .rejected = logins.rejected});
+    }
     if (config_.submission_login) {
         status.logins.push_back({.name = submission_reporter,
                                  .granted = submission_.granted,
@@ -148,6 +155,7 @@ std::vector<api::Check> Daemon::doctor() const {
     check_interfaces(checks);
     check_tunnels(checks);
     check_foreign_dynamic(checks);
+    check_logs(checks);
     const auto written = on_disk();
     checks.push_back({.name = "store",
                       .ok = written.has_value(),

@@ -59,6 +59,16 @@ DaemonProgram program(Options& options) {
                         ->excludes("--check");
                 app.add_flag("--json", options.json, "Say in JSON what became of it")->needs(detach);
             },
+        .unfit = [](const Config& config) -> std::optional<Error> {
+            for (const LogConfig& each : config.logs) {
+                if (const auto patterns = logins::patterns_of(each); !patterns) {
+                    return Error{.kind = Failure::invalid,
+                                 .what = "login.log \"" + each.name + "\": " + patterns.error().what,
+                                 .remedy = patterns.error().remedy};
+                }
+            }
+            return std::nullopt;
+        },
         .instead =
             [&options](const Config& config) {
                 return options.detach ? std::optional<int>(detach(config, options.json)) : std::nullopt;

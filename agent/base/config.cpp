@@ -232,19 +232,48 @@ void read_proof(TomlTable& table, DovecotConfig& config) {
     config.proof = std::pair(proof->substr(0, equals), proof->substr(equals + 1));
 }
 
+void read_reporter(TomlTable& table, std::string& name) {
+    set(name, table.name("name"));
+    if (name == "operator" || name == "submission") {
+        table.complain("name",
+                       "\"" + name + "\" is what grants by " +
+                           (name == "operator" ? "the command line" : "the submission server") +
+                           " are known by",
+                       "choose another name");
+    }
+}
+
+LogPatternConfig read_log_pattern(TomlTable& table) {
+    LogPatternConfig config;
+    table.require("name");
+    table.require("expression");
+    set(config.name, table.name("name"));
+    set(config.program, table.text("program"));
+    set(config.expression, table.text("expression"));
+    return config;
+}
+
+LogConfig read_log(TomlTable& table) {
+    LogConfig config;
+    table.require("name");
+    table.require("file");
+    read_reporter(table, config.name);
+    set_path(table, "file", config.file);
+    set(config.patterns, table.texts("patterns"));
+    table.tables("pattern",
+                 [&config](TomlTable& pattern) { config.own.push_back(read_log_pattern(pattern)); });
+    if (const auto lifetime = table.duration("lifetime")) {
+        config.lifetime = *lifetime;
+    }
+    return config;
+}
+
 DovecotConfig read_dovecot(TomlTable& table) {
     DovecotConfig config;
     for (const std::string_view key : {"name", "listen", "key_file", "reporters"}) {
         table.require(key);
     }
-    set(config.name, table.name("name"));
-    if (config.name == "operator" || config.name == "submission") {
-        table.complain("name",
-                       "\"" + config.name + "\" is what grants by " +
-                           (config.name == "operator" ? "the command line" : "the submission server") +
-                           " are known by",
-                       "choose another name");
-    }
+    read_reporter(table, config.name);
     set(config.port, table.integer("port", 1, 65535));
     set_path(table, "key_file", config.key_file);
     config.reporters = table.prefixes("reporters", too_wide);
@@ -291,6 +320,7 @@ void read_sections(TomlTable& root, Config& config, Complaints& complaints) {
     });
     root.table("login", [&sections, &config](TomlTable& table) {
         read_all(table, "dovecot", "reporters", read_dovecot, sections.dovecot);
+        read_all(table, "log", "", read_log, sections.logs);
         table.table("submission", [&config](TomlTable& submission) {
             config.submission_login = read_submission_login(submission, config.grants);
         });
@@ -301,6 +331,7 @@ void read_sections(TomlTable& root, Config& config, Complaints& complaints) {
     move_values(sections.pools, config.pools);
     move_values(sections.designated, config.designated);
     move_values(sections.dovecot, config.dovecot);
+    move_values(sections.logs, config.logs);
     for (Placed<ForeignDynamicConfig>& foreign : sections.foreign_dynamic) {
         config.foreign_dynamic = std::move(foreign.value);
     }

@@ -116,6 +116,22 @@ struct DovecotConfig {
     std::optional<std::chrono::seconds> lifetime;
 };
 
+// [[login.log.pattern]]: lines of an operator's own; see logins::OwnPattern.
+struct LogPatternConfig {
+    std::string name;
+    std::string program;
+    std::string expression;
+};
+
+// [[login.log]]: a log file in which daemons tell of logins.
+struct LogConfig {
+    std::string name;  // of the reporter, in grants and logs
+    std::filesystem::path file;
+    std::vector<std::string> patterns;  // those that are known and wanted; none named: all
+    std::vector<LogPatternConfig> own;  // tried before them
+    std::optional<std::chrono::seconds> lifetime;
+};
+
 struct Config {
     std::filesystem::path file;
     DataplaneConfig dataplane;
@@ -127,6 +143,7 @@ struct Config {
     ApiConfig api;
     StoreConfig store;
     std::vector<DovecotConfig> dovecot;
+    std::vector<LogConfig> logs;
     std::optional<SubmissionLoginConfig> submission_login;
     SubmissionConfig submission;
     AuthConfig auth;

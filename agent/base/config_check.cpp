@@ -193,6 +193,39 @@ void check_listeners(const std::vector<Placed<DovecotConfig>>& listeners, Compla
     }
 }
 
+// Reporters are known by their names, whatever they are.
+void check_logs(const Sections& sections, Complaints& complaints) {
+    check_names(sections.logs, "login.log", complaints);
+    for (const Placed<LogConfig>& log : sections.logs) {
+        const auto has_name = [&log](const auto& other) { return other.value.name == log.value.name; };
+        if (!log.value.name.empty() && std::ranges::any_of(sections.dovecot, has_name)) {
+            complain(complaints, log.place,
+                     "[[login.log]] \"" + log.value.name + "\" has the name of a [[login.dovecot]]",
+                     "give each reporter a name of its own");
+        }
+        const auto same_file = std::ranges::find_if(sections.logs, [&log](const Placed<LogConfig>& other) {
+            return other.value.file == log.value.file;
+        });
+        if (&*same_file != &log && !log.value.file.empty()) {
+            complain(complaints, log.place,
+                     log.value.file.string() + " is read already, at line " +
+                         std::to_string(same_file->place.line),
+                     "name all patterns in one section");
+        }
+    }
+}
+
+template <class T>
+void check_lifetimes(const std::vector<Placed<T>>& reporters, const std::string& section,
+                     const GrantConfig& grants, Complaints& complaints) {
+    for (const Placed<T>& each : reporters) {
+        if (each.value.lifetime && *each.value.lifetime > grants.longest) {
+            complain(complaints, each.lifetime, section + ".lifetime: is longer than grants.longest",
+                     "raise grants.longest, or lower this");
+        }
+    }
+}
+
 }  // namespace
 
 void check_sections(const Sections& sections, const GrantConfig& grants, Complaints& complaints) {
@@ -200,17 +233,14 @@ void check_sections(const Sections& sections, const GrantConfig& grants, Complai
     check_names(sections.pools, "pool", complaints);
     check_names(sections.designated, "designated", complaints);
     check_names(sections.dovecot, "login.dovecot", complaints);
+    check_logs(sections, complaints);
     check_reached(sections.interfaces, complaints);
     check_overlaps(sections.pools, complaints);
     check_room(sections, complaints);
     check_entrants(sections, complaints);
     check_listeners(sections.dovecot, complaints);
-    for (const Placed<DovecotConfig>& each : sections.dovecot) {
-        if (each.value.lifetime && *each.value.lifetime > grants.longest) {
-            complain(complaints, each.lifetime, "login.dovecot.lifetime: is longer than grants.longest",
-                     "raise grants.longest, or lower this");
-        }
-    }
+    check_lifetimes(sections.dovecot, "login.dovecot", grants, complaints);
+    check_lifetimes(sections.logs, "login.log", grants, complaints);
 }
 
 }  // namespace sekisho

@@ -73,8 +73,11 @@ int serve(const DaemonProgram& program, const Config& config) {
 }
 
 // For --check, once the file itself is right.
-int check_here(const std::string& file, const Config& config) {
-    const MachineFindings findings = check_machine(config);
+int check_here(const DaemonProgram& program, const std::string& file, const Config& config) {
+    MachineFindings findings = check_machine(config);
+    if (const auto error = program.unfit ? program.unfit(config) : std::nullopt) {
+        findings.complaints.push_back({.line = 0, .column = 0, .what = error->what, .remedy = error->remedy});
+    }
     std::cerr << warning_text(file, findings.warnings);
     if (!findings.complaints.empty()) {
         std::cerr << text(file, findings.complaints);
@@ -107,7 +110,7 @@ int run(const DaemonProgram& program, int count, char** arguments) {
         return wrong_usage;
     }
     if (check) {
-        return check_here(file, *config);
+        return check_here(program, file, *config);
     }
     if (program.instead) {
         if (const auto code = program.instead(*config)) {

@@ -108,6 +108,21 @@ void add_plain(CLI::App& app, Words& words) {
         ->type_name("");
 }
 
+void add_logins(CLI::App& app, Words& words) {
+    CLI::App& logins = group(app, "logins", "Logins that daemons write into their logs",
+                             "  sekisho logins test /var/log/mail.log\n  sekisho logins patterns\n");
+    CLI::App& test = leaf(logins, words, Command::logins_test, "test",
+                          "Say which lines of a log are logins, and what each would open; opens nothing",
+                          "  sekisho logins test /var/log/mail.log\n"
+                          "  journalctl -o short-iso -u courier-pop | sekisho logins test -\n");
+    test.add_option("FILE", words.name, "The log; - for standard input")->required()->type_name("");
+    test.add_option("--config", words.config,
+                    "Configuration with pools and patterns (default /etc/sekisho/sekisho.toml)")
+        ->type_name("FILE");
+    leaf(logins, words, Command::logins_patterns, "patterns", "The daemons whose logins are known",
+         "  sekisho logins patterns\n  sekisho logins patterns --json\n");
+}
+
 void add_grant(CLI::App& app, Words& words) {
     CLI::App& grant =
         group(app, "grant", "Temporary openings of port 25",
@@ -271,6 +286,7 @@ void set_up(CLI::App& app, Words& words) {
         "  sekisho grant add 192.0.2.10 --for 1h --reason 'ticket 4711'\n"
         "  sekisho grant add --help\n");
     add_plain(app, words);
+    add_logins(app, words);
     add_grant(app, words);
     add_exempt(app, words);
     add_blocked(app, words);
@@ -382,7 +398,7 @@ Result<Arguments> values_of(const Words& words) {
     if (ok && is(Command::user_add, Command::user_passwd, Command::user_remove) && words.name.empty()) {
         ok = fail(Failure::invalid, "an empty name is none", "write it like anna or anna@example.net");
     }
-    if (ok && is(Command::grant_import) && words.name.empty()) {
+    if (ok && is(Command::grant_import, Command::logins_test) && words.name.empty()) {
         ok = fail(Failure::invalid, "an empty name is no file", "name a file, or - for standard input");
     }
     if (ok && is(Command::queue_show, Command::queue_delete) && words.name.empty()) {

@@ -35,6 +35,8 @@ enum class Command : std::uint8_t {
     quarantine_remove,
     why,
     config_check,
+    logins_test,
+    logins_patterns,
     user_add,
     user_list,
     user_passwd,
@@ -58,7 +60,7 @@ struct Arguments {
     bool kill = false;                             // of grant revoke
     std::uint32_t count = 20;                      // of blocked top
     std::string words;                             // a grant's reason, an exemption's or a quarantine's note
-    std::string name;  // of user add, passwd and remove; a message's id or a domain of queue
+    std::string name;  // of user add, passwd and remove; a message's id or a domain of queue; a file
 };
 
 // Help was asked for.

@@ -17,6 +17,7 @@
 #include "agent/cli/dataplane_command.h"
 #include "agent/cli/doctor.h"
 #include "agent/cli/import_command.h"
+#include "agent/cli/logins_command.h"
 #include "agent/cli/queue_command.h"
 #include "agent/cli/user_command.h"
 
@@ -123,6 +124,8 @@ Exchange exchange_of(const Arguments& arguments) {
         case Command::config_check:
         case Command::dataplane_detach:
         case Command::grant_import:
+        case Command::logins_test:
+        case Command::logins_patterns:
         case Command::user_add:
         case Command::user_list:
         case Command::user_passwd:
@@ -223,6 +226,10 @@ int perform(const Arguments& arguments, std::ostream& out, std::ostream& err) {
             return dataplane_detach(arguments, out, err);
         case Command::grant_import:
             return grant_import(arguments, out, err);
+        case Command::logins_test:
+            return logins_test(arguments, out, err);
+        case Command::logins_patterns:
+            return logins_patterns(arguments, out);
         case Command::user_add:
         case Command::user_list:
         case Command::user_passwd:

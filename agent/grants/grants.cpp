@@ -130,6 +130,18 @@ void Grants::drop_grant(Holdings::iterator place, Flows flows, Actions& actions)
     actions.emplace_back(ForgetGrant{key});
 }
 
+namespace {
+
+// How long ago a lifetime began. Less than a second is none, since stamps in logs tell no more; nor is the
+// future, which is another clock's.
+std::chrono::nanoseconds age_of(const GrantRequest& request, const Now& now) {
+    const std::chrono::nanoseconds age =
+        request.from ? now.wall - *request.from : std::chrono::nanoseconds(0);
+    return age < std::chrono::seconds(1) ? std::chrono::nanoseconds(0) : age;
+}
+
+}  // namespace
+
 Result<std::shared_ptr<const Grant>> Grants::open(const GrantRequest& request, const Now& now,
                                                   Actions& actions) {
     const auto placement = openable(request, now);
@@ -145,7 +157,12 @@ Result<std::shared_ptr<const Grant>> Grants::open(const GrantRequest& request, c
         return std::unexpected(budget.error());
     }
     boot_ = now.boot;
-    const BootTime end = now.boottime + *lifetime;
+    const std::chrono::nanoseconds left = *lifetime - age_of(request, now);
+    if (left <= std::chrono::nanoseconds(0)) {
+        return fail(Failure::refused, "the login was longer ago than a grant lasts",
+                    "compare the clocks of the box and of the reporter");
+    }
+    const BootTime end = now.boottime + left;
     const Prefix& key = placement->key;
     Holding& holding = hold(key);
     if (holding.alive(now) && holding.expires >= end) {
@@ -158,7 +175,7 @@ Result<std::shared_ptr<const Grant>> Grants::open(const GrantRequest& request, c
     set_end(holding, end);
     holding.budget = *budget;
     holding.renewed = now.wall;
-    holding.expires_wall = now.wall + *lifetime;
+    holding.expires_wall = now.wall + left;
     holding.source = sources_(request.source);
     holding.user = request.user;
     holding.reason = reasons_(request.reason);
@@ -260,7 +277,8 @@ GrantRequest request_of(const LoginEvent& login) {
                         .budget = {},
                         .source = login.reporter,
                         .user = login.user,
-                        .reason = login.protocol.empty() ? "login" : login.protocol + " login"};
+                        .reason = login.protocol.empty() ? "login" : login.protocol + " login",
+                        .from = login.when};
 }
 
 }  // namespace sekisho::grants

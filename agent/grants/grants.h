@@ -143,6 +143,7 @@ struct GrantRequest {
     std::string user;
     std::string reason;
     bool ends_cool_down = false;  // an operator knows why
+    std::optional<WallTime> from{};  // when the lifetime began, if that was before now
 };
 
 // What revoking does to the connections that were opened under a grant.
@@ -186,7 +187,8 @@ public:
     // when the end does; the budget begins anew with it. Refused (Failure::refused) for an address in no
     // pool, in a shared pool, in quarantine, and while its key cools down; Failure::invalid for a lifetime of
     // 0 or beyond the longest, or a budget beyond largest_budget. The grant as it stands afterwards; what is
-    // to be done is appended to `actions`: nothing if one that lasts as long was there.
+    // to be done is appended to `actions`: nothing if one that lasts as long was there. One whose lifetime is
+    // over already is refused, too.
     [[nodiscard]] Result<std::shared_ptr<const Grant>> open(const GrantRequest& request, const Now& now,
                                                             Actions& actions);
 

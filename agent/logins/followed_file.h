@@ -14,22 +14,10 @@
 #include <vector>
 
 #include "agent/base/descriptor.h"
+#include "agent/base/file_position.h"
 #include "agent/base/result.h"
 
 namespace sekisho::logins {
-
-// Up to where a file was read, for the next start.
-struct FilePosition {
-    std::uint64_t device = 0;
-    std::uint64_t inode = 0;
-    std::uint64_t offset = 0;  // of the first line that wasn't read
-    // How the file begins: so many octets, and what they come to. A file that was cut and has grown again
-    // can be as long as before.
-    std::uint64_t head_size = 0;
-    std::uint64_t head = 0;
-
-    bool operator==(const FilePosition&) const = default;
-};
 
 // Knows both kinds of rotation: a file that was renamed is read to its end, and for a while beyond, because
 // daemons write into it until they are told; one that was copied and cut is read from its beginning. No line

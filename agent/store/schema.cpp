@@ -10,7 +10,7 @@ namespace {
 
 // Times are nanoseconds: `..._wall` and `since` since 1970 in UTC, `..._boot` of CLOCK_BOOTTIME in the boot
 // named beside it. Keys and prefixes are text, because an operator may want to read this file with any tool.
-constexpr std::array<const char*, 3> steps = {
+constexpr std::array<const char*, 4> steps = {
     R"(
     CREATE TABLE grants (
         key TEXT PRIMARY KEY,
@@ -72,6 +72,16 @@ constexpr std::array<const char*, 3> steps = {
         (SELECT number FROM boots WHERE id = boot), generation, budget FROM grants;
     DROP TABLE grants;
     ALTER TABLE numbered RENAME TO grants;
+    )",
+    R"(
+    CREATE TABLE log_positions (
+        file TEXT PRIMARY KEY,
+        device INTEGER NOT NULL,
+        inode INTEGER NOT NULL,
+        offset INTEGER NOT NULL,
+        head_size INTEGER NOT NULL,
+        head INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
     )",
 };
 

@@ -40,6 +40,11 @@ constexpr std::string_view forget_cool_down = "DELETE FROM cool_downs WHERE key 
 constexpr std::string_view save_quarantine =
     "INSERT OR REPLACE INTO quarantines (key, note, since) VALUES (?, ?, ?)";
 constexpr std::string_view load_quarantines = "SELECT key, note, since FROM quarantines";
+constexpr std::string_view save_log_position =
+    "INSERT OR REPLACE INTO log_positions (file, device, inode, offset, head_size, head) VALUES (?, ?, ?, ?, "
+    "?, ?)";
+constexpr std::string_view find_log_position =
+    "SELECT device, inode, offset, head_size, head FROM log_positions WHERE file = ?";
 constexpr std::string_view forget_quarantine = "DELETE FROM quarantines WHERE key = ?";
 
 grants::WallTime wall(std::int64_t nanoseconds) {
@@ -129,7 +134,8 @@ Result<Store> Store::open(const std::filesystem::path& file) {
                                          {&statements.save_cool_down, save_cool_down},
                                          {&statements.forget_cool_down, forget_cool_down},
                                          {&statements.save_quarantine, save_quarantine},
-                                         {&statements.forget_quarantine, forget_quarantine}}) {
+                                         {&statements.forget_quarantine, forget_quarantine},
+                                         {&statements.save_position, save_log_position}}) {
         auto prepared = database->prepare(sql);
         if (!prepared) {
             return std::unexpected(prepared.error());
@@ -326,6 +332,44 @@ Result<void> Store::write_quarantines() {
         }
     }
     return {};
+}
+
+Result<void> Store::save_position(const std::filesystem::path& log, const FilePosition& position) {
+    // Lines that are read again open nothing that they didn't open before.
+    if (auto set = make_durable(false); !set) {
+        return set;
+    }
+    Statement& statement = statements_.save_position;
+    statement.bind(1, log.string());
+    int column = 2;
+    for (const std::uint64_t each :
+         {position.device, position.inode, position.offset, position.head_size, position.head}) {
+        statement.bind(column++, static_cast<std::int64_t>(each));
+    }
+    return statement.run();
+}
+
+Result<std::optional<FilePosition>> Store::position_of(const std::filesystem::path& log) const {
+    auto statement = database_.prepare(find_log_position);
+    if (!statement) {
+        return std::unexpected(statement.error());
+    }
+    statement->bind(1, log.string());
+    const auto row = statement->step();
+    if (!row) {
+        return std::unexpected(row.error());
+    }
+    if (!*row) {
+        return std::nullopt;
+    }
+    const auto number_at = [&statement](int column) {
+        return static_cast<std::uint64_t>(statement->integer(column));
+    };
+    return FilePosition{.device = number_at(0),
+                        .inode = number_at(1),
+                        .offset = number_at(2),
+                        .head_size = number_at(3),
+                        .head = number_at(4)};
 }
 
 Result<grants::Stored> Store::load() const {

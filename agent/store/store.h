@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "agent/base/database.h"
+#include "agent/base/file_position.h"
 #include "agent/base/result.h"
 #include "agent/grants/grants.h"
 
@@ -40,6 +41,11 @@ public:
                owed_quarantines_.size();
     }
 
+    // Writes down up to where a log was read; what that led to is written by apply(), before.
+    [[nodiscard]] Result<void> save_position(const std::filesystem::path& log, const FilePosition& position);
+    // Nothing if it was never read.
+    [[nodiscard]] Result<std::optional<FilePosition>> position_of(const std::filesystem::path& log) const;
+
     // What the file holds, in no particular order. Failure::invalid if a row can't be understood.
     [[nodiscard]] Result<grants::Stored> load() const;
     // The grants, one after the other.
@@ -64,6 +70,7 @@ private:
         Statement forget_cool_down;
         Statement save_quarantine;
         Statement forget_quarantine;
+        Statement save_position;
     };
 
     Store(Database database, Statements statements);

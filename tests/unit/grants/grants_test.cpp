@@ -60,6 +60,31 @@ TEST_F(GrantsTest, OpensTheKernelFirstAndThenTheStore) {
     EXPECT_EQ(saved.generation, entry.generation);
 }
 
+// What a log tells of was some time ago.
+TEST_F(GrantsTest, ALifetimeCanHaveBegunBefore) {
+    GrantRequest wish = request("192.0.2.7");
+    wish.from = now_.wall - 100s;
+    const Grant granted = open(wish, now_);
+    EXPECT_EQ(granted.expires, now_.boottime + 500s);
+    EXPECT_EQ(granted.expires_wall, now_.wall + 500s);
+    EXPECT_EQ(granted.renewed, now_.wall);
+}
+
+TEST_F(GrantsTest, AStampsFractionAndTheFutureAreNow) {
+    for (const std::chrono::nanoseconds age :
+         {std::chrono::nanoseconds(999ms), std::chrono::nanoseconds(-1h)}) {
+        GrantRequest wish = request("192.0.2.7");
+        wish.from = now_.wall - age;
+        EXPECT_EQ(open(wish, now_).expires, now_.boottime + 600s);
+    }
+}
+
+TEST_F(GrantsTest, ALoginOfLongAgoIsRefused) {
+    GrantRequest wish = request("192.0.2.7");
+    wish.from = now_.wall - 600s;
+    EXPECT_THAT(refusal(wish).what, HasSubstr("longer ago than a grant lasts"));
+}
+
 TEST_F(GrantsTest, AnIPv6GrantCoversTheDelegatedPrefixAndNoMore) {
     EXPECT_EQ(open(request("2001:db8:100:12ff::5"), now_).key, prefix("2001:db8:100:1200::/56"));
     EXPECT_TRUE(grants_.find(address("2001:db8:100:1234:5678::"), now_));

@@ -124,6 +124,20 @@ TEST_F(StoreTest, AContractAndAGrantOfOneKeyAreApart) {
     EXPECT_THAT(prefixes(store), IsEmpty());
 }
 
+TEST_F(StoreTest, PositionsInLogsAreKept) {
+    FilePosition position{.device = 1, .inode = 2, .offset = 3, .head_size = 4, .head = ~0ULL};
+    {
+        Store store = open();
+        EXPECT_EQ(store.position_of("/var/log/mail.log"), std::optional<FilePosition>());
+        ASSERT_TRUE(store.save_position("/var/log/mail.log", position));
+        position.offset = 5;
+        ASSERT_TRUE(store.save_position("/var/log/mail.log", position));
+    }
+    const Store store = open();
+    EXPECT_EQ(store.position_of("/var/log/mail.log"), std::optional(position));
+    EXPECT_EQ(store.position_of("/var/log/maillog"), std::optional<FilePosition>());
+}
+
 TEST_F(StoreTest, CoolDownsAreKeptUntilTheyAreOver) {
     const grants::CoolDown saved = cool_down("192.0.2.1/32");
     {

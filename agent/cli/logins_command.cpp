@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+// Logs, read as the agent would read them.
+#include "agent/cli/logins_command.h"
+
+#include <algorithm>
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+#include <cstdint>
+#include <fstream>
+#include <iostream>
+#include <ostream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "agent/base/config.h"
+#include "agent/base/printable.h"
+#include "agent/cli/answers.h"
+#include "agent/cli/table.h"
+#include "agent/logins/log_patterns.h"
+
+namespace sekisho::cli {
+
+namespace json = boost::json;
+
+namespace {
+
+// The patterns of this section; of none: all that are known.
+Result<logins::LogPatterns> patterns_of(const LogConfig* section) {
+    std::vector<logins::OwnPattern> own;
+    if (section == nullptr) {
+        return logins::LogPatterns::make({}, own);
+    }
+    for (const LogPatternConfig& each : section->own) {
+        own.push_back({.name = each.name, .program = each.program, .expression = each.expression});
+    }
+    return logins::LogPatterns::make(section->patterns, own);
+}
+
+// The section that reads this file or has this name; else the only one, if there is one.
+const LogConfig* section_of(const Config& config, const std::string& file) {
+    const auto found = std::ranges::find_if(
+        config.logs, [&file](const LogConfig& each) { return each.file == file || each.name == file; });
+    if (found != config.logs.end()) {
+        return &*found;
+    }
+    return config.logs.size() == 1 ? &config.logs.front() : nullptr;
+}
+
+// What the login of somebody at this address would do.
+std::string consequence(const Config& config, const Address& address) {
+    for (const PoolConfig& pool : config.pools) {
+        if (std::ranges::none_of(pool.prefixes,
+                                 [&address](const Prefix& each) { return each.contains(address); })) {
+            continue;
+        }
+        if (pool.shared) {
+            return "refused: pool " + pool.name + " is shared, nothing is opened for one of many";
+        }
+        const int length = address.family == Family::ipv4 ? 32 : pool.key_length_ipv6;
+        return "opens " + Prefix{.address = address.masked(length), .length = length}.text() + " of pool " +
+               pool.name;
+    }
+    return "refused: in no pool";
+}
+
+struct Found {
+    std::uint64_t line = 0;
+    logins::SeenLogin login;
+    std::string stamp;
+    std::string then;
+};
+
+struct Reading {
+    std::uint64_t lines = 0;
+    std::vector<Found> found;
+};
+
+Reading read_log(std::istream& in, const Config& config, logins::LogPatterns& patterns) {
+    Reading reading;
+    for (std::string line; std::getline(in, line);) {
+        reading.lines++;
+        if (auto seen = patterns.read(line)) {
+            std::string stamp(seen->stamp);
+            reading.found.push_back({.line = reading.lines,
+                                     .login = std::move(*seen),
+                                     .stamp = std::move(stamp),
+                                     .then = consequence(config, seen->address)});
+        }
+    }
+    return reading;
+}
+
+void print_json(const Reading& reading, std::ostream& out) {
+    json::array list;
+    for (const Found& each : reading.found) {
+        list.push_back({{"line", each.line},
+                        {"stamp", printable(each.stamp)},
+                        {"pattern", each.login.pattern},
+                        {"user", printable(each.login.user)},
+                        {"address", each.login.address.text()},
+                        {"port", each.login.port ? json::value(*each.login.port) : json::value()},
+                        {"protocol", printable(each.login.protocol)},
+                        {"mechanism", printable(each.login.mechanism)},
+                        {"tls", each.login.tls},
+                        {"then", each.then}});
+    }
+    out << json::serialize(json::object{{"lines", reading.lines}, {"logins", std::move(list)}}) << '\n';
+}
+
+void print_table(const Reading& reading, std::ostream& out) {
+    Table table({"LINE", "TIME", "USER", "ADDRESS", "PROTOCOL", "TLS", "PATTERN", "THEN"});
+    for (const Found& each : reading.found) {
+        table.add({std::to_string(each.line), printable(each.stamp), printable(each.login.user),
+                   each.login.address.text(), printable(each.login.protocol), each.login.tls ? "yes" : "no",
+                   std::string(each.login.pattern), each.then});
+    }
+    if (!table.empty()) {
+        table.print(out);
+    }
+    out << reading.found.size() << " logins in " << reading.lines << " lines\n";
+}
+
+}  // namespace
+
+int logins_test(const Arguments& arguments, std::ostream& out, std::ostream& err) {
+    const auto fail_with = [&](const Error& error) {
+        print_error(error, arguments.json, out, err);
+        return 1;
+    };
+    const auto config = load_config(arguments.config);
+    if (!config) {
+        err << text(arguments.config, config.error());
+        return 2;
+    }
+    auto patterns = patterns_of(section_of(*config, arguments.name));
+    if (!patterns) {
+        return fail_with(patterns.error());
+    }
+    std::ifstream opened;
+    if (arguments.name != "-") {
+        opened.open(arguments.name, std::ios::binary);
+    }
+    std::istream& in = arguments.name == "-" ? std::cin : opened;
+    if (!in) {
+        return fail_with({.kind = Failure::unavailable,
+                          .what = "can't open " + printable(arguments.name),
+                          .remedy = "name a log that you may read, or - for standard input"});
+    }
+    const Reading reading = read_log(in, *config, *patterns);
+    if (arguments.json) {
+        print_json(reading, out);
+    } else {
+        print_table(reading, out);
+    }
+    return reading.found.empty() ? 1 : 0;
+}
+
+int logins_patterns(const Arguments& arguments, std::ostream& out) {
+    if (arguments.json) {
+        json::array list;
+        for (const logins::KnownPattern& each : logins::known_patterns()) {
+            list.push_back({{"name", each.name}, {"programs", each.programs}});
+        }
+        out << json::serialize(json::object{{"patterns", std::move(list)}}) << '\n';
+        return 0;
+    }
+    Table table({"NAME", "LINES OF"});
+    for (const logins::KnownPattern& each : logins::known_patterns()) {
+        table.add(
+            {std::string(each.name), each.programs == "-" ? "who names nobody" : std::string(each.programs)});
+    }
+    table.print(out);
+    return 0;
+}
+
+}  // namespace sekisho::cli

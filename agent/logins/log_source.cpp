@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+// From lines of a log to logins.
+#include "agent/logins/log_source.h"
+
+#include <sys/inotify.h>
+
+#include <array>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/post.hpp>
+#include <chrono>
+#include <ctime>
+#include <utility>
+
+#include "agent/base/log.h"
+
+namespace sekisho::logins {
+
+namespace {
+
+// So much is read at once, that a login by another way doesn't wait for a long log.
+constexpr std::size_t at_once = std::size_t{256} << 10;
+constexpr std::chrono::milliseconds tick_interval{500};
+
+std::optional<std::time_t> from_local(std::tm fields) {
+    const std::time_t time = std::mktime(&fields);
+    return time == -1 ? std::nullopt : std::optional(time);
+}
+
+}  // namespace
+
+Result<LogPatterns> patterns_of(const LogConfig& config) {
+    std::vector<OwnPattern> own;
+    for (const LogPatternConfig& each : config.own) {
+        own.push_back({.name = each.name, .program = each.program, .expression = each.expression});
+    }
+    return LogPatterns::make(config.patterns, own);
+}
+
+Result<std::unique_ptr<LogSource>> LogSource::follow(const boost::asio::any_io_executor& executor,
+                                                     const LogConfig& config,
+                                                     const std::optional<FilePosition>& from,
+                                                     OnLogin on_login, Remember remember) {
+    auto patterns = patterns_of(config);
+    if (!patterns) {
+        return fail(patterns.error().kind, "login.log \"" + config.name + "\": " + patterns.error().what,
+                    patterns.error().remedy);
+    }
+    std::unique_ptr<LogSource> source(new LogSource(executor, config, from, std::move(*patterns),
+                                                    std::move(on_login), std::move(remember)));
+    source->watch_folder();
+    source->await_tick();
+    source->read_some();
+    return source;
+}
+
+LogSource::LogSource(const boost::asio::any_io_executor& executor, const LogConfig& config,
+                     const std::optional<FilePosition>& from, LogPatterns patterns, OnLogin on_login,
+                     Remember remember)
+    : config_(config),
+      file_(config.file, from),
+      patterns_(std::move(patterns)),
+      on_login_(std::move(on_login)),
+      remember_(std::move(remember)),
+      remembered_(from),
+      changes_(executor),
+      tick_(executor) {}
+
+LogSource::~LogSource() {
+    *alive_ = false;
+}
+
+// The folder, since the file may be replaced by another one. Without it the tick alone looks.
+void LogSource::watch_folder() {
+    const int watcher = ::inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    boost::system::error_code error;
+    if (watcher < 0 || changes_.assign(watcher, error)) {
+        return;
+    }
+    if (::inotify_add_watch(watcher, config_.file.parent_path().c_str(),
+                            IN_MODIFY | IN_CREATE | IN_MOVED_TO) >= 0) {
+        await_change();
+    }
+}
+
+void LogSource::await_change() {
+    changes_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
+                        [this](const boost::system::error_code& error) {
+                            if (error) {
+                                return;
+                            }
+                            // What has changed is seen by looking at the file.
+                            std::array<char, 4096> events{};
+                            boost::system::error_code read_error;
+                            while (changes_.read_some(boost::asio::buffer(events), read_error) > 0) {
+                            }
+                            read_some();
+                            await_change();
+                        });
+}
+
+void LogSource::await_tick() {
+    tick_.expires_after(tick_interval);
+    tick_.async_wait([this](const boost::system::error_code& error) {
+        if (!error) {
+            read_some();
+            await_tick();
+        }
+    });
+}
+
+void LogSource::read_some() {
+    if (reading_) {
+        return;  // it comes in its turn
+    }
+    const auto read = file_.read_on(at_once, std::chrono::steady_clock::now(),
+                                    [this](std::string_view line) { take(line); });
+    note_trouble(read);
+    if (const auto position = file_.position(); position && position != remembered_) {
+        remember_(config_.file, *position);
+        remembered_ = position;
+    }
+    if (read && *read) {
+        reading_ = true;
+        boost::asio::post(tick_.get_executor(), [this, alive = alive_] {
+            if (*alive) {
+                reading_ = false;
+                read_some();
+            }
+        });
+    }
+}
+
+void LogSource::note_trouble(const Result<bool>& read) {
+    if (read) {
+        if (std::exchange(trouble_, std::nullopt)) {
+            log::info("LOG_READ_AGAIN", "the file can be read",
+                      {{"reporter", config_.name}, {"file", config_.file.string()}});
+        }
+        return;
+    }
+    if (!trouble_ || trouble_->what != read.error().what) {
+        log::warning("LOG_UNREADABLE", read.error().what,
+                     {{"reporter", config_.name}, {"remedy", read.error().remedy}});
+    }
+    trouble_ = read.error();
+}
+
+void LogSource::take(std::string_view line) {
+    lines_++;
+    const auto seen = patterns_.read(line);
+    if (!seen) {
+        return;
+    }
+    const grants::WallTime now = std::chrono::system_clock::now();
+    const auto granted = on_login_({.when = time_of(seen->stamp, now, from_local).value_or(now),
+                                    .user = seen->user,
+                                    .address = seen->address,
+                                    .protocol = seen->protocol,
+                                    .mechanism = seen->mechanism,
+                                    .tls = seen->tls,
+                                    .reporter = config_.name,
+                                    .lifetime = config_.lifetime});
+    (granted ? counts_.granted : counts_.refused)++;
+}
+
+}  // namespace sekisho::logins
