@@ -3,9 +3,9 @@
 #include "agent/logins/log_source.h"
 
 #include <sys/inotify.h>
+#include <unistd.h>
 
 #include <array>
-#include <boost/asio/buffer.hpp>
 #include <boost/asio/post.hpp>
 #include <chrono>
 #include <ctime>
@@ -90,8 +90,7 @@ void LogSource::await_change() {
                             }
                             // What has changed is seen by looking at the file.
                             std::array<char, 4096> events{};
-                            boost::system::error_code read_error;
-                            while (changes_.read_some(boost::asio::buffer(events), read_error) > 0) {
+                            while (::read(changes_.native_handle(), events.data(), events.size()) > 0) {
                             }
                             read_some();
                             await_change();

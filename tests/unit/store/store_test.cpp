@@ -128,14 +128,14 @@ TEST_F(StoreTest, PositionsInLogsAreKept) {
     FilePosition position{.device = 1, .inode = 2, .offset = 3, .head_size = 4, .head = ~0ULL};
     {
         Store store = open();
-        EXPECT_EQ(store.position_of("/var/log/mail.log"), std::optional<FilePosition>());
+        EXPECT_FALSE(store.position_of("/var/log/mail.log").value());
         ASSERT_TRUE(store.save_position("/var/log/mail.log", position));
         position.offset = 5;
         ASSERT_TRUE(store.save_position("/var/log/mail.log", position));
     }
     const Store store = open();
-    EXPECT_EQ(store.position_of("/var/log/mail.log"), std::optional(position));
-    EXPECT_EQ(store.position_of("/var/log/maillog"), std::optional<FilePosition>());
+    EXPECT_EQ(store.position_of("/var/log/mail.log").value(), position);
+    EXPECT_FALSE(store.position_of("/var/log/maillog").value());
 }
 
 TEST_F(StoreTest, CoolDownsAreKeptUntilTheyAreOver) {
