@@ -27,7 +27,7 @@ struct DaemonProgram {
     // Options of its own; may be empty.
     std::function<void(CLI::App& app)> add_options;
     // What is wrong with a configuration that only this program can tell; asked by --check. May be empty.
-    std::function<std::optional<Error>(const Config& config)> unfit;
+    std::function<std::optional<Error>(const Config& config)> unfit{};
     // Something else than starting, where an option of its own asked for it: its exit code. May be empty.
     std::function<std::optional<int>(const Config& config)> instead;
     // Starts it. What is returned lives until the io_context has ended. `config` outlives it.
