@@ -5,7 +5,7 @@ set -euo pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 names=(dataplane-blocked dataplane-passing dataplane-sizes dataplane-known dataplane-forwarding
-    dataplane-replacements grants-import smtp-in)
+    dataplane-replacements grants-import logins-lines smtp-in)
 
 usage() {
     cat <<'END'
@@ -21,6 +21,7 @@ Each row is {"row","value","unit","target","met","peers"}. Needs root. Benchmark
   dataplane-replacements  what leaks and what is lost while agents are started and killed under full load (minutes)
   dataplane          all that begin with it
   grants-import      a million grants: imported, found again at a start, and what the kernel keeps for each (minutes)
+  logins-lines       lines of logs scanned a second with all patterns, one in a hundred a login (seconds)
   smtp-in            messages of 4 KB accepted a second in 50 sessions: against Postfix (a minute)
 
 Example:
@@ -30,7 +31,7 @@ END
 
 run() {
     case "$1" in
-    dataplane-blocked | dataplane-passing | dataplane-sizes | dataplane-known | dataplane-forwarding) "$top/build/release/tests/bench/bench_${1/-/_}" ;;
+    dataplane-blocked | dataplane-passing | dataplane-sizes | dataplane-known | dataplane-forwarding | logins-lines) "$top/build/release/tests/bench/bench_${1/-/_}" ;;
     dataplane-replacements)
         "$top/build/release/tests/bench/bench_dataplane_replacements" "$top/build/release/agent/sekishod"
         ;;
@@ -67,7 +68,7 @@ cd "$top"
 {
     sh images/packages.sh
     cmake --preset release
-    cmake --build --preset release --target bench_dataplane_{blocked,passing,sizes,known,forwarding,replacements} \
+    cmake --build --preset release --target bench_dataplane_{blocked,passing,sizes,known,forwarding,replacements} bench_logins_lines \
         sekisho sekishod sekisho-smtpd sekisho-relay
 } >&2
 for name in "${@:-${names[@]}}"; do
