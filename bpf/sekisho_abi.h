@@ -360,9 +360,9 @@ struct sekisho_counts {
 /* What is known of an attached interface, by its index; read only for answers, tunnels and validation. */
 struct sekisho_interface {
     __u8 mac[6];
-    __u8 any_mac; /* 1: answer frames to any MAC (a bridge, a port of one) */
-    __u8 side;    /* 0 subscriber, 1 uplink */
-    __u8 tunnels; /* 1: look inside IPv4 in IPv6 and IPv6 in IPv4 */
+    __u8 any_mac;  /* 1: answer frames to any MAC (a bridge, a port of one) */
+    __u8 side;     /* 0 subscriber, 1 uplink */
+    __u8 tunnels;  /* 1: look inside IPv4 in IPv6 and IPv6 in IPv4 */
     __u8 entrants; /* validated sources lie in a pool that has this bit, from 1; 0: in any pool */
     __u8 reserved[2];
 };

@@ -142,7 +142,7 @@ struct GrantRequest {
     std::string source;
     std::string user;
     std::string reason;
-    bool ends_cool_down = false;  // an operator knows why
+    bool ends_cool_down = false;     // an operator knows why
     std::optional<WallTime> from{};  // when the lifetime began, if that was before now
 };
 

@@ -182,14 +182,14 @@ void FollowedFile::take_text(Open& file, std::string_view text, const Take& take
     }
 }
 
-bool FollowedFile::was_renamed() const {
+bool FollowedFile::was_renamed(const Open& file) const {
     struct stat facts{};
     return ::stat(path_.c_str(), &facts) == 0 &&
-           (facts.st_ino != current_->at.inode || facts.st_dev != current_->at.device);
+           (facts.st_ino != file.at.inode || facts.st_dev != file.at.device);
 }
 
 Result<bool> FollowedFile::read_on(std::size_t most, Clock now, const Take& take) {
-    if (current_ && was_renamed()) {
+    if (current_ && was_renamed(*current_)) {
         current_->renamed = now;
         older_.push_back(std::move(*current_));
         current_.reset();
@@ -210,7 +210,7 @@ Result<bool> FollowedFile::read_on(std::size_t most, Clock now, const Take& take
         }
     }
     return !older_.empty() && older_.back().renamed == Clock{} ? Result<bool>(true)
-                                                               : read_file(*current_, most, take);
+                                                               : read_file(current_.value(), most, take);
 }
 
 std::optional<FilePosition> FollowedFile::position() const {

@@ -58,7 +58,7 @@ private:
     [[nodiscard]] Result<bool> read_file(Open& file, std::size_t most, const Take& take) const;
     void notice_cut(Open& file) const;
     static void take_text(Open& file, std::string_view text, const Take& take);
-    [[nodiscard]] bool was_renamed() const;
+    [[nodiscard]] bool was_renamed(const Open& file) const;
 
     std::filesystem::path path_;
     std::optional<FilePosition> from_;

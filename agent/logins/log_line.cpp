@@ -99,8 +99,7 @@ bool is_of_tag(char letter) {
 
 // Reads "program: " or "program[pid]: "; false, and nothing is taken, if the text begins otherwise.
 bool take_tag(std::string_view& text, LogLine& line) {
-    const std::size_t size =
-        static_cast<std::size_t>(std::ranges::find_if_not(text, is_of_tag) - text.begin());
+    const auto size = static_cast<std::size_t>(std::ranges::find_if_not(text, is_of_tag) - text.begin());
     std::string_view rest = text.substr(size);
     std::optional<std::uint32_t> pid;
     if (rest.starts_with('[')) {

@@ -263,7 +263,9 @@ std::optional<SeenLogin> LogPatterns::match(const Pattern& pattern, const LogLin
         address = *written;
     }
     if (pattern.sight == Sight::connection) {
-        remember(server_of(line), *address);
+        if (address) {
+            remember(server_of(line), *address);
+        }
         return std::nullopt;
     }
     if (pattern.sight == Sight::named) {

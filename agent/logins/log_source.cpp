@@ -30,6 +30,7 @@ std::optional<std::time_t> from_local(std::tm fields) {
 
 Result<LogPatterns> patterns_of(const LogConfig& config) {
     std::vector<OwnPattern> own;
+    own.reserve(config.own.size());
     for (const LogPatternConfig& each : config.own) {
         own.push_back({.name = each.name, .program = each.program, .expression = each.expression});
     }

@@ -132,7 +132,7 @@ const Sample samples[] = {
     {"VpopmailOlder", "vpopmail[5]: vchkpw: login [alice@example.net] from 192.0.2.2",
      "vpopmail-older alice@example.net 192.0.2.2 pop3"},
     {"Perdition",
-     "perdition[5]: Auth: 192.0.2.2->198.51.100.1 user=\"alice\" server=\"mail\" port=\"110\" status=\"ok\"",
+     R"(perdition[5]: Auth: 192.0.2.2->198.51.100.1 user="alice" server="mail" port="110" status="ok")",
      "perdition alice 192.0.2.2 "},
     {"PerditionNewer",
      "perdition.pop3[5]: Auth: 192.0.2.2:1234->198.51.100.1:110 client-secure=ssl authorisation_id=NONE "
@@ -315,7 +315,7 @@ TEST(HostileNames, InsideAnAddressAtTheEnd) {
              "gnu-pop3d[5]: User 'x' logged in with mailbox 'y' from 203.0.113.66' logged in with mailbox "
              "'z' from "
              "192.0.2.2",
-             "qpopper[5]: (v4) POP login by user \"x\" at (h) 203.0.113.66\" at (host) 192.0.2.2",
+             R"x(qpopper[5]: (v4) POP login by user "x" at (h) 203.0.113.66" at (host) 192.0.2.2)x",
              "teapop[5]: Successful login for x [y] from h [203.0.113.66] [local] from host [192.0.2.2]",
              "vm-pop3d[5]: User x logged in from 203.0.113.66 logged in from 192.0.2.2",
          }) {
