@@ -409,6 +409,9 @@ void Daemon::give_up(const std::vector<Prefix>& refused) {
 }
 
 Daemon::~Daemon() {
+    for (const auto& source : logs_) {
+        source->save_position();
+    }
     if (auto written = store_.flush(); !written) {
         log::error("STORE_FAILED", "what is owed to the disk at the end is lost: " + written.error().what,
                    {{"remedy", written.error().remedy}});

@@ -62,9 +62,7 @@ DaemonProgram program(Options& options) {
         .unfit = [](const Config& config) -> std::optional<Error> {
             for (const LogConfig& each : config.logs) {
                 if (const auto patterns = logins::patterns_of(each); !patterns) {
-                    return Error{.kind = Failure::invalid,
-                                 .what = "login.log \"" + each.name + "\": " + patterns.error().what,
-                                 .remedy = patterns.error().remedy};
+                    return patterns.error();
                 }
             }
             return std::nullopt;

@@ -116,10 +116,12 @@ struct DovecotConfig {
     std::optional<std::chrono::seconds> lifetime;
 };
 
-// [[login.log.pattern]]: lines of an operator's own; see logins::OwnPattern.
+// [[login.log.pattern]]: lines of an operator's own.
 struct LogPatternConfig {
     std::string name;
-    std::string program;
+    std::string program;  // whose lines it is tried on; empty: all
+    // RE2, for the whole message. Groups named `user` and `address`, perhaps `port`, `protocol`, `mechanism`,
+    // `tls`.
     std::string expression;
 };
 

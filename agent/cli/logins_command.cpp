@@ -26,18 +26,6 @@ namespace json = boost::json;
 
 namespace {
 
-// The patterns of this section; of none: all that are known.
-Result<logins::LogPatterns> patterns_of(const LogConfig* section) {
-    std::vector<logins::OwnPattern> own;
-    if (section == nullptr) {
-        return logins::LogPatterns::make({}, own);
-    }
-    for (const LogPatternConfig& each : section->own) {
-        own.push_back({.name = each.name, .program = each.program, .expression = each.expression});
-    }
-    return logins::LogPatterns::make(section->patterns, own);
-}
-
 // The section that reads this file or has this name; else the only one, if there is one.
 const LogConfig* section_of(const Config& config, const std::string& file) {
     const auto found = std::ranges::find_if(
@@ -68,7 +56,6 @@ std::string consequence(const Config& config, const Address& address) {
 struct Found {
     std::uint64_t line = 0;
     logins::SeenLogin login;
-    std::string stamp;
     std::string then;
 };
 
@@ -82,11 +69,9 @@ Reading read_log(std::istream& in, const Config& config, logins::LogPatterns& pa
     for (std::string line; std::getline(in, line);) {
         reading.lines++;
         if (auto seen = patterns.read(line)) {
-            std::string stamp(seen->stamp);
-            reading.found.push_back({.line = reading.lines,
-                                     .login = std::move(*seen),
-                                     .stamp = std::move(stamp),
-                                     .then = consequence(config, seen->address)});
+            std::string then = consequence(config, seen->address);
+            reading.found.push_back(
+                {.line = reading.lines, .login = std::move(*seen), .then = std::move(then)});
         }
     }
     return reading;
@@ -96,7 +81,7 @@ void print_json(const Reading& reading, std::ostream& out) {
     json::array list;
     for (const Found& each : reading.found) {
         list.push_back({{"line", each.line},
-                        {"stamp", printable(each.stamp)},
+                        {"stamp", printable(each.login.stamp)},
                         {"pattern", each.login.pattern},
                         {"user", printable(each.login.user)},
                         {"address", each.login.address.text()},
@@ -112,9 +97,9 @@ void print_json(const Reading& reading, std::ostream& out) {
 void print_table(const Reading& reading, std::ostream& out) {
     Table table({"LINE", "TIME", "USER", "ADDRESS", "PROTOCOL", "TLS", "PATTERN", "THEN"});
     for (const Found& each : reading.found) {
-        table.add({std::to_string(each.line), printable(each.stamp), printable(each.login.user),
+        table.add({std::to_string(each.line), printable(each.login.stamp), printable(each.login.user),
                    each.login.address.text(), printable(each.login.protocol), each.login.tls ? "yes" : "no",
-                   std::string(each.login.pattern), each.then});
+                   each.login.pattern, each.then});
     }
     if (!table.empty()) {
         table.print(out);
@@ -134,7 +119,9 @@ int logins_test(const Arguments& arguments, std::ostream& out, std::ostream& err
         err << text(arguments.config, config.error());
         return 2;
     }
-    auto patterns = patterns_of(section_of(*config, arguments.name));
+    const LogConfig* const section = section_of(*config, arguments.name);
+    auto patterns = section != nullptr ? logins::LogPatterns::make(section->patterns, section->own)
+                                       : logins::LogPatterns::make({}, {});
     if (!patterns) {
         return fail_with(patterns.error());
     }

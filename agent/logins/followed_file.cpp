@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <span>
 #include <system_error>
 #include <utility>
 
@@ -194,11 +193,14 @@ Result<bool> FollowedFile::read_on(std::size_t most, Clock now, const Take& take
         older_.push_back(std::move(*current_));
         current_.reset();
     }
-    for (Open& file : older_) {
-        if (file.renamed == Clock{}) {
-            file.renamed = now;
+    for (auto file = older_.begin(); file != older_.end(); ++file) {
+        if (file->renamed == Clock{}) {
+            file->renamed = now;
         }
-        const auto more = read_file(file, most, take);
+        const auto more = read_file(*file, most, take);
+        if (!more) {
+            older_.erase(file);  // or it would keep the others from being read
+        }
         if (!more || *more) {
             return more;
         }
@@ -209,8 +211,8 @@ Result<bool> FollowedFile::read_on(std::size_t most, Clock now, const Take& take
             return std::unexpected(open.error());
         }
     }
-    return !older_.empty() && older_.back().renamed == Clock{} ? Result<bool>(true)
-                                                               : read_file(current_.value(), most, take);
+    const bool older_first = !older_.empty() && older_.back().renamed == Clock{};
+    return current_ && !older_first ? read_file(*current_, most, take) : Result<bool>(older_first);
 }
 
 std::optional<FilePosition> FollowedFile::position() const {

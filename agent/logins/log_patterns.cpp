@@ -147,7 +147,7 @@ std::vector<KnownPattern> known_patterns() {
     return list;
 }
 
-std::optional<Error> check_pattern(const OwnPattern& own) {
+std::optional<Error> check_pattern(const LogPatternConfig& own) {
     const RE2 regex(own.expression, options());
     const auto error = [&own](const std::string& what, const std::string& remedy) {
         return Error{.kind = Failure::invalid,
@@ -176,7 +176,7 @@ std::optional<Error> check_pattern(const OwnPattern& own) {
 }
 
 Result<LogPatterns> LogPatterns::make(const std::vector<std::string>& wanted,
-                                      const std::vector<OwnPattern>& own) {
+                                      const std::vector<LogPatternConfig>& own) {
     LogPatterns patterns;
     for (const std::string& name : wanted) {
         if (std::ranges::none_of(known, [&name](const Known& each) { return each.name == name; })) {
@@ -184,7 +184,7 @@ Result<LogPatterns> LogPatterns::make(const std::vector<std::string>& wanted,
                         "`sekisho logins patterns` lists them");
         }
     }
-    for (const OwnPattern& each : own) {
+    for (const LogPatternConfig& each : own) {
         if (auto error = check_pattern(each)) {
             return std::unexpected(*error);
         }
@@ -278,7 +278,7 @@ std::optional<SeenLogin> LogPatterns::match(const Pattern& pattern, const LogLin
     const std::string tls = lower(group("tls"));
     const std::string protocol = lower(group("protocol"));
     return SeenLogin{.pattern = pattern.name,
-                     .stamp = pattern.has("stamp") ? group("stamp") : line.stamp,
+                     .stamp = std::string(pattern.has("stamp") ? group("stamp") : line.stamp),
                      .user = std::string(user),
                      .address = *address,
                      .port = port_of(group("port")),

@@ -14,29 +14,22 @@
 #include <vector>
 
 #include "agent/base/address.h"
+#include "agent/base/config.h"
 #include "agent/base/result.h"
 #include "agent/logins/log_line.h"
 
 namespace sekisho::logins {
 
-// What a line says of a login. The texts are the line's.
+// What a line says of a login.
 struct SeenLogin {
-    std::string_view pattern;  // by which it was known: "dovecot", or an operator's own name
-    std::string_view stamp;
+    std::string pattern;  // by which it was known: "dovecot", or an operator's own name
+    std::string stamp;    // as it stands there, see time_of()
     std::string user;
     Address address;
     std::optional<std::uint16_t> port;
     std::string protocol;   // "pop3", "imap", "smtp", "sieve"; may be empty
     std::string mechanism;  // may be empty
     bool tls = false;
-};
-
-// A pattern of an operator's own: an RE2 expression that the whole message must match, with groups of these
-// names: `user` and `address`, and perhaps `port`, `protocol`, `mechanism`.
-struct OwnPattern {
-    std::string name;
-    std::string program;  // whose lines it is tried on; empty: all
-    std::string expression;
 };
 
 // A pattern that is known without being told.
@@ -49,7 +42,7 @@ struct KnownPattern {
 [[nodiscard]] std::vector<KnownPattern> known_patterns();
 
 // How an expression must be written, or nothing if it is right.
-[[nodiscard]] std::optional<Error> check_pattern(const OwnPattern& own);
+[[nodiscard]] std::optional<Error> check_pattern(const LogPatternConfig& own);
 
 // No line takes longer than its length demands (RE2), none is looked at behind longest_line, and a user's
 // name can't make another line's login of it: what says who may is bound to its place at the line's beginning
@@ -58,7 +51,7 @@ class LogPatterns {
 public:
     // With those of `known` (names; empty: all). Failure::invalid for a name or expression that is none.
     [[nodiscard]] static Result<LogPatterns> make(const std::vector<std::string>& known,
-                                                  const std::vector<OwnPattern>& own);
+                                                  const std::vector<LogPatternConfig>& own);
 
     LogPatterns(LogPatterns&&) noexcept;
     LogPatterns& operator=(LogPatterns&&) noexcept;

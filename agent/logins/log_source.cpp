@@ -29,12 +29,12 @@ std::optional<std::time_t> from_local(std::tm fields) {
 }  // namespace
 
 Result<LogPatterns> patterns_of(const LogConfig& config) {
-    std::vector<OwnPattern> own;
-    own.reserve(config.own.size());
-    for (const LogPatternConfig& each : config.own) {
-        own.push_back({.name = each.name, .program = each.program, .expression = each.expression});
+    auto patterns = LogPatterns::make(config.patterns, config.own);
+    if (!patterns) {
+        return fail(patterns.error().kind, "login.log \"" + config.name + "\": " + patterns.error().what,
+                    patterns.error().remedy);
     }
-    return LogPatterns::make(config.patterns, own);
+    return patterns;
 }
 
 Result<std::unique_ptr<LogSource>> LogSource::follow(const boost::asio::any_io_executor& executor,
@@ -43,8 +43,7 @@ Result<std::unique_ptr<LogSource>> LogSource::follow(const boost::asio::any_io_e
                                                      OnLogin on_login, Remember remember) {
     auto patterns = patterns_of(config);
     if (!patterns) {
-        return fail(patterns.error().kind, "login.log \"" + config.name + "\": " + patterns.error().what,
-                    patterns.error().remedy);
+        return std::unexpected(patterns.error());
     }
     std::unique_ptr<LogSource> source(new LogSource(executor, config, from, std::move(*patterns),
                                                     std::move(on_login), std::move(remember)));
@@ -103,6 +102,7 @@ void LogSource::await_tick() {
     tick_.async_wait([this](const boost::system::error_code& error) {
         if (!error) {
             read_some();
+            save_position();
             await_tick();
         }
     });
@@ -112,12 +112,13 @@ void LogSource::read_some() {
     if (reading_) {
         return;  // it comes in its turn
     }
+    const Counts before = counts_;
     const auto read = file_.read_on(at_once, std::chrono::steady_clock::now(),
                                     [this](std::string_view line) { take(line); });
     note_trouble(read);
-    if (const auto position = file_.position(); position && position != remembered_) {
-        remember_(config_.file, *position);
-        remembered_ = position;
+    // Lines that are no logins may be read again: what they cost must not be a write to the disk each.
+    if (counts_.granted != before.granted || counts_.refused != before.refused) {
+        save_position();
     }
     if (read && *read) {
         reading_ = true;
@@ -127,6 +128,13 @@ void LogSource::read_some() {
                 read_some();
             }
         });
+    }
+}
+
+void LogSource::save_position() {
+    if (const auto position = file_.position(); position && position != remembered_) {
+        remember_(config_.file, *position);
+        remembered_ = position;
     }
 }
 

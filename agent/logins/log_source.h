@@ -24,7 +24,7 @@ namespace sekisho::logins {
 // Reads one file as it grows: at once where the file system tells of changes (inotify), else twice a second.
 class LogSource {
 public:
-    // Called after each batch of lines, to remember up to where the file was read.
+    // Called behind logins, and else twice a second, to remember up to where the file was read.
     using Remember = std::function<void(const std::filesystem::path& file, const FilePosition& position)>;
 
     // `config` must outlive the object. Failure::invalid for a pattern that is none. A file that isn't there
@@ -39,6 +39,8 @@ public:
 
     [[nodiscard]] const std::string& name() const { return config_.name; }
     [[nodiscard]] Counts counts() const { return counts_; }
+    // Remembers up to where it was read; to be called before the end.
+    void save_position();
     // Lines that were read, since the start.
     [[nodiscard]] std::uint64_t lines() const { return lines_; }
     // Why the file can't be read; nothing if it can.

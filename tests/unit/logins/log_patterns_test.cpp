@@ -21,7 +21,7 @@ std::string text_of(const std::optional<SeenLogin>& seen) {
     if (!seen) {
         return "-";
     }
-    return std::string(seen->pattern) + " " + seen->user + " " + seen->address.text() +
+    return seen->pattern + " " + seen->user + " " + seen->address.text() +
            (seen->port ? ":" + std::to_string(*seen->port) : "") + " " + seen->protocol +
            (seen->mechanism.empty() ? "" : " " + seen->mechanism) + (seen->tls ? " tls" : "");
 }
@@ -345,7 +345,7 @@ TEST(Limits, InventedProgramsCostNoMemory) {
 }
 
 TEST(OwnPatterns, ComeFirstAndSayWhatTheyKnow) {
-    const OwnPattern own{
+    const LogPatternConfig own{
         .name = "webmail",
         .program = "web",
         .expression = R"(in (?P<user>\S+) (?P<address>\S+)(?: (?P<port>\d+) (?P<protocol>\S+))?)"};
