@@ -27,6 +27,8 @@ public:
     [[nodiscard]] std::string path() const;
 
 private:
+    [[nodiscard]] bool is_local(const std::string& address) const;
+
     int descriptor_ = -1;
 };
 
