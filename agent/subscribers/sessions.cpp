@@ -28,6 +28,8 @@ constexpr seconds rounding(5);
 constexpr seconds shortest_interval = std::chrono::minutes(1);
 constexpr seconds longest_interval = std::chrono::days(1);
 constexpr std::uint32_t intervals_of_silence = 3;
+// So that a NAS that dies with all its sessions doesn't hold up a login.
+constexpr std::size_t most_at_once = 10'000;
 
 // A second has room for so many new sessions before their numbers run ahead of the clock.
 constexpr unsigned number_bits = 16;
@@ -366,7 +368,8 @@ Changes Sessions::sweep(const grants::Now& now) {
     const std::uint32_t second = seconds_since_boot(now);
     for (auto& [minutes, records] : by_silence_) {
         const std::uint32_t longest_silence = intervals_of_silence * minutes * 60;
-        while (!records.empty() && records.front().heard + longest_silence < second) {
+        while (changes.ended.size() < most_at_once && !records.empty() &&
+               records.front().heard + longest_silence < second) {
             Record& record = records.front();
             record.fell_silent = true;
             end(record, record.last_event, now, changes);

@@ -86,7 +86,8 @@ public:
     // named prefixes and no others from then on. Stop ends it; On and Off end all of the NAS that had begun.
     [[nodiscard]] Changes apply(const Report& report, const grants::Now& now);
 
-    // Ends what has been silent for more than three interim intervals. Costs what has ended.
+    // Ends what has been silent for more than three interim intervals, 10,000 sessions at most; the next
+    // sweep goes on. Costs what has ended.
     [[nodiscard]] Changes sweep(const grants::Now& now);
 
     // Takes back what a store remembers; its silence begins now. Failure::invalid without a number or a name,

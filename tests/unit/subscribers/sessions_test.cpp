@@ -467,6 +467,18 @@ TEST_F(SessionsTest, WhoOnlyFellSilentMayComeBack) {
     expect_nothing(apply(interim("a", 2002s, {"192.0.2.7"})));
 }
 
+TEST_F(SessionsTest, ASweepThatFindsMuchStopsAndGoesOnLater) {
+    Sessions sessions;
+    for (int i = 0; i <= 10'000; ++i) {
+        Report report = start(std::to_string(i), 100s);
+        report.interim_interval = 60s;
+        EXPECT_FALSE(sessions.apply(report, at(100s)).refused);
+    }
+    EXPECT_EQ(sessions.sweep(at(1000s)).ended.size(), 10'000U);
+    EXPECT_EQ(sessions.size(), 1U);
+    EXPECT_EQ(sessions.sweep(at(1000s)).ended.size(), 1U);
+}
+
 // Limits.
 
 TEST_F(SessionsTest, AFullTableTakesNoMoreButStillEndsWhatIsOver) {
