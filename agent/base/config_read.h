@@ -6,9 +6,11 @@
 #include <filesystem>
 #include <optional>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "agent/base/config.h"
+#include "agent/base/config_check.h"
 #include "agent/base/toml_table.h"
 
 namespace sekisho {
@@ -38,6 +40,19 @@ bool set_address(TomlTable& table, std::string_view key, Address& to);
 // What is wrong with a prefix that is meant to hold servers or trusted networks: wider than /8 (IPv4) or /16
 // (IPv6) it would open the box to half the world, and is a slip.
 std::optional<Error> too_wide(const Prefix& prefix);
+
+// Reads each table of an array; `prefixes` is the key that holds its prefixes.
+template <class T>
+void read_all(TomlTable& root, std::string_view key, std::string_view prefixes, T (*read)(TomlTable&),
+              std::vector<Placed<T>>& list) {
+    root.tables(key, [&list, prefixes, read](TomlTable& table) {
+        T value = read(table);
+        list.push_back({std::move(value), table.place(), table.places(prefixes), table.place("lifetime")});
+    });
+}
+
+// [login]: what says who reports logins.
+void read_logins(TomlTable& root, Sections& sections, Config& config);
 
 // [submission], [auth], [relay], [dns]: see config_mail.h.
 void read_mail_sections(TomlTable& root, Config& config);
