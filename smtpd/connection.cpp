@@ -16,9 +16,9 @@
 #include <utility>
 
 #include "agent/base/log.h"
+#include "agent/base/tls.h"
 #include "smtpd/handoff/id.h"
 #include "smtpd/policy/connection.h"
-#include "smtpd/tls.h"
 
 namespace sekisho {
 

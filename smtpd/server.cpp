@@ -19,9 +19,9 @@
 #include "agent/base/log.h"
 #include "agent/base/privilege.h"
 #include "agent/base/systemd.h"
+#include "agent/base/tls.h"
 #include "smtpd/policy/connection.h"
 #include "smtpd/sasl/failure_delays.h"
-#include "smtpd/tls.h"
 
 namespace sekisho {
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // OpenSSL's part of the listeners.
-#include "smtpd/tls.h"
+#include "agent/base/tls.h"
 
 #include <sys/stat.h>
 
@@ -22,7 +22,7 @@ std::unexpected<Error> unusable(const std::filesystem::path& file, const std::st
 Result<void> check_key_file(const std::filesystem::path& key) {
     struct stat facts{};
     if (::stat(key.c_str(), &facts) != 0) {
-        return unusable(key, std::strerror(errno), "name the key of the certificate in submission.key");
+        return unusable(key, std::strerror(errno), "name the key of the certificate");
     }
     if ((facts.st_mode & S_IRWXO) != 0) {
         return unusable(key, "everybody can use it", "chmod 0640 " + key.string());

@@ -1,3 +1,3 @@
 // SPDX-License-Identifier: Apache-2.0
-// Asio's compiled half for TLS; once in a program, like agent/base/asio.cpp.
+// Asio's compiled half for TLS; once in a program, like asio.cpp.
 #include <boost/asio/ssl/impl/src.hpp>
