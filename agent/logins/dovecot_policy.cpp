@@ -8,15 +8,12 @@
 #include <string_view>
 #include <utility>
 
-#include "agent/base/log.h"
 #include "agent/base/secret.h"
 
 namespace sekisho::logins {
 
 namespace {
 
-// How long after a warning none of the same name is written.
-constexpr std::chrono::seconds silence{1};
 // For a slip in Dovecot's settings, which shows with every login.
 constexpr std::chrono::seconds long_silence{60};
 // Dovecot ends its own request after two seconds; it keeps its connection for a minute or so.
@@ -30,7 +27,7 @@ constexpr std::string_view pass = R"({"status":0,"msg":""})";
 }  // namespace
 
 DovecotPolicy::DovecotPolicy(const DovecotConfig& config, std::string key, OnLogin on_login)
-    : config_(config), key_(std::move(key)), on_login_(std::move(on_login)) {}
+    : config_(config), key_(std::move(key)), on_login_(std::move(on_login)), quiet_(config.name) {}
 
 Result<std::unique_ptr<DovecotPolicy>> DovecotPolicy::listen(const boost::asio::any_io_executor& executor,
                                                              const DovecotConfig& config, OnLogin on_login) {
@@ -66,8 +63,8 @@ bool DovecotPolicy::admits(const api::Peer& peer) {
                        });
     if (!known) {
         counts_.rejected++;
-        warn("POLICY_STRANGER", "a connection from an address that is not among the reporters", peer,
-             silence);
+        quiet_.warning("POLICY_STRANGER", "a connection from an address that is not among the reporters",
+                       peer.text());
     }
     return known;
 }
@@ -97,7 +94,7 @@ api::Response DovecotPolicy::answer(const api::Request& request) {
 api::Response DovecotPolicy::reject(int status, std::string_view name, const Error& error,
                                     const api::Peer& peer) {
     counts_.rejected++;
-    warn(name, error.what, peer, silence);
+    quiet_.warning(name, error.what, peer.text());
     const std::string remedy = error.remedy.empty() ? "" : "; " + error.remedy;
     const boost::json::object body = {{"status", 0}, {"msg", error.what + remedy}};
     return {.status = status, .body = boost::json::serialize(body), .headers = {}};
@@ -105,18 +102,19 @@ api::Response DovecotPolicy::reject(int status, std::string_view name, const Err
 
 void DovecotPolicy::judge(const PolicyRequest& request, const api::Peer& peer) {
     if (config_.proof && request.command == PolicyCommand::allow && !request.has_proof) {
-        warn("POLICY_NO_PROOF",
-             "an allow without the attribute that proof names: no grant; see sekisho.toml(5) for Dovecot's "
-             "settings",
-             peer, long_silence);
+        quiet_.warning(
+            "POLICY_NO_PROOF",
+            "an allow without the attribute that proof names: no grant; see sekisho.toml(5) for Dovecot's "
+            "settings",
+            peer.text(), long_silence);
     }
     if (!is_login(request, config_.proof.has_value())) {
         return;
     }
     if (!request.remote) {
         counts_.rejected++;
-        warn("POLICY_NO_ADDRESS", "a login without an address: `remote` is '" + request.remote_text + "'",
-             peer, silence);
+        quiet_.warning("POLICY_NO_ADDRESS",
+                       "a login without an address: `remote` is '" + request.remote_text + "'", peer.text());
         return;
     }
     const auto granted = on_login_({.when = std::chrono::system_clock::now(),
@@ -128,21 +126,6 @@ void DovecotPolicy::judge(const PolicyRequest& request, const api::Peer& peer) {
                                     .reporter = config_.name,
                                     .lifetime = config_.lifetime});
     (granted ? counts_.granted : counts_.refused)++;
-}
-
-void DovecotPolicy::warn(std::string_view name, std::string_view text, const api::Peer& peer,
-                         std::chrono::seconds quiet_for) {
-    Silence& quiet = silences_[std::string(name)];
-    const auto now = std::chrono::steady_clock::now();
-    if (now < quiet.until) {
-        quiet.swallowed++;
-        return;
-    }
-    log::warning(name, text,
-                 {{"reporter", config_.name},
-                  {"peer", peer.text()},
-                  {"not_logged", std::to_string(std::exchange(quiet.swallowed, 0))}});
-    quiet.until = now + quiet_for;
 }
 
 }  // namespace sekisho::logins

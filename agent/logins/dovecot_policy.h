@@ -3,14 +3,13 @@
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
-#include <chrono>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 
 #include "agent/api/http_server.h"
 #include "agent/base/config.h"
+#include "agent/base/quiet_log.h"
 #include "agent/base/result.h"
 #include "agent/logins/policy_request.h"
 #include "agent/logins/source.h"
@@ -39,20 +38,12 @@ private:
     [[nodiscard]] api::Response reject(int status, std::string_view name, const Error& error,
                                        const api::Peer& peer);
     void judge(const PolicyRequest& request, const api::Peer& peer);
-    // Warns, and then not again under this name for a while: a flood must not fill the disk.
-    void warn(std::string_view name, std::string_view text, const api::Peer& peer,
-              std::chrono::seconds quiet_for);
-
-    struct Silence {
-        std::chrono::steady_clock::time_point until{};
-        std::uint64_t swallowed = 0;
-    };
 
     const DovecotConfig& config_;
     std::string key_;
     OnLogin on_login_;
     Counts counts_;
-    std::map<std::string, Silence, std::less<>> silences_;
+    log::Quiet quiet_;
     std::optional<api::HttpServer> server_;
 };
 
