@@ -60,8 +60,9 @@ Result<std::unique_ptr<Daemon>> Daemon::start(boost::asio::io_context& context, 
         log::warning("DATAPLANE_NOTICE", notice);
     }
     std::unique_ptr<Daemon> daemon(new Daemon(context, config, std::move(*dataplane), std::move(*store)));
-    for (const auto step : {&Daemon::listen, &Daemon::take_over, &Daemon::begin_foreign_dynamic,
-                            &Daemon::watch_overruns, &Daemon::watch_links, &Daemon::follow_logs}) {
+    for (const auto step :
+         {&Daemon::listen, &Daemon::listen_for_syslog, &Daemon::take_over, &Daemon::begin_foreign_dynamic,
+          &Daemon::watch_overruns, &Daemon::watch_links, &Daemon::follow_logs, &Daemon::follow_journals}) {
         if (auto done = (daemon.get()->*step)(); !done) {
             return std::unexpected(done.error());
         }
@@ -73,13 +74,7 @@ Result<std::unique_ptr<Daemon>> Daemon::start(boost::asio::io_context& context, 
 
 Result<void> Daemon::listen() {
     for (const DovecotConfig& dovecot : config_.dovecot) {
-        auto policy = logins::DovecotPolicy::listen(context_.get_executor(), dovecot,
-                                                    [this](const grants::LoginEvent& event) -> Result<void> {
-                                                        if (auto granted = login(event); !granted) {
-                                                            return std::unexpected(granted.error());
-                                                        }
-                                                        return {};
-                                                    });
+        auto policy = logins::DovecotPolicy::listen(context_.get_executor(), dovecot, on_login());
         if (!policy) {
             return std::unexpected(policy.error());
         }
@@ -285,6 +280,15 @@ void Daemon::link_gone(const links::Link& link) {
     log::warning("INTERFACE_GONE", "it is attached again when it comes back", {{"interface", link.name}});
 }
 
+logins::OnLogin Daemon::on_login() {
+    return [this](const grants::LoginEvent& event) -> Result<void> {
+        if (auto granted = login(event); !granted) {
+            return std::unexpected(granted.error());
+        }
+        return {};
+    };
+}
+
 Result<grants::Grant> Daemon::login(const grants::LoginEvent& event) {
     const auto granted = open(grants::request_of(event));
     if (!granted) {
@@ -410,6 +414,9 @@ void Daemon::give_up(const std::vector<Prefix>& refused) {
 
 Daemon::~Daemon() {
     for (const auto& source : logs_) {
+        source->save_position();
+    }
+    for (const auto& source : journals_) {
         source->save_position();
     }
     if (auto written = store_.flush(); !written) {

@@ -25,7 +25,9 @@
 #include "agent/grants/grants.h"
 #include "agent/links/links.h"
 #include "agent/logins/dovecot_policy.h"
+#include "agent/logins/journal_source.h"
 #include "agent/logins/log_source.h"
+#include "agent/logins/syslog_source.h"
 #include "agent/store/store.h"
 
 namespace sekisho {
@@ -98,6 +100,7 @@ private:
     [[nodiscard]] std::optional<std::vector<api::Count>> counts_of(unsigned index) const;
     void check_interfaces(std::vector<api::Check>& checks) const;
     void check_fast_path(std::vector<api::Check>& checks) const;
+    void check_listeners(std::vector<api::Check>& checks) const;
     void check_tunnels(std::vector<api::Check>& checks) const;
     void check_foreign_dynamic(std::vector<api::Check>& checks) const;
     // For `status`: "enforcing", "monitoring" (no pool blocks), "incomplete" (interfaces without a program),
@@ -109,6 +112,11 @@ private:
     // The keys that the kernel refused.
     std::vector<Prefix> reconcile(const grants::KernelEntries& entries);
     Result<void> follow_logs();
+    Result<void> follow_journals();
+    // What it could not write down.
+    void note(const Result<void>& saved);
+    Result<void> listen_for_syslog();
+    [[nodiscard]] logins::OnLogin on_login();
     void check_logs(std::vector<api::Check>& checks) const;
     Result<void> begin_foreign_dynamic();
     // Reads the list again if its file has changed.
@@ -162,6 +170,8 @@ private:
     std::unique_ptr<links::Watcher> watcher_;
     std::vector<std::unique_ptr<logins::DovecotPolicy>> policies_;
     std::vector<std::unique_ptr<logins::LogSource>> logs_;
+    std::vector<std::unique_ptr<logins::JournalSource>> journals_;
+    std::vector<std::unique_ptr<logins::SyslogSource>> syslog_;
     logins::Counts submission_;  // logins that sekisho-smtpd reported
     std::optional<api::HttpServer> api_;
     boost::asio::steady_timer sweep_timer_;

@@ -107,25 +107,26 @@ Result<api::Status> Daemon::status() const {
     status.overruns = overrun_count_;
     status.pools = pools_of(config_);
     std::ranges::transform(*counts, std::back_inserter(status.counts), count_of);
+    const auto add = [&status](const std::string& name, const logins::Counts& reported) {
+        status.logins.push_back({.name = name,
+                                 .granted = reported.granted,
+                                 .refused = reported.refused,
+                                 .rejected = reported.rejected});
+    };
     for (const auto& policy : policies_) {
-        const logins::Counts logins = policy->counts();
-        status.logins.push_back({.name = policy->name(),
-                                 .granted = logins.granted,
-                                 .refused = logins.refused,
-                                 .rejected = logins.rejected});
+        add(policy->name(), policy->counts());
     }
     for (const auto& source : logs_) {
-        const logins::Counts logins = source->counts();
-        status.logins.push_back({.name = source->name(),
-                                 .granted = logins.granted,
-                                 .refused = logins.refused,
-                                 .rejected = logins.rejected});
+        add(source->name(), source->counts());
+    }
+    for (const auto& source : journals_) {
+        add(source->name(), source->counts());
+    }
+    for (const auto& source : syslog_) {
+        add(source->name(), source->counts());
     }
     if (config_.submission_login) {
-        status.logins.push_back({.name = submission_reporter,
-                                 .granted = submission_.granted,
-                                 .refused = submission_.refused,
-                                 .rejected = submission_.rejected});
+        add(submission_reporter, submission_);
     }
     return status;
 }
@@ -145,6 +146,24 @@ void Daemon::check_tunnels(std::vector<api::Check>& checks) const {
                  .remedy = "set tunnels = \"inspect\" for the interface, or put the box behind the "
                            "tunnels' end (AFTR, border relay)"});
         }
+    }
+}
+
+void Daemon::check_listeners(std::vector<api::Check>& checks) const {
+    const auto check = [&checks](const auto& section, const std::string& kind) {
+        const bool local = is_local(section.listen);
+        checks.push_back(
+            {.name = "listener-" + section.name,
+             .ok = local,
+             .detail = section.listen.text() + " port " + std::to_string(section.port) +
+                       (local ? "" : ": no interface of this host has the address, nobody can reach it"),
+             .remedy = local ? "" : "compare `ip address` with listen of [[login." + kind + "]]"});
+    };
+    for (const DovecotConfig& section : config_.dovecot) {
+        check(section, "dovecot");
+    }
+    for (const SyslogConfig& section : config_.syslog) {
+        check(section, "syslog");
     }
 }
 
@@ -168,15 +187,7 @@ std::vector<api::Check> Daemon::doctor() const {
                                                           std::to_string(kernel_errors_) +
                                                           "; the last: " + kernel_trouble_.what,
                       .remedy = kernel_errors_ == 0 ? "" : kernel_trouble_.remedy});
-    for (const DovecotConfig& reporter : config_.dovecot) {
-        const bool local = is_local(reporter.listen);
-        checks.push_back(
-            {.name = "listener-" + reporter.name,
-             .ok = local,
-             .detail = reporter.listen.text() + " port " + std::to_string(reporter.port) +
-                       (local ? "" : ": no interface of this host has the address, nobody can log in"),
-             .remedy = local ? "" : "compare `ip address` with listen of [[login.dovecot]]"});
-    }
+    check_listeners(checks);
     for (const grants::Exemption& exemption : grants_.dormant_exemptions()) {
         checks.push_back(
             {.name = "exemption-" + exemption.prefix.text(),
@@ -420,8 +431,18 @@ std::string Daemon::metrics() const {
     AgentCounts counts{.store_errors = store_errors_,
                        .kernel_errors = kernel_errors_,
                        .unsent_events = dataplane_.unsent_events(),
+                       .logs = {},
                        .listeners = {},
                        .interfaces = interfaces()};
+    for (const auto& source : logs_) {
+        counts.logs.push_back({.reporter = source->name(), .lines = source->lines(), .lost = 0});
+    }
+    for (const auto& source : journals_) {
+        counts.logs.push_back({.reporter = source->name(), .lines = source->lines(), .lost = 0});
+    }
+    for (const auto& source : syslog_) {
+        counts.logs.push_back({.reporter = source->name(), .lines = source->lines(), .lost = source->lost()});
+    }
     if (api_) {
         counts.listeners.emplace_back(config_.api.socket.string(), api_->counts());
     }

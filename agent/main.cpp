@@ -13,6 +13,7 @@
 
 #include "agent/base/daemon_main.h"
 #include "agent/daemon.h"
+#include "agent/logins/line_logins.h"
 
 namespace sekisho {
 
@@ -60,8 +61,8 @@ DaemonProgram program(Options& options) {
                 app.add_flag("--json", options.json, "Say in JSON what became of it")->needs(detach);
             },
         .unfit = [](const Config& config) -> std::optional<Error> {
-            for (const LogConfig& each : config.logs) {
-                if (const auto patterns = logins::patterns_of(each); !patterns) {
+            for (const auto& [section, lines] : line_sections(config)) {
+                if (const auto patterns = logins::patterns_of(*lines, section); !patterns) {
                     return patterns.error();
                 }
             }

@@ -27,6 +27,16 @@ void add_listeners(Metrics& metrics, const AgentCounts& counts) {
     }
 }
 
+void add_logs(Metrics& metrics, const AgentCounts& counts) {
+    metrics.declare("sekisho_log_lines_total", counter, "Lines of logs that were read, by reporter");
+    metrics.declare("sekisho_syslog_lost_total", counter,
+                    "Datagrams of syslog that came faster than they were read, by reporter");
+    for (const LineCounts& log : counts.logs) {
+        metrics.set("sekisho_log_lines_total", {{"reporter", log.reporter}}, static_cast<double>(log.lines));
+        metrics.set("sekisho_syslog_lost_total", {{"reporter", log.reporter}}, static_cast<double>(log.lost));
+    }
+}
+
 // Without bytes: they stand in the sums.
 void add_interfaces(Metrics& metrics, const AgentCounts& counts) {
     metrics.declare("sekisho_interface_packets_total", counter,
@@ -95,6 +105,7 @@ std::string metrics_text(const api::Status& status, const AgentCounts& counts) {
                     "Events that found no room on their way from the kernel; what they told of is looked up");
     metrics.set("sekisho_unsent_events_total", {}, static_cast<double>(counts.unsent_events));
     add_listeners(metrics, counts);
+    add_logs(metrics, counts);
     add_interfaces(metrics, counts);
     metrics.declare("sekisho_start_time_seconds", gauge, "When the agent started, Unix time");
     metrics.set("sekisho_start_time_seconds", {}, since);

@@ -11,11 +11,19 @@
 
 namespace sekisho {
 
+// What was read of a log, or of another host's.
+struct LineCounts {
+    std::string reporter;
+    std::uint64_t lines = 0;
+    std::uint64_t lost = 0;  // datagrams for which there was no room
+};
+
 // What a status doesn't say.
 struct AgentCounts {
     std::uint64_t store_errors = 0;   // how often the store could not be written
     std::uint64_t kernel_errors = 0;  // changes that the kernel refused
     std::uint32_t unsent_events = 0;  // for which the kernel had no room
+    std::vector<LineCounts> logs;
     std::vector<std::pair<std::string, api::HttpCounts>> listeners;  // by the reporter's name, or the socket
     std::vector<api::InterfaceStatus> interfaces;
 };

@@ -249,6 +249,8 @@ void read_sections(TomlTable& root, Config& config, Complaints& complaints) {
     move_values(sections.designated, config.designated);
     move_values(sections.dovecot, config.dovecot);
     move_values(sections.logs, config.logs);
+    move_values(sections.journals, config.journals);
+    move_values(sections.syslog, config.syslog);
     for (Placed<ForeignDynamicConfig>& foreign : sections.foreign_dynamic) {
         config.foreign_dynamic = std::move(foreign.value);
     }

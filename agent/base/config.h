@@ -9,6 +9,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "agent/base/address.h"
@@ -116,12 +117,18 @@ struct Config {
     StoreConfig store;
     std::vector<DovecotConfig> dovecot;
     std::vector<LogConfig> logs;
+    std::vector<JournalConfig> journals;
+    std::vector<SyslogConfig> syslog;
     std::optional<SubmissionLoginConfig> submission_login;
     SubmissionConfig submission;
     AuthConfig auth;
     RelayConfig relay;
     DnsConfig dns;
 };
+
+// All sections that read lines of logs, with their names: {"login.log", ...}. They live as long as `config`.
+[[nodiscard]] std::vector<std::pair<std::string_view, const LinesConfig*>> line_sections(
+    const Config& config);
 
 // One complaint about a file: "FILE:LINE:COLUMN: what", and the remedy.
 struct ConfigError {

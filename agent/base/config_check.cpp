@@ -169,40 +169,87 @@ void check_room(const Sections& sections, Complaints& complaints) {
     }
 }
 
+// A port that a section listens on.
+struct Listener {
+    std::string section;
+    bool datagrams = false;
+    Address address;
+    std::uint16_t port = 0;
+    Place place;
+};
+
 // Whether two listeners would want the same port of the same address; 0.0.0.0 and :: stand for all of their
 // family.
-bool same_listener(const DovecotConfig& one, const DovecotConfig& other) {
-    const auto everywhere = [](const DovecotConfig& config) {
-        return config.listen == Address{config.listen.family, {}};
-    };
-    return one.port != 0 && one.port == other.port && one.listen.family == other.listen.family &&
-           (one.listen == other.listen || everywhere(one) || everywhere(other));
+bool same_listener(const Listener& one, const Listener& other) {
+    const auto everywhere = [](const Address& address) { return address == Address{address.family, {}}; };
+    return one.port != 0 && one.port == other.port && one.datagrams == other.datagrams &&
+           one.address.family == other.address.family &&
+           (one.address == other.address || everywhere(one.address) || everywhere(other.address));
 }
 
-void check_listeners(const std::vector<Placed<DovecotConfig>>& listeners, Complaints& complaints) {
-    for (auto later = listeners.begin(); later != listeners.end(); ++later) {
-        const auto earlier = std::find_if(
-            listeners.begin(), later,
-            [&later](const Placed<DovecotConfig>& each) { return same_listener(each.value, later->value); });
-        if (earlier != later) {
-            complain(complaints, later->place,
-                     later->value.listen.text() + " port " + std::to_string(later->value.port) +
+void check_listeners(const Sections& sections, Complaints& complaints) {
+    std::vector<Listener> listeners;
+    const auto add = [&listeners, &complaints](const Listener& listener) {
+        const auto earlier = std::ranges::find_if(
+            listeners, [&listener](const Listener& each) { return same_listener(each, listener); });
+        if (earlier != listeners.end()) {
+            complain(complaints, listener.place,
+                     listener.address.text() + " port " + std::to_string(listener.port) +
                          " is listened to already, at line " + std::to_string(earlier->place.line),
-                     "give each [[login.dovecot]] an address or port of its own");
+                     "give each [[" + listener.section + "]] an address or port of its own");
         }
+        listeners.push_back(listener);
+    };
+    for (const Placed<DovecotConfig>& each : sections.dovecot) {
+        add({.section = "login.dovecot",
+             .datagrams = false,
+             .address = each.value.listen,
+             .port = each.value.port,
+             .place = each.place});
+    }
+    for (const Placed<SyslogConfig>& each : sections.syslog) {
+        add({.section = "login.syslog",
+             .datagrams = each.value.transport == SyslogTransport::udp,
+             .address = each.value.listen,
+             .port = each.value.port,
+             .place = each.place});
     }
 }
 
 // Reporters are known by their names, whatever they are.
-void check_logs(const Sections& sections, Complaints& complaints) {
-    check_names(sections.logs, "login.log", complaints);
-    for (const Placed<LogConfig>& log : sections.logs) {
-        const auto has_name = [&log](const auto& other) { return other.value.name == log.value.name; };
-        if (!log.value.name.empty() && std::ranges::any_of(sections.dovecot, has_name)) {
-            complain(complaints, log.place,
-                     "[[login.log]] \"" + log.value.name + "\" has the name of a [[login.dovecot]]",
-                     "give each reporter a name of its own");
+class Reporters {
+public:
+    explicit Reporters(Complaints& complaints) : complaints_(complaints) {}
+
+    template <class T>
+    void add(const std::vector<Placed<T>>& list, const std::string& section) {
+        check_names(list, section, complaints_);
+        for (const Placed<T>& each : list) {
+            const auto [first, fresh] = sections_.emplace(each.value.name, section);
+            if (!each.value.name.empty() && !fresh && first->second != section) {
+                complain(complaints_, each.place,
+                         "[[" + section + "]] \"" + each.value.name + "\" has the name of a [[" +
+                             first->second + "]]",
+                         "give each reporter a name of its own");
+            }
         }
+    }
+
+private:
+    Complaints& complaints_;
+    std::map<std::string, std::string> sections_;
+};
+
+void check_reporters(const Sections& sections, Complaints& complaints) {
+    Reporters reporters(complaints);
+    reporters.add(sections.dovecot, "login.dovecot");
+    reporters.add(sections.logs, "login.log");
+    reporters.add(sections.journals, "login.journal");
+    reporters.add(sections.syslog, "login.syslog");
+}
+
+void check_logs(const Sections& sections, Complaints& complaints) {
+    for (const Placed<LogConfig>& log : sections.logs) {
         const auto same_file = std::ranges::find_if(sections.logs, [&log](const Placed<LogConfig>& other) {
             return other.value.file == log.value.file;
         });
@@ -232,15 +279,17 @@ void check_sections(const Sections& sections, const GrantConfig& grants, Complai
     check_names(sections.interfaces, "interface", complaints);
     check_names(sections.pools, "pool", complaints);
     check_names(sections.designated, "designated", complaints);
-    check_names(sections.dovecot, "login.dovecot", complaints);
+    check_reporters(sections, complaints);
     check_logs(sections, complaints);
     check_reached(sections.interfaces, complaints);
     check_overlaps(sections.pools, complaints);
     check_room(sections, complaints);
     check_entrants(sections, complaints);
-    check_listeners(sections.dovecot, complaints);
+    check_listeners(sections, complaints);
     check_lifetimes(sections.dovecot, "login.dovecot", grants, complaints);
     check_lifetimes(sections.logs, "login.log", grants, complaints);
+    check_lifetimes(sections.journals, "login.journal", grants, complaints);
+    check_lifetimes(sections.syslog, "login.syslog", grants, complaints);
 }
 
 }  // namespace sekisho

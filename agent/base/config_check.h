@@ -25,6 +25,8 @@ struct Sections {
     std::vector<Placed<DesignatedConfig>> designated;
     std::vector<Placed<DovecotConfig>> dovecot;
     std::vector<Placed<LogConfig>> logs;
+    std::vector<Placed<JournalConfig>> journals;
+    std::vector<Placed<SyslogConfig>> syslog;
     std::vector<Placed<ForeignDynamicConfig>> foreign_dynamic;  // at most one
 };
 

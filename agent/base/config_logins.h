@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -36,13 +37,47 @@ struct LogPatternConfig {
     std::string expression;
 };
 
-// [[login.log]]: a log file in which daemons tell of logins.
-struct LogConfig {
-    std::string name;  // of the reporter, in grants and logs
-    std::filesystem::path file;
+// What all have in common that read lines of logs.
+struct LinesConfig {
+    std::string name;                   // of the reporter, in grants and logs
     std::vector<std::string> patterns;  // those that are known and wanted; none named: all
     std::vector<LogPatternConfig> own;  // tried before them
     std::optional<std::chrono::seconds> lifetime;
+};
+
+// [[login.log]]: a log file in which daemons tell of logins.
+struct LogConfig : LinesConfig {
+    std::filesystem::path file;
+};
+
+// [[login.journal]]: systemd's journal, in which daemons of this machine tell of logins.
+struct JournalConfig : LinesConfig {
+    std::vector<std::string> units;   // whose messages are read: the journal vouches for who wrote them
+    std::filesystem::path directory;  // with the journal's files; none: this machine's own
+};
+
+enum class SyslogTransport : std::uint8_t {
+    udp,  // RFC 5426
+    tcp,  // RFC 6587, both ways of framing
+    tls,  // RFC 5425
+};
+
+[[nodiscard]] std::string_view to_string(SyslogTransport transport);  // "udp", "tcp", "tls"
+
+// [[login.syslog]]: a listener for what other hosts' daemons log (RFC 3164, 5424).
+struct SyslogConfig : LinesConfig {
+    Address listen;
+    std::uint16_t port = 514;  // 514, 601 or 6514, by the transport
+    SyslogTransport transport = SyslogTransport::udp;
+    std::vector<Prefix>
+        senders;  // who may speak to it at all; with TLS, none named: whoever has a certificate
+    // "time": whether a grant's time runs from the line's stamp, or ("arrival") from when the line came.
+    bool from_stamp = true;
+    std::filesystem::path certificate;  // TLS: PEM, with its chain
+    std::filesystem::path key;          // TLS: PEM, not readable by others
+    std::filesystem::path client_ca;    // TLS: PEM, who must have signed a sender's certificate
+    std::vector<std::string>
+        client_names;  // TLS: whose certificates are good (RFC 5425, 5.2); none named: all
 };
 
 }  // namespace sekisho

@@ -57,6 +57,15 @@ void check_tls_file(const std::filesystem::path& file, const std::string& key, m
          .remedy = missing ? "create it, or name another file" : "chmod 0640 " + file.string()});
 }
 
+void check_syslog(const Config& config, std::vector<ConfigError>& complaints) {
+    for (const SyslogConfig& each : config.syslog) {
+        const std::string section = "login.syslog \"" + each.name + "\" ";
+        check_tls_file(each.certificate, section + "certificate", 0, complaints);
+        check_tls_file(each.key, section + "key", S_IRWXO, complaints);
+        check_tls_file(each.client_ca, section + "client_ca", 0, complaints);
+    }
+}
+
 void check_mail_side(const Config& config, std::vector<ConfigError>& complaints) {
     if (config.submission.listeners.empty()) {
         return;
@@ -89,6 +98,7 @@ MachineFindings check_machine(const Config& config) {
     MachineFindings findings;
     if (::geteuid() == 0) {
         check_key_files(config, findings.complaints);
+        check_syslog(config, findings.complaints);
         check_mail_side(config, findings.complaints);
     }
     check_users(config.api.operators, "api.operators", findings.warnings);

@@ -28,7 +28,7 @@ std::unexpected<Error> cannot_listen(const std::string& where, int code) {
     const std::string what = "can't listen on " + where + ": " + std::strerror(code);
     switch (code) {
         case EADDRINUSE:
-            return fail(Failure::conflict, what, "another program has it: see ss -lntp, or choose another");
+            return fail(Failure::conflict, what, "another program has it: see ss -lntup, or choose another");
         case EACCES:
         case EPERM:
             return fail(Failure::unavailable, what, "start it as root, or by its systemd unit");
@@ -131,21 +131,48 @@ Result<std::vector<Descriptor>> passed_or_own(std::string_view name, const UnixL
     return passed;
 }
 
-Result<Descriptor> listen_tcp(const Endpoint& endpoint) {
+namespace {
+
+// A socket at an address that no interface needs to have; without IPV6_V6ONLY "::" would take the IPv4 port,
+// too, which nobody has asked for.
+Descriptor bound(const Endpoint& endpoint, int type) {
     const bool six = endpoint.address.family == Family::ipv6;
-    const std::string name = endpoint.text() + " (TCP)";
-    Descriptor listener(::socket(six ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    Descriptor socket(::socket(six ? AF_INET6 : AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     const int on = 1;
     const SocketAddress at = socket_address(endpoint);
-    // Without IPV6_V6ONLY "::" would take the IPv4 port, too, which nobody has asked for.
-    if (!listener || ::setsockopt(listener.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
-        (six && ::setsockopt(listener.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) != 0) ||
-        ::setsockopt(listener.get(), six ? IPPROTO_IPV6 : IPPROTO_IP, six ? IPV6_FREEBIND : IP_FREEBIND, &on,
+    const bool reuse = type == SOCK_STREAM;  // of UDP two could then share a port
+    if (!socket || (reuse && ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0) ||
+        (six && ::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) != 0) ||
+        ::setsockopt(socket.get(), six ? IPPROTO_IPV6 : IPPROTO_IP, six ? IPV6_FREEBIND : IP_FREEBIND, &on,
                      sizeof on) != 0 ||
-        ::bind(listener.get(), at.get(), at.size) != 0 || ::listen(listener.get(), backlog) != 0) {
-        return cannot_listen(name, errno);
+        ::bind(socket.get(), at.get(), at.size) != 0) {
+        const int error = errno;
+        socket.reset();
+        errno = error;
+    }
+    return socket;
+}
+
+}  // namespace
+
+Result<Descriptor> listen_tcp(const Endpoint& endpoint) {
+    Descriptor listener = bound(endpoint, SOCK_STREAM);
+    if (!listener || ::listen(listener.get(), backlog) != 0) {
+        return cannot_listen(endpoint.text() + " (TCP)", errno);
     }
     return listener;
+}
+
+Result<Descriptor> bind_udp(const Endpoint& endpoint, int queue) {
+    Descriptor socket = bound(endpoint, SOCK_DGRAM);
+    const int on = 1;
+    if (!socket || ::setsockopt(socket.get(), SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof on) != 0) {
+        return cannot_listen(endpoint.text() + " (UDP)", errno);
+    }
+    if (::setsockopt(socket.get(), SOL_SOCKET, SO_RCVBUFFORCE, &queue, sizeof queue) != 0) {
+        static_cast<void>(::setsockopt(socket.get(), SOL_SOCKET, SO_RCVBUF, &queue, sizeof queue));
+    }
+    return socket;
 }
 
 bool is_local(const Address& address) {

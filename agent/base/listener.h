@@ -35,6 +35,11 @@ struct UnixListener {
 // up); port 0 takes a free one. Failure::conflict if the port is taken.
 [[nodiscard]] Result<Descriptor> listen_tcp(const Endpoint& endpoint);
 
+// A UDP socket at an address, as above, with room for `queue` octets of datagrams that wait (less where the
+// kernel doesn't give so much). It tells of those that found no room (SO_RXQ_OVFL). Failure::conflict if the
+// port is taken.
+[[nodiscard]] Result<Descriptor> bind_udp(const Endpoint& endpoint, int queue);
+
 // Whether an interface of this host has the address, or it is that of all of them.
 [[nodiscard]] bool is_local(const Address& address);
 

@@ -32,6 +32,7 @@ struct Words {
     bool kill = false;
     std::string count;
     std::string text;
+    std::string reporter;
     std::string name;
 };
 
@@ -116,6 +117,9 @@ void add_logins(CLI::App& app, Words& words) {
                           "  sekisho logins test /var/log/mail.log\n"
                           "  journalctl -o short-iso -u courier-pop | sekisho logins test -\n");
     test.add_option("FILE", words.name, "The log; - for standard input")->required()->type_name("");
+    test.add_option("--reporter", words.reporter,
+                    "Read it with the patterns of this section: the name of a [[login.log]] or its like")
+        ->type_name("NAME");
     test.add_option("--config", words.config,
                     "Configuration with pools and patterns (default /etc/sekisho/sekisho.toml)")
         ->type_name("FILE");
@@ -368,6 +372,7 @@ Result<Arguments> values_of(const Words& words) {
     arguments.words = words.text;
     arguments.kill = words.kill;
     arguments.name = words.name;
+    arguments.reporter = words.reporter;
     if (!words.socket.empty()) {
         arguments.socket = words.socket;
     }

@@ -60,6 +60,7 @@ struct Arguments {
     bool kill = false;                             // of grant revoke
     std::uint32_t count = 20;                      // of blocked top
     std::string words;                             // a grant's reason, an exemption's or a quarantine's note
+    std::string reporter;                          // of logins test
     std::string name;  // of user add, passwd and remove; a message's id or a domain of queue; a file
 };
 

@@ -26,14 +26,26 @@ namespace json = boost::json;
 
 namespace {
 
-// The section that reads this file or has this name; else the only one, if there is one.
-const LogConfig* section_of(const Config& config, const std::string& file) {
-    const auto found = std::ranges::find_if(
-        config.logs, [&file](const LogConfig& each) { return each.file == file || each.name == file; });
-    if (found != config.logs.end()) {
-        return &*found;
+// The section whose patterns are meant: the one of this reporter; else the one that reads this file; else the
+// only one, if there is one. Nothing: all patterns that are known.
+Result<const LinesConfig*> section_of(const Config& config, const Arguments& arguments) {
+    const auto sections = line_sections(config);
+    if (arguments.reporter.empty()) {
+        const auto reads = std::ranges::find_if(
+            config.logs, [&arguments](const LogConfig& each) { return each.file == arguments.name; });
+        if (reads != config.logs.end()) {
+            return &*reads;
+        }
+        return sections.size() == 1 ? sections.front().second : nullptr;
     }
-    return config.logs.size() == 1 ? &config.logs.front() : nullptr;
+    const auto named = std::ranges::find_if(
+        sections, [&arguments](const auto& each) { return each.second->name == arguments.reporter; });
+    if (named == sections.end()) {
+        return fail(Failure::not_found,
+                    "no section that reads lines has the name " + printable(arguments.reporter),
+                    "see `sekisho config check`, or leave --reporter out");
+    }
+    return named->second;
 }
 
 // What the login of somebody at this address would do.
@@ -119,9 +131,12 @@ int logins_test(const Arguments& arguments, std::ostream& out, std::ostream& err
         err << text(arguments.config, config.error());
         return 2;
     }
-    const LogConfig* const section = section_of(*config, arguments.name);
-    auto patterns = section != nullptr ? logins::LogPatterns::make(section->patterns, section->own)
-                                       : logins::LogPatterns::make({}, {});
+    const auto section = section_of(*config, arguments);
+    if (!section) {
+        return fail_with(section.error());
+    }
+    auto patterns = *section != nullptr ? logins::LogPatterns::make((*section)->patterns, (*section)->own)
+                                        : logins::LogPatterns::make({}, {});
     if (!patterns) {
         return fail_with(patterns.error());
     }

@@ -79,17 +79,19 @@ std::size_t stamp_size(std::string_view line) {
     return size;
 }
 
-// Takes "<34>" off.
-void skip_priority(std::string_view& line) {
+// Takes "<34>" off; whether it was there.
+bool skip_priority(std::string_view& line) {
     if (!line.starts_with('<')) {
-        return;
+        return false;
     }
     const std::size_t end = line.find('>');
     constexpr std::size_t most_digits = 3;
     if (end != std::string_view::npos && end >= 2 && end <= most_digits + 1 &&
         std::ranges::all_of(line.substr(1, end - 1), is_digit)) {
         line.remove_prefix(end + 1);
+        return true;
     }
+    return false;
 }
 
 bool is_of_tag(char letter) {
@@ -130,6 +132,73 @@ bool skip_word(std::string_view& text) {
     return true;
 }
 
+// The word before the next blank, which is taken off with it. Nothing if there is none.
+std::optional<std::string_view> take_word(std::string_view& text) {
+    const std::string_view word = text.substr(0, text.find(' '));
+    if (!skip_word(text)) {
+        return std::nullopt;
+    }
+    return word;
+}
+
+// Takes the structured data off, and the blank behind it (RFC 5424, 6.3); false if it isn't whole.
+bool skip_structured_data(std::string_view& text) {
+    std::size_t at = text.starts_with('-') ? 1 : 0;
+    const bool nil = at == 1;
+    while (!nil && at < text.size() && text[at] == '[') {
+        bool quoted = false;
+        for (at++; at < text.size() && (quoted || text[at] != ']'); at++) {
+            if (text[at] == '"') {
+                quoted = !quoted;
+            } else if (quoted && text[at] == '\\') {
+                at++;
+            }
+        }
+        if (at >= text.size()) {
+            return false;
+        }
+        at++;
+    }
+    if (at == 0 || (at < text.size() && text[at] != ' ')) {
+        return false;
+    }
+    text.remove_prefix(std::min(at + 1, text.size()));
+    return true;
+}
+
+// Reads what stands behind the priority of a message of RFC 5424 (section 6): version, time stamp, host,
+// program, process, kind of message, structured data. False, and nothing is taken, if the text isn't one.
+bool take_header(std::string_view& text, LogLine& line) {
+    constexpr std::string_view version = "1 ";
+    constexpr std::string_view nil = "-";
+    constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
+    std::string_view rest = text;
+    if (!rest.starts_with(version)) {
+        return false;
+    }
+    rest.remove_prefix(version.size());
+    const auto stamp = take_word(rest);
+    if (!stamp || (*stamp != nil && stamp_size(*stamp) != stamp->size()) || !skip_word(rest)) {
+        return false;
+    }
+    const auto program = take_word(rest);
+    const auto process = take_word(rest);
+    if (!program || !process || !skip_word(rest) || !skip_structured_data(rest)) {
+        return false;
+    }
+    line.stamp = *stamp == nil ? std::string_view() : *stamp;
+    line.program = *program == nil ? std::string_view() : *program;
+    std::uint32_t pid = 0;
+    const auto [end, error] = std::from_chars(process->data(), process->data() + process->size(), pid);
+    if (error == std::errc() && end == process->data() + process->size()) {
+        line.pid = pid;
+    }
+    text = rest.starts_with(byte_order_mark) ? rest.substr(byte_order_mark.size()) : rest;
+    // rsyslog counts the blank behind RFC 3164's tag to the message that it sends on.
+    text.remove_prefix(text.starts_with(' ') ? 1 : 0);
+    return true;
+}
+
 // Dovecot names its service behind its own name, and says how grave it is where it writes its own file.
 void look_into_dovecot(LogLine& line) {
     if (line.program == "dovecot") {
@@ -153,7 +222,11 @@ LogLine read_line(std::string_view text) {
     while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) {
         text.remove_suffix(1);
     }
-    skip_priority(text);
+    if (skip_priority(text) && take_header(text, line)) {
+        line.message = text;
+        look_into_dovecot(line);
+        return line;
+    }
     const std::size_t size = stamp_size(text);
     if (size != 0 && size < text.size() && text[size] == ' ') {
         line.stamp = text.substr(0, size);
@@ -166,6 +239,12 @@ LogLine read_line(std::string_view text) {
         }
     }
     line.message = text;
+    look_into_dovecot(line);
+    return line;
+}
+
+LogLine line_of(std::string_view program, std::optional<std::uint32_t> pid, std::string_view message) {
+    LogLine line{.stamp = {}, .program = program, .pid = pid, .message = message};
     look_into_dovecot(line);
     return line;
 }

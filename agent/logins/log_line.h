@@ -25,8 +25,13 @@ struct LogLine {
 };
 
 // Knows classic and ISO time stamps (RFC 3164, 5424; with a blank for the T, too), `<priority>` before them,
-// with and without a host behind them, `program:` and `program[pid]:`. What begins otherwise is a message.
+// with and without a host behind them, `program:` and `program[pid]:`; and the whole header of RFC 5424. What
+// begins otherwise is a message.
 [[nodiscard]] LogLine read_line(std::string_view line);
+
+// The same of a message whose program and process are known, as the journal knows them.
+[[nodiscard]] LogLine line_of(std::string_view program, std::optional<std::uint32_t> pid,
+                              std::string_view message);
 
 // What a local time is; std::mktime() and its like. Nothing if there is none.
 using FromLocal = std::function<std::optional<std::time_t>(std::tm)>;

@@ -231,7 +231,13 @@ std::optional<SeenLogin> LogPatterns::read(std::string_view text) {
     if (text.size() > longest_line) {
         return std::nullopt;
     }
-    const LogLine line = read_line(text);
+    return read(read_line(text));
+}
+
+std::optional<SeenLogin> LogPatterns::read(const LogLine& line) {
+    if (line.message.size() > longest_line) {
+        return std::nullopt;
+    }
     for (const Pattern* const pattern : candidates(line.program)) {
         if (auto seen = match(*pattern, line)) {
             return seen;

@@ -59,6 +59,7 @@ public:
 
     // What the line says, if it is a login.
     [[nodiscard]] std::optional<SeenLogin> read(std::string_view line);
+    [[nodiscard]] std::optional<SeenLogin> read(const LogLine& line);
 
 private:
     struct Pattern;

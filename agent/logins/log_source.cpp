@@ -8,7 +8,6 @@
 #include <array>
 #include <boost/asio/post.hpp>
 #include <chrono>
-#include <ctime>
 #include <utility>
 
 #include "agent/base/log.h"
@@ -21,27 +20,13 @@ namespace {
 constexpr std::size_t at_once = std::size_t{256} << 10;
 constexpr std::chrono::milliseconds tick_interval{500};
 
-std::optional<std::time_t> from_local(std::tm fields) {
-    const std::time_t time = std::mktime(&fields);
-    return time == -1 ? std::nullopt : std::optional(time);
-}
-
 }  // namespace
-
-Result<LogPatterns> patterns_of(const LogConfig& config) {
-    auto patterns = LogPatterns::make(config.patterns, config.own);
-    if (!patterns) {
-        return fail(patterns.error().kind, "login.log \"" + config.name + "\": " + patterns.error().what,
-                    patterns.error().remedy);
-    }
-    return patterns;
-}
 
 Result<std::unique_ptr<LogSource>> LogSource::follow(const boost::asio::any_io_executor& executor,
                                                      const LogConfig& config,
                                                      const std::optional<FilePosition>& from,
                                                      OnLogin on_login, Remember remember) {
-    auto patterns = patterns_of(config);
+    auto patterns = patterns_of(config, "login.log");
     if (!patterns) {
         return std::unexpected(patterns.error());
     }
@@ -58,8 +43,7 @@ LogSource::LogSource(const boost::asio::any_io_executor& executor, const LogConf
                      Remember remember)
     : config_(config),
       file_(config.file, from),
-      patterns_(std::move(patterns)),
-      on_login_(std::move(on_login)),
+      logins_(config, TimeOf::stamp, std::move(patterns), std::move(on_login)),
       remember_(std::move(remember)),
       remembered_(from),
       changes_(executor),
@@ -112,12 +96,12 @@ void LogSource::read_some() {
     if (reading_) {
         return;  // it comes in its turn
     }
-    const Counts before = counts_;
+    const Counts before = counts();
     const auto read = file_.read_on(at_once, std::chrono::steady_clock::now(),
-                                    [this](std::string_view line) { take(line); });
+                                    [this](std::string_view line) { logins_.take(line); });
     note_trouble(read);
     // Lines that are no logins may be read again: what they cost must not be a write to the disk each.
-    if (counts_.granted != before.granted || counts_.refused != before.refused) {
+    if (counts().granted != before.granted || counts().refused != before.refused) {
         save_position();
     }
     if (read && *read) {
@@ -151,24 +135,6 @@ void LogSource::note_trouble(const Result<bool>& read) {
                      {{"reporter", config_.name}, {"remedy", read.error().remedy}});
     }
     trouble_ = read.error();
-}
-
-void LogSource::take(std::string_view line) {
-    lines_++;
-    const auto seen = patterns_.read(line);
-    if (!seen) {
-        return;
-    }
-    const grants::WallTime now = std::chrono::system_clock::now();
-    const auto granted = on_login_({.when = time_of(seen->stamp, now, from_local).value_or(now),
-                                    .user = seen->user,
-                                    .address = seen->address,
-                                    .protocol = seen->protocol,
-                                    .mechanism = seen->mechanism,
-                                    .tls = seen->tls,
-                                    .reporter = config_.name,
-                                    .lifetime = config_.lifetime});
-    (granted ? counts_.granted : counts_.refused)++;
 }
 
 }  // namespace sekisho::logins

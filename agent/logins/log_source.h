@@ -13,13 +13,10 @@
 #include "agent/base/config.h"
 #include "agent/base/result.h"
 #include "agent/logins/followed_file.h"
-#include "agent/logins/log_patterns.h"
+#include "agent/logins/line_logins.h"
 #include "agent/logins/source.h"
 
 namespace sekisho::logins {
-
-// The patterns that a [[login.log]] section asks for. Failure::invalid if one is none.
-[[nodiscard]] Result<LogPatterns> patterns_of(const LogConfig& config);
 
 // Reads one file as it grows: at once where the file system tells of changes (inotify), else twice a second.
 class LogSource {
@@ -38,11 +35,11 @@ public:
     ~LogSource();
 
     [[nodiscard]] const std::string& name() const { return config_.name; }
-    [[nodiscard]] Counts counts() const { return counts_; }
+    [[nodiscard]] Counts counts() const { return logins_.counts(); }
     // Remembers up to where it was read; to be called before the end.
     void save_position();
     // Lines that were read, since the start.
-    [[nodiscard]] std::uint64_t lines() const { return lines_; }
+    [[nodiscard]] std::uint64_t lines() const { return logins_.lines(); }
     // Why the file can't be read; nothing if it can.
     [[nodiscard]] const std::optional<Error>& trouble() const { return trouble_; }
 
@@ -55,16 +52,12 @@ private:
     void await_change();
     void await_tick();
     void read_some();
-    void take(std::string_view line);
     void note_trouble(const Result<bool>& read);
 
     const LogConfig& config_;
     FollowedFile file_;
-    LogPatterns patterns_;
-    OnLogin on_login_;
+    LineLogins logins_;
     Remember remember_;
-    Counts counts_;
-    std::uint64_t lines_ = 0;
     std::optional<Error> trouble_;
     std::optional<FilePosition> remembered_;
     bool reading_ = false;  // the rest of what has come is read next

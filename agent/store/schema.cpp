@@ -10,7 +10,7 @@ namespace {
 
 // Times are nanoseconds: `..._wall` and `since` since 1970 in UTC, `..._boot` of CLOCK_BOOTTIME in the boot
 // named beside it. Keys and prefixes are text, because an operator may want to read this file with any tool.
-constexpr std::array<const char*, 4> steps = {
+constexpr std::array<const char*, 5> steps = {
     R"(
     CREATE TABLE grants (
         key TEXT PRIMARY KEY,
@@ -81,6 +81,12 @@ constexpr std::array<const char*, 4> steps = {
         offset INTEGER NOT NULL,
         head_size INTEGER NOT NULL,
         head INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    )",
+    R"(
+    CREATE TABLE journal_positions (
+        reporter TEXT PRIMARY KEY,
+        cursor TEXT NOT NULL
     ) STRICT, WITHOUT ROWID;
     )",
 };

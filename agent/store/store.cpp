@@ -45,6 +45,9 @@ constexpr std::string_view save_log_position =
     "?, ?)";
 constexpr std::string_view find_log_position =
     "SELECT device, inode, offset, head_size, head FROM log_positions WHERE file = ?";
+constexpr std::string_view save_journal_cursor =
+    "INSERT OR REPLACE INTO journal_positions (reporter, cursor) VALUES (?, ?)";
+constexpr std::string_view find_journal_cursor = "SELECT cursor FROM journal_positions WHERE reporter = ?";
 constexpr std::string_view forget_quarantine = "DELETE FROM quarantines WHERE key = ?";
 
 grants::WallTime wall(std::int64_t nanoseconds) {
@@ -135,7 +138,8 @@ Result<Store> Store::open(const std::filesystem::path& file) {
                                          {&statements.forget_cool_down, forget_cool_down},
                                          {&statements.save_quarantine, save_quarantine},
                                          {&statements.forget_quarantine, forget_quarantine},
-                                         {&statements.save_position, save_log_position}}) {
+                                         {&statements.save_position, save_log_position},
+                                         {&statements.save_cursor, save_journal_cursor}}) {
         auto prepared = database->prepare(sql);
         if (!prepared) {
             return std::unexpected(prepared.error());
@@ -370,6 +374,28 @@ Result<std::optional<FilePosition>> Store::position_of(const std::filesystem::pa
                         .offset = number_at(2),
                         .head_size = number_at(3),
                         .head = number_at(4)};
+}
+
+Result<void> Store::save_cursor(const std::string& reporter, const std::string& cursor) {
+    if (auto set = make_durable(false); !set) {
+        return set;
+    }
+    statements_.save_cursor.bind(1, reporter);
+    statements_.save_cursor.bind(2, cursor);
+    return statements_.save_cursor.run();
+}
+
+Result<std::optional<std::string>> Store::cursor_of(const std::string& reporter) const {
+    auto statement = database_.prepare(find_journal_cursor);
+    if (!statement) {
+        return std::unexpected(statement.error());
+    }
+    statement->bind(1, reporter);
+    const auto row = statement->step();
+    if (!row) {
+        return std::unexpected(row.error());
+    }
+    return *row ? std::optional<std::string>(statement->text(0)) : std::nullopt;
 }
 
 Result<grants::Stored> Store::load() const {

@@ -45,6 +45,9 @@ public:
     [[nodiscard]] Result<void> save_position(const std::filesystem::path& log, const FilePosition& position);
     // Nothing if it was never read.
     [[nodiscard]] Result<std::optional<FilePosition>> position_of(const std::filesystem::path& log) const;
+    // The same of systemd's journal, by who reads it.
+    [[nodiscard]] Result<void> save_cursor(const std::string& reporter, const std::string& cursor);
+    [[nodiscard]] Result<std::optional<std::string>> cursor_of(const std::string& reporter) const;
 
     // What the file holds, in no particular order. Failure::invalid if a row can't be understood.
     [[nodiscard]] Result<grants::Stored> load() const;
@@ -71,6 +74,7 @@ private:
         Statement save_quarantine;
         Statement forget_quarantine;
         Statement save_position;
+        Statement save_cursor;
     };
 
     Store(Database database, Statements statements);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// [[login.log]]: files that tell of logins.
+// [[login.log]], [[login.journal]] and [[login.syslog]]: files, the journal and other hosts that tell of logins.
 #include <gmock/gmock.h>
 
 #include <string>
@@ -64,6 +64,110 @@ TEST(ConfigLogs, MistakesAreSaidWithTheirPlace) {
         EXPECT_EQ(config.error().front().line, mistake.line) << mistake.text;
         EXPECT_THAT(config.error().front().what, HasSubstr(mistake.what));
     }
+}
+
+TEST(ConfigJournal, IsRead) {
+    const auto config = parse_config(
+        "[[login.journal]]\nname = \"journal\"\nunits = [\"dovecot.service\", \"postfix@-.service\"]\n"
+        "directory = \"/var/log/journal/remote\"\npatterns = [\"dovecot\"]\n",
+        "x.toml");
+    ASSERT_TRUE(config) << text("x.toml", config.error());
+    ASSERT_EQ(config->journals.size(), 1U);
+    const JournalConfig& journal = config->journals.front();
+    EXPECT_EQ(journal.units, (std::vector<std::string>{"dovecot.service", "postfix@-.service"}));
+    EXPECT_EQ(journal.directory, "/var/log/journal/remote");
+    EXPECT_EQ(journal.patterns, std::vector<std::string>{"dovecot"});
+    ASSERT_EQ(line_sections(*config).size(), 1U);
+    EXPECT_EQ(line_sections(*config).front().first, "login.journal");
+    EXPECT_EQ(line_sections(*config).front().second, &journal);
+}
+
+TEST(ConfigJournal, MistakesAreSaidWithTheirPlace) {
+    const std::string journal = "[[login.journal]]\nname = \"a\"\n";
+    const std::string dovecot = journal + "units = [\"dovecot.service\"]\n";
+    for (const Mistake& mistake : {
+             Mistake{journal, 1, "has no \"units\""},
+             Mistake{journal + "units = []\n", 3, "names no unit"},
+             Mistake{journal + "units = [\"dovecot\"]\n", 3, "no unit's: \"dovecot\""},
+             Mistake{journal + "units = [\"a b.service\"]\n", 3, "no unit's"},
+             Mistake{dovecot + "directory = \"journal\"\n", 4, "absolute path"},
+             Mistake{dovecot + "lifetime = \"25h\"\n", 4, "login.journal.lifetime: is longer"},
+             Mistake{dovecot + dovecot, 4, "is there already, at line 1"},
+         }) {
+        const auto config = parse_config(mistake.text, "x.toml");
+        ASSERT_FALSE(config) << mistake.text;
+        EXPECT_EQ(config.error().front().line, mistake.line) << mistake.text;
+        EXPECT_THAT(config.error().front().what, HasSubstr(mistake.what)) << mistake.text;
+    }
+}
+
+const std::string udp = "[[login.syslog]]\nname = \"mail\"\nlisten = \"192.0.2.1\"\n";
+const std::string udp_senders = udp + "senders = [\"198.51.100.0/28\"]\n";
+const std::string tls = udp + "transport = \"tls\"\ncertificate = \"/c\"\nkey = \"/k\"\n";
+
+TEST(ConfigSyslog, IsRead) {
+    const auto config = parse_config(udp_senders + "patterns = [\"dovecot\"]\nlifetime = \"3s\"\n", "x.toml");
+    ASSERT_TRUE(config) << text("x.toml", config.error());
+    ASSERT_EQ(config->syslog.size(), 1U);
+    const SyslogConfig& syslog = config->syslog.front();
+    EXPECT_EQ(syslog.name, "mail");
+    EXPECT_EQ(syslog.listen.text(), "192.0.2.1");
+    EXPECT_EQ(syslog.port, 514);
+    EXPECT_EQ(syslog.transport, SyslogTransport::udp);
+    ASSERT_EQ(syslog.senders.size(), 1U);
+    EXPECT_EQ(syslog.senders.front().text(), "198.51.100.0/28");
+    EXPECT_TRUE(syslog.from_stamp);
+    EXPECT_EQ(syslog.patterns, std::vector<std::string>{"dovecot"});
+    EXPECT_EQ(syslog.lifetime, 3s);
+}
+
+TEST(ConfigSyslog, EachTransportHasItsPort) {
+    const auto tcp = parse_config(udp_senders + "transport = \"tcp\"\ntime = \"arrival\"\n", "x.toml");
+    ASSERT_TRUE(tcp) << text("x.toml", tcp.error());
+    EXPECT_EQ(tcp->syslog.front().port, 601);
+    EXPECT_FALSE(tcp->syslog.front().from_stamp);
+    const auto by_certificate =
+        parse_config(tls + "client_ca = \"/a\"\nclient_names = [\"mail.example.net\"]\n", "x.toml");
+    ASSERT_TRUE(by_certificate) << text("x.toml", by_certificate.error());
+    const SyslogConfig& syslog = by_certificate->syslog.front();
+    EXPECT_EQ(syslog.port, 6514);
+    EXPECT_TRUE(syslog.senders.empty());
+    EXPECT_EQ(syslog.certificate, "/c");
+    EXPECT_EQ(syslog.key, "/k");
+    EXPECT_EQ(syslog.client_ca, "/a");
+    EXPECT_EQ(syslog.client_names, std::vector<std::string>{"mail.example.net"});
+}
+
+TEST(ConfigSyslog, MistakesAreSaidWithTheirPlace) {
+    const std::string dovecot =
+        "[[login.dovecot]]\nname = \"other\"\nlisten = \"192.0.2.1\"\nport = 601\nkey_file = \"/k\"\n"
+        "reporters = [\"::1\"]\n";
+    for (const Mistake& mistake : {
+             Mistake{udp, 1, "has no \"senders\""},
+             Mistake{tls, 1, "has no \"senders\""},
+             Mistake{udp + "senders = []\n", 4, "senders"},
+             Mistake{udp + "senders = [\"0.0.0.0/0\"]\n", 4, "senders"},
+             Mistake{udp_senders + "key = \"/k\"\n", 5, "says nothing without TLS"},
+             Mistake{udp_senders + "client_ca = \"/k\"\n", 5, "says nothing without TLS"},
+             Mistake{udp_senders + "transport = \"tls\"\ncertificate = \"/c\"\n", 1, "has no \"key\""},
+             Mistake{tls + "senders = [\"::1\"]\nclient_names = [\"a\"]\n", 8,
+                     "says nothing without client_ca"},
+             Mistake{udp_senders + "transport = \"quic\"\n", 5, "transport"},
+             Mistake{udp_senders + "time = \"now\"\n", 5, "time"},
+             Mistake{udp_senders + "port = 0\n", 5, "port"},
+             Mistake{udp_senders + "lifetime = \"25h\"\n", 5, "login.syslog.lifetime: is longer"},
+             Mistake{udp_senders + udp_senders, 5, "is listened to already, at line 1"},
+             Mistake{dovecot + udp_senders + "transport = \"tcp\"\n", 7, "is listened to already, at line 1"},
+             Mistake{one + udp_senders + "[[login.log]]\nname = \"mail\"\nfile = \"/a\"\n", 4,
+                     "has the name of a [[login.log]]"},
+         }) {
+        const auto config = parse_config(mistake.text, "x.toml");
+        ASSERT_FALSE(config) << mistake.text;
+        EXPECT_EQ(config.error().front().line, mistake.line) << mistake.text;
+        EXPECT_THAT(config.error().front().what, HasSubstr(mistake.what)) << mistake.text;
+    }
+    // UDP and TCP don't share ports.
+    EXPECT_TRUE(parse_config(dovecot + udp_senders + "port = 601\n", "x.toml"));
 }
 
 }  // namespace

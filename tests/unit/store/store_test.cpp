@@ -138,6 +138,20 @@ TEST_F(StoreTest, PositionsInLogsAreKept) {
     EXPECT_FALSE(store.position_of("/var/log/maillog").value());
 }
 
+TEST_F(StoreTest, CursorsOfJournalsAreKept) {
+    {
+        Store store = open();
+        EXPECT_FALSE(store.cursor_of("journal").value());
+        ASSERT_TRUE(store.save_cursor("journal", "s=1;i=2"));
+        ASSERT_TRUE(store.save_cursor("journal", "s=1;i=3"));
+        ASSERT_TRUE(store.save_cursor("other", "s=4"));
+    }
+    const Store store = open();
+    EXPECT_EQ(store.cursor_of("journal").value(), "s=1;i=3");
+    EXPECT_EQ(store.cursor_of("other").value(), "s=4");
+    EXPECT_FALSE(store.cursor_of("third").value());
+}
+
 TEST_F(StoreTest, CoolDownsAreKeptUntilTheyAreOver) {
     const grants::CoolDown saved = cool_down("192.0.2.1/32");
     {
