@@ -75,7 +75,8 @@ void check_units(TomlTable& table, const std::vector<std::string>& units) {
         table.complain("units", "names no unit", "write it like [\"dovecot.service\"]");
     }
     for (const std::string& unit : units) {
-        if (unit.find('.') == std::string::npos || unit.find_first_of(" /") != std::string::npos) {
+        if (unit.find('.') == std::string::npos || unit.find_first_of(" /*?[") != std::string::npos ||
+            unit.find("@.") != std::string::npos) {
             table.complain("units", "has a name that is no unit's: \"" + printable(unit) + "\"",
                            "write it like \"dovecot.service\"; `systemctl list-units` knows them");
         }
@@ -100,6 +101,10 @@ void read_syslog_tls(TomlTable& table, SyslogConfig& config) {
     set_path(table, "key", config.key);
     set_path(table, "client_ca", config.client_ca);
     set(config.client_names, table.texts("client_names"));
+    if (table.has("client_names") && config.client_names.empty()) {
+        table.complain("client_names", "names nobody",
+                       "leave it out where any certificate of the CA is good");
+    }
     if (config.transport == SyslogTransport::tls) {
         table.require("certificate");
         table.require("key");

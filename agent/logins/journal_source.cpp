@@ -3,7 +3,10 @@
 #include "agent/logins/journal_source.h"
 
 #include <fcntl.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <boost/asio/post.hpp>
 #include <charconv>
 #include <chrono>
@@ -38,7 +41,7 @@ std::optional<std::uint32_t> number_of(std::string_view text) {
 Result<JournalSource::Journal> JournalSource::open(const JournalConfig& config) {
     sd_journal* opened = nullptr;
     const std::string directory = config.directory.string();
-    const int done = directory.empty() ? sd_journal_open(&opened, SD_JOURNAL_LOCAL_ONLY | SD_JOURNAL_SYSTEM)
+    const int done = directory.empty() ? sd_journal_open(&opened, SD_JOURNAL_LOCAL_ONLY)
                                        : sd_journal_open_directory(&opened, directory.c_str(), 0);
     Journal journal(opened);
     if (done < 0) {
@@ -98,13 +101,23 @@ Result<void> JournalSource::seek(const std::optional<std::string>& from) {
     if (from) {
         remembered_ = *from;
         cursor_ = *from;
-        const bool there = sd_journal_seek_cursor(journal_.get(), from->c_str()) >= 0 &&
-                           sd_journal_next(journal_.get()) > 0 &&
-                           sd_journal_test_cursor(journal_.get(), from->c_str()) > 0;
-        if (there) {
-            return {};
+        const char* const place = from->c_str();
+        if (sd_journal_seek_cursor(journal_.get(), place) >= 0) {
+            const bool there =
+                sd_journal_next(journal_.get()) > 0 && sd_journal_test_cursor(journal_.get(), place) > 0;
+            // Its entry may be gone, or be of no unit that is named now: then on from what comes next. What
+            // is too old opens nothing.
+            if (there || sd_journal_seek_cursor(journal_.get(), place) >= 0) {
+                return {};
+            }
         }
     }
+    // Also for the next start, if nothing is read until then.
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    std::array<char, 17> digits{};
+    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(),
+                                   std::chrono::duration_cast<std::chrono::microseconds>(now).count(), 16);
+    cursor_ = "t=" + std::string(digits.data(), end.ptr);
     int done = sd_journal_seek_tail(journal_.get());
     if (done >= 0) {
         done = sd_journal_previous(journal_.get());
@@ -125,12 +138,15 @@ void JournalSource::await_change() {
         const int copy = watched < 0 ? -1 : ::fcntl(watched, F_DUPFD_CLOEXEC, 0);
         boost::system::error_code error;
         if (copy < 0 || changes_.assign(copy, error)) {
-            return;  // the tick looks
+            if (copy >= 0) {
+                ::close(copy);
+            }
+            return;  // the tick reads, and tries again: without it no new file is noticed
         }
     }
     changes_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
-                        [this](const boost::system::error_code& error) {
-                            if (!error) {
+                        [this, alive = alive_](const boost::system::error_code& error) {
+                            if (!error && *alive) {
                                 read_some();
                                 await_change();
                             }
@@ -139,8 +155,11 @@ void JournalSource::await_change() {
 
 void JournalSource::await_tick() {
     tick_.expires_after(tick_interval);
-    tick_.async_wait([this](const boost::system::error_code& error) {
-        if (!error) {
+    tick_.async_wait([this, alive = alive_](const boost::system::error_code& error) {
+        if (!error && *alive) {
+            if (!changes_.is_open()) {
+                await_change();
+            }
             read_some();
             save_position();
             await_tick();
@@ -203,16 +222,19 @@ void JournalSource::take() {
         cursor_ = cursor;
         std::free(cursor);
     }
-    std::uint64_t written = 0;  // microseconds since 1970, by journald
-    if (sd_journal_get_realtime_usec(journal_.get(), &written) < 0) {
+    std::uint64_t written = 0;                               // microseconds since 1970, by journald
+    constexpr std::uint64_t latest = 7'000'000'000'000'000;  // our nanoseconds end in 2262
+    if (sd_journal_get_realtime_usec(journal_.get(), &written) < 0 || written > latest) {
         return;
     }
     const std::string named = field("SYSLOG_IDENTIFIER");
     const std::string program = named.empty() ? field("_COMM") : named;
     const std::string pid = field("SYSLOG_PID");
     const std::string message = field("MESSAGE");
-    logins_.take(line_of(program, number_of(pid.empty() ? field("_PID") : pid), message),
-                 grants::WallTime(std::chrono::microseconds(written)));
+    const std::string boot = field("_BOOT_ID");  // process ids mean something within one
+    LogLine line = line_of(program, number_of(pid.empty() ? field("_PID") : pid), message);
+    line.host = boot;
+    logins_.take(line, grants::WallTime(std::chrono::microseconds(written)));
 }
 
 void JournalSource::save_position() {

@@ -178,15 +178,17 @@ bool take_header(std::string_view& text, LogLine& line) {
     }
     rest.remove_prefix(version.size());
     const auto stamp = take_word(rest);
-    if (!stamp || (*stamp != nil && stamp_size(*stamp) != stamp->size()) || !skip_word(rest)) {
+    if (!stamp || (*stamp != nil && stamp_size(*stamp) != stamp->size())) {
         return false;
     }
+    const auto host = take_word(rest);
     const auto program = take_word(rest);
     const auto process = take_word(rest);
-    if (!program || !process || !skip_word(rest) || !skip_structured_data(rest)) {
+    if (!host || !program || !process || !skip_word(rest) || !skip_structured_data(rest)) {
         return false;
     }
     line.stamp = *stamp == nil ? std::string_view() : *stamp;
+    line.host = *host == nil ? std::string_view() : *host;
     line.program = *program == nil ? std::string_view() : *program;
     std::uint32_t pid = 0;
     const auto [end, error] = std::from_chars(process->data(), process->data() + process->size(), pid);
@@ -219,7 +221,7 @@ void look_into_dovecot(LogLine& line) {
 
 LogLine read_line(std::string_view text) {
     LogLine line;
-    while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) {
+    while (!text.empty() && (text.back() == '\n' || text.back() == '\r' || text.back() == '\0')) {
         text.remove_suffix(1);
     }
     if (skip_priority(text) && take_header(text, line)) {
@@ -234,7 +236,9 @@ LogLine read_line(std::string_view text) {
     }
     if (!take_tag(text, line) && !line.stamp.empty()) {
         std::string_view behind_host = text;
-        if (skip_word(behind_host) && take_tag(behind_host, line)) {
+        const auto host = take_word(behind_host);
+        if (host && take_tag(behind_host, line)) {
+            line.host = *host;
             text = behind_host;
         }
     }
@@ -244,7 +248,7 @@ LogLine read_line(std::string_view text) {
 }
 
 LogLine line_of(std::string_view program, std::optional<std::uint32_t> pid, std::string_view message) {
-    LogLine line{.stamp = {}, .program = program, .pid = pid, .message = message};
+    LogLine line{.stamp = {}, .host = {}, .program = program, .pid = pid, .message = message};
     look_into_dovecot(line);
     return line;
 }
@@ -320,7 +324,9 @@ std::optional<grants::WallTime> iso_time(std::string_view stamp, const FromLocal
         std::chrono::year(number(stamp.substr(0, 4))),
         std::chrono::month(static_cast<unsigned>(number(stamp.substr(5, 2)))),
         std::chrono::day(static_cast<unsigned>(number(stamp.substr(8, 2)))));
-    if (!day.ok() || !is_clock(fields)) {
+    // Our nanoseconds end in 2262.
+    const bool in_range = day.year() >= std::chrono::year(1970) && day.year() < std::chrono::year(2262);
+    if (!day.ok() || !in_range || !is_clock(fields)) {
         return std::nullopt;
     }
     std::string_view rest = stamp.substr(iso_size);

@@ -18,6 +18,7 @@ constexpr std::size_t longest_line = 8192;
 // The parts of a line; all but the numbers are parts of its text.
 struct LogLine {
     std::string_view stamp;  // as it stands there, see time_of(); empty if there is none
+    std::string_view host;   // on which it was written; empty if none is named
     // Who wrote it: "imapd", "postfix/smtpd". Of Dovecot its service: "pop3-login". Empty if none is named.
     std::string_view program;
     std::optional<std::uint32_t> pid;

@@ -100,7 +100,8 @@ std::optional<std::uint16_t> port_of(std::string_view text) {
 }
 
 std::string server_of(const LogLine& line) {
-    return std::string(line.program) + '[' + std::to_string(line.pid.value_or(0)) + ']';
+    return std::string(line.host) + ' ' + std::string(line.program) + '[' +
+           std::to_string(line.pid.value_or(0)) + ']';
 }
 
 }  // namespace

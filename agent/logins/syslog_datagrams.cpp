@@ -44,11 +44,12 @@ public:
 
 private:
     void await_datagrams() {
-        socket_.async_wait(asio::ip::udp::socket::wait_read, [this](const boost::system::error_code& error) {
-            if (!error) {
-                read_some();
-            }
-        });
+        socket_.async_wait(asio::ip::udp::socket::wait_read,
+                           [this, alive = alive_](const boost::system::error_code& error) {
+                               if (!error && *alive) {
+                                   read_some();
+                               }
+                           });
     }
 
     void read_some() {

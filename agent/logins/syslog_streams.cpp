@@ -15,6 +15,8 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
+#include <cstddef>
+#include <exception>
 #include <list>
 #include <memory>
 #include <optional>
@@ -36,8 +38,9 @@ using asio::ip::tcp;
 using Clock = std::chrono::steady_clock;
 constexpr auto quietly = asio::as_tuple(asio::use_awaitable);
 
-// One more closes the one that has been silent longest.
-constexpr std::size_t most_connections = 64;
+// Of senders, and of those who have yet to prove that they are; one more closes the one of its kind that has
+// been silent longest. So no stranger can crowd a sender out.
+constexpr std::ptrdiff_t most_connections = 64;
 constexpr std::chrono::seconds handshake_time{10};
 constexpr std::chrono::milliseconds pause_without_descriptors{100};
 // A sender may have nothing to say for days; one that is gone is noticed within two minutes.
@@ -51,6 +54,7 @@ struct Connection {
     std::optional<TlsStream> tls;
     Endpoint peer;
     Clock::time_point heard;
+    bool known;  // it has shaken hands, or need not
     SyslogFrames frames;
 };
 
@@ -89,14 +93,17 @@ Result<asio::ssl::context> tls_of(const SyslogConfig& config) {
     return context;
 }
 
-// Whether the certificate that was shown is one for any of these names or addresses (RFC 5425, 5.2).
+// Whether the certificate that was shown is one for any of these names or addresses (RFC 5425, 5.2), by its
+// subjectAltName: a subject may be what its holder liked.
 bool is_for(const SSL* connection, const std::vector<std::string>& names) {
     const std::unique_ptr<X509, decltype(&X509_free)> certificate(SSL_get1_peer_certificate(connection),
                                                                   &X509_free);
     return names.empty() ||
            (certificate && std::ranges::any_of(names, [&certificate](const std::string& name) {
-                return X509_check_host(certificate.get(), name.c_str(), name.size(),
-                                       X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, nullptr) == 1 ||
+                return X509_check_host(
+                           certificate.get(), name.c_str(), name.size(),
+                           X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT,
+                           nullptr) == 1 ||
                        X509_check_ip_asc(certificate.get(), name.c_str(), 0) == 1;
             }));
 }
@@ -135,6 +142,9 @@ public:
 
 private:
     asio::awaitable<void> accept_all(std::shared_ptr<Shared> shared) {
+        if (shared->ended) {
+            co_return;
+        }
         asio::steady_timer pause(acceptor_.get_executor());
         while (!shared->ended) {
             auto [error, socket] = co_await acceptor_.async_accept(quietly);
@@ -142,7 +152,7 @@ private:
                 break;
             }
             if (!error) {
-                welcome(std::move(socket));
+                try_to_welcome(std::move(socket));
             } else if (error != asio::error::connection_aborted) {
                 reject("SYSLOG_NOT_ACCEPTED", "a connection could not be accepted: " + error.message(), "");
                 pause.expires_after(pause_without_descriptors);
@@ -151,14 +161,25 @@ private:
         }
     }
 
+    // Want of memory must not end the listener.
+    void try_to_welcome(tcp::socket socket) {
+        try {
+            welcome(std::move(socket));
+        } catch (const std::exception& error) {
+            reject("SYSLOG_NOT_ACCEPTED", std::string("a connection could not be taken: ") + error.what(),
+                   "");
+        }
+    }
+
     void welcome(tcp::socket socket) {
         const auto peer = remote_endpoint(socket.native_handle());
         if (!peer || !admits(peer->address)) {
             return;
         }
-        make_room();
+        make_room(!tls_);
         notice_silence(socket);
-        auto connection = std::make_shared<Connection>(std::move(socket), std::nullopt, *peer, Clock::now());
+        auto connection =
+            std::make_shared<Connection>(std::move(socket), std::nullopt, *peer, Clock::now(), !tls_);
         if (tls_) {
             connection->tls.emplace(connection->socket, *tls_);
         }
@@ -166,16 +187,19 @@ private:
         asio::co_spawn(acceptor_.get_executor(), serve(shared_, std::move(connection)), asio::detached);
     }
 
-    void make_room() {
-        if (shared_->connections.size() < most_connections) {
+    void make_room(bool known) {
+        auto& all = shared_->connections;
+        const auto is_like = [known](const auto& connection) { return connection->known == known; };
+        if (std::ranges::count_if(all, is_like) < most_connections) {
             return;
         }
-        const auto longest = std::ranges::min_element(
-            shared_->connections, {}, [](const auto& connection) { return connection->heard; });
+        const auto longest = std::ranges::min_element(all, {}, [&is_like](const auto& connection) {
+            return std::pair(!is_like(connection), connection->heard);
+        });
         reject("SYSLOG_CROWDED", "too many connections: the one that was silent longest is closed",
                (*longest)->peer.text());
         close(**longest);
-        shared_->connections.erase(longest);
+        all.erase(longest);
     }
 
     static void close(Connection& connection) {
@@ -184,8 +208,8 @@ private:
     }
 
     asio::awaitable<void> serve(std::shared_ptr<Shared> shared, std::shared_ptr<Connection> connection) {
-        bool good = true;
-        if (connection->tls) {
+        bool good = !shared->ended;
+        if (good && connection->tls) {
             good = co_await shake_hands(shared, connection);
         }
         if (good && !shared->ended) {
@@ -216,8 +240,12 @@ private:
         const bool known = is_for(connection->tls->native_handle(), config_.client_names);
         if (!known) {
             reject("SYSLOG_STRANGER", "a certificate for none of client_names", connection->peer.text());
+            co_return false;
         }
-        co_return known;
+        make_room(true);
+        connection->known = true;
+        connection->heard = Clock::now();
+        co_return true;
     }
 
     asio::awaitable<void> read_all(std::shared_ptr<Shared> shared, std::shared_ptr<Connection> connection) {

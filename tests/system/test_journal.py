@@ -78,6 +78,26 @@ class Journal(LabTest):  # labels: sanitize
             self.await_granted(f"192.0.2.{number}")
             self.assertEqual(self.reported()["granted"], 1)
 
+    def test_restart_before_the_first_message(self) -> None:
+        self.isp.restart_agent(("[[pool]]", SECTION))
+        time.sleep(0.7)
+        self.agent.stop()
+        self.write(OPENS.format("192.0.2.58"))
+        self.agent.start()
+        self.await_granted("192.0.2.58")
+
+    def test_the_last_message_is_gone(self) -> None:
+        """Vacuumed while the agent was away: it goes on from what comes next."""
+        self.isp.restart_agent(("[[pool]]", SECTION))
+        self.write(OPENS.format("192.0.2.59"))
+        self.await_granted("192.0.2.59")
+        self.agent.stop()
+        self.edge.run("sh", "-c", f"rm {DIRECTORY}/*")
+        self.write(OPENS.format("192.0.2.60"))
+        self.agent.start()
+        self.await_granted("192.0.2.60")
+        self.assertEqual(self.reported()["granted"], 1)
+
     def test_time_runs_from_the_message(self) -> None:
         self.isp.restart_agent(("[[pool]]", SECTION))
         self.write(OPENS.format("192.0.2.55"))

@@ -4,6 +4,7 @@
 import socket
 import ssl
 import time
+from contextlib import ExitStack
 
 from lab.hosts import Process, await_true
 from lab.isp import config_text
@@ -128,11 +129,26 @@ class Syslog(LabTest):  # labels: sanitize
             else:
                 self.assertIsNone(self.agent.granted(A.address4), who)
         self.assertEqual(self.reported()["rejected"], 2)
+        self.assert_strangers_crowd_nobody_out()
         # And one who never shakes hands does not hold a place for long.
         with self.mail_host.network():
             silent = socket.create_connection((EDGE_CORE4, 6514), 30)
         with silent:
             self.assertEqual(silent.recv(1), b"")
+
+    def assert_strangers_crowd_nobody_out(self) -> None:
+        context = ssl.create_default_context(cafile=str(self.edge.file(CA)))
+        context.load_cert_chain(self.mail_host.file(f"{KEYS}/mail.pem"), self.mail_host.file(f"{KEYS}/mail.key"))
+        with ExitStack() as strangers, self.mail_host.network():
+            raw = socket.create_connection((EDGE_CORE4, 6514), 10)
+            sender = strangers.enter_context(context.wrap_socket(raw, server_hostname="edge.example.net"))
+            sender.sendall(f"<22>1 - mail pop3d - - - {OPENS.format('192.0.2.80')}\n".encode())
+            self.assert_opens("192.0.2.80", "the sender is known")
+            for _ in range(70):
+                strangers.enter_context(socket.create_connection((EDGE_CORE4, 6514), 10))
+            await_true(lambda: "SYSLOG_CROWDED" in self.log(), "strangers crowd one another")
+            sender.sendall(f"<22>1 - mail pop3d - - - {OPENS.format('192.0.2.81')}\n".encode())
+            self.assert_opens("192.0.2.81", "the sender is still heard")
 
     def test_check(self) -> None:
         """What --check can see before anything is started."""

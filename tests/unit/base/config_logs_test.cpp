@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// [[login.log]], [[login.journal]] and [[login.syslog]]: files, the journal and other hosts that tell of logins.
+// [[login.log]], [[login.journal]] and [[login.syslog]]: files, the journal and other hosts that tell of
+// logins.
 #include <gmock/gmock.h>
 
 #include <string>
@@ -90,6 +91,8 @@ TEST(ConfigJournal, MistakesAreSaidWithTheirPlace) {
              Mistake{journal + "units = []\n", 3, "names no unit"},
              Mistake{journal + "units = [\"dovecot\"]\n", 3, "no unit's: \"dovecot\""},
              Mistake{journal + "units = [\"a b.service\"]\n", 3, "no unit's"},
+             Mistake{journal + "units = [\"postfix@*.service\"]\n", 3, "no unit's"},
+             Mistake{journal + "units = [\"postfix@.service\"]\n", 3, "no unit's"},
              Mistake{dovecot + "directory = \"journal\"\n", 4, "absolute path"},
              Mistake{dovecot + "lifetime = \"25h\"\n", 4, "login.journal.lifetime: is longer"},
              Mistake{dovecot + dovecot, 4, "is there already, at line 1"},
@@ -152,6 +155,7 @@ TEST(ConfigSyslog, MistakesAreSaidWithTheirPlace) {
              Mistake{udp_senders + "transport = \"tls\"\ncertificate = \"/c\"\n", 1, "has no \"key\""},
              Mistake{tls + "senders = [\"::1\"]\nclient_names = [\"a\"]\n", 8,
                      "says nothing without client_ca"},
+             Mistake{tls + "client_ca = \"/a\"\nclient_names = []\n", 8, "names nobody"},
              Mistake{udp_senders + "transport = \"quic\"\n", 5, "transport"},
              Mistake{udp_senders + "time = \"now\"\n", 5, "time"},
              Mistake{udp_senders + "port = 0\n", 5, "port"},

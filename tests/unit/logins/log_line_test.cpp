@@ -64,6 +64,7 @@ const Sample samples[] = {
     {"Rfc5424OtherVersion", "<22>2 - mail imapd - - - hello", "", "", 0, "2 - mail imapd - - - hello"},
     {"Rfc5424NoPriority", "1 - mail imapd - - - hello", "", "", 0, "1 - mail imapd - - - hello"},
     {"NoStamp", "imapd[7]: hello", "", "imapd", 7, "hello"},
+    {"Nul", std::string("imapd[7]: hello\n\0", 17), "", "imapd", 7, "hello"},
     {"NewLine", "imapd[7]: hello\r\n", "", "imapd", 7, "hello"},
     {"Instance", "Nov 27 03:33:25 mail postfix/submission/smtpd[9]: x", "Nov 27 03:33:25",
      "postfix/submission/smtpd", 9, "x"},

@@ -227,6 +227,14 @@ const Pair pairs[] = {
 INSTANTIATE_TEST_SUITE_P(Each, InTwoLines, testing::ValuesIn(pairs),
                          [](const auto& each) { return std::string(each.param.what); });
 
+// Two hosts' processes may have the same number.
+TEST(LinesOfHosts, AreNoPair) {
+    LogPatterns patterns = all();
+    EXPECT_FALSE(patterns.read("Nov 27 03:33:25 one popa3d[5]: Session from 192.0.2.2"));
+    EXPECT_FALSE(patterns.read("Nov 27 03:33:25 two popa3d[5]: Authentication passed for alice"));
+    EXPECT_TRUE(patterns.read("Nov 27 03:33:25 one popa3d[5]: Authentication passed for alice"));
+}
+
 // What fails, what ends, and what another program says.
 TEST(NearMisses, AreNoLogins) {
     for (const char* message : {
