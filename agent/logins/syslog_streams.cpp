@@ -210,7 +210,7 @@ private:
     asio::awaitable<void> serve(std::shared_ptr<Shared> shared, std::shared_ptr<Connection> connection) {
         bool good = !shared->ended;
         if (good && connection->tls) {
-            good = co_await shake_hands(shared, connection);
+            good = co_await shake_hands(shared, connection, *connection->tls);
         }
         if (good && !shared->ended) {
             co_await read_all(shared, connection);
@@ -219,16 +219,15 @@ private:
         shared->connections.remove(connection);
     }
 
-    asio::awaitable<bool> shake_hands(std::shared_ptr<Shared> shared,
-                                      std::shared_ptr<Connection> connection) {
+    asio::awaitable<bool> shake_hands(std::shared_ptr<Shared> shared, std::shared_ptr<Connection> connection,
+                                      TlsStream& tls) {
         asio::steady_timer timer(acceptor_.get_executor(), handshake_time);
         timer.async_wait([connection](const boost::system::error_code& error) {
             if (!error) {
                 close(*connection);
             }
         });
-        const auto [error] =
-            co_await connection->tls->async_handshake(asio::ssl::stream_base::server, quietly);
+        const auto [error] = co_await tls.async_handshake(asio::ssl::stream_base::server, quietly);
         timer.cancel();
         if (shared->ended) {
             co_return false;
@@ -237,7 +236,7 @@ private:
             reject("SYSLOG_TLS_FAILED", "no TLS: " + error.message(), connection->peer.text());
             co_return false;
         }
-        const bool known = is_for(connection->tls->native_handle(), config_.client_names);
+        const bool known = is_for(tls.native_handle(), config_.client_names);
         if (!known) {
             reject("SYSLOG_STRANGER", "a certificate for none of client_names", connection->peer.text());
             co_return false;
