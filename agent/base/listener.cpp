@@ -31,7 +31,9 @@ std::unexpected<Error> cannot_listen(const std::string& where, int code) {
             return fail(Failure::conflict, what, "another program has it: see ss -lntup, or choose another");
         case EACCES:
         case EPERM:
-            return fail(Failure::unavailable, what, "start it as root, or by its systemd unit");
+            return fail(
+                Failure::unavailable, what,
+                "start it as root, or by its systemd unit; a port below 1024 needs CAP_NET_BIND_SERVICE");
         case ENOENT:
         case ENOTDIR:
             return fail(Failure::unavailable, what, "create its directory");
