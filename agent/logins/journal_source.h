@@ -27,9 +27,9 @@ public:
     // Called behind logins, and else twice a second, to remember up to where the journal was read.
     using Remember = std::function<void(const std::string& reporter, const std::string& cursor)>;
 
-    // From behind the cursor of before, if it is still there; else from the end of what is there now: who
-    // logged in before is not let in again. `config` must outlive the object. Failure::invalid for a pattern
-    // that is none, Failure::unavailable if there is no journal to read.
+    // From behind the cursor of before, or where it stood if its entry is gone; without one, from the end of
+    // what is there now: who logged in before is not let in again. `config` must outlive the object.
+    // Failure::invalid for a pattern that is none, Failure::unavailable if there is no journal to read.
     [[nodiscard]] static Result<std::unique_ptr<JournalSource>> follow(
         const boost::asio::any_io_executor& executor, const JournalConfig& config,
         const std::optional<std::string>& from, OnLogin on_login, Remember remember);
