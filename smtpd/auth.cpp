@@ -21,8 +21,6 @@ namespace {
 
 // Checks that wait or are under way. The last one waits about three seconds on two processors.
 constexpr std::size_t most_waiting = 256;
-constexpr mode_t for_group = 0660;
-constexpr mode_t for_everybody = 0666;  // role_of decides who may do what
 
 std::size_t processors() {
     return std::max<std::size_t>(1, std::thread::hardware_concurrency());

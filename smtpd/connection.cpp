@@ -7,15 +7,14 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <stdexcept>
 #include <tuple>
 #include <utility>
 
 #include "agent/base/log.h"
+#include "agent/base/quietly.h"
 #include "agent/base/tls.h"
 #include "smtpd/handoff/id.h"
 #include "smtpd/policy/connection.h"
@@ -25,7 +24,6 @@ namespace sekisho {
 namespace {
 
 namespace asio = boost::asio;
-constexpr auto quietly = asio::as_tuple(asio::use_awaitable);
 
 // A handshake needs a few packets; who is slower has other intentions.
 constexpr std::chrono::seconds handshake_timeout{30};

@@ -17,6 +17,7 @@
 
 #include "agent/base/listener.h"
 #include "agent/base/log.h"
+#include "agent/base/machine_name.h"
 #include "agent/base/metrics.h"
 #include "agent/base/privilege.h"
 
@@ -24,16 +25,9 @@ namespace sekisho {
 
 namespace {
 
-constexpr mode_t for_group = 0660;
-constexpr mode_t for_everybody = 0666;  // role_of decides who may do what
 constexpr std::size_t most_looked_at = 100;
 // However far away the next moment is: a clock may be set.
 constexpr std::chrono::seconds longest_sleep{60};
-
-std::string machine_name() {
-    std::array<char, 256> name{};
-    return ::gethostname(name.data(), name.size() - 1) == 0 && name[0] != '\0' ? name.data() : "localhost";
-}
 
 // Reads, never maps: whoever handed the file over can still shorten it.
 Result<void> read_all(const Descriptor& file, std::uint64_t offset, char* to, std::size_t size) {

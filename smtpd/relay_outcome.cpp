@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // A delivery from beginning to end, and what becomes of it. No co_await stands in a condition with && or ||,
 // in a ?: or in an argument: GCC 12 makes wrong code of that.
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 #include <utility>
 
 #include "agent/base/log.h"
+#include "agent/base/quietly.h"
 #include "smtpd/handoff/id.h"
 #include "smtpd/relay.h"
 #include "smtpd/settlement.h"
@@ -15,7 +14,6 @@ namespace sekisho {
 
 namespace {
 
-constexpr auto quietly = boost::asio::as_tuple(boost::asio::use_awaitable);
 constexpr std::chrono::seconds pause_without_spool{5};
 constexpr std::size_t header_quoted = std::size_t{64} * 1024;
 

@@ -6,18 +6,18 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <exception>
 #include <utility>
 
 #include "agent/base/listener.h"
 #include "agent/base/log.h"
+#include "agent/base/machine_name.h"
 #include "agent/base/privilege.h"
+#include "agent/base/quietly.h"
 #include "agent/base/systemd.h"
 #include "agent/base/tls.h"
 #include "smtpd/policy/connection.h"
@@ -29,17 +29,11 @@ namespace {
 
 namespace asio = boost::asio;
 using asio::ip::tcp;
-constexpr auto quietly = asio::as_tuple(asio::use_awaitable);
 constexpr std::chrono::milliseconds pause_without_descriptors{100};
 // One client that isn't trusted holds no more than this part of all connections: it can't keep the others
 // out.
 constexpr std::size_t client_share = 10;
 constexpr const char* crowded = "421 4.3.2 Too many connections, try again later\r\n";
-
-std::string machine_name() {
-    std::array<char, 256> name{};
-    return ::gethostname(name.data(), name.size() - 1) == 0 && name[0] != '\0' ? name.data() : "localhost";
-}
 
 // Each listener's socket: systemd's where it has opened one for this address, else our own.
 Result<std::vector<Descriptor>> open_ports(const SubmissionConfig& config) {

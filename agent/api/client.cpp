@@ -31,7 +31,7 @@ namespace {
 
 namespace http = boost::beast::http;
 using Clock = std::chrono::steady_clock;
-using Parser = http::response_parser<http::string_body>;
+using ResponseParser = http::response_parser<http::string_body>;
 
 constexpr std::uint64_t largest_answer = std::uint64_t{64} * 1024 * 1024;
 
@@ -140,7 +140,7 @@ int send_all(int socket, std::string_view bytes, Clock::time_point deadline) {
 }
 
 // Hands the parser what it can use of `pending`, and keeps the rest for later.
-boost::system::error_code feed(Parser& parser, std::string& pending) {
+boost::system::error_code feed(ResponseParser& parser, std::string& pending) {
     boost::system::error_code error;
     while (!pending.empty() && !parser.is_done()) {
         const std::size_t used = parser.put(boost::asio::buffer(pending), error);
@@ -155,7 +155,8 @@ boost::system::error_code feed(Parser& parser, std::string& pending) {
     return error;
 }
 
-Result<void> read_answer(int socket, Parser& parser, const Target& target, Clock::time_point deadline) {
+Result<void> read_answer(int socket, ResponseParser& parser, const Target& target,
+                         Clock::time_point deadline) {
     std::array<char, 16384> piece{};
     std::string pending;
     while (!parser.is_done()) {
@@ -243,7 +244,7 @@ Result<Answer> Client::request(std::string_view method, std::string_view target,
     if (const int error = send_all(socket->get(), *text, deadline); error != 0) {
         return unreachable(to, error);
     }
-    Parser parser;
+    ResponseParser parser;
     parser.eager(true);
     parser.body_limit(largest_answer);
     parser.skip(method == "HEAD");

@@ -3,9 +3,7 @@
 #include "agent/api/http_connection.h"
 
 #include <array>
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/error.hpp>
@@ -19,15 +17,14 @@
 #include <utility>
 
 #include "agent/base/log.h"
+#include "agent/base/quietly.h"
 
 namespace sekisho::api {
 namespace {
 
 namespace asio = boost::asio;
 namespace http = boost::beast::http;
-using Parser = http::request_parser<http::string_body>;
-
-constexpr auto quietly = asio::as_tuple(asio::use_awaitable);
+using RequestParser = http::request_parser<http::string_body>;
 
 // How long, and for how much more data, a client that was turned down is listened to: closing at once would
 // reset the connection and the client might never see the answer.
@@ -36,7 +33,7 @@ constexpr std::size_t linger_bytes = std::size_t{1024} * 1024;
 
 // Of a request whose header section has been read: what comes behind a chunked body (a trailer, RFC 9112,
 // 7.1.2) is no header, or it could add an API key that a proxy in front has never seen.
-Request request_of(const Parser& parser, const Peer& peer) {
+Request request_of(const RequestParser& parser, const Peer& peer) {
     const auto& message = parser.get();
     Request request;
     request.method = std::string(message.method_string());
@@ -84,7 +81,7 @@ std::string plain_answer(int status, const char* kind, const char* what) {
 
 // Whether it is certain where the body ends (RFC 9112, 6.3): two readings of one request are how requests are
 // smuggled past a proxy.
-bool is_framed_clearly(const Parser& parser) {
+bool is_framed_clearly(const RequestParser& parser) {
     const auto& message = parser.get();
     const auto [first, last] = message.equal_range(http::field::transfer_encoding);
     if (first == last) {
@@ -108,7 +105,7 @@ bool is_malformed(const boost::system::error_code& error) {
 
 struct HttpConnection::Exchange {
     boost::beast::flat_buffer& buffer;  // may hold the beginning of the next request
-    Parser parser;
+    RequestParser parser;
     Request request;
 };
 
@@ -157,7 +154,7 @@ asio::awaitable<bool> HttpConnection::wait_for_request(Exchange& exchange) {
 }
 
 asio::awaitable<bool> HttpConnection::read(Exchange& exchange) {
-    Parser& parser = exchange.parser;
+    RequestParser& parser = exchange.parser;
     parser.header_limit(static_cast<std::uint32_t>(environment_.limits.header));
     parser.body_limit(environment_.limits.body);
     auto [error, size] = co_await http::async_read_header(socket_, exchange.buffer, parser, quietly);

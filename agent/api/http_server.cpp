@@ -8,18 +8,17 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <list>
 
 #include "agent/api/http_connection.h"
 #include "agent/base/listener.h"
 #include "agent/base/log.h"
+#include "agent/base/quietly.h"
 #include "agent/base/socket_address.h"
 
 namespace sekisho::api {
@@ -28,7 +27,6 @@ namespace {
 namespace asio = boost::asio;
 using Protocol = asio::generic::stream_protocol;
 using Acceptor = asio::basic_socket_acceptor<Protocol>;
-constexpr auto quietly = asio::as_tuple(asio::use_awaitable);
 
 // How long to wait when the process has no descriptors left.
 constexpr std::chrono::milliseconds pause_without_descriptors{100};

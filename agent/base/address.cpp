@@ -55,6 +55,15 @@ Address Address::last(int length) const {
     return result;
 }
 
+Address Address::unmapped() const {
+    if (family == Family::ipv4 || !std::equal(mapped_prefix.begin(), mapped_prefix.end(), bytes.begin())) {
+        return *this;
+    }
+    Address inner;
+    std::copy_n(bytes.begin() + mapped_prefix.size(), 4, inner.bytes.begin());
+    return inner;
+}
+
 std::string Address::text() const {
     std::array<char, INET6_ADDRSTRLEN> buffer{};
     if (family == Family::ipv4) {  // inet_ntop() takes its way through printf(); there may be a million
@@ -80,12 +89,7 @@ Result<Address> parse_address(std::string_view text) {
         }
         address = Address{Family::ipv6, {}};
         if (::inet_pton(AF_INET6, copy.c_str(), address.bytes.data()) == 1) {
-            if (std::equal(mapped_prefix.begin(), mapped_prefix.end(), address.bytes.begin())) {
-                Address inner;
-                std::copy_n(address.bytes.begin() + mapped_prefix.size(), 4, inner.bytes.begin());
-                return inner;
-            }
-            return address;
+            return address.unmapped();
         }
     }
     return fail(Failure::invalid, "\"" + printable(text.substr(0, 64)) + "\" is not an IP address",

@@ -33,6 +33,9 @@ struct Address {
     }
     bool operator==(const Address&) const = default;
 
+    // The IPv4 address within one that is IPv4-mapped (RFC 4291, section 2.5.5.2); others as they are.
+    [[nodiscard]] Address unmapped() const;
+
     // 32 or 128.
     [[nodiscard]] int bits() const { return family == Family::ipv4 ? 32 : 128; }
     // The address with all bits after the first `length` cleared. 0 <= length <= bits().

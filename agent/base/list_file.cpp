@@ -17,7 +17,7 @@ namespace sekisho {
 
 namespace {
 
-constexpr off_t largest = 64 << 20;
+constexpr off_t largest_file = 64 << 20;
 
 }  // namespace
 
@@ -42,7 +42,7 @@ Result<std::optional<std::vector<Prefix>>> ListFile::changed() {
         return std::nullopt;
     }
     seen_ = look;
-    if (facts.st_size > largest) {
+    if (facts.st_size > largest_file) {
         return fail(Failure::invalid, path_.string() + " is larger than 64 MiB",
                     "this can't be the right file");
     }

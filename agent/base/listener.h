@@ -15,6 +15,11 @@
 
 namespace sekisho {
 
+// Modes of Unix sockets: for the group that the file is given to, and for everybody, where who asks is looked
+// at (api::role_of).
+inline constexpr mode_t for_group = 0660;
+inline constexpr mode_t for_everybody = 0666;
+
 // How a Unix socket is made.
 struct UnixListener {
     std::filesystem::path path;

@@ -20,7 +20,7 @@
 namespace sekisho {
 namespace {
 
-constexpr std::size_t largest = 4096;
+constexpr std::size_t largest_secret = 4096;
 
 Result<std::string> read_up_to(int fd, std::size_t limit, const std::string& name) {
     std::string content(limit, '\0');
@@ -90,11 +90,11 @@ Result<std::string> read_secret(const std::filesystem::path& path) {
         return fail(Failure::invalid, name + " can be read or written by everybody",
                     "chmod 0600 " + name + ", and change the secret: it may be known");
     }
-    auto content = read_up_to(file.get(), largest + 1, name);
+    auto content = read_up_to(file.get(), largest_secret + 1, name);
     if (!content) {
         return content;
     }
-    if (content->size() > largest) {
+    if (content->size() > largest_secret) {
         return fail(Failure::invalid, name + " is longer than 4096 bytes");
     }
     return one_line(std::move(*content), name);

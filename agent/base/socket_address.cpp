@@ -12,8 +12,6 @@ namespace sekisho {
 
 namespace {
 
-constexpr std::array<std::uint8_t, 12> mapped_prefix = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-
 using NameOf = int (*)(int, sockaddr*, socklen_t*);
 
 std::optional<Endpoint> end_of(int socket, NameOf name_of) {
@@ -70,11 +68,7 @@ std::optional<Endpoint> endpoint_of(const sockaddr_storage& storage) {
     std::array<std::uint8_t, 16> bytes{};
     std::memcpy(bytes.data(), &six.sin6_addr, sizeof six.sin6_addr);
     result.port = ntohs(six.sin6_port);
-    if (std::equal(mapped_prefix.begin(), mapped_prefix.end(), bytes.begin())) {
-        std::copy(bytes.begin() + mapped_prefix.size(), bytes.end(), result.address.bytes.begin());
-    } else {
-        result.address = {.family = Family::ipv6, .bytes = bytes};
-    }
+    result.address = Address{.family = Family::ipv6, .bytes = bytes}.unmapped();
     return result;
 }
 

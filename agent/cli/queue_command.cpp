@@ -11,15 +11,13 @@
 #include "agent/base/printable.h"
 #include "agent/cli/answers.h"
 #include "agent/cli/ask.h"
+#include "agent/cli/cli.h"
 
 namespace sekisho::cli {
 
 namespace json = boost::json;
 
 namespace {
-
-constexpr int done = 0;
-constexpr int failed = 1;
 
 Question question_of(const Arguments& arguments) {
     const std::string one = "/v1/queue/" + encoded(arguments.name);
@@ -65,14 +63,14 @@ int queue_command(const Arguments& arguments, std::ostream& out, std::ostream& e
     const auto reply = ask(client, question_of(arguments));
     if (!reply) {
         print_error(reply.error(), arguments.json, out, err);
-        return failed;
+        return exit_failed;
     }
     if (arguments.json) {
         out << reply->text << '\n';
     } else {
         print(arguments, reply->object, out);
     }
-    return done;
+    return exit_done;
 }
 
 }  // namespace sekisho::cli

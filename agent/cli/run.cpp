@@ -27,10 +27,6 @@ namespace json = boost::json;
 
 namespace {
 
-constexpr int done = 0;
-constexpr int failed = 1;
-constexpr int wrong_usage = 2;
-
 // A command that is one question: its success is told by `print`, or else by `words`.
 struct Exchange {
     Question question;
@@ -144,7 +140,7 @@ int exchange(const Arguments& arguments, std::ostream& out, std::ostream& err) {
     const auto reply = ask(agent_of(arguments), exchange.question);
     if (!reply) {
         print_error(reply.error(), arguments.json, out, err);
-        return failed;
+        return exit_failed;
     }
     if (arguments.json) {
         out << reply->text << '\n';
@@ -153,7 +149,7 @@ int exchange(const Arguments& arguments, std::ostream& out, std::ostream& err) {
     } else {
         out << exchange.words << '\n';
     }
-    return done;
+    return exit_done;
 }
 
 int doctor(const Arguments& arguments, std::ostream& out) {
@@ -163,7 +159,7 @@ int doctor(const Arguments& arguments, std::ostream& out) {
     } else {
         print_checks(findings, out);
     }
-    return findings.at("ok").get_bool() ? done : failed;
+    return findings.at("ok").get_bool() ? exit_done : exit_failed;
 }
 
 int version(const Arguments& arguments, std::ostream& out) {
@@ -174,12 +170,12 @@ int version(const Arguments& arguments, std::ostream& out) {
             body["agent"] = reply->object;
         }
         out << json::serialize(body) << '\n';
-        return done;
+        return exit_done;
     }
     out << "sekisho " SEKISHO_VERSION "\n";
     if (!reply) {
         out << "sekishod unknown: " << printable(reply.error().what) << '\n';
-        return done;
+        return exit_done;
     }
     const auto member = [&](std::string_view key) {
         const json::value* const value = reply->object.if_contains(key);
@@ -189,7 +185,7 @@ int version(const Arguments& arguments, std::ostream& out) {
         return printable(value->is_string() ? std::string(value->get_string()) : json::serialize(*value));
     };
     out << "sekishod " << member("version") << ", layout " << member("abi") << " of the kernel's maps\n";
-    return done;
+    return exit_done;
 }
 
 int config_check(const Arguments& arguments, std::ostream& out, std::ostream& err) {
@@ -211,7 +207,7 @@ int config_check(const Arguments& arguments, std::ostream& out, std::ostream& er
         const std::string complaints = text(arguments.config, config.error());
         err << complaints << (complaints.ends_with('\n') ? "" : "\n");
     }
-    return config ? done : wrong_usage;
+    return config ? exit_done : exit_wrong_usage;
 }
 
 int perform(const Arguments& arguments, std::ostream& out, std::ostream& err) {
@@ -251,13 +247,13 @@ int run(std::span<const std::string> arguments, std::ostream& out, std::ostream&
     const auto read = read_arguments(arguments);
     if (const auto* const help = std::get_if<Help>(&read)) {
         out << help->text;
-        return done;
+        return exit_done;
     }
     if (const auto* const error = std::get_if<Error>(&read)) {
         // The arguments could not be read, so neither is it known for sure how the answer is wanted.
         const bool as_json = std::ranges::find(arguments, "--json") != arguments.end();
         print_error(*error, as_json, out, err);
-        return wrong_usage;
+        return exit_wrong_usage;
     }
     return perform(std::get<Arguments>(read), out, err);
 }

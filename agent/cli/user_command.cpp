@@ -15,6 +15,7 @@
 #include "agent/base/printable.h"
 #include "agent/cli/answers.h"
 #include "agent/cli/ask.h"
+#include "agent/cli/cli.h"
 #include "agent/cli/user_password.h"
 
 namespace sekisho::cli {
@@ -22,14 +23,6 @@ namespace sekisho::cli {
 namespace json = boost::json;
 
 namespace {
-
-constexpr int done = 0;
-constexpr int failed = 1;
-
-void wipe(std::string& text) {
-    ::explicit_bzero(text.data(), text.size());
-    text.clear();
-}
 
 api::Client client_of(const Arguments& arguments) {
     return api::Client(
@@ -90,7 +83,7 @@ int user_command(const Arguments& arguments, std::ostream& out, std::ostream& er
     const auto reply = reply_to(arguments);
     if (!reply) {
         print_error(reply.error(), arguments.json, out, err);
-        return failed;
+        return exit_failed;
     }
     if (arguments.json) {
         out << reply->text << '\n';
@@ -99,7 +92,7 @@ int user_command(const Arguments& arguments, std::ostream& out, std::ostream& er
     } else {
         out << printable(arguments.name) << success_of(arguments.command) << '\n';
     }
-    return done;
+    return exit_done;
 }
 
 }  // namespace sekisho::cli

@@ -72,11 +72,6 @@ private:
     sigset_t mask_{};
 };
 
-void wipe(std::string& text) {
-    ::explicit_bzero(text.data(), text.size());
-    text.clear();
-}
-
 // One line without its end. Octet by octet: what stands behind it belongs to others.
 Result<std::string> read_line(int input) {
     std::string line;
@@ -124,6 +119,11 @@ Result<std::string> ask(const SilentTerminal& silent, int terminal, const std::s
 }
 
 }  // namespace
+
+void wipe(std::string& text) {
+    ::explicit_bzero(text.data(), text.size());
+    text.clear();
+}
 
 Result<std::string> read_password(int input, const std::string& name) {
     if (::isatty(input) == 0) {

@@ -13,4 +13,7 @@ namespace sekisho::cli {
 // short by a signal.
 [[nodiscard]] Result<std::string> read_password(int input, const std::string& name);
 
+// Overwrites a secret, and empties it.
+void wipe(std::string& text);
+
 }  // namespace sekisho::cli

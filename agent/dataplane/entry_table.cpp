@@ -16,17 +16,17 @@ namespace {
 constexpr std::uint8_t settable =
     SEKISHO_ENTRY_EXEMPT | SEKISHO_ENTRY_GRANT | SEKISHO_ENTRY_QUARANTINE | SEKISHO_ENTRY_UNLIMITED;
 
-using Halves = std::array<std::uint64_t, 2>;
-static_assert(sizeof(Halves) == sizeof(sekisho_key));
+using KeyWords = std::array<std::uint64_t, 2>;
+static_assert(sizeof(KeyWords) == sizeof(sekisho_key));
 
-Halves halves(const sekisho_key& key) {
-    Halves halves;
-    std::memcpy(halves.data(), key.bytes, sizeof(key.bytes));
-    return halves;
+KeyWords words_of(const sekisho_key& key) {
+    KeyWords words;
+    std::memcpy(words.data(), key.bytes, sizeof(key.bytes));
+    return words;
 }
 
 bool is_nobodys(const sekisho_entry& entry) {
-    return halves(entry.key) == Halves{};
+    return words_of(entry.key) == KeyWords{};
 }
 
 template <class Number>
@@ -73,7 +73,7 @@ void update(sekisho_entry& entry, const sekisho_entry& to, bool renew) {
 // The key's halves one after the other (only keys longer than 64 bits have two): whoever sees one of them
 // finds nothing open there.
 void set_key(sekisho_entry& entry, const sekisho_key& key) {
-    const Halves numbers = halves(key);
+    const KeyWords numbers = words_of(key);
     // Aligned as the entry is, of which it is the first.
     auto* place = reinterpret_cast<std::uint64_t*>(entry.key.bytes);  // NOLINT(*-reinterpret-cast)
     shared(place[0]).store(numbers[0]);
@@ -84,7 +84,7 @@ void set_key(sekisho_entry& entry, const sekisho_key& key) {
 // it says true.
 template <class Step>
 void walk(std::span<sekisho_bucket> buckets, std::uint64_t seed, const sekisho_key& key, const Step& step) {
-    const Halves numbers = halves(key);
+    const KeyWords numbers = words_of(key);
     sekisho_trail trail = sekisho_trail_of(seed, numbers[0], numbers[1]);
     for (int tries = 0; tries < SEKISHO_TRAIL; tries++) {
         if (step(buckets[sekisho_bucket_at(trail.at, static_cast<std::uint32_t>(buckets.size()))])) {
@@ -166,11 +166,11 @@ std::uint32_t EntryTable::capacity() const {
 }
 
 sekisho_entry* EntryTable::locate(const sekisho_key& key) const {
-    const Halves wanted = halves(key);
+    const KeyWords wanted = words_of(key);
     sekisho_entry* found = nullptr;
     walk(buckets_, seed_, key, [&](sekisho_bucket& bucket) {
         for (sekisho_entry& entry : bucket.at) {
-            found = found == nullptr && halves(entry.key) == wanted ? &entry : found;
+            found = found == nullptr && words_of(entry.key) == wanted ? &entry : found;
         }
         return found != nullptr || bucket.at[0].passed == 0;
     });

@@ -21,8 +21,8 @@ namespace sekisho::logins {
 namespace {
 
 // So many are read at once, that a login by another way doesn't wait for a long journal.
-constexpr int at_once = 512;
-constexpr std::chrono::milliseconds tick_interval{500};
+constexpr int entries_at_once = 512;
+constexpr std::chrono::milliseconds journal_tick{500};
 
 Error error_of(const std::string& what, int code) {
     return {.kind = Failure::unavailable,
@@ -154,7 +154,7 @@ void JournalSource::await_change() {
 }
 
 void JournalSource::await_tick() {
-    tick_.expires_after(tick_interval);
+    tick_.expires_after(journal_tick);
     tick_.async_wait([this, alive = alive_](const boost::system::error_code& error) {
         if (!error && *alive) {
             if (!changes_.is_open()) {
@@ -175,7 +175,7 @@ void JournalSource::read_some() {
     int done = sd_journal_process(journal_.get());
     const Counts before = counts();
     int entries = 0;
-    while (done >= 0 && entries < at_once) {
+    while (done >= 0 && entries < entries_at_once) {
         done = sd_journal_next(journal_.get());
         if (done <= 0) {
             break;
@@ -194,7 +194,7 @@ void JournalSource::read_some() {
     if (counts().granted != before.granted || counts().refused != before.refused) {
         save_position();
     }
-    if (entries == at_once) {
+    if (entries == entries_at_once) {
         reading_ = true;
         boost::asio::post(tick_.get_executor(), [this, alive = alive_] {
             if (*alive) {

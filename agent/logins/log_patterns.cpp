@@ -21,7 +21,7 @@ constexpr std::array<std::string_view, 8> group_names = {"user",     "user2",   
 constexpr std::size_t most_groups = 16;
 constexpr std::string_view nobody = "-";  // the program of a line that names none
 // What is remembered at most: connections without a user, and programs' names.
-constexpr std::size_t most_connections = 10'000;
+constexpr std::size_t most_remembered = 10'000;
 constexpr std::size_t most_programs = 1'000;
 // A name of a user that is longer is none.
 constexpr std::size_t longest_user = 255;
@@ -303,7 +303,7 @@ void LogPatterns::remember(std::string server, const Address& address) {
     }
     connections_.push_front({.server = server, .address = address});
     by_server_[std::move(server)] = connections_.begin();
-    if (connections_.size() > most_connections) {
+    if (connections_.size() > most_remembered) {
         by_server_.erase(connections_.back().server);
         connections_.pop_back();
     }

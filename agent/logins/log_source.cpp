@@ -17,8 +17,8 @@ namespace sekisho::logins {
 namespace {
 
 // So much is read at once, that a login by another way doesn't wait for a long log.
-constexpr std::size_t at_once = std::size_t{256} << 10;
-constexpr std::chrono::milliseconds tick_interval{500};
+constexpr std::size_t octets_at_once = std::size_t{256} << 10;
+constexpr std::chrono::milliseconds log_tick{500};
 
 }  // namespace
 
@@ -82,7 +82,7 @@ void LogSource::await_change() {
 }
 
 void LogSource::await_tick() {
-    tick_.expires_after(tick_interval);
+    tick_.expires_after(log_tick);
     tick_.async_wait([this](const boost::system::error_code& error) {
         if (!error) {
             read_some();
@@ -97,7 +97,7 @@ void LogSource::read_some() {
         return;  // it comes in its turn
     }
     const Counts before = counts();
-    const auto read = file_.read_on(at_once, std::chrono::steady_clock::now(),
+    const auto read = file_.read_on(octets_at_once, std::chrono::steady_clock::now(),
                                     [this](std::string_view line) { logins_.take(line); });
     note_trouble(read);
     // Lines that are no logins may be read again: what they cost must not be a write to the disk each.

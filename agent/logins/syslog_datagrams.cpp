@@ -21,7 +21,7 @@ namespace {
 namespace asio = boost::asio;
 
 // So many are read at once, that a login by another way doesn't wait for a flood.
-constexpr int at_once = 256;
+constexpr int datagrams_at_once = 256;
 // Of bursts while the agent is busy; the kernel gives as much as net.core.rmem_max allows without privileges.
 constexpr int queue = 8 << 20;
 
@@ -53,7 +53,7 @@ private:
     }
 
     void read_some() {
-        for (int i = 0; i < at_once; i++) {
+        for (int i = 0; i < datagrams_at_once; i++) {
             if (!read_one()) {
                 await_datagrams();
                 return;

@@ -7,13 +7,11 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 #include <cstddef>
 #include <exception>
@@ -24,6 +22,7 @@
 #include <utility>
 
 #include "agent/base/listener.h"
+#include "agent/base/quietly.h"
 #include "agent/base/socket_address.h"
 #include "agent/base/tls.h"
 #include "agent/logins/syslog_frames.h"
@@ -36,7 +35,6 @@ namespace {
 namespace asio = boost::asio;
 using asio::ip::tcp;
 using Clock = std::chrono::steady_clock;
-constexpr auto quietly = asio::as_tuple(asio::use_awaitable);
 
 // Of senders, and of those who have yet to prove that they are; one more closes the one of its kind that has
 // been silent longest. So no stranger can crowd a sender out.

@@ -3,20 +3,19 @@
 // that.
 #include "smtpd/delivery/conversation.h"
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <cstring>
 #include <tuple>
 #include <utility>
+
+#include "agent/base/quietly.h"
 
 namespace sekisho::delivery {
 
 namespace {
 
 namespace asio = boost::asio;
-constexpr auto quietly = asio::as_tuple(asio::use_awaitable);
 constexpr std::chrono::seconds handshake_limit{60};
 constexpr std::chrono::seconds write_limit{180};  // of a block: RFC 5321, 4.5.3.2.5
 

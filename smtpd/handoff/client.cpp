@@ -6,12 +6,10 @@
 #include <sys/un.h>
 
 #include <algorithm>
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
 #include <cstring>
 #include <map>
@@ -19,6 +17,7 @@
 #include <utility>
 
 #include "agent/base/log.h"
+#include "agent/base/quietly.h"
 #include "smtpd/handoff/packet.h"
 
 namespace sekisho::handoff {
@@ -27,7 +26,6 @@ namespace {
 
 namespace asio = boost::asio;
 using Stream = asio::posix::stream_descriptor;
-constexpr auto quietly = asio::as_tuple(asio::use_awaitable);
 
 constexpr const char* unreachable_now = "451 4.3.0 Mail can't be taken now, try again later";
 

@@ -5,12 +5,10 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
 #include <deque>
 #include <list>
@@ -18,6 +16,7 @@
 #include <utility>
 
 #include "agent/base/log.h"
+#include "agent/base/quietly.h"
 #include "smtpd/handoff/packet.h"
 
 namespace sekisho::handoff {
@@ -26,7 +25,6 @@ namespace {
 
 namespace asio = boost::asio;
 using Stream = asio::posix::stream_descriptor;
-constexpr auto quietly = asio::as_tuple(asio::use_awaitable);
 
 // Messages of one connection that are not answered yet; no more are read until some are.
 constexpr std::size_t most_unanswered = 1000;

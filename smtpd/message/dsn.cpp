@@ -29,7 +29,7 @@ std::string status_of(const FailedRecipient& failed) {
 }
 
 // "mx.example.com" of "mx.example.com[192.0.2.1]:25"; an address alone stays one: "[192.0.2.1]".
-std::string name_of(std::string_view host) {
+std::string host_name(std::string_view host) {
     return one_line(host.substr(0, host.rfind('[')));
 }
 
@@ -54,7 +54,7 @@ std::string fields(const Envelope& original, const std::vector<FailedRecipient>&
         text += "\r\nFinal-Recipient: rfc822; " + one_line(each.address) +
                 "\r\nAction: failed\r\nStatus: " + status_of(each) + "\r\n";
         if (!each.host.empty() && each.replied) {
-            text += "Remote-MTA: dns; " + name_of(each.host) + "\r\n";
+            text += "Remote-MTA: dns; " + host_name(each.host) + "\r\n";
         }
         text += std::string("Diagnostic-Code: ") + (each.replied ? "smtp; " : "x-sekisho; ") +
                 one_line(each.diagnostic) + "\r\nLast-Attempt-Date: " + date_text(now) + "\r\n";

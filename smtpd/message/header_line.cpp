@@ -14,7 +14,7 @@ constexpr char lower(char letter) {
     return letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
 }
 
-constexpr bool is_name_text(char octet) {
+constexpr bool is_field_name_octet(char octet) {
     return octet > ' ' && octet <= '~';
 }
 
@@ -42,7 +42,7 @@ HeaderLine classify(std::string_view line) {
     }
     std::string_view name = line.substr(0, colon);
     name = name.substr(0, name.find_last_not_of(" \t") + 1);
-    if (name.empty() || !std::ranges::all_of(name, is_name_text)) {
+    if (name.empty() || !std::ranges::all_of(name, is_field_name_octet)) {
         return HeaderLine::no_field;
     }
     const auto* const place = std::ranges::find_if(

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -21,6 +20,7 @@
 #include <utility>
 
 #include "agent/base/log.h"
+#include "agent/base/quietly.h"
 #include "smtpd/sasl/auth_protocol.h"
 #include "smtpd/sasl/secret_text.h"
 
@@ -31,7 +31,6 @@ namespace {
 namespace asio = boost::asio;
 using Protocol = asio::local::stream_protocol;
 using Clock = std::chrono::steady_clock;
-constexpr auto quietly = asio::as_tuple(asio::use_awaitable);
 
 constexpr std::chrono::seconds answer_time{30};
 constexpr std::chrono::seconds handshake_time{5};

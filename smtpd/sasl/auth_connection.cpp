@@ -7,24 +7,22 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <utility>
 #include <variant>
 
 #include "agent/base/log.h"
+#include "agent/base/quietly.h"
 
 namespace sekisho::sasl {
 
 namespace {
 
 namespace asio = boost::asio;
-constexpr auto quietly = asio::as_tuple(asio::use_awaitable);
 
 // Dovecot's clients want one and hand it to a master process, of which there is none here.
 std::string new_cookie() {

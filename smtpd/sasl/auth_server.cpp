@@ -2,18 +2,17 @@
 // The listener.
 #include "smtpd/sasl/auth_server.h"
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <exception>
 #include <list>
 #include <utility>
 
 #include "agent/base/log.h"
+#include "agent/base/quietly.h"
 #include "smtpd/sasl/auth_connection.h"
 
 namespace sekisho::sasl {
@@ -22,7 +21,6 @@ namespace {
 
 namespace asio = boost::asio;
 using Protocol = asio::local::stream_protocol;
-constexpr auto quietly = asio::as_tuple(asio::use_awaitable);
 
 // How long to wait when the process has no descriptors left.
 constexpr std::chrono::milliseconds pause_without_descriptors{100};

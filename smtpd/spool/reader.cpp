@@ -10,11 +10,7 @@ namespace sekisho::spool {
 
 namespace {
 
-constexpr int busy_milliseconds = 1000;
-
-std::int64_t number(WallTime time) {
-    return time.time_since_epoch().count();
-}
+constexpr int reader_busy_milliseconds = 1000;
 
 WallTime wall(std::int64_t seconds) {
     return WallTime(std::chrono::seconds(seconds));
@@ -70,7 +66,7 @@ constexpr const char* message_columns =
 }  // namespace
 
 Result<SpoolReader> SpoolReader::open(const std::filesystem::path& file) {
-    auto database = Database::open(file, busy_milliseconds);
+    auto database = Database::open(file, reader_busy_milliseconds);
     if (!database) {
         return std::unexpected(database.error());
     }

@@ -3,15 +3,22 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include "agent/base/database.h"
 #include "agent/base/result.h"
 #include "agent/base/schema.h"
+#include "smtpd/message/envelope.h"
 
 namespace sekisho::spool {
 
 // A body's octets stand in pieces of this size, the last one shorter; readers rely on it.
 constexpr std::size_t piece_size = std::size_t{64} * 1024;
+
+// How a time stands in the tables: whole seconds since 1970.
+[[nodiscard]] constexpr std::int64_t number(message::WallTime time) {
+    return time.time_since_epoch().count();
+}
 
 [[nodiscard]] const Schema& schema();
 

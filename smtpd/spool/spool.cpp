@@ -22,10 +22,6 @@ constexpr int busy_milliseconds = 10'000;
 // when it has 4 MiB.
 constexpr std::uint64_t kept_for_leaving = std::uint64_t{8} << 20;
 
-std::int64_t number(WallTime time) {
-    return time.time_since_epoch().count();
-}
-
 std::string domain_of(std::string_view address) {
     const std::size_t at = address.rfind('@');
     std::string domain(at == std::string_view::npos ? std::string_view() : address.substr(at + 1));

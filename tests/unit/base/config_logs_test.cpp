@@ -36,7 +36,7 @@ TEST(ConfigLogs, AreRead) {
     EXPECT_EQ(log.own[1].program, "");
 }
 
-struct Mistake {
+struct LogsMistake {
     std::string text;
     int line;
     const char* what;
@@ -46,18 +46,19 @@ TEST(ConfigLogs, MistakesAreSaidWithTheirPlace) {
     const std::string dovecot =
         "[[login.dovecot]]\nname = \"mail.log\"\nlisten = \"::1\"\nkey_file = \"/k\"\nreporters = "
         "[\"::1\"]\n";
-    for (const Mistake& mistake : {
-             Mistake{"[[login.log]]\nname = \"a\"\n", 1, "has no \"file\""},
-             Mistake{"[[login.log]]\nfile = \"/a\"\n", 1, "has no \"name\""},
-             Mistake{"[[login.log]]\nname = \"a\"\nfile = \"a\"\n", 3, "absolute path"},
-             Mistake{"[[login.log]]\nname = \"operator\"\nfile = \"/a\"\n", 2, "the command line"},
-             Mistake{one + "lifetime = \"25h\"\n", 4, "login.log.lifetime: is longer than grants.longest"},
-             Mistake{one + "[[login.log.pattern]]\nname = \"a\"\n", 4, "has no \"expression\""},
-             Mistake{one + "[[login.log]]\nname = \"mail.log\"\nfile = \"/a\"\n", 4,
-                     "is there already, at line 1"},
-             Mistake{one + "[[login.log]]\nname = \"b\"\nfile = \"/var/log/mail.log\"\n", 4,
-                     "is read already, at line 1"},
-             Mistake{dovecot + one, 6, "has the name of a [[login.dovecot]]"},
+    for (const LogsMistake& mistake : {
+             LogsMistake{"[[login.log]]\nname = \"a\"\n", 1, "has no \"file\""},
+             LogsMistake{"[[login.log]]\nfile = \"/a\"\n", 1, "has no \"name\""},
+             LogsMistake{"[[login.log]]\nname = \"a\"\nfile = \"a\"\n", 3, "absolute path"},
+             LogsMistake{"[[login.log]]\nname = \"operator\"\nfile = \"/a\"\n", 2, "the command line"},
+             LogsMistake{one + "lifetime = \"25h\"\n", 4,
+                         "login.log.lifetime: is longer than grants.longest"},
+             LogsMistake{one + "[[login.log.pattern]]\nname = \"a\"\n", 4, "has no \"expression\""},
+             LogsMistake{one + "[[login.log]]\nname = \"mail.log\"\nfile = \"/a\"\n", 4,
+                         "is there already, at line 1"},
+             LogsMistake{one + "[[login.log]]\nname = \"b\"\nfile = \"/var/log/mail.log\"\n", 4,
+                         "is read already, at line 1"},
+             LogsMistake{dovecot + one, 6, "has the name of a [[login.dovecot]]"},
          }) {
         const auto config = parse_config(mistake.text, "x.toml");
         ASSERT_FALSE(config) << mistake.text;
@@ -86,16 +87,16 @@ TEST(ConfigJournal, IsRead) {
 TEST(ConfigJournal, MistakesAreSaidWithTheirPlace) {
     const std::string journal = "[[login.journal]]\nname = \"a\"\n";
     const std::string dovecot = journal + "units = [\"dovecot.service\"]\n";
-    for (const Mistake& mistake : {
-             Mistake{journal, 1, "has no \"units\""},
-             Mistake{journal + "units = []\n", 3, "names no unit"},
-             Mistake{journal + "units = [\"dovecot\"]\n", 3, "no unit's: \"dovecot\""},
-             Mistake{journal + "units = [\"a b.service\"]\n", 3, "no unit's"},
-             Mistake{journal + "units = [\"postfix@*.service\"]\n", 3, "no unit's"},
-             Mistake{journal + "units = [\"postfix@.service\"]\n", 3, "no unit's"},
-             Mistake{dovecot + "directory = \"journal\"\n", 4, "absolute path"},
-             Mistake{dovecot + "lifetime = \"25h\"\n", 4, "login.journal.lifetime: is longer"},
-             Mistake{dovecot + dovecot, 4, "is there already, at line 1"},
+    for (const LogsMistake& mistake : {
+             LogsMistake{journal, 1, "has no \"units\""},
+             LogsMistake{journal + "units = []\n", 3, "names no unit"},
+             LogsMistake{journal + "units = [\"dovecot\"]\n", 3, "no unit's: \"dovecot\""},
+             LogsMistake{journal + "units = [\"a b.service\"]\n", 3, "no unit's"},
+             LogsMistake{journal + "units = [\"postfix@*.service\"]\n", 3, "no unit's"},
+             LogsMistake{journal + "units = [\"postfix@.service\"]\n", 3, "no unit's"},
+             LogsMistake{dovecot + "directory = \"journal\"\n", 4, "absolute path"},
+             LogsMistake{dovecot + "lifetime = \"25h\"\n", 4, "login.journal.lifetime: is longer"},
+             LogsMistake{dovecot + dovecot, 4, "is there already, at line 1"},
          }) {
         const auto config = parse_config(mistake.text, "x.toml");
         ASSERT_FALSE(config) << mistake.text;
@@ -106,7 +107,7 @@ TEST(ConfigJournal, MistakesAreSaidWithTheirPlace) {
 
 const std::string udp = "[[login.syslog]]\nname = \"mail\"\nlisten = \"192.0.2.1\"\n";
 const std::string udp_senders = udp + "senders = [\"198.51.100.0/28\"]\n";
-const std::string tls = udp + "transport = \"tls\"\ncertificate = \"/c\"\nkey = \"/k\"\n";
+const std::string over_tls = udp + "transport = \"tls\"\ncertificate = \"/c\"\nkey = \"/k\"\n";
 
 TEST(ConfigSyslog, IsRead) {
     const auto config = parse_config(udp_senders + "patterns = [\"dovecot\"]\nlifetime = \"3s\"\n", "x.toml");
@@ -130,7 +131,7 @@ TEST(ConfigSyslog, EachTransportHasItsPort) {
     EXPECT_EQ(tcp->syslog.front().port, 601);
     EXPECT_FALSE(tcp->syslog.front().from_stamp);
     const auto by_certificate =
-        parse_config(tls + "client_ca = \"/a\"\nclient_names = [\"mail.example.net\"]\n", "x.toml");
+        parse_config(over_tls + "client_ca = \"/a\"\nclient_names = [\"mail.example.net\"]\n", "x.toml");
     ASSERT_TRUE(by_certificate) << text("x.toml", by_certificate.error());
     const SyslogConfig& syslog = by_certificate->syslog.front();
     EXPECT_EQ(syslog.port, 6514);
@@ -145,25 +146,26 @@ TEST(ConfigSyslog, MistakesAreSaidWithTheirPlace) {
     const std::string dovecot =
         "[[login.dovecot]]\nname = \"other\"\nlisten = \"192.0.2.1\"\nport = 601\nkey_file = \"/k\"\n"
         "reporters = [\"::1\"]\n";
-    for (const Mistake& mistake : {
-             Mistake{udp, 1, "has no \"senders\""},
-             Mistake{tls, 1, "has no \"senders\""},
-             Mistake{udp + "senders = []\n", 4, "senders"},
-             Mistake{udp + "senders = [\"0.0.0.0/0\"]\n", 4, "senders"},
-             Mistake{udp_senders + "key = \"/k\"\n", 5, "says nothing without TLS"},
-             Mistake{udp_senders + "client_ca = \"/k\"\n", 5, "says nothing without TLS"},
-             Mistake{udp_senders + "transport = \"tls\"\ncertificate = \"/c\"\n", 1, "has no \"key\""},
-             Mistake{tls + "senders = [\"::1\"]\nclient_names = [\"a\"]\n", 8,
-                     "says nothing without client_ca"},
-             Mistake{tls + "client_ca = \"/a\"\nclient_names = []\n", 8, "names nobody"},
-             Mistake{udp_senders + "transport = \"quic\"\n", 5, "transport"},
-             Mistake{udp_senders + "time = \"now\"\n", 5, "time"},
-             Mistake{udp_senders + "port = 0\n", 5, "port"},
-             Mistake{udp_senders + "lifetime = \"25h\"\n", 5, "login.syslog.lifetime: is longer"},
-             Mistake{udp_senders + udp_senders, 5, "is listened to already, at line 1"},
-             Mistake{dovecot + udp_senders + "transport = \"tcp\"\n", 7, "is listened to already, at line 1"},
-             Mistake{one + udp_senders + "[[login.log]]\nname = \"mail\"\nfile = \"/a\"\n", 4,
-                     "has the name of a [[login.log]]"},
+    for (const LogsMistake& mistake : {
+             LogsMistake{udp, 1, "has no \"senders\""},
+             LogsMistake{over_tls, 1, "has no \"senders\""},
+             LogsMistake{udp + "senders = []\n", 4, "senders"},
+             LogsMistake{udp + "senders = [\"0.0.0.0/0\"]\n", 4, "senders"},
+             LogsMistake{udp_senders + "key = \"/k\"\n", 5, "says nothing without TLS"},
+             LogsMistake{udp_senders + "client_ca = \"/k\"\n", 5, "says nothing without TLS"},
+             LogsMistake{udp_senders + "transport = \"tls\"\ncertificate = \"/c\"\n", 1, "has no \"key\""},
+             LogsMistake{over_tls + "senders = [\"::1\"]\nclient_names = [\"a\"]\n", 8,
+                         "says nothing without client_ca"},
+             LogsMistake{over_tls + "client_ca = \"/a\"\nclient_names = []\n", 8, "names nobody"},
+             LogsMistake{udp_senders + "transport = \"quic\"\n", 5, "transport"},
+             LogsMistake{udp_senders + "time = \"now\"\n", 5, "time"},
+             LogsMistake{udp_senders + "port = 0\n", 5, "port"},
+             LogsMistake{udp_senders + "lifetime = \"25h\"\n", 5, "login.syslog.lifetime: is longer"},
+             LogsMistake{udp_senders + udp_senders, 5, "is listened to already, at line 1"},
+             LogsMistake{dovecot + udp_senders + "transport = \"tcp\"\n", 7,
+                         "is listened to already, at line 1"},
+             LogsMistake{one + udp_senders + "[[login.log]]\nname = \"mail\"\nfile = \"/a\"\n", 4,
+                         "has the name of a [[login.log]]"},
          }) {
         const auto config = parse_config(mistake.text, "x.toml");
         ASSERT_FALSE(config) << mistake.text;

@@ -18,9 +18,9 @@ namespace {
 using namespace std::chrono_literals;
 using ::testing::HasSubstr;
 
-const std::filesystem::path file = "/etc/sekisho/sekisho.toml";
+const std::filesystem::path mail_file = "/etc/sekisho/sekisho.toml";
 
-constexpr const char* whole = R"([login.submission]
+constexpr const char* whole_mail = R"([login.submission]
 reporter = "smtp"
 lifetime = "5m"
 [submission]
@@ -72,8 +72,8 @@ servers = ["198.51.100.53", "2001:db8:53::53"]
 )";
 
 TEST(ConfigMail, ReadsSubmission) {
-    const auto config = parse_config(whole, file);
-    ASSERT_TRUE(config) << text(file, config.error());
+    const auto config = parse_config(whole_mail, mail_file);
+    ASSERT_TRUE(config) << text(mail_file, config.error());
     const SubmissionConfig& submission = config->submission;
     EXPECT_EQ(submission.hostname, "smtp.example.net");
     EXPECT_EQ(submission.user, "smtp");
@@ -102,8 +102,8 @@ TEST(ConfigMail, ReadsSubmission) {
 }
 
 TEST(ConfigMail, ReadsTheOtherSections) {
-    const auto config = parse_config(whole, file);
-    ASSERT_TRUE(config) << text(file, config.error());
+    const auto config = parse_config(whole_mail, mail_file);
+    ASSERT_TRUE(config) << text(mail_file, config.error());
     ASSERT_TRUE(config->submission_login);
     EXPECT_EQ(config->submission_login->reporter, "smtp");
     EXPECT_EQ(config->submission_login->lifetime, 300s);
@@ -133,7 +133,7 @@ TEST(ConfigMail, ReadsTheOtherSections) {
 }
 
 TEST(ConfigMail, WithoutSectionsThereIsNoServerAndNoReporter) {
-    const auto config = parse_config("", file);
+    const auto config = parse_config("", mail_file);
     ASSERT_TRUE(config);
     EXPECT_TRUE(config->submission.listeners.empty());
     EXPECT_FALSE(config->submission_login);
@@ -144,7 +144,7 @@ TEST(ConfigMail, WithoutSectionsThereIsNoServerAndNoReporter) {
 }
 
 TEST(ConfigMail, AnEmptyReporterSectionIsEnough) {
-    const auto config = parse_config("[login.submission]\n", file);
+    const auto config = parse_config("[login.submission]\n", mail_file);
     ASSERT_TRUE(config);
     ASSERT_TRUE(config->submission_login);
     EXPECT_EQ(config->submission_login->reporter, "sekisho-smtpd");
@@ -155,8 +155,8 @@ TEST(ConfigMail, AnEmptyReporterSectionIsEnough) {
 TEST(ConfigMail, TheInstalledFileNamesTheDefaults) {
     std::ifstream in(std::filesystem::path(SEKISHO_SOURCE_DIR) / "images/sekisho.toml");
     const std::string installed{std::istreambuf_iterator<char>(in), {}};
-    const auto config = parse_config(installed, file);
-    ASSERT_TRUE(config) << text(file, config.error());
+    const auto config = parse_config(installed, mail_file);
+    ASSERT_TRUE(config) << text(mail_file, config.error());
     const AuthConfig auth;
     EXPECT_THAT(installed, HasSubstr("\n[auth] "));
     EXPECT_EQ(config->auth.user, auth.user);
@@ -183,7 +183,7 @@ TEST(ConfigMail, TheInstalledFileNamesTheDefaults) {
 
 TEST(ConfigMail, Smarthosts) {
     const auto smarthost = [](const std::string& name) {
-        const auto config = parse_config("[relay]\nsmarthost = \"" + name + "\"\n", file);
+        const auto config = parse_config("[relay]\nsmarthost = \"" + name + "\"\n", mail_file);
         return config && config->relay.smarthost
                    ? config->relay.smarthost->host + " " + std::to_string(config->relay.smarthost->port)
                    : std::string("none");
@@ -200,7 +200,7 @@ TEST(ConfigMail, Smarthosts) {
     }
 }
 
-struct Mistake {
+struct MailMistake {
     int line;  // 0: anywhere
     const char* what;
 };
@@ -209,7 +209,7 @@ TEST(ConfigMail, MistakesAreNamedWithPlaceAndRemedy) {
     constexpr const char* tls = "certificate = \"/c\"\nkey = \"/k\"\n";
     const std::string listener = "[[submission.listener]]\naddress = \"198.51.100.1\"\nport = 587\n";
     const std::string with_tls = std::string("[submission]\n") + tls;
-    const std::vector<std::pair<std::string, Mistake>> mistakes = {
+    const std::vector<std::pair<std::string, MailMistake>> mistakes = {
         {"[submission]\nhostname = \"a b\"\n", {2, "no host name"}},
         {"[submission]\nhostname = \"-x.example\"\n", {2, "no host name"}},
         {"[submission]\nkey = \"key.pem\"\n", {2, "absolute"}},
@@ -250,7 +250,7 @@ TEST(ConfigMail, MistakesAreNamedWithPlaceAndRemedy) {
          {2, "submission"}},
     };
     for (const auto& [broken, mistake] : mistakes) {
-        const auto config = parse_config(broken, file);
+        const auto config = parse_config(broken, mail_file);
         ASSERT_FALSE(config) << broken;
         const ConfigError& error = config.error().front();
         EXPECT_THAT(error.what, HasSubstr(mistake.what)) << broken;
@@ -263,8 +263,8 @@ TEST(ConfigMail, MistakesAreNamedWithPlaceAndRemedy) {
 }
 
 TEST(ConfigMail, AllMistakesAreNamedAtOnce) {
-    const auto config =
-        parse_config("[auth]\nuser = 7\nusers = \"x\"\n[relay]\nport = 0\n[dns]\nservers = [\"x\"]\n", file);
+    const auto config = parse_config(
+        "[auth]\nuser = 7\nusers = \"x\"\n[relay]\nport = 0\n[dns]\nservers = [\"x\"]\n", mail_file);
     ASSERT_FALSE(config);
     std::vector<int> lines;
     for (const ConfigError& error : config.error()) {

@@ -27,7 +27,7 @@ constexpr const char* message =
     R"({"address":"x@example.com","attempts":2,"next":"2026-11-24T01:12:03Z","last_error":"\u001b[2Jrefused"},)"
     R"({"address":"y@example.com","attempts":0,"next":"2026-11-24T01:02:03Z","last_error":""}]})";
 
-std::string reply_to(const Asked& asked) {
+std::string reply_of_queue(const Asked& asked) {
     if (asked.line == "GET /v1/queue") {
         return answer(
             200, R"({"messages":[)" + std::string(message) +
@@ -43,7 +43,7 @@ std::string reply_to(const Asked& asked) {
     return answer(404, R"({"error":{"kind":"not_found","what":"there is no message","remedy":"see list"}})");
 }
 
-struct Outcome {
+struct QueueOutcome {
     int code = -1;
     std::string out;
     std::string err;
@@ -51,9 +51,9 @@ struct Outcome {
 
 class QueueTest : public testing::Test {
 protected:
-    Outcome ask(std::vector<std::string> arguments) {
+    QueueOutcome ask(std::vector<std::string> arguments) {
         const std::string socket = (directory_.path() / "mail.sock").string();
-        const StandIn server(socket, reply_to);
+        const StandIn server(socket, reply_of_queue);
         arguments.insert(arguments.begin(), "queue");
         arguments.insert(arguments.end(), {"--socket", socket});
         std::ostringstream out;
@@ -70,7 +70,7 @@ private:
 };
 
 TEST_F(QueueTest, ListHasALineForEachRecipient) {
-    const Outcome outcome = ask({"list"});
+    const QueueOutcome outcome = ask({"list"});
     EXPECT_EQ(outcome.code, 0) << outcome.err;
     EXPECT_THAT(outcome.out, AllOf(HasSubstr("7h2k9f0q3m1x8z4c"), HasSubstr("2026-11-24 01:02:03 UTC"),
                                    HasSubstr("x@example.com"), HasSubstr("y@example.com"), HasSubstr("<>"),
@@ -79,14 +79,14 @@ TEST_F(QueueTest, ListHasALineForEachRecipient) {
 }
 
 TEST_F(QueueTest, ShowTellsWhoWaitsAndWhy) {
-    const Outcome outcome = ask({"show", "7h2k9f0q3m1x8z4c"});
+    const QueueOutcome outcome = ask({"show", "7h2k9f0q3m1x8z4c"});
     EXPECT_EQ(outcome.code, 0) << outcome.err;
     EXPECT_THAT(outcome.out,
                 AllOf(HasSubstr("192.0.2.10"), HasSubstr("2026-11-24 01:12:03 UTC"), HasSubstr("refused")));
 }
 
 TEST_F(QueueTest, JsonIsTheDaemonsOwn) {
-    const Outcome outcome = ask({"show", "7h2k9f0q3m1x8z4c", "--json"});
+    const QueueOutcome outcome = ask({"show", "7h2k9f0q3m1x8z4c", "--json"});
     EXPECT_EQ(outcome.code, 0);
     EXPECT_EQ(outcome.out, std::string(message) + "\n");
 }
@@ -101,13 +101,13 @@ TEST_F(QueueTest, FlushNamesTheDomainIfThereIsOne) {
 }
 
 TEST_F(QueueTest, DeleteNamesTheMessage) {
-    const Outcome outcome = ask({"delete", "7h2k9f0q3m1x8z4c"});
+    const QueueOutcome outcome = ask({"delete", "7h2k9f0q3m1x8z4c"});
     EXPECT_EQ(outcome.code, 0) << outcome.err;
     EXPECT_THAT(outcome.out, HasSubstr("7h2k9f0q3m1x8z4c is thrown away"));
 }
 
 TEST_F(QueueTest, WhatIsNotThereIsSaid) {
-    const Outcome outcome = ask({"show", "../metrics"});
+    const QueueOutcome outcome = ask({"show", "../metrics"});
     EXPECT_EQ(outcome.code, 1);
     ASSERT_EQ(asked_.size(), 1U);
     EXPECT_EQ(asked_[0].line, "GET /v1/queue/..%2Fmetrics") << "an id can't lead elsewhere";
@@ -123,7 +123,7 @@ TEST_F(QueueTest, WrongUsage) {
                                                       {"flush", "a@example.com"},
                                                       {"flush", "two words"},
                                                       {}}) {
-        const Outcome outcome = ask(arguments);
+        const QueueOutcome outcome = ask(arguments);
         EXPECT_EQ(outcome.code, 2) << outcome.out;
         EXPECT_TRUE(asked_.empty());
     }
@@ -131,7 +131,7 @@ TEST_F(QueueTest, WrongUsage) {
 
 TEST_F(QueueTest, HelpHasExamples) {
     for (const char* command : {"list", "show", "flush", "delete"}) {
-        const Outcome outcome = ask({command, "--help"});
+        const QueueOutcome outcome = ask({command, "--help"});
         EXPECT_EQ(outcome.code, 0);
         EXPECT_THAT(outcome.out, HasSubstr("Examples:\n  sekisho queue " + std::string(command)));
     }

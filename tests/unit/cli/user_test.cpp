@@ -30,7 +30,7 @@ using tests::answer;
 using tests::Asked;
 using tests::StandIn;
 
-std::string reply_to(const Asked& asked) {
+std::string reply_of_users(const Asked& asked) {
     if (asked.line == "GET /v1/users") {
         return answer(200, R"({"users":[{"name":"anna@example.net","scheme":"yescrypt"},)"
                            R"({"name":"b\u001b","scheme":"SHA-512-crypt"}],)"
@@ -46,7 +46,7 @@ std::string reply_to(const Asked& asked) {
     return answer(404, R"({"error":{"kind":"not_found","what":"there is no user","remedy":"see"}})");
 }
 
-struct Outcome {
+struct UserOutcome {
     int code = -1;
     std::string out;
     std::string err;
@@ -57,8 +57,8 @@ protected:
     [[nodiscard]] std::string socket() const { return (directory_.path() / "auth.sock").string(); }
 
     // Runs with this as standard input.
-    Outcome with_input(std::vector<std::string> arguments, const std::string& input) {
-        const StandIn server(socket(), reply_to);
+    UserOutcome with_input(std::vector<std::string> arguments, const std::string& input) {
+        const StandIn server(socket(), reply_of_users);
         arguments.insert(arguments.end(), {"--socket", socket()});
         std::array<int, 2> pipe{};
         if (::pipe(pipe.data()) != 0) {
@@ -79,8 +79,8 @@ protected:
     }
 
     // Runs in a process of its own at a terminal, and types one line at each prompt.
-    Outcome at_terminal(std::vector<std::string> arguments, const std::vector<std::string>& typed) {
-        const StandIn server(socket(), reply_to);
+    UserOutcome at_terminal(std::vector<std::string> arguments, const std::vector<std::string>& typed) {
+        const StandIn server(socket(), reply_of_users);
         arguments.insert(arguments.end(), {"--socket", socket()});
         int terminal = -1;
         const pid_t child = ::forkpty(&terminal, nullptr, nullptr, nullptr);
@@ -95,7 +95,7 @@ protected:
             const bool whole = ::write(STDOUT_FILENO, said.data(), said.size()) == std::ssize(said);
             ::_exit(whole ? code : 99);
         }
-        Outcome outcome;
+        UserOutcome outcome;
         std::size_t next = 0;
         for (std::string since;;) {
             pollfd one{terminal, POLLIN, 0};
@@ -129,7 +129,7 @@ private:
 };
 
 TEST_F(UserTest, AddSendsOneLine) {
-    const Outcome outcome =
+    const UserOutcome outcome =
         with_input({"user", "add", "anna@example.net"}, "correct \"horse\"\nanother line\n");
     EXPECT_EQ(outcome.code, 0) << outcome.err;
     EXPECT_EQ(outcome.out, "anna@example.net may log in\n");
@@ -151,7 +151,7 @@ TEST_F(UserTest, ALineMayEndInManyWays) {
 TEST_F(UserTest, NoPasswordAsksNobody) {
     for (const std::string& input :
          {std::string(), std::string("\n"), std::string("\r\nx"), std::string(2000, 'x')}) {
-        const Outcome outcome = with_input({"user", "add", "anna", "--json"}, input);
+        const UserOutcome outcome = with_input({"user", "add", "anna", "--json"}, input);
         EXPECT_EQ(outcome.code, 1);
         EXPECT_THAT(outcome.out, HasSubstr(R"("kind":"invalid")"));
         EXPECT_TRUE(asked().empty());
@@ -168,13 +168,13 @@ TEST_F(UserTest, ListAndRemove) {
     EXPECT_EQ(with_input({"user", "remove", "anna@example.net"}, "").out,
               "anna@example.net may no longer log in\n");
     EXPECT_EQ(with_input({"user", "remove", "anna@example.net", "--json"}, "").out, "{\"ok\":true}\n");
-    const Outcome missing = with_input({"user", "remove", "bert"}, "");
+    const UserOutcome missing = with_input({"user", "remove", "bert"}, "");
     EXPECT_EQ(missing.code, 1);
     EXPECT_EQ(missing.err, "sekisho: there is no user\n  see\n");
 }
 
 TEST_F(UserTest, TheTerminalShowsNoPassword) {
-    const Outcome outcome =
+    const UserOutcome outcome =
         at_terminal({"user", "add", "anna@example.net"}, {"correct horse\n", "correct horse\n"});
     EXPECT_EQ(outcome.code, 0) << outcome.out;
     EXPECT_THAT(outcome.out,
@@ -185,7 +185,8 @@ TEST_F(UserTest, TheTerminalShowsNoPassword) {
 }
 
 TEST_F(UserTest, TwoThatDifferAskNobody) {
-    const Outcome outcome = at_terminal({"user", "passwd", "anna"}, {"correct horse\n", "correct hors\n"});
+    const UserOutcome outcome =
+        at_terminal({"user", "passwd", "anna"}, {"correct horse\n", "correct hors\n"});
     EXPECT_EQ(outcome.code, 1);
     EXPECT_THAT(outcome.out, AllOf(HasSubstr("[echo]"), HasSubstr("the two passwords differ")));
     EXPECT_TRUE(asked().empty());
@@ -193,7 +194,7 @@ TEST_F(UserTest, TwoThatDifferAskNobody) {
 
 TEST_F(UserTest, AnInterruptionLeavesTheTerminalAsItWas) {
     for (const char* const key : {"\x03", "secret\x03", "\x1c"}) {
-        const Outcome outcome = at_terminal({"user", "add", "anna"}, {key});
+        const UserOutcome outcome = at_terminal({"user", "add", "anna"}, {key});
         EXPECT_EQ(outcome.code, 1);
         EXPECT_THAT(outcome.out,
                     AllOf(HasSubstr("[echo]"), HasSubstr("interrupted"), Not(HasSubstr("secret"))));
@@ -222,7 +223,7 @@ TEST_F(UserTest, WrongUsage) {
         EXPECT_TRUE(asked().empty());
     }
     for (const char* const command : {"add", "list", "passwd", "remove"}) {
-        const Outcome help = with_input({"user", command, "--help"}, "");
+        const UserOutcome help = with_input({"user", command, "--help"}, "");
         EXPECT_EQ(help.code, 0);
         EXPECT_THAT(help.out,
                     AllOf(HasSubstr("Examples:\n"), HasSubstr(std::string("sekisho user ") + command)));

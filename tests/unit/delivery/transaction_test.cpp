@@ -13,7 +13,7 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::StartsWith;
 
-const std::vector<std::string> three = {"one@example.com", "two@example.com", "three@example.com"};
+const std::vector<std::string> three_users = {"one@example.com", "two@example.com", "three@example.com"};
 
 class TransactionTest : public DeliveryTest {
 protected:
@@ -152,7 +152,7 @@ TEST_F(TransactionTest, EachRecipientHasAnOutcomeOfItsOwn) {
                                               {"RCPT TO:<three", "250 2.1.5 known"},
                                               {".", "250 2.0.0 kept as 4711"}}}});
     by_way_of(server);
-    const Outcomes all = deliver(three);
+    const Outcomes all = deliver(three_users);
     ASSERT_EQ(all.size(), 3U);
     EXPECT_EQ(summary(all[0]), "failed 5.1.1 550 5.1.1 unknown");
     EXPECT_EQ(summary(all[1]), "deferred 4.7.1 451 4.7.1 grey");
@@ -164,7 +164,7 @@ TEST_F(TransactionTest, WithoutRecipientsThereIsNoData) {
     ScriptedServer server(
         {Script{.answers = {{"RCPT TO:<one", "550 5.1.1 unknown"}, {"RCPT", "451 4.7.1 grey"}}}});
     by_way_of(server);
-    const Outcomes all = deliver(three);
+    const Outcomes all = deliver(three_users);
     EXPECT_EQ(summary(all.at(0)), "failed 5.1.1 550 5.1.1 unknown");
     EXPECT_EQ(summary(all.at(2)), "deferred 4.7.1 451 4.7.1 grey");
     EXPECT_THAT(server.visits().at(0).commands, testing::Not(testing::Contains("DATA")));
@@ -174,7 +174,7 @@ TEST_F(TransactionTest, ARefusalStaysWhenTheServerVanishesAfterIt) {
     const ScriptedServer server({Script{
         .answers = {{"RCPT TO:<one", "550 5.1.1 unknown"}, {"RCPT TO:<three", std::string(vanishes)}}}});
     by_way_of(server);
-    const Outcomes all = deliver(three);
+    const Outcomes all = deliver(three_users);
     EXPECT_EQ(summary(all.at(0)), "failed 5.1.1 550 5.1.1 unknown");
     EXPECT_EQ(all.at(1).fate, Fate::deferred);
     EXPECT_EQ(all.at(2).fate, Fate::deferred);
@@ -184,7 +184,7 @@ TEST_F(TransactionTest, ARefusalOfTheMessageIsForThoseWhoWereAccepted) {
     const ScriptedServer server(
         {Script{.answers = {{"RCPT TO:<one", "450 4.2.1 busy"}, {".", "554 5.6.0 spam"}}}});
     by_way_of(server);
-    const Outcomes all = deliver(three);
+    const Outcomes all = deliver(three_users);
     EXPECT_EQ(summary(all.at(0)), "deferred 4.2.1 450 4.2.1 busy");
     EXPECT_EQ(summary(all.at(1)), "failed 5.6.0 554 5.6.0 spam");
     EXPECT_EQ(summary(all.at(2)), "failed 5.6.0 554 5.6.0 spam");

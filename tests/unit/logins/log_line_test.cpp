@@ -12,7 +12,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-struct Sample {
+struct LineSample {
     const char* what;
     std::string text;
     const char* stamp;
@@ -21,14 +21,14 @@ struct Sample {
     const char* message;
 };
 
-std::ostream& operator<<(std::ostream& out, const Sample& sample) {
+std::ostream& operator<<(std::ostream& out, const LineSample& sample) {
     return out << sample.what;
 }
 
-class Lines : public testing::TestWithParam<Sample> {};
+class Lines : public testing::TestWithParam<LineSample> {};
 
 TEST_P(Lines, AreTakenApart) {
-    const Sample& sample = GetParam();
+    const LineSample& sample = GetParam();
     const LogLine line = read_line(sample.text);
     EXPECT_EQ(line.stamp, sample.stamp);
     EXPECT_EQ(line.program, sample.program);
@@ -36,7 +36,7 @@ TEST_P(Lines, AreTakenApart) {
     EXPECT_EQ(line.message, sample.message);
 }
 
-const Sample samples[] = {
+const LineSample line_samples[] = {
     {"Classic", "Nov 27 03:33:25 mail imapd[7]: hello: there", "Nov 27 03:33:25", "imapd", 7, "hello: there"},
     {"ClassicWithBlank", "Nov  7 03:33:25 mail imapd: hello", "Nov  7 03:33:25", "imapd", 0, "hello"},
     {"Iso", "2026-11-27T03:33:25.123456+01:00 mail imapd[7]: hello", "2026-11-27T03:33:25.123456+01:00",
@@ -89,7 +89,7 @@ const Sample samples[] = {
     {"BadMonth", "Nor 27 03:33:25 mail imapd: hello", "", "", 0, "Nor 27 03:33:25 mail imapd: hello"},
     {"NoPriority", "<2222>imapd: hello", "", "", 0, "<2222>imapd: hello"},
 };
-INSTANTIATE_TEST_SUITE_P(Each, Lines, testing::ValuesIn(samples),
+INSTANTIATE_TEST_SUITE_P(Each, Lines, testing::ValuesIn(line_samples),
                          [](const auto& each) { return std::string(each.param.what); });
 
 // A zone without summer time, two hours ahead.
