@@ -115,10 +115,11 @@ void Grants::drop_grant(Holdings::iterator place, Flows flows, Actions& actions)
     const Prefix key = place->first;
     Holding& holding = place->second;
     by_end_.erase(by_end_.iterator_to(holding));
-    if (holding.exempt || holding.quarantined) {
+    if (holding.stands_without_grant()) {
         Holding rest;
         rest.key = holding.key;
         rest.exempt = holding.exempt;
+        rest.contract = holding.contract;
         rest.quarantined = holding.quarantined;
         rest.generation = holding.generation;
         holding = std::move(rest);
@@ -235,7 +236,7 @@ std::shared_ptr<const Grant> Grants::shared_grant(const Prefix& key, const Holdi
 
 KernelEntry Grants::entry_of(const Prefix& key, const Holding& holding) {
     return KernelEntry{.key = key,
-                       .exempt = holding.exempt,
+                       .exempt = holding.exempt || holding.contract,
                        .granted = holding.granted,
                        .quarantined = holding.quarantined,
                        .expires = holding.granted ? holding.expires : BootTime::zero(),

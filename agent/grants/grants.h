@@ -211,6 +211,21 @@ public:
     // Failure::not_found if it isn't.
     [[nodiscard]] Result<Actions> release(const Address& address);
 
+    // Who has the addresses of the prefix has changed: the grants of the keys that overlap it end, and with
+    // them the connections that were opened; but not those that `stays` is true for, of a key and when its
+    // grant was first opened. Appends to `actions`; how many have ended.
+    using Stays = std::function<bool(const Prefix& key, WallTime since)>;
+    std::size_t hand_over(const Prefix& prefix, const Stays& stays, const Now& now, Actions& actions);
+
+    // Whether the subscriber who has the prefix has a static contract. The keys that the prefix is a part of,
+    // or holds, are exempt as long as that is so; that isn't stored, since it follows from who has the
+    // prefix. Failure::refused for a prefix wider than its pool's or than 2^most_contract_bits keys, or in a
+    // shared pool; in no pool it changes nothing. Appends to `actions`: nothing if that is so already.
+    [[nodiscard]] Result<void> set_contract(const Prefix& prefix, bool contract, Actions& actions);
+    static constexpr int most_contract_bits = 8;
+    // Whether the address's key is exempt by that.
+    [[nodiscard]] bool has_contract(const Address& address) const;
+
     // Forgets what has ended.
     [[nodiscard]] Actions sweep(const Now& now);
 
@@ -273,7 +288,8 @@ private:
         : boost::intrusive::set_base_hook<boost::intrusive::link_mode<boost::intrusive::normal_link>,
                                           boost::intrusive::optimize_size<true>> {
         const Prefix* key = nullptr;  // where it stands
-        bool exempt = false;
+        bool exempt = false;          // by an operator
+        bool contract = false;        // by whose it is
         bool granted = false;
         bool quarantined = false;
         std::uint32_t generation = 0;
@@ -287,6 +303,9 @@ private:
         std::string user;
 
         [[nodiscard]] bool alive(const Now& now) const { return granted && expires > now.boottime; }
+        // Whether there is anything but a grant to keep.
+        [[nodiscard]] bool stands_without_grant() const { return exempt || contract || quarantined; }
+        [[nodiscard]] bool in_use() const { return granted || stands_without_grant(); }
     };
     using Holdings = std::pmr::map<Prefix, Holding>;
     struct ByEnd {
@@ -304,6 +323,7 @@ private:
     [[nodiscard]] Action wide_list() const;
     [[nodiscard]] bool in_force(const Prefix& prefix) const;
     Fit enforce(const Prefix& prefix, Placement& placement);
+    [[nodiscard]] Result<std::vector<Prefix>> contract_keys(const Prefix& prefix) const;
     std::uint32_t next_generation(const Now& now);
     // The holding of a key, perhaps a new one.
     Holding& hold(const Prefix& key);

@@ -57,7 +57,7 @@ Result<Actions> Grants::release(const Address& address) {
         return actions;  // it was in no pool any more
     }
     place->second.quarantined = false;
-    if (place->second.exempt) {
+    if (place->second.in_use()) {
         actions.emplace_back(PutEntry{entry_of(found->key, place->second)});
     } else {
         holdings_.erase(place);
