@@ -217,12 +217,14 @@ public:
     using Stays = std::function<bool(const Prefix& key, WallTime since)>;
     std::size_t hand_over(const Prefix& prefix, const Stays& stays, const Now& now, Actions& actions);
 
-    // Whether the subscriber who has the prefix has a static contract. The keys that the prefix is a part of,
-    // or holds, are exempt as long as that is so; that isn't stored, since it follows from who has the
-    // prefix. Failure::refused for a prefix wider than its pool's or than 2^most_contract_bits keys, or in a
-    // shared pool; in no pool it changes nothing. Appends to `actions`: nothing if that is so already.
-    [[nodiscard]] Result<void> set_contract(const Prefix& prefix, bool contract, Actions& actions);
+    // The keys that a subscriber who has the prefix holds, or a part of one, to set a contract for; none in
+    // no pool. Failure::refused for a prefix wider than its pool's or than 2^most_contract_bits keys, or in a
+    // shared pool.
+    [[nodiscard]] Result<std::vector<Prefix>> contract_keys(const Prefix& prefix) const;
     static constexpr int most_contract_bits = 8;
+    // Whether who has the key has a static contract, and is exempt. That isn't stored, since it follows from
+    // who has it. Appends to `actions`: nothing if it is so already.
+    void set_contract(const Prefix& key, bool contract, Actions& actions);
     // Whether the address's key is exempt by that.
     [[nodiscard]] bool has_contract(const Address& address) const;
 
@@ -323,7 +325,6 @@ private:
     [[nodiscard]] Action wide_list() const;
     [[nodiscard]] bool in_force(const Prefix& prefix) const;
     Fit enforce(const Prefix& prefix, Placement& placement);
-    [[nodiscard]] Result<std::vector<Prefix>> contract_keys(const Prefix& prefix) const;
     std::uint32_t next_generation(const Now& now);
     // The holding of a key, perhaps a new one.
     Holding& hold(const Prefix& key);

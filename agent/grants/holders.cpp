@@ -46,7 +46,6 @@ std::size_t Grants::hand_over(const Prefix& prefix, const Stays& stays, const No
     return ended;
 }
 
-// The keys of which a subscriber with this prefix has one or all.
 Result<std::vector<Prefix>> Grants::contract_keys(const Prefix& prefix) const {
     Placement placement;
     const Fit fit = placements_.fit(prefix, placement);
@@ -85,26 +84,19 @@ Result<std::vector<Prefix>> Grants::contract_keys(const Prefix& prefix) const {
     return keys;
 }
 
-Result<void> Grants::set_contract(const Prefix& prefix, bool contract, Actions& actions) {
-    const auto keys = contract_keys(prefix);
-    if (!keys) {
-        return contract ? std::unexpected(keys.error()) : Result<void>{};
+void Grants::set_contract(const Prefix& key, bool contract, Actions& actions) {
+    const auto place = holdings_.find(key);
+    if (contract == (place != holdings_.end() && place->second.contract)) {
+        return;
     }
-    for (const Prefix& key : *keys) {
-        const auto place = holdings_.find(key);
-        if (contract == (place != holdings_.end() && place->second.contract)) {
-            continue;
-        }
-        Holding& holding = hold(key);
-        holding.contract = contract;
-        if (holding.in_use()) {
-            actions.emplace_back(PutEntry{entry_of(key, holding)});
-        } else {
-            holdings_.erase(place);
-            actions.emplace_back(RemoveEntry{key});
-        }
+    Holding& holding = hold(key);
+    holding.contract = contract;
+    if (holding.in_use()) {
+        actions.emplace_back(PutEntry{entry_of(key, holding)});
+    } else {
+        holdings_.erase(place);
+        actions.emplace_back(RemoveEntry{key});
     }
-    return {};
 }
 
 bool Grants::has_contract(const Address& address) const {

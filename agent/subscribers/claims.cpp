@@ -58,6 +58,15 @@ const Holder* Claims::holder_of(const Prefix& prefix) const {
     return holder;
 }
 
+Moment Claims::held_since(const Prefix& prefix) const {
+    Moment since;
+    up_from(prefix, [&since](const Claim& claim) {
+        since = claim.holder != nullptr ? claim.from : Moment();
+        return claim.holder != nullptr;
+    });
+    return since;
+}
+
 bool Claims::is_late(const Word& word) const {
     bool late = false;
     up_from(word.prefix, [&](const Claim& claim) {

@@ -93,6 +93,9 @@ public:
     // Who has all of the prefix but what narrower ones of others take out of it; null if nobody.
     [[nodiscard]] const Holder* holder_of(const Prefix& prefix) const;
 
+    // Since when; 1970 if nobody has it.
+    [[nodiscard]] Moment held_since(const Prefix& prefix) const;
+
 private:
     struct ByPrefix {
         using type = Prefix;

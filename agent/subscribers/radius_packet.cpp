@@ -35,6 +35,7 @@ enum Type : std::uint8_t {
     acct_status_type = 40,
     acct_delay_time = 41,
     acct_session_id = 44,
+    acct_session_time = 46,
     event_timestamp = 55,         // RFC 2869, section 5.3
     message_authenticator = 80,   // RFC 2869, section 5.14
     acct_interim_interval = 85,   // RFC 2869, section 5.16
@@ -266,6 +267,7 @@ Result<void> Reader::read(const Attribute& attribute) {
     switch (attribute.type) {
         case acct_status_type:
         case acct_delay_time:
+        case acct_session_time:
         case event_timestamp:
         case acct_interim_interval:
         case nas_port_number:
@@ -328,6 +330,9 @@ Result<void> Reader::read_number(const Attribute& attribute) {
             break;
         case acct_interim_interval:
             request_.interim_interval = request_.interim_interval.value_or(std::chrono::seconds(value));
+            break;
+        case acct_session_time:
+            request_.session_time = request_.session_time.value_or(std::chrono::seconds(value));
             break;
         default:
             keep_first(std::to_string(value), port_number_);

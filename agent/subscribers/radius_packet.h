@@ -51,6 +51,7 @@ struct AccountingRequest {
     std::chrono::seconds delay{};                          // Acct-Delay-Time
     std::optional<std::chrono::sys_seconds> event_time;    // Event-Timestamp
     std::optional<std::chrono::seconds> interim_interval;  // Acct-Interim-Interval
+    std::optional<std::chrono::seconds> session_time;      // Acct-Session-Time
     std::vector<std::vector<std::uint8_t>> proxy_states;   // their values
 };
 

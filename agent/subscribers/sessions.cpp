@@ -184,6 +184,15 @@ void Sessions::apply_alive(const Packet& packet, Changes& changes) {
     }
 }
 
+// An Interim may be the first that is heard of a session; since when it lasts is said there. Nothing of a NAS
+// is older than its restart.
+Moment Sessions::since_of(const Packet& packet) const {
+    const auto lasted = packet.report.request.session_time.value_or(seconds(0));
+    const auto restart = restarts_.find(packet.nas);
+    const Moment since = moment(seconds_of(packet.time) - lasted);
+    return restart == restarts_.end() ? since : std::min(packet.time, std::max(since, restart->second));
+}
+
 Sessions::Record* Sessions::begin(const Packet& packet, Changes& changes) {
     if (size() >= most_) {
         refused_++;
@@ -194,7 +203,7 @@ Sessions::Record* Sessions::begin(const Packet& packet, Changes& changes) {
         return nullptr;
     }
     Record& record = add(packet.nas, packet.report.request.session_id);
-    record.since = packet.time;
+    record.since = since_of(packet);
     record.last_event = packet.time;
     // By the clock, so that none is given twice even if all that had them are forgotten.
     const std::uint64_t clock = std::uint64_t{packet.came.time_since_epoch().count()} << number_bits;
@@ -462,6 +471,10 @@ std::optional<Session> Sessions::find(std::uint64_t number) const {
 std::uint64_t Sessions::holder_of(const Prefix& prefix) const {
     const Holder* holder = claims_.holder_of(prefix);
     return holder == nullptr ? 0 : holder->number;
+}
+
+std::chrono::sys_seconds Sessions::held_since(const Prefix& prefix) const {
+    return seconds_of(claims_.held_since(prefix));
 }
 
 std::vector<Session> Sessions::list(std::uint64_t from, std::size_t count) const {

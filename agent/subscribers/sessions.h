@@ -39,8 +39,10 @@ struct Session {
     std::string calling_station;
     std::vector<std::string> classes;
     std::vector<std::string> filters;
-    std::vector<Prefix> prefixes;           // in order; it has none if others have taken them
-    std::chrono::sys_seconds since{};       // when the earliest packet of it was made that is known
+    std::vector<Prefix> prefixes;  // in order; it has none if others have taken them
+    // When the earliest packet of it was made that is known, less the Acct-Session-Time if that was an
+    // Interim.
+    std::chrono::sys_seconds since{};
     std::chrono::sys_seconds last_event{};  // and the latest
     std::chrono::sys_seconds last_heard{};  // when that came
     // After three of these without a word it ends; missing: it ends by a packet only.
@@ -98,6 +100,8 @@ public:
     [[nodiscard]] std::optional<Session> find(std::uint64_t number) const;
     // The number of the session that has the prefix, as HolderChange has it; 0 if none.
     [[nodiscard]] std::uint64_t holder_of(const Prefix& prefix) const;
+    // When its holder began to have it, as far as packets told; 1970 if it has none.
+    [[nodiscard]] std::chrono::sys_seconds held_since(const Prefix& prefix) const;
     // At most `count`, in the order of their numbers, from this number on.
     [[nodiscard]] std::vector<Session> list(std::uint64_t from, std::size_t count) const;
     [[nodiscard]] std::size_t size() const { return by_number_.size(); }
@@ -196,6 +200,7 @@ private:
     void apply_alive(const Packet& packet, Changes& changes);
     void apply_stop(const Packet& packet, Changes& changes);
     void apply_restart(const Packet& packet, Changes& changes);
+    [[nodiscard]] Moment since_of(const Packet& packet) const;
     Record* begin(const Packet& packet, Changes& changes);
     void claim(const Packet& packet, Family family, Record* record, Changes& changes);
     void update(const Packet& packet, Record& record, Changes& changes);

@@ -231,6 +231,12 @@ TEST(RadiusPacket, WhatIsNotThereIsEmpty) {
     EXPECT_THAT(bare.proxy_states, IsEmpty());
 }
 
+TEST(RadiusPacket, ASessionMayHaveLastedForATime) {
+    EXPECT_FALSE(read(start_with({})).session_time);
+    EXPECT_EQ(read(start_with({{46, number(3600)}, {46, number(7)}})).session_time.value(), 1h);
+    expect_malformed(start_with({{46, {0, 1}}}), "46");
+}
+
 TEST(RadiusPacket, TheNasMayHaveAnIPv6Address) {
     const Octets ipv6 = {0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
     EXPECT_EQ(read(start_with({{95, ipv6}})).nas.value().text(), "2001:db8::1");

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// Hand-overs and contracts.
+#include "agent/subscribers/consequences.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+namespace sekisho::subscribers {
+
+namespace {
+
+using std::chrono::sys_seconds;
+
+// Grants that were opened earlier are not the new holder's.
+sys_seconds boundary(const HolderChange& change, const Changes& changes, const Sessions& sessions) {
+    const bool began = std::ranges::find(changes.began, change.after) != changes.began.end();
+    if (change.before == 0 && began) {
+        if (const auto session = sessions.find(change.after)) {
+            return session->since;
+        }
+    }
+    return sessions.held_since(change.prefix);
+}
+
+void hand_over(const HolderChange& change, const Changes& changes, const Sessions& sessions,
+               grants::Grants& grants, const grants::Now& now, Consequences& consequences) {
+    const sys_seconds since = boundary(change, changes, sessions);
+    const auto stays = [&](const Prefix& key, grants::WallTime opened) {
+        if (change.prefix.contains(key) && sessions.holder_of(key) != change.after) {
+            return true;  // who has a narrower prefix has not changed
+        }
+        return change.after != 0 && opened >= since;
+    };
+    consequences.revoked += grants.hand_over(change.prefix, stays, now, consequences.actions);
+}
+
+class ContractKeeper {
+public:
+    ContractKeeper(const Sessions& sessions, const Contracts& contracts, grants::Grants& grants,
+                   Consequences& consequences)
+        : sessions_(sessions), contracts_(contracts), grants_(grants), consequences_(consequences) {}
+
+    // Looks at who has the keys of the prefix now.
+    void refresh(const Prefix& prefix) {
+        const auto keys = grants_.contract_keys(prefix);
+        if (!keys) {
+            refuse(prefix, keys.error());
+            return;
+        }
+        for (const Prefix& key : *keys) {
+            const std::uint64_t around = sessions_.holder_of(key);
+            const std::uint64_t holder = around != 0 ? around : sessions_.holder_of(prefix);
+            grants_.set_contract(key, has_contract(holder), consequences_.actions);
+        }
+    }
+
+private:
+    bool has_contract(std::uint64_t number) {
+        if (number != last_) {
+            const auto session = sessions_.find(number);
+            last_ = number;
+            last_has_ = session && !contracts_.of(*session).empty();
+        }
+        return number != 0 && last_has_;
+    }
+
+    // Only whom it would concern.
+    void refuse(const Prefix& prefix, const Error& error) {
+        if (has_contract(sessions_.holder_of(prefix))) {
+            consequences_.refused.push_back(error);
+        }
+    }
+
+    const Sessions& sessions_;
+    const Contracts& contracts_;
+    grants::Grants& grants_;
+    Consequences& consequences_;
+    std::uint64_t last_ = 0;  // whose session was looked at
+    bool last_has_ = false;
+};
+
+}  // namespace
+
+Consequences follow(const Changes& changes, const Sessions& sessions, const Contracts& contracts,
+                    grants::Grants& grants, const grants::Now& now) {
+    Consequences consequences;
+    ContractKeeper keeper(sessions, contracts, grants, consequences);
+    for (const HolderChange& change : changes.holders) {
+        hand_over(change, changes, sessions, grants, now, consequences);
+        keeper.refresh(change.prefix);
+    }
+    for (const std::uint64_t number : changes.to_save) {  // what is said of them may have changed
+        if (const auto session = sessions.find(number)) {
+            for (const Prefix& prefix : session->prefixes) {
+                keeper.refresh(prefix);
+            }
+        }
+    }
+    return consequences;
+}
+
+void begin_contracts(const Session& session, const Sessions& sessions, const Contracts& contracts,
+                     grants::Grants& grants, Consequences& consequences) {
+    if (contracts.of(session).empty()) {
+        return;
+    }
+    ContractKeeper keeper(sessions, contracts, grants, consequences);
+    for (const Prefix& prefix : session.prefixes) {
+        keeper.refresh(prefix);
+    }
+}
+
+}  // namespace sekisho::subscribers

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// What follows for the grants when addresses pass from one session to another. Pure.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "agent/base/result.h"
+#include "agent/grants/grants.h"
+#include "agent/subscribers/contracts.h"
+#include "agent/subscribers/sessions.h"
+
+namespace sekisho::subscribers {
+
+struct Consequences {
+    grants::Actions actions;     // in this order
+    std::size_t revoked = 0;     // grants that have ended
+    std::vector<Error> refused;  // contracts that can't be kept, each once
+};
+
+// To be called after Sessions::apply() or sweep(), with what they gave, before anything else is applied.
+//
+// A grant ends if its addresses have another holder, or none. It stays if it was opened when the new holder
+// had the address already: packets come late, and the login may overtake the Start. Who is first heard of by
+// an Interim has had the address since its session began.
+[[nodiscard]] Consequences follow(const Changes& changes, const Sessions& sessions,
+                                  const Contracts& contracts, grants::Grants& grants, const grants::Now& now);
+
+// Appends what brings the contracts of a session's prefixes into force, for a start: grants have been taken
+// over, and the kernel has not been told yet.
+void begin_contracts(const Session& session, const Sessions& sessions, const Contracts& contracts,
+                     grants::Grants& grants, Consequences& consequences);
+
+}  // namespace sekisho::subscribers

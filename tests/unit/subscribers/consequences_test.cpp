@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+// What follows for grants and contracts when addresses pass on.
+#include "agent/subscribers/consequences.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/subscribers/reports.h"
+
+namespace sekisho::subscribers {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+Config pools() {
+    Config config;
+    config.pools = {{.name = "dsl", .prefixes = {prefix("192.0.2.0/24"), prefix("2001:db8:100::/40")}},
+                    {.name = "cgn", .prefixes = {prefix("198.51.100.128/25")}, .shared = true}};
+    return config;
+}
+
+Report labelled(Report report, std::vector<std::string> classes, std::vector<std::string> filters = {},
+                std::string user = {}) {
+    report.request.classes = std::move(classes);
+    report.request.filters = std::move(filters);
+    report.request.user = std::move(user);
+    return report;
+}
+
+class ConsequencesTest : public testing::Test {
+protected:
+    void open(std::string_view of, std::chrono::seconds when) {
+        const grants::GrantRequest request{.address = address(of),
+                                           .lifetime = 24h,
+                                           .budget = {},
+                                           .source = "mail1",
+                                           .user = "alice",
+                                           .reason = "pop3 login"};
+        grants::Actions actions;
+        ASSERT_TRUE(grants_.open(request, at(when), actions));
+    }
+
+    // Comes the moment it was made, or later.
+    Consequences apply(const Report& report, std::chrono::seconds by = {}) {
+        now_ = std::max(now_, report.request.event_time.value_or(midnight) - midnight + by);
+        const Changes changes = sessions_.apply(report, at(now_));
+        return follow(changes, sessions_, contracts_, grants_, at(now_));
+    }
+
+    [[nodiscard]] bool granted(std::string_view of) const {
+        return grants_.find(address(of), at(now_)).has_value();
+    }
+    [[nodiscard]] bool has_contract(std::string_view of) const { return grants_.has_contract(address(of)); }
+
+    Config config_ = pools();
+    grants::Grants grants_{config_};
+    Sessions sessions_{100};
+    Contracts contracts_{{{.name = "business", .classes = {"static-*"}, .filters = {"open25"}, .users = {}},
+                          {.name = "list", .classes = {}, .filters = {}, .users = {"bob"}}}};
+    std::chrono::seconds now_{};
+};
+
+TEST_F(ConsequencesTest, AStopEndsTheGrantAndItsConnections) {
+    apply(start("a", 100s, {"192.0.2.7"}));
+    open("192.0.2.7", 110s);
+    open("192.0.2.8", 110s);
+    const Consequences stopped = apply(stop("a", 200s));
+    EXPECT_EQ(stopped.revoked, 1U);
+    ASSERT_EQ(stopped.actions.size(), 2U);
+    EXPECT_EQ(std::get<grants::RemoveEntry>(stopped.actions[0]).key, prefix("192.0.2.7"));
+    EXPECT_FALSE(granted("192.0.2.7"));
+    EXPECT_TRUE(granted("192.0.2.8"));
+}
+
+TEST_F(ConsequencesTest, ANewHolderInheritsNothing) {
+    apply(start("a", 100s, {"192.0.2.7"}));
+    open("192.0.2.7", 110s);
+    EXPECT_EQ(apply(start("b", 200s, {"192.0.2.7"})).revoked, 1U);
+}
+
+TEST_F(ConsequencesTest, ALoginMayOvertakeTheStart) {
+    apply(start("a", 100s, {"192.0.2.7"}));
+    open("192.0.2.7", 205s);
+    EXPECT_EQ(apply(start("b", 200s, {"192.0.2.7"}), 10s).revoked, 0U);
+    EXPECT_TRUE(granted("192.0.2.7"));
+    EXPECT_EQ(apply(stop("a", 199s), 20s).revoked, 0U) << "late, and of the one before";
+    EXPECT_TRUE(granted("192.0.2.7"));
+    EXPECT_EQ(apply(start("b", 200s, {"192.0.2.7"}), 30s).revoked, 0U) << "once more";
+    EXPECT_EQ(apply(stop("b", 300s)).revoked, 1U);
+}
+
+TEST_F(ConsequencesTest, WhoIsFirstHeardOfByAnInterimHasHadTheAddressAllAlong) {
+    open("192.0.2.7", 100s);
+    open("192.0.2.8", 100s);
+    Report lasts = interim("a", 400s, {"192.0.2.7"});
+    lasts.request.session_time = 350s;
+    EXPECT_EQ(apply(lasts).revoked, 0U);
+    EXPECT_EQ(sessions_.find(address("192.0.2.7"))->since, midnight + 50s);
+    lasts = interim("b", 400s, {"192.0.2.8"});
+    lasts.request.session_time = 200s;
+    EXPECT_EQ(apply(lasts).revoked, 1U);
+    lasts = interim("a", 410s, {"192.0.2.9"});  // it has lasted, but not with this address
+    lasts.request.session_time = 360s;
+    open("192.0.2.9", 405s);
+    EXPECT_EQ(apply(lasts).revoked, 2U);  // of the address it has left, too
+}
+
+TEST_F(ConsequencesTest, AnInterimThatLastsLongerThanTheNasDoesNot) {
+    apply(report(Status::on, "", 300s));
+    Report lasts = interim("a", 400s, {"192.0.2.7"});
+    lasts.request.session_time = 350s;
+    open("192.0.2.7", 200s);
+    EXPECT_EQ(apply(lasts).revoked, 1U);
+    EXPECT_EQ(sessions_.find(address("192.0.2.7"))->since, midnight + 300s);
+}
+
+TEST_F(ConsequencesTest, WhoHasANarrowerPrefixKeepsItsGrant) {
+    apply(start("a", 100s, {"2001:db8:100:1200::/56"}));
+    apply(start("b", 110s, {"2001:db8:100:1234::/64"}));
+    open("2001:db8:100:1201::1", 120s);
+    open("2001:db8:100:1234::1", 120s);
+    EXPECT_EQ(apply(stop("a", 200s)).revoked, 1U);
+    EXPECT_FALSE(granted("2001:db8:100:1201::1"));
+    EXPECT_TRUE(granted("2001:db8:100:1234::1"));
+}
+
+TEST_F(ConsequencesTest, SilenceEndsGrantsToo) {
+    Report begins = start("a", 100s, {"192.0.2.7"});
+    begins.interim_interval = 60s;
+    apply(begins);
+    open("192.0.2.7", 110s);
+    const Changes changes = sessions_.sweep(at(1h));
+    EXPECT_EQ(follow(changes, sessions_, contracts_, grants_, at(1h)).revoked, 1U);
+}
+
+TEST_F(ConsequencesTest, AContractComesAndGoesWithTheSession) {
+    EXPECT_EQ(apply(labelled(start("a", 100s, {"192.0.2.7"}), {"static-7"})).actions.size(), 1U);
+    EXPECT_TRUE(has_contract("192.0.2.7"));
+    apply(labelled(start("b", 100s, {"192.0.2.8"}), {"gold"}, {"quiet", "open25"}));
+    EXPECT_TRUE(has_contract("192.0.2.8"));
+    apply(labelled(start("c", 100s, {"192.0.2.9"}), {}, {}, "bob"));
+    EXPECT_TRUE(has_contract("192.0.2.9"));
+    apply(labelled(start("d", 100s, {"192.0.2.10"}), {"nonstatic-7"}, {"OPEN25"}, "bobby"));
+    EXPECT_FALSE(has_contract("192.0.2.10"));
+    apply(stop("a", 200s));
+    EXPECT_FALSE(has_contract("192.0.2.7"));
+    apply(start("e", 300s, {"192.0.2.8"}));  // b has lost a Stop
+    EXPECT_FALSE(has_contract("192.0.2.8"));
+}
+
+TEST_F(ConsequencesTest, AContractMayComeWithAnInterim) {
+    apply(labelled(start("a", 100s, {"192.0.2.7", "2001:db8:100:12::/64"}), {"gold"}));
+    EXPECT_FALSE(has_contract("192.0.2.7"));
+    apply(labelled(interim("a", 200s), {"static-1"}));
+    EXPECT_TRUE(has_contract("192.0.2.7"));
+    EXPECT_TRUE(has_contract("2001:db8:100:12::1"));
+    apply(
+        labelled(interim("a", 300s, {"192.0.2.8"}), {"gold"}));  // another address, and no contract any more
+    EXPECT_FALSE(has_contract("192.0.2.7"));
+    EXPECT_FALSE(has_contract("192.0.2.8"));
+    EXPECT_FALSE(has_contract("2001:db8:100:12::1"));
+}
+
+TEST_F(ConsequencesTest, ANarrowerHolderHasNoPartInAContract) {
+    apply(labelled(start("a", 100s, {"2001:db8:100:1200::/56"}), {"static-1"}));
+    EXPECT_TRUE(has_contract("2001:db8:100:1234::1"));
+    apply(start("b", 110s, {"2001:db8:100:1234::/64"}));
+    EXPECT_FALSE(has_contract("2001:db8:100:1234::1"));
+    EXPECT_TRUE(has_contract("2001:db8:100:1235::1"));
+    apply(labelled(interim("a", 200s), {"static-2"}));
+    EXPECT_FALSE(has_contract("2001:db8:100:1234::1"));
+    apply(stop("b", 300s));
+    EXPECT_TRUE(has_contract("2001:db8:100:1234::1"));
+}
+
+TEST_F(ConsequencesTest, AContractThatCantBeIsTold) {
+    const Consequences consequences = apply(labelled(start("a", 100s, {"198.51.100.200"}), {"static-1"}));
+    EXPECT_THAT(consequences.actions, IsEmpty());
+    ASSERT_FALSE(consequences.refused.empty());
+    EXPECT_THAT(consequences.refused.front().what, HasSubstr("shared"));
+    EXPECT_THAT(apply(start("b", 100s, {"198.51.100.201"})).refused, IsEmpty()) << "it has none";
+}
+
+TEST_F(ConsequencesTest, ContractsAreThereAfterAStart) {
+    const Session stored{.number = 7,
+                         .nas = "bras1",
+                         .session_id = "a",
+                         .user = "bob",
+                         .calling_station = {},
+                         .classes = {},
+                         .filters = {},
+                         .prefixes = {prefix("192.0.2.7")},
+                         .since = midnight,
+                         .last_event = midnight,
+                         .last_heard = midnight,
+                         .interim_interval = {}};
+    ASSERT_TRUE(sessions_.restore(stored, at(10s)));
+    Consequences consequences;
+    begin_contracts(stored, sessions_, contracts_, grants_, consequences);
+    EXPECT_EQ(consequences.actions.size(), 1U);
+    EXPECT_TRUE(has_contract("192.0.2.7"));
+}
+
+TEST(Names, AreOneOnEachLine) {
+    EXPECT_THAT(names_of("alice\n  bob@example.net \r\n\n# nobody\ncarol # gold\n\t\ndave"),
+                ElementsAre("alice", "bob@example.net", "carol", "dave"));
+    EXPECT_THAT(names_of(""), IsEmpty());
+}
+
+TEST(Contracts, ABinaryLabelFitsNothing) {
+    const Contracts contracts({{.name = "all", .classes = {"*"}, .filters = {}, .users = {}}});
+    Session session;
+    session.classes = {std::string("a\0b", 3)};
+    EXPECT_EQ(contracts.of(session), "");
+    session.classes.emplace_back("x");
+    EXPECT_EQ(contracts.of(session), "all");
+}
+
+}  // namespace
+}  // namespace sekisho::subscribers
