@@ -10,7 +10,7 @@ namespace {
 
 // Times are nanoseconds: `..._wall` and `since` since 1970 in UTC, `..._boot` of CLOCK_BOOTTIME in the boot
 // named beside it. Keys and prefixes are text, because an operator may want to read this file with any tool.
-constexpr std::array<const char*, 5> steps = {
+constexpr std::array<const char*, 6> steps = {
     R"(
     CREATE TABLE grants (
         key TEXT PRIMARY KEY,
@@ -88,6 +88,24 @@ constexpr std::array<const char*, 5> steps = {
         reporter TEXT PRIMARY KEY,
         cursor TEXT NOT NULL
     ) STRICT, WITHOUT ROWID;
+    )",
+    // Of RADIUS, whose times are whole seconds. Its texts are octets of any kind; of the labels each entry is
+    // a netstring.
+    R"(
+    CREATE TABLE sessions (
+        number INTEGER PRIMARY KEY,
+        nas TEXT NOT NULL,
+        session_id TEXT NOT NULL,
+        user TEXT NOT NULL,
+        calling_station TEXT NOT NULL,
+        classes BLOB NOT NULL,
+        filters BLOB NOT NULL,
+        prefixes TEXT NOT NULL,
+        since INTEGER NOT NULL,
+        last_event INTEGER NOT NULL,
+        last_heard INTEGER NOT NULL,
+        interim_interval INTEGER NOT NULL
+    ) STRICT;
     )",
 };
 

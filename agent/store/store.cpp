@@ -8,6 +8,7 @@
 #include <variant>
 
 #include "agent/store/schema.h"
+#include "agent/store/session_rows.h"
 
 namespace sekisho::store {
 
@@ -40,6 +41,10 @@ constexpr std::string_view forget_cool_down = "DELETE FROM cool_downs WHERE key 
 constexpr std::string_view save_quarantine =
     "INSERT OR REPLACE INTO quarantines (key, note, since) VALUES (?, ?, ?)";
 constexpr std::string_view load_quarantines = "SELECT key, note, since FROM quarantines";
+constexpr std::string_view save_session =
+    "INSERT OR REPLACE INTO sessions (number, nas, session_id, user, calling_station, classes, filters, "
+    "prefixes, since, last_event, last_heard, interim_interval) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+constexpr std::string_view forget_session = "DELETE FROM sessions WHERE number = ?";
 constexpr std::string_view save_log_position =
     "INSERT OR REPLACE INTO log_positions (file, device, inode, offset, head_size, head) VALUES (?, ?, ?, ?, "
     "?, ?)";
@@ -56,14 +61,6 @@ grants::WallTime wall(std::int64_t nanoseconds) {
 
 std::int64_t number(grants::WallTime time) {
     return time.time_since_epoch().count();
-}
-
-std::unexpected<Error> bad_row(const Database& database, std::string_view table, const std::string& key,
-                               const Error& why) {
-    return fail(
-        Failure::invalid,
-        database.file().string() + ": table " + std::string(table) + ", row \"" + key + "\": " + why.what,
-        "correct or delete the row with sqlite3 while the agent is down");
 }
 
 // Calls `take` with each row of a table whose first column is a prefix.
@@ -104,6 +101,14 @@ Result<std::vector<Row>> rows(const Database& database, std::string_view table, 
 
 }  // namespace
 
+std::unexpected<Error> bad_row(const Database& database, std::string_view table, const std::string& key,
+                               const Error& why) {
+    return fail(
+        Failure::invalid,
+        database.file().string() + ": table " + std::string(table) + ", row \"" + key + "\": " + why.what,
+        "correct or delete the row with sqlite3 while the agent is down");
+}
+
 Store::Store(Database database, Statements statements)
     : database_(std::move(database)), statements_(std::move(statements)) {}
 
@@ -138,6 +143,8 @@ Result<Store> Store::open(const std::filesystem::path& file) {
                                          {&statements.forget_cool_down, forget_cool_down},
                                          {&statements.save_quarantine, save_quarantine},
                                          {&statements.forget_quarantine, forget_quarantine},
+                                         {&statements.save_session, save_session},
+                                         {&statements.forget_session, forget_session},
                                          {&statements.save_position, save_log_position},
                                          {&statements.save_cursor, save_journal_cursor}}) {
         auto prepared = database->prepare(sql);
@@ -177,8 +184,21 @@ bool Store::owe(const grants::Actions& actions) {
     return news;
 }
 
-Result<void> Store::apply(const grants::Actions& actions) {
-    const bool news = owe(actions);
+// Who has ended after all is forgotten.
+bool Store::owe(SessionRows&& rows) {
+    const bool news = !rows.saved.empty() || !rows.ended.empty();
+    for (subscribers::Session& session : rows.saved) {
+        const std::uint64_t number = session.number;
+        owed_sessions_.insert_or_assign(number, std::move(session));
+    }
+    for (const std::uint64_t number : rows.ended) {
+        owed_sessions_.insert_or_assign(number, std::nullopt);
+    }
+    return news;
+}
+
+Result<void> Store::apply(const grants::Actions& actions, SessionRows&& rows) {
+    const bool news = static_cast<int>(owe(actions)) + static_cast<int>(owe(std::move(rows))) > 0;
     if (owed() == 0 || (!news && std::chrono::steady_clock::now() < retry_at_)) {
         return {};
     }
@@ -198,6 +218,7 @@ Result<void> Store::flush() {
     owed_exemptions_.clear();
     owed_cool_downs_.clear();
     owed_quarantines_.clear();
+    owed_sessions_.clear();
     return {};
 }
 
@@ -234,7 +255,7 @@ Result<void> Store::write() {
 
 Result<void> Store::write_owed() {
     for (const auto write : {&Store::write_grants, &Store::write_exemptions, &Store::write_cool_downs,
-                             &Store::write_quarantines}) {
+                             &Store::write_quarantines, &Store::write_sessions}) {
         if (auto written = (this->*write)(); !written) {
             return written;
         }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What must outlive the agent and the box: grants and exemptions, in one SQLite file.
+// What must outlive the agent and the box: grants, exemptions, sessions, in one SQLite file.
 #pragma once
 
 #include <chrono>
@@ -15,8 +15,15 @@
 #include "agent/base/file_position.h"
 #include "agent/base/result.h"
 #include "agent/grants/grants.h"
+#include "agent/subscribers/sessions.h"
 
 namespace sekisho::store {
+
+// Sessions as they are now, and the numbers of those that have ended.
+struct SessionRows {
+    std::vector<subscribers::Session> saved;
+    std::vector<std::uint64_t> ended;
+};
 
 // One process, one thread. What can't be written (a full disk) is kept in memory and written as soon as it
 // can.
@@ -27,18 +34,18 @@ public:
     // program; Failure::unavailable if it can't be read or written.
     [[nodiscard]] static Result<Store> open(const std::filesystem::path& file);
 
-    // Writes what the actions say of the store, and whatever is still owed, all or nothing. Other actions are
-    // ignored. On failure it is owed; a call without news tries again, but not more often than every
-    // `retry_interval`.
-    [[nodiscard]] Result<void> apply(const grants::Actions& actions);
+    // Writes what the actions say of the store, the sessions, and whatever is still owed, all or nothing.
+    // Other actions are ignored. On failure it is owed; a call without news tries again, but not more often
+    // than every `retry_interval`.
+    [[nodiscard]] Result<void> apply(const grants::Actions& actions, SessionRows&& rows = {});
 
     // Writes what is owed now, whenever it was last tried.
     [[nodiscard]] Result<void> flush();
 
-    // How many keys and prefixes are owed to the disk.
+    // How many keys, prefixes and sessions are owed to the disk.
     [[nodiscard]] std::size_t owed() const {
         return owed_grants_.size() + owed_exemptions_.size() + owed_cool_downs_.size() +
-               owed_quarantines_.size();
+               owed_quarantines_.size() + owed_sessions_.size();
     }
 
     // Writes down up to where a log was read; what that led to is written by apply(), before.
@@ -53,6 +60,10 @@ public:
     [[nodiscard]] Result<grants::Stored> load() const;
     // The grants, one after the other.
     [[nodiscard]] Result<void> each_grant(const std::function<void(const grants::Grant&)>& take) const;
+
+    // The sessions, in the order of their numbers.
+    [[nodiscard]] Result<void> each_session(
+        const std::function<void(const subscribers::Session&)>& take) const;
 
     static constexpr std::chrono::seconds retry_interval{10};
 
@@ -73,6 +84,8 @@ private:
         Statement forget_cool_down;
         Statement save_quarantine;
         Statement forget_quarantine;
+        Statement save_session;
+        Statement forget_session;
         Statement save_position;
         Statement save_cursor;
     };
@@ -80,6 +93,7 @@ private:
     Store(Database database, Statements statements);
 
     bool owe(const grants::Actions& actions);
+    bool owe(SessionRows&& rows);
     [[nodiscard]] Result<void> write();
     [[nodiscard]] Result<void> write_owed();
     // The number of a boot's id in the file, which it gets if it has none.
@@ -88,6 +102,7 @@ private:
     [[nodiscard]] Result<void> write_exemptions();
     [[nodiscard]] Result<void> write_cool_downs();
     [[nodiscard]] Result<void> write_quarantines();
+    [[nodiscard]] Result<void> write_sessions();
     [[nodiscard]] Result<std::map<std::int64_t, std::string>> boots() const;
     [[nodiscard]] Result<std::vector<grants::Exemption>> exemptions() const;
     [[nodiscard]] Result<std::vector<grants::CoolDown>> cool_downs() const;
@@ -100,6 +115,7 @@ private:
     OwedExemptions owed_exemptions_;
     OwedCoolDowns owed_cool_downs_;
     OwedQuarantines owed_quarantines_;
+    std::map<std::uint64_t, std::optional<subscribers::Session>> owed_sessions_;
     std::chrono::steady_clock::time_point retry_at_;
     bool durable_ = true;  // PRAGMA synchronous is FULL
 };

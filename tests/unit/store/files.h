@@ -59,6 +59,27 @@ inline grants::Exemption exemption(std::string_view prefix, std::string note = "
             .since = grants::WallTime(1'700'000'000'000'000'009ns)};
 }
 
+inline subscribers::Session session(std::uint64_t number, std::string id = "5f0a0001") {
+    return {.number = number,
+            .nas = "bras1",
+            .session_id = std::move(id),
+            .user = std::string("al\0ice\xff", 7),
+            .calling_station = "00-11-22-33-44-55",
+            .classes = {"gold", std::string("\0,3:", 4), ""},
+            .filters = {"residential"},
+            .prefixes = {parse_prefix("192.0.2.7").value(), parse_prefix("2001:db8:100:1200::/56").value()},
+            .since = std::chrono::sys_seconds(1'700'000'000s),
+            .last_event = std::chrono::sys_seconds(1'700'000'100s),
+            .last_heard = std::chrono::sys_seconds(1'700'000'101s),
+            .interim_interval = 600s};
+}
+
+inline std::vector<subscribers::Session> sessions_in(const Store& store) {
+    std::vector<subscribers::Session> all;
+    EXPECT_TRUE(store.each_session([&all](const subscribers::Session& each) { all.push_back(each); }));
+    return all;
+}
+
 inline grants::SaveGrant save(grants::Grant grant) {
     return {std::make_shared<const grants::Grant>(std::move(grant))};
 }

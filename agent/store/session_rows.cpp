@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sessions: rows and back.
+#include "agent/store/session_rows.h"
+
+#include <charconv>
+#include <utility>
+
+#include "agent/store/store.h"
+
+namespace sekisho::store {
+
+namespace {
+
+constexpr std::string_view load_sessions =
+    "SELECT number, nas, session_id, user, calling_station, classes, filters, prefixes, since, last_event, "
+    "last_heard, interim_interval FROM sessions ORDER BY number";
+
+std::chrono::sys_seconds moment(std::int64_t seconds) {
+    return std::chrono::sys_seconds(std::chrono::seconds(seconds));
+}
+
+std::int64_t second(std::chrono::sys_seconds time) {
+    return time.time_since_epoch().count();
+}
+
+// 0 in the table: it is not known.
+std::optional<std::chrono::seconds> interval(std::int64_t seconds) {
+    return seconds > 0 ? std::optional(std::chrono::seconds(seconds)) : std::nullopt;
+}
+
+}  // namespace
+
+std::string labels_text(const std::vector<std::string>& labels) {
+    std::string text;
+    for (const std::string& label : labels) {
+        text += std::to_string(label.size()) + ":" + label + ",";
+    }
+    return text;
+}
+
+Result<std::vector<std::string>> read_labels(std::string_view text) {
+    std::vector<std::string> labels;
+    while (!text.empty()) {
+        std::size_t size = 0;
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), size);
+        const auto head = static_cast<std::size_t>(end - text.data()) + 1;
+        if (error != std::errc() || head > text.size() || text[head - 1] != ':' ||
+            size >= text.size() - head || text[head + size] != ',') {
+            return fail(Failure::invalid, "its labels are no netstrings");
+        }
+        labels.emplace_back(text.substr(head, size));
+        text.remove_prefix(head + size + 1);
+    }
+    return labels;
+}
+
+std::string prefixes_text(const std::vector<Prefix>& prefixes) {
+    std::string text;
+    for (const Prefix& prefix : prefixes) {
+        text += (text.empty() ? "" : " ") + prefix.text();
+    }
+    return text;
+}
+
+Result<std::vector<Prefix>> read_prefixes(std::string_view text) {
+    std::vector<Prefix> prefixes;
+    while (!text.empty()) {
+        const std::size_t end = std::min(text.find(' '), text.size());
+        const auto prefix = parse_prefix(text.substr(0, end));
+        if (!prefix) {
+            return std::unexpected(prefix.error());
+        }
+        prefixes.push_back(*prefix);
+        text.remove_prefix(std::min(end + 1, text.size()));
+    }
+    return prefixes;
+}
+
+Result<void> Store::write_sessions() {
+    for (const auto& [number, session] : owed_sessions_) {
+        Statement& statement = session ? statements_.save_session : statements_.forget_session;
+        statement.bind(1, static_cast<std::int64_t>(number));
+        if (session) {
+            statement.bind(2, session->nas)
+                .bind(3, session->session_id)
+                .bind(4, session->user)
+                .bind(5, session->calling_station)
+                .bind_blob(6, labels_text(session->classes))
+                .bind_blob(7, labels_text(session->filters))
+                .bind(8, prefixes_text(session->prefixes))
+                .bind(9, second(session->since))
+                .bind(10, second(session->last_event))
+                .bind(11, second(session->last_heard))
+                .bind(12, session->interim_interval.value_or(std::chrono::seconds(0)).count());
+        }
+        if (auto done = statement.run(); !done) {
+            return done;
+        }
+    }
+    return {};
+}
+
+Result<void> Store::each_session(const std::function<void(const subscribers::Session&)>& take) const {
+    auto statement = database_.prepare(load_sessions);
+    if (!statement) {
+        return std::unexpected(statement.error());
+    }
+    subscribers::Session session;
+    while (true) {
+        const auto row = statement->step();
+        if (!row) {
+            return std::unexpected(row.error());
+        }
+        if (!*row) {
+            return {};
+        }
+        session.number = static_cast<std::uint64_t>(statement->integer(0));
+        auto classes = read_labels(statement->octets(5));
+        auto filters = read_labels(statement->octets(6));
+        auto prefixes = read_prefixes(statement->text(7));
+        for (const Error* error : {classes ? nullptr : &classes.error(), filters ? nullptr : &filters.error(),
+                                   prefixes ? nullptr : &prefixes.error()}) {
+            if (error != nullptr) {
+                return bad_row(database_, "sessions", std::to_string(session.number), *error);
+            }
+        }
+        session.nas = statement->octets(1);
+        session.session_id = statement->octets(2);
+        session.user = statement->octets(3);
+        session.calling_station = statement->octets(4);
+        session.classes = std::move(*classes);
+        session.filters = std::move(*filters);
+        session.prefixes = std::move(*prefixes);
+        session.since = moment(statement->integer(8));
+        session.last_event = moment(statement->integer(9));
+        session.last_heard = moment(statement->integer(10));
+        session.interim_interval = interval(statement->integer(11));
+        take(session);
+    }
+}
+
+}  // namespace sekisho::store
