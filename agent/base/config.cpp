@@ -226,6 +226,24 @@ void move_values(std::vector<Placed<T>>& from, std::vector<T>& to) {
     }
 }
 
+void take_sections(Sections& sections, Config& config) {
+    move_values(sections.interfaces, config.interfaces);
+    move_values(sections.pools, config.pools);
+    move_values(sections.designated, config.designated);
+    move_values(sections.dovecot, config.dovecot);
+    move_values(sections.logs, config.logs);
+    move_values(sections.journals, config.journals);
+    move_values(sections.syslog, config.syslog);
+    move_values(sections.contracts, config.contracts);
+    for (Placed<ForeignDynamicConfig>& foreign : sections.foreign_dynamic) {
+        config.foreign_dynamic = std::move(foreign.value);
+    }
+    for (Placed<RadiusConfig>& radius : sections.radius) {
+        config.radius = std::move(radius.value);
+        move_values(sections.radius_clients, config.radius->clients);
+    }
+}
+
 void read_sections(TomlTable& root, Config& config, Complaints& complaints) {
     root.table("dataplane", [&config](TomlTable& table) { read_dataplane(table, config.dataplane); });
     root.table("grants", [&config](TomlTable& table) { read_grants(table, config.grants); });
@@ -242,18 +260,10 @@ void read_sections(TomlTable& root, Config& config, Complaints& complaints) {
                                             .lifetime = {}});
     });
     read_logins(root, sections, config);
+    read_subscribers(root, sections);
     read_mail_sections(root, config);
     check_sections(sections, config.grants, complaints);
-    move_values(sections.interfaces, config.interfaces);
-    move_values(sections.pools, config.pools);
-    move_values(sections.designated, config.designated);
-    move_values(sections.dovecot, config.dovecot);
-    move_values(sections.logs, config.logs);
-    move_values(sections.journals, config.journals);
-    move_values(sections.syslog, config.syslog);
-    for (Placed<ForeignDynamicConfig>& foreign : sections.foreign_dynamic) {
-        config.foreign_dynamic = std::move(foreign.value);
-    }
+    take_sections(sections, config);
 }
 
 // toml++ has escaped what can't be shown already, by backslashes; only they must not be escaped once more.

@@ -15,6 +15,7 @@
 #include "agent/base/address.h"
 #include "agent/base/config_logins.h"
 #include "agent/base/config_mail.h"
+#include "agent/base/config_subscribers.h"
 #include "agent/base/result.h"
 
 namespace sekisho {
@@ -119,6 +120,8 @@ struct Config {
     std::vector<LogConfig> logs;
     std::vector<JournalConfig> journals;
     std::vector<SyslogConfig> syslog;
+    std::optional<RadiusConfig> radius;
+    std::vector<ContractConfig> contracts;
     std::optional<SubmissionLoginConfig> submission_login;
     SubmissionConfig submission;
     AuthConfig auth;

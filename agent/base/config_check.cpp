@@ -171,11 +171,11 @@ void check_room(const Sections& sections, Complaints& complaints) {
 
 // A port that a section listens on.
 struct Listener {
-    std::string section;
     bool datagrams = false;
     Address address;
     std::uint16_t port = 0;
     Place place;
+    std::string remedy;
 };
 
 // Whether two listeners would want the same port of the same address; 0.0.0.0 and :: stand for all of their
@@ -187,32 +187,65 @@ bool same_listener(const Listener& one, const Listener& other) {
            (one.address == other.address || everywhere(one.address) || everywhere(other.address));
 }
 
-void check_listeners(const Sections& sections, Complaints& complaints) {
+std::vector<Listener> all_listeners(const Sections& sections) {
     std::vector<Listener> listeners;
-    const auto add = [&listeners, &complaints](const Listener& listener) {
-        const auto earlier = std::ranges::find_if(
-            listeners, [&listener](const Listener& each) { return same_listener(each, listener); });
-        if (earlier != listeners.end()) {
-            complain(complaints, listener.place,
-                     listener.address.text() + " port " + std::to_string(listener.port) +
-                         " is listened to already, at line " + std::to_string(earlier->place.line),
-                     "give each [[" + listener.section + "]] an address or port of its own");
-        }
-        listeners.push_back(listener);
-    };
     for (const Placed<DovecotConfig>& each : sections.dovecot) {
-        add({.section = "login.dovecot",
-             .datagrams = false,
-             .address = each.value.listen,
-             .port = each.value.port,
-             .place = each.place});
+        listeners.push_back({.datagrams = false,
+                             .address = each.value.listen,
+                             .port = each.value.port,
+                             .place = each.place,
+                             .remedy = "give each [[login.dovecot]] an address or port of its own"});
     }
     for (const Placed<SyslogConfig>& each : sections.syslog) {
-        add({.section = "login.syslog",
-             .datagrams = each.value.transport == SyslogTransport::udp,
-             .address = each.value.listen,
-             .port = each.value.port,
-             .place = each.place});
+        listeners.push_back({.datagrams = each.value.transport == SyslogTransport::udp,
+                             .address = each.value.listen,
+                             .port = each.value.port,
+                             .place = each.place,
+                             .remedy = "give each [[login.syslog]] an address or port of its own"});
+    }
+    for (const Placed<RadiusConfig>& radius : sections.radius) {
+        for (std::size_t i = 0; i < radius.value.listen.size(); i++) {
+            listeners.push_back(
+                {.datagrams = true,
+                 .address = radius.value.listen[i],
+                 .port = radius.value.port,
+                 .place = radius.prefixes.at(i),
+                 .remedy = "name each address once, and none of another section with this port; 0.0.0.0 "
+                           "and :: stand for all of their family"});
+        }
+    }
+    return listeners;
+}
+
+void check_listeners(const Sections& sections, Complaints& complaints) {
+    const std::vector<Listener> listeners = all_listeners(sections);
+    for (auto later = listeners.begin(); later != listeners.end(); ++later) {
+        const auto earlier = std::find_if(
+            listeners.begin(), later, [&later](const Listener& each) { return same_listener(each, *later); });
+        if (earlier != later) {
+            complain(complaints, later->place,
+                     later->address.text() + " port " + std::to_string(later->port) +
+                         " is listened to already, at line " + std::to_string(earlier->place.line),
+                     later->remedy);
+        }
+    }
+}
+
+// Prefixes may lie within one another, the longest counts; but of two that are the same, none is longer.
+void check_radius_clients(const std::vector<Placed<RadiusClientConfig>>& clients, Complaints& complaints) {
+    std::map<Prefix, std::pair<const std::string*, int>> seen;
+    for (const Placed<RadiusClientConfig>& client : clients) {
+        for (std::size_t i = 0; i < client.value.prefixes.size(); i++) {
+            const Prefix& prefix = client.value.prefixes[i];
+            const Place place = client.prefixes.at(i);
+            const auto [first, fresh] = seen.try_emplace(prefix, &client.value.name, place.line);
+            if (!fresh) {
+                complain(complaints, place,
+                         prefix.text() + " is of [[radius.client]] \"" + *first->second.first +
+                             "\" already, at line " + std::to_string(first->second.second),
+                         "name each prefix once: a packet's secret and interval are those of one client");
+            }
+        }
     }
 }
 
@@ -279,7 +312,10 @@ void check_sections(const Sections& sections, const GrantConfig& grants, Complai
     check_names(sections.interfaces, "interface", complaints);
     check_names(sections.pools, "pool", complaints);
     check_names(sections.designated, "designated", complaints);
+    check_names(sections.radius_clients, "radius.client", complaints);
+    check_names(sections.contracts, "contract", complaints);
     check_reporters(sections, complaints);
+    check_radius_clients(sections.radius_clients, complaints);
     check_logs(sections, complaints);
     check_reached(sections.interfaces, complaints);
     check_overlaps(sections.pools, complaints);

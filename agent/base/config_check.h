@@ -14,7 +14,7 @@ template <class T>
 struct Placed {
     T value;
     Place place;
-    std::vector<Place> prefixes;  // where its prefixes or reporters stand
+    std::vector<Place> prefixes;  // where its prefixes, reporters or addresses stand
     Place lifetime;               // where its lifetime stands
 };
 
@@ -27,11 +27,15 @@ struct Sections {
     std::vector<Placed<LogConfig>> logs;
     std::vector<Placed<JournalConfig>> journals;
     std::vector<Placed<SyslogConfig>> syslog;
+    std::vector<Placed<RadiusConfig>> radius;  // at most one; without its clients
+    std::vector<Placed<RadiusClientConfig>> radius_clients;
+    std::vector<Placed<ContractConfig>> contracts;
     std::vector<Placed<ForeignDynamicConfig>> foreign_dynamic;  // at most one
 };
 
 // Complains of names given twice, interfaces that are never reached, pools that overlap, listeners given
-// twice, lifetimes beyond the longest, and more prefixes than the kernel's table holds.
+// twice, RADIUS clients that share a prefix, lifetimes beyond the longest, and more prefixes than the
+// kernel's table holds.
 void check_sections(const Sections& sections, const GrantConfig& grants, Complaints& complaints);
 
 }  // namespace sekisho

@@ -2,6 +2,7 @@
 // Looking the configuration's names up.
 #include "agent/base/config_machine.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 #include <cstring>
 #include <utility>
 
+#include "agent/base/descriptor.h"
 #include "agent/base/printable.h"
 #include "agent/base/privilege.h"
 #include "agent/base/secret.h"
@@ -30,13 +32,43 @@ void check_users(const std::vector<std::string>& users, const std::string& key,
     }
 }
 
+void check_key_file(const std::filesystem::path& file, const std::string& section,
+                    std::vector<ConfigError>& complaints) {
+    if (const auto secret = read_secret(file); !secret) {
+        complaints.push_back({.line = 0,
+                              .column = 0,
+                              .what = section + ": " + secret.error().what,
+                              .remedy = secret.error().remedy});
+    }
+}
+
 void check_key_files(const Config& config, std::vector<ConfigError>& complaints) {
     for (const DovecotConfig& each : config.dovecot) {
-        if (const auto secret = read_secret(each.key_file); !secret) {
-            complaints.push_back({.line = 0,
-                                  .column = 0,
-                                  .what = "login.dovecot \"" + each.name + "\": " + secret.error().what,
-                                  .remedy = secret.error().remedy});
+        check_key_file(each.key_file, "login.dovecot \"" + each.name + "\"", complaints);
+    }
+    if (config.radius) {
+        for (const RadiusClientConfig& each : config.radius->clients) {
+            check_key_file(each.secret_file, "radius.client \"" + each.name + "\"", complaints);
+        }
+    }
+}
+
+void check_contracts(const Config& config, std::vector<ConfigError>& complaints) {
+    for (const ContractConfig& each : config.contracts) {
+        if (each.users.empty()) {
+            continue;
+        }
+        // O_NONBLOCK: a FIFO in this place must not hang the check.
+        const Descriptor file(::open(each.users.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+        struct stat facts{};
+        const bool opened = file.get() >= 0 && ::fstat(file.get(), &facts) == 0;
+        const std::string trouble = opened ? "no regular file" : std::strerror(errno);
+        if (!opened || !S_ISREG(facts.st_mode)) {
+            complaints.push_back(
+                {.line = 0,
+                 .column = 0,
+                 .what = "contract \"" + each.name + "\" users: " + each.users.string() + ": " + trouble,
+                 .remedy = "create it, with a User-Name on each line, or name another file"});
         }
     }
 }
@@ -98,6 +130,7 @@ MachineFindings check_machine(const Config& config) {
     MachineFindings findings;
     if (::geteuid() == 0) {
         check_key_files(config, findings.complaints);
+        check_contracts(config, findings.complaints);
         check_syslog(config, findings.complaints);
         check_mail_side(config, findings.complaints);
     }

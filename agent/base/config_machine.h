@@ -15,9 +15,9 @@ struct MachineFindings {
     std::vector<ConfigError> warnings;    // it works, but hardly as it was meant
 };
 
-// Complains of key files and certificates that are missing or can't be used and, where there is a submission
-// server, of its users that don't exist; only for root, others may not read the files. Warns of users that
-// don't exist, and of a configuration under which nothing is enforced.
+// Complains of key files, certificates and lists of users that are missing or can't be used and, where there
+// is a submission server, of its users that don't exist; only for root, others may not read the files. Warns
+// of users that don't exist, and of a configuration under which nothing is enforced.
 [[nodiscard]] MachineFindings check_machine(const Config& config);
 
 // The warnings as lines for a terminal: "FILE: warning: what", and the remedy.

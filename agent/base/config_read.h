@@ -54,6 +54,9 @@ void read_all(TomlTable& root, std::string_view key, std::string_view prefixes, 
 // [login]: what says who reports logins.
 void read_logins(TomlTable& root, Sections& sections, Config& config);
 
+// [radius], [[contract]]: who tells of sessions, and which are always open.
+void read_subscribers(TomlTable& root, Sections& sections);
+
 // [submission], [auth], [relay], [dns]: see config_mail.h.
 void read_mail_sections(TomlTable& root, Config& config);
 // [login.submission].

@@ -86,6 +86,11 @@ bool TomlTable::has(std::string_view key) const {
     return table_.contains(key);
 }
 
+bool TomlTable::is_empty_array(std::string_view key) const {
+    const toml::node* node = table_.get(key);
+    return node != nullptr && node->is_array() && node->as_array()->empty();
+}
+
 const toml::node* TomlTable::ask(std::string_view key) {
     asked_.emplace_back(key);
     return table_.get(key);
@@ -246,6 +251,7 @@ std::vector<Address> TomlTable::addresses(std::string_view key) {
             complain_at(element, path(key) + ": " + address.error().what, address.error().remedy);
         } else if (text) {
             values.push_back(*address);
+            places_[std::string(key)].push_back(place_of(element));
         }
     }
     return values;

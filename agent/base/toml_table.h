@@ -47,7 +47,8 @@ public:
     std::optional<std::vector<std::string>> texts(std::string_view key);
     std::optional<std::vector<std::int64_t>> integers(std::string_view key, std::int64_t lowest,
                                                       std::int64_t highest);
-    // Every bad element is complained of, at its own place; the good ones are given.
+    // Every bad element is complained of, at its own place; the good ones are given, and places() knows
+    // where.
     std::vector<Address> addresses(std::string_view key);
     // The same, not empty; `check` gives what is wrong with a prefix, if anything is.
     using PrefixCheck = std::function<std::optional<Error>(const Prefix&)>;
@@ -65,8 +66,9 @@ public:
 
     // Whether the key is there, right or wrong.
     [[nodiscard]] bool has(std::string_view key) const;
+    [[nodiscard]] bool is_empty_array(std::string_view key) const;
     // Where the table begins; where a key's value stands (the table's place where it is missing); where the
-    // good elements of an array of prefixes stand.
+    // good elements of an array of addresses or prefixes stand.
     [[nodiscard]] Place place() const;
     [[nodiscard]] Place place(std::string_view key) const;
     [[nodiscard]] std::vector<Place> places(std::string_view key) const;

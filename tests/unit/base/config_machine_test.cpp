@@ -74,6 +74,52 @@ TEST(ConfigMachine, RootIsToldOfKeyFiles) {
     EXPECT_TRUE(check_text(with_key).complaints.empty());
 }
 
+TEST(ConfigMachine, RootIsToldOfSecretsOfRadius) {
+    if (::geteuid() != 0) {
+        GTEST_SKIP() << "others may not read key files";
+    }
+    const tests::Directory directory;
+    const auto secret = directory / "bng1.secret";
+    const std::string with_radius =
+        complete + std::string("[radius]\nlisten = [\"192.0.2.1\"]\n[[radius.client]]\nname = \"bng1\"\n") +
+        "prefixes = [\"192.0.2.2\"]\nsecret_file = \"" + secret.string() + "\"\n";
+    const auto missing = check_text(with_radius);
+    ASSERT_EQ(missing.complaints.size(), 1U);
+    EXPECT_EQ(missing.complaints[0].what,
+              "radius.client \"bng1\": can't open " + secret.string() + ": No such file or directory");
+    std::ofstream(secret) << "secret\n";
+    std::filesystem::permissions(secret, std::filesystem::perms(0644));
+    const auto open_to_all = check_text(with_radius);
+    ASSERT_EQ(open_to_all.complaints.size(), 1U);
+    EXPECT_THAT(open_to_all.complaints[0].what, HasSubstr("everybody"));
+    std::filesystem::permissions(secret, std::filesystem::perms(0600));
+    EXPECT_TRUE(check_text(with_radius).complaints.empty());
+}
+
+TEST(ConfigMachine, RootIsToldOfUsersOfContracts) {
+    if (::geteuid() != 0) {
+        GTEST_SKIP() << "only root's right to read counts";
+    }
+    const tests::Directory directory;
+    const auto with_users = [](const std::filesystem::path& users) {
+        return check_text(complete + std::string("[[contract]]\nname = \"static\"\nusers = \"") +
+                          users.string() + "\"\n");
+    };
+    const auto users = directory / "static.users";
+    const auto missing = with_users(users);
+    ASSERT_EQ(missing.complaints.size(), 1U);
+    EXPECT_EQ(missing.complaints[0].what,
+              "contract \"static\" users: " + users.string() + ": No such file or directory");
+    EXPECT_THAT(missing.complaints[0].remedy, HasSubstr("create it"));
+    const auto no_file = with_users(directory.path());
+    ASSERT_EQ(no_file.complaints.size(), 1U);
+    EXPECT_THAT(no_file.complaints[0].what, HasSubstr("no regular file"));
+    std::ofstream(users) << "alice@example.net\n";
+    EXPECT_TRUE(with_users(users).complaints.empty());
+    EXPECT_TRUE(check_text(complete + std::string("[[contract]]\nname = \"a\"\nclass = [\"a\"]\n"))
+                    .complaints.empty());
+}
+
 TEST(ConfigMachine, RootIsToldOfTheMailSide) {
     if (::geteuid() != 0) {
         GTEST_SKIP() << "others may not read key files";

@@ -97,6 +97,8 @@ TEST_F(LocalTest, TheExamplesOfTheDefaultConfigurationAreFine) {
     EXPECT_FALSE(config->interfaces.empty());
     EXPECT_FALSE(config->designated.empty());
     EXPECT_FALSE(config->dovecot.empty());
+    EXPECT_TRUE(config->radius);
+    EXPECT_FALSE(config->contracts.empty());
 }
 
 TEST_F(LocalTest, ConfigCheckSaysEveryMistake) {
