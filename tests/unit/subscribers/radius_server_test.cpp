@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+// The listener for RADIUS accounting, spoken to over loopback.
+#include "agent/subscribers/radius_server.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/udp.hpp>
+#include <cstdio>
+#include <fstream>
+#include <functional>
+#include <memory>
+
+#include "agent/base/log.h"
+#include "tests/unit/directory.h"
+#include "tests/unit/subscribers/packets.h"
+
+namespace sekisho::subscribers {
+namespace {
+
+using boost::asio::ip::udp;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using namespace std::chrono_literals;
+
+class RadiusServerTest : public testing::Test {
+protected:
+    RadiusServerTest() {
+        log::set_up(
+            {.lowest = log::Level::info, .style = log::Style::plain, .descriptor = ::fileno(log_.get())});
+        config_.listen = {parse_address("127.0.0.1").value()};
+        config_.port = 0;
+        config_.clients = {client("bras1", {"127.0.0.0/24"}, std::string(secret))};
+    }
+    ~RadiusServerTest() override { log::set_up({}); }
+
+    RadiusClientConfig client(const std::string& name, const std::vector<std::string>& prefixes,
+                              const std::string& shared) {
+        RadiusClientConfig config{
+            .name = name, .prefixes = {}, .secret_file = directory_ / name, .interim_interval = 300s};
+        for (const std::string& each : prefixes) {
+            config.prefixes.push_back(parse_prefix(each).value());
+        }
+        std::ofstream(config.secret_file) << shared << '\n';
+        std::filesystem::permissions(config.secret_file, std::filesystem::perms::owner_read);
+        return config;
+    }
+
+    void listen() {
+        auto server =
+            RadiusServer::listen(context_.get_executor(), config_, [this](std::span<const Report> reports) {
+                bunches_++;
+                reports_.insert(reports_.end(), reports.begin(), reports.end());
+            });
+        ASSERT_TRUE(server) << server.error().what;
+        server_ = std::move(*server);
+    }
+
+    // A socket that has sent these.
+    udp::socket send(const std::vector<Octets>& packets, const char* from = "127.0.0.1",
+                     const char* to = "127.0.0.1") {
+        udp::socket socket(context_, udp::endpoint(boost::asio::ip::make_address(from), 0));
+        for (const Octets& packet : packets) {
+            socket.send_to(boost::asio::buffer(packet),
+                           udp::endpoint(boost::asio::ip::make_address(to), server_->ports().front()));
+        }
+        return socket;
+    }
+
+    // What came back, and from where.
+    std::vector<std::pair<std::string, Octets>> answers(udp::socket& socket, std::size_t count = 1) {
+        std::vector<std::pair<std::string, Octets>> all;
+        const auto end = std::chrono::steady_clock::now() + (count == 0 ? 200ms : 10s);
+        while ((all.size() < count || count == 0) && std::chrono::steady_clock::now() < end) {
+            context_.restart();
+            context_.run_for(2ms);
+            Octets octets(longest_packet);
+            udp::endpoint from;
+            boost::system::error_code error;
+            socket.non_blocking(true);
+            const std::size_t size = socket.receive_from(boost::asio::buffer(octets), from, 0, error);
+            if (!error) {
+                octets.resize(size);
+                all.emplace_back(from.address().to_string(), octets);
+            }
+        }
+        return all;
+    }
+
+    [[nodiscard]] std::string logged() {
+        std::string text(static_cast<std::size_t>(std::ftell(log_.get())) + 65536, '\0');
+        text.resize(static_cast<std::size_t>(
+            std::max<ssize_t>(0, ::pread(::fileno(log_.get()), text.data(), text.size(), 0))));
+        return text;
+    }
+
+    std::unique_ptr<std::FILE, int (*)(std::FILE*)> log_{std::tmpfile(), &std::fclose};
+    tests::Directory directory_;
+    boost::asio::io_context context_;
+    RadiusConfig config_;
+    std::unique_ptr<RadiusServer> server_;
+    std::vector<Report> reports_;
+    int bunches_ = 0;
+};
+
+TEST_F(RadiusServerTest, AnswersAsFreeRadiusWants) {
+    listen();
+    udp::socket socket = send({recorded_start()});
+    const auto got = answers(socket);
+    ASSERT_EQ(got.size(), 1U);
+    EXPECT_EQ(got[0].second, recorded_answer());
+    ASSERT_EQ(reports_.size(), 1U);
+    EXPECT_EQ(reports_[0].request.user, "alice@example.net");
+    EXPECT_EQ(reports_[0].source.text(), "127.0.0.1");
+    EXPECT_EQ(reports_[0].interim_interval.value(), 300s);
+    EXPECT_EQ(server_->counts().packets, 1U);
+    EXPECT_EQ(server_->counts().answers, 1U);
+}
+
+TEST_F(RadiusServerTest, SeveralAreOneBunchAndEachIsAnswered) {
+    listen();
+    udp::socket socket = send(std::vector<Octets>(100, recorded_start()));
+    EXPECT_EQ(answers(socket, 100).size(), 100U);
+    EXPECT_EQ(reports_.size(), 100U);
+    EXPECT_LE(bunches_, 3);
+}
+
+TEST_F(RadiusServerTest, WhoIsNoClientOrHasAnotherSecretGetsNoAnswer) {
+    config_.clients.push_back(client("other", {"127.0.0.9/32"}, "elsewhere"));
+    listen();
+    udp::socket stranger = send({recorded_start()}, "127.0.1.1");
+    udp::socket other = send({recorded_start()}, "127.0.0.9");
+    udp::socket broken = send({Octets{4, 1, 2}, text("hello, this is no packet of RADIUS"), {}});
+    EXPECT_THAT(answers(stranger, 0), IsEmpty());
+    EXPECT_THAT(answers(other, 0), IsEmpty());
+    EXPECT_THAT(answers(broken, 0), IsEmpty());
+    EXPECT_THAT(reports_, IsEmpty());
+    EXPECT_EQ(server_->counts().strangers, 1U);
+    EXPECT_EQ(server_->counts().refused, 1U);
+    EXPECT_EQ(server_->counts().malformed, 3U);
+    for (const char* name : {"RADIUS_STRANGER", "RADIUS_REFUSED", "RADIUS_MALFORMED", "client other"}) {
+        EXPECT_THAT(logged(), HasSubstr(name));
+    }
+    EXPECT_THAT(logged(), testing::Not(HasSubstr("elsewhere")));
+}
+
+TEST_F(RadiusServerTest, TheLongestPrefixSaysWhoseItIs) {
+    config_.clients = {client("wide", {"127.0.0.0/8"}, "elsewhere"),
+                       client("narrow", {"127.0.0.7/32"}, std::string(secret))};
+    listen();
+    udp::socket socket = send({recorded_start()}, "127.0.0.7");
+    EXPECT_EQ(answers(socket).size(), 1U);
+}
+
+TEST_F(RadiusServerTest, TheAnswerComesFromWhereTheQuestionWentTo) {
+    config_.listen = {parse_address("0.0.0.0").value()};
+    listen();
+    udp::socket socket = send({recorded_start()}, "127.0.0.1", "127.0.0.77");
+    const auto got = answers(socket);
+    ASSERT_EQ(got.size(), 1U);
+    EXPECT_EQ(got[0].first, "127.0.0.77");
+}
+
+TEST_F(RadiusServerTest, SpeaksIPv6) {
+    config_.listen = {parse_address("::").value()};
+    config_.clients = {client("six", {"::1/128"}, std::string(secret))};
+    listen();
+    udp::socket socket = send({recorded_start()}, "::1", "::1");
+    const auto got = answers(socket);
+    ASSERT_EQ(got.size(), 1U);
+    EXPECT_EQ(got[0].first, "::1");
+}
+
+TEST_F(RadiusServerTest, WhatCantBeIsSaidAtTheStart) {
+    listen();
+    config_.port = server_->ports().front();
+    const auto taken = RadiusServer::listen(context_.get_executor(), config_, [](std::span<const Report>) {});
+    ASSERT_FALSE(taken);
+    EXPECT_EQ(taken.error().kind, Failure::conflict);
+    config_.port = 0;
+    std::filesystem::permissions(config_.clients[0].secret_file, std::filesystem::perms(0644));
+    const auto open = RadiusServer::listen(context_.get_executor(), config_, [](std::span<const Report>) {});
+    ASSERT_FALSE(open);
+    EXPECT_THAT(open.error().what, HasSubstr("radius.client \"bras1\""));
+}
+
+}  // namespace
+}  // namespace sekisho::subscribers
