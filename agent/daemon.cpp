@@ -43,6 +43,7 @@ Daemon::Daemon(boost::asio::io_context& context, const Config& config, dataplane
       dataplane_(std::move(dataplane)),
       store_(std::move(store)),
       grants_(config, many_small_.memory()),
+      sessions_(config.radius ? config.radius->max_sessions : RadiusConfig().max_sessions),
       sweep_timer_(context),
       overruns_(context),
       since_(std::chrono::system_clock::now()) {}
@@ -60,9 +61,9 @@ Result<std::unique_ptr<Daemon>> Daemon::start(boost::asio::io_context& context, 
         log::warning("DATAPLANE_NOTICE", notice);
     }
     std::unique_ptr<Daemon> daemon(new Daemon(context, config, std::move(*dataplane), std::move(*store)));
-    for (const auto step :
-         {&Daemon::listen, &Daemon::listen_for_syslog, &Daemon::take_over, &Daemon::begin_foreign_dynamic,
-          &Daemon::watch_overruns, &Daemon::watch_links, &Daemon::follow_logs, &Daemon::follow_journals}) {
+    for (const auto step : {&Daemon::listen, &Daemon::listen_for_syslog, &Daemon::listen_for_radius,
+                            &Daemon::take_over, &Daemon::begin_foreign_dynamic, &Daemon::watch_overruns,
+                            &Daemon::watch_links, &Daemon::follow_logs, &Daemon::follow_journals}) {
         if (auto done = (daemon.get()->*step)(); !done) {
             return std::unexpected(done.error());
         }
@@ -100,6 +101,9 @@ Result<void> Daemon::take_over() {
     if (!on_disk) {
         return std::unexpected(on_disk.error());
     }
+    if (auto restored = restore_sessions(); !restored) {
+        return restored;
+    }
     wide_exemptions_ = grants_.wide_exemptions();
     if (auto set = dataplane_.set_policy(config_, wide_exemptions_); !set) {
         return set;
@@ -110,6 +114,7 @@ Result<void> Daemon::take_over() {
     log::info("TAKEN_OVER", "state of the store and of the kernel joined",
               {{"grants", std::to_string(grants_.count(read_clocks()))},
                {"exemptions", std::to_string(grants_.exemptions().size())},
+               {"sessions", std::to_string(sessions_.size())},
                {"kernel_entries", std::to_string(entries.all().size())}});
     return {};
 }
@@ -280,15 +285,6 @@ void Daemon::link_gone(const links::Link& link) {
     log::warning("INTERFACE_GONE", "it is attached again when it comes back", {{"interface", link.name}});
 }
 
-logins::OnLogin Daemon::on_login() {
-    return [this](const grants::LoginEvent& event) -> Result<void> {
-        if (auto granted = login(event); !granted) {
-            return std::unexpected(granted.error());
-        }
-        return {};
-    };
-}
-
 Result<grants::Grant> Daemon::login(const grants::LoginEvent& event) {
     const auto granted = open(grants::request_of(event));
     if (!granted) {
@@ -373,8 +369,8 @@ Result<void> Daemon::apply_to_kernel(const grants::Actions& actions, std::vector
 }
 
 // A full disk must not close anybody's port: the kernel has it, the next start adopts it from there.
-void Daemon::apply_to_store(const grants::Actions& actions) {
-    if (auto saved = store_.apply(actions); !saved) {
+void Daemon::apply_to_store(const grants::Actions& actions, store::SessionRows&& rows) {
+    if (auto saved = store_.apply(actions, std::move(rows)); !saved) {
         store_errors_++;
         store_trouble_ = saved.error();
         log::error("STORE_FAILED", saved.error().what, {{"remedy", saved.error().remedy}});
@@ -483,9 +479,11 @@ void Daemon::sweep() {
     if (auto swept = apply(grants_.sweep(read_clocks())); !swept) {
         log::error("KERNEL_FAILED", swept.error().what, {{"remedy", swept.error().remedy}});
     }
+    sweep_sessions();
     if (const auto now = std::chrono::steady_clock::now(); now >= verify_at_) {
         verify_interfaces();
         refresh_foreign_dynamic();
+        refresh_contracts();
         verify_at_ = now + verify_interval;
     }
     if (const auto now = std::chrono::steady_clock::now(); now >= sweep_flows_at_) {

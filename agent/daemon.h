@@ -8,9 +8,12 @@
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,6 +23,7 @@
 #include "agent/base/config.h"
 #include "agent/base/huge_pages.h"
 #include "agent/base/list_file.h"
+#include "agent/base/quiet_log.h"
 #include "agent/base/result.h"
 #include "agent/dataplane/dataplane.h"
 #include "agent/grants/grants.h"
@@ -29,6 +33,10 @@
 #include "agent/logins/log_source.h"
 #include "agent/logins/syslog_source.h"
 #include "agent/store/store.h"
+#include "agent/subscribers/consequences.h"
+#include "agent/subscribers/contracts.h"
+#include "agent/subscribers/radius_server.h"
+#include "agent/subscribers/sessions.h"
 
 namespace sekisho {
 
@@ -39,6 +47,9 @@ public:
     // kernel is changed. `config` must outlive the object.
     [[nodiscard]] static Result<std::unique_ptr<Daemon>> start(boost::asio::io_context& context,
                                                                const Config& config);
+
+    // The NAS that imported sessions are known by.
+    static constexpr const char* imported_nas = "import";
 
     // Writes down what is still owed to the disk.
     ~Daemon() override;
@@ -68,6 +79,11 @@ public:
     [[nodiscard]] Result<api::Why> why(const Address& address,
                                        const std::optional<Address>& destination) const override;
     [[nodiscard]] Result<api::LoginOutcome> report_login(const api::LoginReport& report) override;
+    [[nodiscard]] api::SubscriberPage subscribers(std::uint64_t from, std::size_t count) const override;
+    [[nodiscard]] Result<api::SubscriberStatus> subscriber(std::uint64_t id) const override;
+    [[nodiscard]] Result<api::SubscriberStatus> subscriber_of(const Address& address) const override;
+    [[nodiscard]] Result<api::SubscriberImport> import_subscribers(
+        const std::vector<api::ImportedSubscriber>& list) override;
     [[nodiscard]] std::string metrics() const override;
 
 private:
@@ -118,6 +134,30 @@ private:
     Result<void> listen_for_syslog();
     [[nodiscard]] logins::OnLogin on_login();
     void check_logs(std::vector<api::Check>& checks) const;
+    // What many sessions' changes lead to: in the kernel already, owed to the store.
+    struct SessionWork {
+        grants::Actions actions;
+        std::set<std::uint64_t> to_save;
+        std::vector<std::uint64_t> ended;
+        std::size_t revoked = 0;  // grants
+    };
+    Result<void> listen_for_radius();
+    // The lists of users; true if one has changed since.
+    Result<bool> read_contracts();
+    // Looks at all sessions again if the lists have changed.
+    void refresh_contracts();
+    Result<void> restore_sessions();
+    void take_reports(std::span<const subscribers::Report> reports);
+    // Does in the kernel what follows, and notes the rest.
+    void follow(const subscribers::Changes& changes, const grants::Now& now, SessionWork& work);
+    void write_down(SessionWork&& work);
+    // By their ids.
+    [[nodiscard]] std::map<std::string, subscribers::Session> imported() const;
+    void sweep_sessions();
+    void check_radius(std::vector<api::Check>& checks) const;
+    [[nodiscard]] api::SubscriberStatus subscriber_status(const subscribers::Session& session) const;
+    // For `why`.
+    [[nodiscard]] api::Step session_step(const Address& address) const;
     Result<void> begin_foreign_dynamic();
     // Reads the list again if its file has changed.
     void refresh_foreign_dynamic();
@@ -151,7 +191,7 @@ private:
     Result<void> apply(const grants::Actions& actions);
     // The two halves of it. The keys that the kernel refused are appended.
     Result<void> apply_to_kernel(const grants::Actions& actions, std::vector<Prefix>& refused);
-    void apply_to_store(const grants::Actions& actions);
+    void apply_to_store(const grants::Actions& actions, store::SessionRows&& rows = {});
     // Fails while something is in force that a restart would forget.
     [[nodiscard]] Result<void> on_disk() const;
     // Takes out of the books what the kernel refused at take-over.
@@ -165,6 +205,13 @@ private:
     store::Store store_;
     ManySmall many_small_;  // what the grants stand in
     grants::Grants grants_;
+    subscribers::Sessions sessions_;
+    subscribers::Contracts contracts_;
+    std::map<std::filesystem::path, std::filesystem::file_time_type> contract_files_;  // as they were read
+    std::unique_ptr<subscribers::RadiusServer> radius_;
+    log::Quiet session_log_{"radius"};
+    std::uint64_t handed_over_ = 0;   // grants that ended with a session
+    grants::WallTime last_import_{};  // of subscribers
     std::vector<Prefix> wide_exemptions_;
     std::map<unsigned, Seen> seen_;
     std::unique_ptr<links::Watcher> watcher_;

@@ -175,6 +175,7 @@ std::vector<api::Check> Daemon::doctor() const {
     check_tunnels(checks);
     check_foreign_dynamic(checks);
     check_logs(checks);
+    check_radius(checks);
     const auto written = on_disk();
     checks.push_back({.name = "store",
                       .ok = written.has_value(),
@@ -384,6 +385,9 @@ Result<api::Why> Daemon::why(const Address& address, const std::optional<Address
             step.detail += step.rule == "quarantined" ? ": " + shut->note : "";
         }
     }
+    if (sessions_.size() != 0) {
+        why.steps.push_back(session_step(address));
+    }
     const grants::Now now = read_clocks();
     if (const auto cooling = grants_.cool_down_of(address, now)) {
         const auto left = std::chrono::ceil<std::chrono::seconds>(cooling->until - now.boottime);
@@ -433,7 +437,18 @@ std::string Daemon::metrics() const {
                        .unsent_events = dataplane_.unsent_events(),
                        .logs = {},
                        .listeners = {},
+                       .sessions = sessions_.size(),
+                       .handed_over = handed_over_,
+                       .radius = {},
                        .interfaces = interfaces()};
+    if (radius_) {
+        const auto& radius = radius_->counts();
+        counts.radius = {{"answered", radius.answers},
+                         {"stranger", radius.strangers},
+                         {"refused", radius.refused},
+                         {"malformed", radius.malformed},
+                         {"lost", radius.lost}};
+    }
     for (const auto& source : logs_) {
         counts.logs.push_back({.reporter = source->name(), .lines = source->lines(), .lost = 0});
     }

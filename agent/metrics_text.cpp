@@ -59,6 +59,18 @@ void add_interfaces(Metrics& metrics, const AgentCounts& counts) {
     }
 }
 
+void add_sessions(Metrics& metrics, const AgentCounts& counts) {
+    metrics.declare("sekisho_sessions", gauge, "Subscribers' sessions");
+    metrics.set("sekisho_sessions", {}, static_cast<double>(counts.sessions));
+    metrics.declare("sekisho_handed_over_total", counter, "Grants that ended with a session");
+    metrics.set("sekisho_handed_over_total", {}, static_cast<double>(counts.handed_over));
+    metrics.declare("sekisho_radius_packets_total", counter,
+                    "Packets of RADIUS accounting, by what became of them");
+    for (const auto& [result, packets] : counts.radius) {
+        metrics.set("sekisho_radius_packets_total", {{"result", result}}, static_cast<double>(packets));
+    }
+}
+
 }  // namespace
 
 std::string metrics_text(const api::Status& status, const AgentCounts& counts) {
@@ -104,6 +116,7 @@ std::string metrics_text(const api::Status& status, const AgentCounts& counts) {
     metrics.declare("sekisho_unsent_events_total", counter,
                     "Events that found no room on their way from the kernel; what they told of is looked up");
     metrics.set("sekisho_unsent_events_total", {}, static_cast<double>(counts.unsent_events));
+    add_sessions(metrics, counts);
     add_listeners(metrics, counts);
     add_logs(metrics, counts);
     add_interfaces(metrics, counts);

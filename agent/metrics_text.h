@@ -25,6 +25,10 @@ struct AgentCounts {
     std::uint32_t unsent_events = 0;  // for which the kernel had no room
     std::vector<LineCounts> logs;
     std::vector<std::pair<std::string, api::HttpCounts>> listeners;  // by the reporter's name, or the socket
+    std::size_t sessions = 0;                                        // of subscribers
+    std::uint64_t handed_over = 0;                                   // grants that ended with a session
+    // Packets of RADIUS accounting, by what became of them; empty where it isn't taken.
+    std::vector<std::pair<std::string, std::uint64_t>> radius;
     std::vector<api::InterfaceStatus> interfaces;
 };
 

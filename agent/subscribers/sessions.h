@@ -104,6 +104,7 @@ public:
     [[nodiscard]] std::chrono::sys_seconds held_since(const Prefix& prefix) const;
     // At most `count`, in the order of their numbers, from this number on.
     [[nodiscard]] std::vector<Session> list(std::uint64_t from, std::size_t count) const;
+    [[nodiscard]] std::size_t most() const { return most_; }
     [[nodiscard]] std::size_t size() const { return by_number_.size(); }
     // How many sessions were not taken in because the table was full.
     [[nodiscard]] std::uint64_t refused() const { return refused_; }

@@ -75,10 +75,12 @@ std::string lists_of_pools(int count) {
     std::string text;
     for (int i = 0; i < count; i++) {
         const std::string name = "p" + std::to_string(i);
-        text += "[[interface]]\nname = \"" + name + "\"\nsource_validation = \"pool\"\npools = [\"" + name +
-                "\"]\n[[interface]]\nname = \"again-" + name +
-                "\"\nsource_validation = \"pool\"\npools = [\"" + name + "\"]\n[[pool]]\nname = \"" + name +
-                "\"\nprefixes = [\"10.0." + std::to_string(i) + ".0/24\"]\n";
+        for (const std::string& each : {name, std::string("again-").append(name)}) {
+            text.append("[[interface]]\nname = \"").append(each);
+            text.append("\"\nsource_validation = \"pool\"\npools = [\"").append(name).append("\"]\n");
+        }
+        text.append("[[pool]]\nname = \"").append(name);
+        text.append("\"\nprefixes = [\"10.0.").append(std::to_string(i)).append(".0/24\"]\n");
     }
     return text;
 }

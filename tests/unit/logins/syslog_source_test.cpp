@@ -10,13 +10,12 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ip/udp.hpp>
 #include <boost/asio/write.hpp>
-#include <cstdio>
 #include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "agent/base/log.h"
+#include "tests/unit/written_log.h"
 
 namespace sekisho::logins {
 namespace {
@@ -40,14 +39,11 @@ std::string login_of(const std::string& user) {
 class SyslogSourceTest : public testing::Test {
 protected:
     SyslogSourceTest() {
-        log::set_up(
-            {.lowest = log::Level::info, .style = log::Style::plain, .descriptor = ::fileno(log_.get())});
         config_.name = "mail1";
         config_.listen = parse_address("127.0.0.1").value();
         config_.port = 0;
         config_.senders = {parse_prefix("127.0.0.1/32").value()};
     }
-    ~SyslogSourceTest() override { log::set_up({}); }
 
     void listen(SyslogTransport transport) {
         config_.transport = transport;
@@ -98,16 +94,9 @@ protected:
         return list;
     }
 
-    std::string log() {
-        std::string text;
-        std::rewind(log_.get());
-        for (int letter = 0; (letter = std::fgetc(log_.get())) != EOF;) {
-            text += static_cast<char>(letter);
-        }
-        return text;
-    }
+    [[nodiscard]] std::string log() const { return log_.text(); }
 
-    std::unique_ptr<std::FILE, int (*)(std::FILE*)> log_{std::tmpfile(), &std::fclose};
+    tests::WrittenLog log_;
     SyslogConfig config_;
     std::vector<grants::LoginEvent> events_;
     Result<void> answer_;

@@ -8,14 +8,13 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/udp.hpp>
-#include <cstdio>
 #include <fstream>
 #include <functional>
 #include <memory>
 
-#include "agent/base/log.h"
 #include "tests/unit/directory.h"
 #include "tests/unit/subscribers/packets.h"
+#include "tests/unit/written_log.h"
 
 namespace sekisho::subscribers {
 namespace {
@@ -29,13 +28,10 @@ using namespace std::chrono_literals;
 class RadiusServerTest : public testing::Test {
 protected:
     RadiusServerTest() {
-        log::set_up(
-            {.lowest = log::Level::info, .style = log::Style::plain, .descriptor = ::fileno(log_.get())});
         config_.listen = {parse_address("127.0.0.1").value()};
         config_.port = 0;
         config_.clients = {client("bras1", {"127.0.0.0/24"}, std::string(secret))};
     }
-    ~RadiusServerTest() override { log::set_up({}); }
 
     RadiusClientConfig client(const std::string& name, const std::vector<std::string>& prefixes,
                               const std::string& shared) {
@@ -90,14 +86,9 @@ protected:
         return all;
     }
 
-    [[nodiscard]] std::string logged() {
-        std::string text(static_cast<std::size_t>(std::ftell(log_.get())) + 65536, '\0');
-        text.resize(static_cast<std::size_t>(
-            std::max<ssize_t>(0, ::pread(::fileno(log_.get()), text.data(), text.size(), 0))));
-        return text;
-    }
+    [[nodiscard]] std::string logged() const { return log_.text(); }
 
-    std::unique_ptr<std::FILE, int (*)(std::FILE*)> log_{std::tmpfile(), &std::fclose};
+    tests::WrittenLog log_;
     tests::Directory directory_;
     boost::asio::io_context context_;
     RadiusConfig config_;

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sessions of subscribers: what RADIUS says of them, what follows for grants, and what is written down.
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+#include <utility>
+
+#include "agent/base/listener.h"
+#include "agent/base/log.h"
+#include "agent/clocks.h"
+#include "agent/daemon.h"
+
+namespace sekisho {
+
+namespace {
+
+// So many are looked at in one go, where all are.
+constexpr std::size_t sessions_at_once = 10'000;
+
+Result<std::string> content_of(const std::filesystem::path& file) {
+    constexpr std::uintmax_t longest = 64 << 20;
+    std::error_code error;
+    const std::uintmax_t size = std::filesystem::file_size(file, error);
+    std::ifstream stream(file, std::ios::binary);
+    if (error || !stream || size > longest) {
+        return fail(Failure::unavailable,
+                    file.string() + ": " +
+                        (error            ? error.message()
+                         : size > longest ? "it is larger than 64 MiB"
+                                          : "can't read it"),
+                    "see `users` of [[contract]] in the configuration");
+    }
+    return std::string{std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
+}
+
+}  // namespace
+
+Result<void> Daemon::listen_for_radius() {
+    if (auto read = read_contracts(); !read) {
+        return std::unexpected(read.error());
+    }
+    if (!config_.radius) {
+        return {};
+    }
+    auto server = subscribers::RadiusServer::listen(
+        context_.get_executor(), *config_.radius,
+        [this](std::span<const subscribers::Report> reports) { take_reports(reports); });
+    if (!server) {
+        return std::unexpected(server.error());
+    }
+    radius_ = std::move(*server);
+    for (const Address& address : config_.radius->listen) {
+        log::info("LISTENING", "RADIUS accounting is taken here",
+                  {{"address", Endpoint{address, config_.radius->port}.text()}, {"transport", "udp"}});
+    }
+    return {};
+}
+
+Result<bool> Daemon::read_contracts() {
+    std::map<std::filesystem::path, std::filesystem::file_time_type> files;
+    for (const ContractConfig& each : config_.contracts) {
+        std::error_code missing;
+        if (!each.users.empty()) {
+            files[each.users] = std::filesystem::last_write_time(each.users, missing);
+        }
+    }
+    if (files == contract_files_ && !files.empty()) {
+        return false;
+    }
+    std::vector<subscribers::Contract> contracts;
+    for (const ContractConfig& each : config_.contracts) {
+        subscribers::Contract contract{
+            .name = each.name, .classes = each.classes, .filters = each.filters, .users = {}};
+        if (!each.users.empty()) {
+            const auto list = content_of(each.users);
+            if (!list) {
+                return std::unexpected(list.error());
+            }
+            contract.users = subscribers::names_of(*list);
+        }
+        contracts.push_back(std::move(contract));
+    }
+    contracts_ = subscribers::Contracts(std::move(contracts));
+    contract_files_ = std::move(files);
+    return true;
+}
+
+void Daemon::refresh_contracts() {
+    if (contract_files_.empty()) {
+        return;
+    }
+    const auto changed = read_contracts();
+    if (!changed) {
+        session_log_.warning("CONTRACTS_UNREADABLE", changed.error().what,
+                             "the list that was read before stays in force", std::chrono::minutes(10));
+        return;
+    }
+    if (!*changed) {
+        return;
+    }
+    const grants::Now now = read_clocks();
+    SessionWork work;
+    std::vector<subscribers::Session> some = sessions_.list(0, sessions_at_once);
+    while (!some.empty()) {
+        subscribers::Changes all;
+        std::ranges::transform(some, std::back_inserter(all.to_save), &subscribers::Session::number);
+        follow(all, now, work);
+        some = sessions_.list(some.back().number + 1, sessions_at_once);
+    }
+    log::info("CONTRACTS_READ", "the lists of users with a contract have changed",
+              {{"changes", std::to_string(work.actions.size())}});
+    work.to_save.clear();  // they are as they were
+    write_down(std::move(work));
+}
+
+// Before the kernel is told of anything: who has a contract has no gap in it.
+Result<void> Daemon::restore_sessions() {
+    const grants::Now now = read_clocks();
+    std::size_t lost = 0;
+    const auto read = store_.each_session([&](const subscribers::Session& session) {
+        if (!sessions_.restore(session, now)) {
+            lost++;
+        }
+    });
+    if (!read) {
+        return std::unexpected(read.error());
+    }
+    if (lost != 0) {
+        log::warning("SESSIONS_LOST", "there is no room for all sessions that were there",
+                     {{"count", std::to_string(lost)}, {"remedy", "raise max_sessions in [radius]"}});
+    }
+    subscribers::Consequences consequences;
+    std::vector<subscribers::Session> some = sessions_.list(0, sessions_at_once);
+    while (!some.empty()) {
+        for (const subscribers::Session& session : some) {
+            subscribers::begin_contracts(session, sessions_, contracts_, grants_, consequences);
+        }
+        consequences.actions.clear();  // the take-over tells the kernel of all
+        some = sessions_.list(some.back().number + 1, sessions_at_once);
+    }
+    return {};
+}
+
+void Daemon::take_reports(std::span<const subscribers::Report> reports) {
+    const grants::Now now = read_clocks();
+    SessionWork work;
+    for (subscribers::Report report : reports) {
+        if (report.request.nas_identifier == imported_nas) {
+            report.request.nas_identifier.clear();  // that is what lists are known by: its address names it
+        }
+        follow(sessions_.apply(report, now), now, work);
+    }
+    write_down(std::move(work));
+}
+
+void Daemon::follow(const subscribers::Changes& changes, const grants::Now& now, SessionWork& work) {
+    subscribers::Consequences consequences =
+        subscribers::follow(changes, sessions_, contracts_, grants_, now);
+    std::vector<Prefix> refused;
+    if (auto applied = apply_to_kernel(consequences.actions, refused); !applied) {
+        session_log_.warning("KERNEL_FAILED", applied.error().what, applied.error().remedy);
+    }
+    if (consequences.revoked != 0) {
+        handed_over_ += consequences.revoked;
+        log::info("HANDED_OVER", "who has the addresses has changed: the port was closed",
+                  {{"prefix", changes.holders.front().prefix.text()},
+                   {"grants", std::to_string(consequences.revoked)},
+                   {"before", std::to_string(changes.holders.front().before)},
+                   {"after", std::to_string(changes.holders.front().after)}});
+    }
+    for (const Error& error : consequences.refused) {
+        session_log_.warning("CONTRACT_IMPOSSIBLE", error.what, error.remedy);
+    }
+    if (changes.refused) {
+        session_log_.warning("SESSION_REFUSED", changes.refused->what, changes.refused->remedy);
+    }
+    work.revoked += consequences.revoked;
+    std::ranges::move(consequences.actions, std::back_inserter(work.actions));
+    work.to_save.insert(changes.to_save.begin(), changes.to_save.end());
+    work.ended.insert(work.ended.end(), changes.ended.begin(), changes.ended.end());
+}
+
+void Daemon::write_down(SessionWork&& work) {
+    store::SessionRows rows{.saved = {}, .ended = std::move(work.ended)};
+    for (const std::uint64_t number : work.to_save) {
+        if (auto session = sessions_.find(number)) {
+            rows.saved.push_back(std::move(*session));
+        }
+    }
+    apply_to_store(work.actions, std::move(rows));
+}
+
+void Daemon::sweep_sessions() {
+    const grants::Now now = read_clocks();
+    const subscribers::Changes changes = sessions_.sweep(now);
+    if (changes.ended.empty()) {
+        return;
+    }
+    SessionWork work;
+    follow(changes, now, work);
+    log::info("SESSIONS_SILENT", "nothing was heard of them for three interim intervals: they are over",
+              {{"sessions", std::to_string(changes.ended.size())}});
+    write_down(std::move(work));
+}
+
+void Daemon::check_radius(std::vector<api::Check>& checks) const {
+    if (!radius_) {
+        return;
+    }
+    for (const Address& address : config_.radius->listen) {
+        const bool local = is_local(address);
+        checks.push_back(
+            {.name = "listener-radius",
+             .ok = local,
+             .detail = Endpoint{address, config_.radius->port}.text() +
+                       (local ? "" : ": no interface of this host has the address, nobody can reach it"),
+             .remedy = local ? "" : "compare `ip address` with listen of [radius]"});
+    }
+    const auto& counts = radius_->counts();
+    const bool all_refused = counts.refused != 0 && counts.packets == 0;
+    checks.push_back(
+        {.name = "radius",
+         .ok = !all_refused,
+         .detail =
+             std::to_string(sessions_.size()) + " sessions, " + std::to_string(counts.answers) +
+             " packets answered" +
+             (counts.refused == 0 ? "" : ", " + std::to_string(counts.refused) + " made with another secret"),
+         .remedy = all_refused ? "compare the secret_file of the [[radius.client]] with the NAS" : ""});
+}
+
+}  // namespace sekisho
