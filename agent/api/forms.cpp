@@ -3,24 +3,49 @@
 #include "agent/api/forms.h"
 
 #include <boost/json.hpp>
-#include <utility>
+#include <string>
+#include <vector>
 
+#include "agent/base/printable.h"
 #include "agent/base/time_text.h"
 
 namespace sekisho::api {
 
 namespace json = boost::json;
 
+namespace {
+
+json::array texts_of(const std::vector<Prefix>& prefixes) {
+    json::array texts;
+    texts.reserve(prefixes.size());
+    for (const Prefix& prefix : prefixes) {
+        texts.emplace_back(prefix.text());
+    }
+    return texts;
+}
+
+// RADIUS has octets where JSON has UTF-8: what isn't that is written out.
+std::string utf8_of(const std::string& octets) {
+    return is_utf8(octets) ? octets : printable(octets);
+}
+
+json::array utf8_of(const std::vector<std::string>& list) {
+    json::array texts;
+    texts.reserve(list.size());
+    for (const std::string& each : list) {
+        texts.emplace_back(utf8_of(each));
+    }
+    return texts;
+}
+
+}  // namespace
+
 void tag_invoke(const json::value_from_tag&, json::value& to, const Version& from) {
     to = {{"version", from.version}, {"abi", from.abi}};
 }
 
 void tag_invoke(const json::value_from_tag&, json::value& to, const PoolStatus& from) {
-    json::array prefixes;
-    for (const Prefix& prefix : from.prefixes) {
-        prefixes.emplace_back(prefix.text());
-    }
-    to = {{"name", from.name}, {"action", from.action}, {"prefixes", std::move(prefixes)}};
+    to = {{"name", from.name}, {"action", from.action}, {"prefixes", texts_of(from.prefixes)}};
 }
 
 void tag_invoke(const json::value_from_tag&, json::value& to, const Count& from) {
@@ -132,6 +157,30 @@ void tag_invoke(const json::value_from_tag&, json::value& to, const LoginOutcome
     } else {
         to = {{"granted", false}, {"reason", from.reason}};
     }
+}
+
+void tag_invoke(const json::value_from_tag&, json::value& to, const SubscriberStatus& from) {
+    to = {{"id", from.id},
+          {"nas", utf8_of(from.nas)},
+          {"session", utf8_of(from.session)},
+          {"user", utf8_of(from.user)},
+          {"calling_station", utf8_of(from.calling_station)},
+          {"classes", utf8_of(from.classes)},
+          {"filters", utf8_of(from.filters)},
+          {"prefixes", texts_of(from.prefixes)},
+          {"since", rfc3339(from.since)},
+          {"last_heard", rfc3339(from.last_heard)},
+          {"interim_seconds",
+           from.interim_interval ? json::value(from.interim_interval->count()) : json::value(nullptr)},
+          {"contract", from.contract}};
+}
+
+void tag_invoke(const json::value_from_tag&, json::value& to, const SubscriberPage& from) {
+    to = {{"subscribers", json::value_from(from.subscribers)}, {"in_all", from.in_all}, {"next", from.next}};
+}
+
+void tag_invoke(const json::value_from_tag&, json::value& to, const SubscriberImport& from) {
+    to = {{"began", from.began}, {"ended", from.ended}, {"kept", from.kept}, {"revoked", from.revoked}};
 }
 
 void tag_invoke(const json::value_from_tag&, json::value& to, const Step& from) {

@@ -24,6 +24,9 @@ void tag_invoke(const boost::json::value_from_tag&, boost::json::value& to, cons
 void tag_invoke(const boost::json::value_from_tag&, boost::json::value& to, const QuarantineStatus& from);
 void tag_invoke(const boost::json::value_from_tag&, boost::json::value& to, const ExemptionStatus& from);
 void tag_invoke(const boost::json::value_from_tag&, boost::json::value& to, const LoginOutcome& from);
+void tag_invoke(const boost::json::value_from_tag&, boost::json::value& to, const SubscriberStatus& from);
+void tag_invoke(const boost::json::value_from_tag&, boost::json::value& to, const SubscriberPage& from);
+void tag_invoke(const boost::json::value_from_tag&, boost::json::value& to, const SubscriberImport& from);
 void tag_invoke(const boost::json::value_from_tag&, boost::json::value& to, const Step& from);
 void tag_invoke(const boost::json::value_from_tag&, boost::json::value& to, const Why& from);
 

@@ -156,7 +156,7 @@ asio::awaitable<bool> HttpConnection::wait_for_request(Exchange& exchange) {
 asio::awaitable<bool> HttpConnection::read(Exchange& exchange) {
     RequestParser& parser = exchange.parser;
     parser.header_limit(static_cast<std::uint32_t>(environment_.limits.header));
-    parser.body_limit(environment_.limits.body);
+    parser.body_limit(boost::none);  // read_body() knows more
     auto [error, size] = co_await http::async_read_header(socket_, exchange.buffer, parser, quietly);
     if (!error && !is_framed_clearly(parser)) {
         ++environment_.counts.malformed;
@@ -166,17 +166,8 @@ asio::awaitable<bool> HttpConnection::read(Exchange& exchange) {
     if (!error) {
         exchange.request = request_of(parser, peer_);
     }
-    if (!error && boost::beast::iequals(parser.get()[http::field::expect], "100-continue") &&
-        !parser.is_done()) {
-        constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
-        std::tie(error, size) = co_await asio::async_write(socket_, asio::buffer(go_on), quietly);
-    }
     if (!error) {
-        // Else Beast reads 512 octets at a time.
-        const std::uint64_t to_come = parser.content_length_remaining().value_or(0);
-        exchange.buffer.reserve(
-            static_cast<std::size_t>(std::min<std::uint64_t>(to_come, environment_.limits.body)));
-        std::tie(error, size) = co_await http::async_read(socket_, exchange.buffer, parser, quietly);
+        error = co_await read_body(exchange);
     }
     if (!error) {
         exchange.request.body = std::move(parser.get().body());
@@ -184,6 +175,29 @@ asio::awaitable<bool> HttpConnection::read(Exchange& exchange) {
     }
     co_await explain(error);
     co_return false;
+}
+
+asio::awaitable<boost::system::error_code> HttpConnection::read_body(Exchange& exchange) {
+    RequestParser& parser = exchange.parser;
+    const std::uint64_t most =
+        environment_.body_limit ? environment_.body_limit(exchange.request) : environment_.limits.body;
+    const std::uint64_t to_come = parser.content_length_remaining().value_or(0);
+    if (to_come > most) {
+        co_return make_error_code(http::error::body_limit);
+    }
+    parser.body_limit(most);  // what comes in chunks isn't announced
+    if (boost::beast::iequals(parser.get()[http::field::expect], "100-continue") && !parser.is_done()) {
+        constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+        const auto [error, size] = co_await asio::async_write(socket_, asio::buffer(go_on), quietly);
+        if (error) {
+            co_return error;
+        }
+    }
+    // Else Beast reads 512 octets at a time.
+    exchange.buffer.reserve(
+        static_cast<std::size_t>(std::min<std::uint64_t>(to_come, environment_.limits.body)));
+    const auto [error, size] = co_await http::async_read(socket_, exchange.buffer, parser, quietly);
+    co_return error;
 }
 
 asio::awaitable<void> HttpConnection::explain(boost::system::error_code error) {

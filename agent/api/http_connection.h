@@ -23,6 +23,7 @@ public:
     struct Environment {
         const HttpServer::Handler& handler;
         const HttpLimits& limits;
+        const HttpServer::BodyLimit& body_limit;  // may be empty
         HttpCounts& counts;
     };
 
@@ -51,6 +52,7 @@ private:
     void limit_to(std::chrono::milliseconds time);
     [[nodiscard]] boost::asio::awaitable<bool> wait_for_request(Exchange& exchange);
     [[nodiscard]] boost::asio::awaitable<bool> read(Exchange& exchange);
+    [[nodiscard]] boost::asio::awaitable<boost::system::error_code> read_body(Exchange& exchange);
     // Tells the client why its request could not be read.
     [[nodiscard]] boost::asio::awaitable<void> explain(boost::system::error_code error);
     [[nodiscard]] boost::asio::awaitable<Response> answer(const Request& request);

@@ -91,8 +91,12 @@ struct HttpServer::State : std::enable_shared_from_this<State> {
     using Connections = std::list<std::shared_ptr<HttpConnection>>;
 
     State(const asio::any_io_executor& executor, Descriptor listener, Handler answering,
-          const HttpLimits& how_much, Admit admitting)
-        : acceptor(executor), handler(std::move(answering)), limits(how_much), admit(std::move(admitting)) {
+          const HttpLimits& how_much, Admit admitting, BodyLimit body)
+        : acceptor(executor),
+          handler(std::move(answering)),
+          limits(how_much),
+          admit(std::move(admitting)),
+          body_limit(std::move(body)) {
         if (const auto local = local_endpoint(listener.get())) {
             port = local->port;
         }
@@ -109,6 +113,7 @@ struct HttpServer::State : std::enable_shared_from_this<State> {
     Handler handler;
     HttpLimits limits;
     Admit admit;
+    BodyLimit body_limit;
     HttpCounts counts;
     Connections connections;
     std::filesystem::path path;
@@ -151,7 +156,7 @@ void HttpServer::State::take(HttpConnection::Socket socket) {
     const auto place = connections.insert(
         connections.end(),
         std::make_shared<HttpConnection>(std::move(socket), peer,
-                                         HttpConnection::Environment{handler, limits, counts}));
+                                         HttpConnection::Environment{handler, limits, body_limit, counts}));
     asio::co_spawn(executor, serve(place), asio::detached);
 }
 
@@ -235,12 +240,13 @@ HttpServer::~HttpServer() {
 
 Result<HttpServer> HttpServer::listen_unix(const asio::any_io_executor& executor,
                                            const std::filesystem::path& path, mode_t mode, Handler handler,
-                                           HttpLimits limits, Admit admit) {
+                                           HttpLimits limits, Admit admit, BodyLimit body_limit) {
     auto listener = sekisho::listen_unix({.path = path, .mode = mode, .group = {}});
     if (!listener) {
         return std::unexpected(listener.error());
     }
-    auto server = adopt(executor, std::move(*listener), std::move(handler), limits, std::move(admit));
+    auto server = adopt(executor, std::move(*listener), std::move(handler), limits, std::move(admit),
+                        std::move(body_limit));
     server.state_->path = path;
     server.state_->file = file_id(path);
     return server;
@@ -257,9 +263,9 @@ Result<HttpServer> HttpServer::listen_tcp(const asio::any_io_executor& executor,
 }
 
 HttpServer HttpServer::adopt(const asio::any_io_executor& executor, Descriptor listener, Handler handler,
-                             HttpLimits limits, Admit admit) {
-    return HttpServer(
-        std::make_shared<State>(executor, std::move(listener), std::move(handler), limits, std::move(admit)));
+                             HttpLimits limits, Admit admit, BodyLimit body_limit) {
+    return HttpServer(std::make_shared<State>(executor, std::move(listener), std::move(handler), limits,
+                                              std::move(admit), std::move(body_limit)));
 }
 
 void HttpServer::stop() {

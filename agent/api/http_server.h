@@ -84,6 +84,9 @@ public:
     using Handler = std::function<boost::asio::awaitable<Response>(const Request&)>;
     // Says whether a client may speak at all; closed without an answer if not.
     using Admit = std::function<bool(const Peer&)>;
+    // How large a request's body may be, by all that is known before it is read: a few requests may bring
+    // more than limits.body, without everybody's being taken into memory up to that size.
+    using BodyLimit = std::function<std::size_t(const Request&)>;
 
     // Listens on a Unix socket with this mode. A socket file that nobody answers on is replaced.
     // Failure::conflict if somebody does, or if the path is something else than a socket; Failure::invalid
@@ -91,7 +94,7 @@ public:
     [[nodiscard]] static Result<HttpServer> listen_unix(const boost::asio::any_io_executor& executor,
                                                         const std::filesystem::path& path, mode_t mode,
                                                         Handler handler, HttpLimits limits = {},
-                                                        Admit admit = {});
+                                                        Admit admit = {}, BodyLimit body_limit = {});
 
     // Listens on a TCP address; port 0 takes a free one. Failure::conflict if the port is taken.
     [[nodiscard]] static Result<HttpServer> listen_tcp(const boost::asio::any_io_executor& executor,
@@ -101,7 +104,8 @@ public:
 
     // Takes over a socket that is listening already. Its file, if it has one, is left to whoever made it.
     [[nodiscard]] static HttpServer adopt(const boost::asio::any_io_executor& executor, Descriptor listener,
-                                          Handler handler, HttpLimits limits = {}, Admit admit = {});
+                                          Handler handler, HttpLimits limits = {}, Admit admit = {},
+                                          BodyLimit body_limit = {});
 
     HttpServer(HttpServer&&) noexcept;
     HttpServer& operator=(HttpServer&&) noexcept;

@@ -11,6 +11,7 @@
 
 #include "agent/api/forms.h"
 #include "agent/api/json_answer.h"
+#include "agent/api/subscriber_import.h"
 
 namespace sekisho::api {
 
@@ -304,20 +305,76 @@ Response list_response(std::string_view name, const List& list) {
     return json_response(body);
 }
 
-Response blocked(Agent& agent, const Request& request) {
+// Decimal digits and nothing else.
+std::optional<std::uint64_t> number_of(std::string_view text) {
+    std::uint64_t number = 0;
+    const char* const end = text.data() + text.size();
+    const auto [at, error] = std::from_chars(text.data(), end, number);
+    return error == std::errc() && at == end ? std::optional(number) : std::nullopt;
+}
+
+// The parameter "count", or what counts where it is missing.
+Result<std::size_t> count_in(const Request& request, std::size_t otherwise) {
     constexpr std::size_t most = 10'000;
-    std::size_t count = 20;
-    if (const auto text = parameter(request, "count")) {
-        const char* const end = text->data() + text->size();
-        const auto [at, error] = std::from_chars(text->data(), end, count);
-        if (error != std::errc() || at != end || count == 0 || count > most) {
-            return error_response({Failure::invalid,
-                                   "\"count\" is not a number from 1 to " + std::to_string(most),
-                                   "write it like 20"});
-        }
+    const auto text = parameter(request, "count");
+    if (!text) {
+        return otherwise;
     }
-    const auto list = agent.blocked(count);
+    const auto count = number_of(*text);
+    if (!count || *count == 0 || *count > most) {
+        return fail(Failure::invalid, "\"count\" is not a number from 1 to " + std::to_string(most),
+                    "write it like 20");
+    }
+    return *count;
+}
+
+Response blocked(Agent& agent, const Request& request) {
+    constexpr std::size_t usual = 20;
+    const auto count = count_in(request, usual);
+    if (!count) {
+        return error_response(count.error());
+    }
+    const auto list = agent.blocked(*count);
     return list ? list_response("blocked", *list) : error_response(list.error());
+}
+
+constexpr std::string_view subscriber_prefix = "/v1/subscribers/";
+
+Response list_subscribers(Agent& agent, const Request& request) {
+    constexpr std::size_t usual = 1'000;
+    const auto count = count_in(request, usual);
+    if (!count) {
+        return error_response(count.error());
+    }
+    std::optional<std::uint64_t> from = 0;
+    if (const auto text = parameter(request, "from")) {
+        from = number_of(*text);
+    }
+    if (!from) {
+        return error_response({Failure::invalid, "\"from\" is no id of a subscriber",
+                               "give the number that stands as \"next\" in the page before"});
+    }
+    return json_response(json::value_from(agent.subscribers(*from, *count)));
+}
+
+Response show_subscriber(Agent& agent, const Request& request) {
+    const auto text = decoded(std::string_view(request.path).substr(subscriber_prefix.size()));
+    if (text && !text->empty() && text->find_first_not_of("0123456789") == std::string::npos) {
+        const auto id = number_of(*text);
+        return id ? respond(agent.subscriber(*id))
+                  : error_response({Failure::not_found, "no subscriber has so large an id", {}});
+    }
+    const auto address = subscriber_in_path(agent, request, subscriber_prefix);
+    return address ? respond(agent.subscriber_of(*address)) : error_response(address.error());
+}
+
+Response import_subscribers(Agent& agent, const Request& request) {
+    const auto body = body_of(request, {"subscribers"});
+    if (!body) {
+        return error_response(body.error());
+    }
+    const auto list = subscribers_in(*body);
+    return list ? respond(agent.import_subscribers(*list)) : error_response(list.error());
 }
 
 struct Route {
@@ -326,7 +383,7 @@ struct Route {
     Response (*answer)(Agent& agent, const Request& request);
 };
 
-constexpr std::array<Route, 19> routes = {{
+constexpr std::array<Route, 22> routes = {{
     {"GET", "/v1/version",
      [](Agent& agent, const Request&) { return json_response(json::value_from(agent.version())); }},
     {"GET", "/v1/status", [](Agent& agent, const Request&) { return respond(agent.status()); }},
@@ -352,6 +409,9 @@ constexpr std::array<Route, 19> routes = {{
      [](Agent& agent, const Request&) { return list_response("exemptions", agent.exemptions()); }},
     {"POST", "/v1/exemptions", add_exemption},
     {"DELETE", "/v1/exemptions", remove_exemption},
+    {"GET", "/v1/subscribers", list_subscribers},
+    {"POST", subscriber_import_path, import_subscribers},
+    {"GET", subscriber_prefix, show_subscriber},
     {"GET", "/v1/why", why},
     {"POST", logins_path, report_login},
     {"GET", "/metrics",

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "agent/api/http_server.h"
@@ -173,6 +174,48 @@ struct Why {
     std::vector<Step> steps;
 };
 
+// A subscriber's session: who has which addresses now.
+struct SubscriberStatus {
+    std::uint64_t id = 0;  // ours, never used again
+    std::string nas;       // "import" where a file said so
+    std::string session;   // Acct-Session-Id
+    std::string user;
+    std::string calling_station;
+    std::vector<std::string> classes;
+    std::vector<std::string> filters;
+    std::vector<Prefix> prefixes;
+    WallTime since{};
+    WallTime last_heard{};
+    std::optional<std::chrono::seconds> interim_interval;  // nothing where it isn't known
+    std::string contract;                                  // the name of the one that exempts it; empty: none
+};
+
+struct SubscriberPage {
+    std::vector<SubscriberStatus> subscribers;  // in the order of their ids
+    std::size_t in_all = 0;
+    std::uint64_t next = 0;  // from where to ask on; 0: that was the last page
+};
+
+// One line of an imported list.
+struct ImportedSubscriber {
+    std::string id;  // names the session: lines that keep it keep the session
+    std::string user;
+    std::vector<Prefix> prefixes;
+    std::vector<std::string> classes;
+    std::vector<std::string> filters;
+};
+
+struct SubscriberImport {
+    std::size_t began = 0;
+    std::size_t ended = 0;
+    std::size_t kept = 0;
+    std::size_t revoked = 0;  // grants that ended because their address has another holder
+};
+
+// The one request whose body may be larger than the others': a list is imported whole or not at all.
+inline constexpr std::string_view subscriber_import_path = "/v1/subscribers/import";
+inline constexpr std::size_t largest_subscriber_import = std::size_t{64} << 20;
+
 // What the submission server saw.
 struct LoginReport {
     Address address;
@@ -226,6 +269,15 @@ public:
     // Failure::refused where the configuration knows no such reporter. A login that opens nothing is no
     // error.
     [[nodiscard]] virtual Result<LoginOutcome> report_login(const LoginReport& report) = 0;
+    // At most `count`, from this id on.
+    [[nodiscard]] virtual SubscriberPage subscribers(std::uint64_t from, std::size_t count) const = 0;
+    // Failure::not_found if there is none.
+    [[nodiscard]] virtual Result<SubscriberStatus> subscriber(std::uint64_t id) const = 0;
+    [[nodiscard]] virtual Result<SubscriberStatus> subscriber_of(const Address& address) const = 0;
+    // What an earlier import told and this one doesn't has ended. All or nothing: Failure::unavailable if the
+    // table has no room.
+    [[nodiscard]] virtual Result<SubscriberImport> import_subscribers(
+        const std::vector<ImportedSubscriber>& list) = 0;
     // Prometheus text.
     [[nodiscard]] virtual std::string metrics() const = 0;
 };

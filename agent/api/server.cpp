@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <array>
 #include <string>
-#include <utility>
 
 namespace sekisho::api {
 
@@ -52,12 +51,19 @@ Role role_of(const ApiConfig& config, const Peer& peer, std::string_view reporte
 }
 
 Result<HttpServer> serve(const boost::asio::any_io_executor& executor, const ApiConfig& config, Agent& agent,
-                         std::string reporter) {
+                         const std::string& reporter) {
+    static constexpr HttpLimits limits;
     return HttpServer::listen_unix(
         executor, config.socket, for_everybody,
-        [&config, &agent,
-         reporter = std::move(reporter)](const Request& request) -> boost::asio::awaitable<Response> {
+        [&config, &agent, reporter](const Request& request) -> boost::asio::awaitable<Response> {
             co_return answer(agent, request, role_of(config, request.peer, reporter));
+        },
+        limits, {},
+        [&config, reporter](const Request& request) {
+            // The path first: whose user somebody is costs a look into files.
+            const bool wide = request.path == subscriber_import_path &&
+                              role_of(config, request.peer, reporter) == Role::operator_;
+            return wide ? largest_subscriber_import : limits.body;
         });
 }
 

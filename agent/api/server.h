@@ -18,8 +18,9 @@ namespace sekisho::api {
 [[nodiscard]] Role role_of(const ApiConfig& config, const Peer& peer, std::string_view reporter = {});
 
 // Serves the API until the returned server goes. `agent` and `config` must outlive it. The socket's mode is
-// 0666: the role decides, not the file's mode. `reporter` as above.
+// 0666: the role decides, not the file's mode. `reporter` as above. Bodies may have 64 KiB; what an operator
+// imports as subscribers, largest_subscriber_import.
 [[nodiscard]] Result<HttpServer> serve(const boost::asio::any_io_executor& executor, const ApiConfig& config,
-                                       Agent& agent, std::string reporter = {});
+                                       Agent& agent, const std::string& reporter = {});
 
 }  // namespace sekisho::api

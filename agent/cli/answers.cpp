@@ -279,6 +279,45 @@ void print_quarantines(const json::object& answer, std::ostream& out) {
     print_list(table, "no quarantines", out);
 }
 
+void print_subscribers(const json::object& answer, const std::string& command, std::ostream& out) {
+    Table table({"ID", "USER", "ADDRESSES", "NAS", "SESSION", "SINCE", "CONTRACT"});
+    std::size_t shown_here = 0;
+    each(answer, "subscribers", [&](const json::object& one) {
+        shown_here++;
+        table.add({text_of(one, "id"), text_of(one, "user"), text_of(one, "prefixes"), text_of(one, "nas"),
+                   text_of(one, "session"), moment_of(one, "since"), text_of(one, "contract")});
+    });
+    print_list(table, "no subscribers", out);
+    if (const std::string next = text_of(answer, "next"); next != "0" && next != nothing) {
+        out << '\n'
+            << shown_here << " of " << text_of(answer, "in_all") << "; more: " << command << next << '\n';
+    }
+}
+
+void print_subscriber(const json::object& answer, std::ostream& out) {
+    Table table;
+    table.add({"id", text_of(answer, "id")});
+    table.add({"user", text_of(answer, "user")});
+    table.add({"addresses", text_of(answer, "prefixes")});
+    table.add({"nas", text_of(answer, "nas")});
+    table.add({"session", text_of(answer, "session")});
+    table.add({"calling station", text_of(answer, "calling_station")});
+    table.add({"classes", text_of(answer, "classes")});
+    table.add({"filters", text_of(answer, "filters")});
+    table.add({"since", moment_of(answer, "since")});
+    table.add({"last heard", moment_of(answer, "last_heard")});
+    table.add({"told every", duration_of(answer, "interim_seconds")});
+    table.add({"contract", text_of(answer, "contract")});
+    table.print(out);
+}
+
+void print_subscriber_import(const json::object& answer, std::ostream& out) {
+    const std::string revoked = text_of(answer, "revoked");
+    out << text_of(answer, "began") << " began, " << text_of(answer, "ended") << " ended, "
+        << text_of(answer, "kept") << " kept, " << revoked << (revoked == "1" ? " grant" : " grants")
+        << " revoked\n";
+}
+
 void print_users(const json::object& answer, std::ostream& out) {
     Table table({"NAME", "HASH"});
     each(answer, "users",

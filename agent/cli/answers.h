@@ -5,6 +5,7 @@
 
 #include <boost/json/object.hpp>
 #include <iosfwd>
+#include <string>
 
 #include "agent/base/result.h"
 
@@ -21,6 +22,12 @@ void print_exemptions(const boost::json::object& answer, std::ostream& out);
 void print_blocked(const boost::json::object& answer, std::ostream& out);
 void print_new_quarantine(const boost::json::object& answer, std::ostream& out);
 void print_quarantines(const boost::json::object& answer, std::ostream& out);
+// Of `subscriber list`; `command` shows the next page once its first id stands behind it.
+void print_subscribers(const boost::json::object& answer, const std::string& command, std::ostream& out);
+// Of `subscriber show`.
+void print_subscriber(const boost::json::object& answer, std::ostream& out);
+// "3 began, 1 ended, 10 kept, 1 grant revoked".
+void print_subscriber_import(const boost::json::object& answer, std::ostream& out);
 void print_users(const boost::json::object& answer, std::ostream& out);
 // Of `queue list`: a line for each recipient who waits.
 void print_queue(const boost::json::object& answer, std::ostream& out);

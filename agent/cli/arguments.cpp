@@ -31,6 +31,8 @@ struct Words {
     std::string budget;
     bool kill = false;
     std::string count;
+    std::string from;
+    bool empty = false;
     std::string text;
     std::string reporter;
     std::string name;
@@ -216,6 +218,35 @@ void add_quarantine(CLI::App& app, Words& words) {
     remove.add_option("ADDRESS", words.address, "An address of the subscriber")->required()->type_name("");
 }
 
+void add_subscriber(CLI::App& app, Words& words) {
+    CLI::App& subscriber = group(app, "subscriber", "Who has which addresses now: sessions of subscribers",
+                                 "  sekisho subscriber list\n  sekisho subscriber show 192.0.2.10\n");
+    CLI::App& list = leaf(subscriber, words, Command::subscriber_list, "list",
+                          "The sessions that are known, in the order of their ids",
+                          "  sekisho subscriber list\n  sekisho subscriber list --from 4711 -n 50\n"
+                          "  sekisho subscriber list --json | jq -r '.subscribers[].user'\n");
+    list.add_option("--from", words.from, "Begin at this id (default: the first)")->type_name("ID");
+    list.add_option("-n", words.count, "How many to show, up to 10000 (default: 1000)")->type_name("COUNT");
+    CLI::App& show = leaf(subscriber, words, Command::subscriber_show, "show", "One session",
+                          "  sekisho subscriber show 4711\n  sekisho subscriber show 2001:db8:100::1\n");
+    show.add_option("SUBSCRIBER", words.name, "Its id as it stands in the list, or an address that it has")
+        ->required()
+        ->type_name("");
+    CLI::App& import =
+        leaf(subscriber, words, Command::subscriber_import, "import",
+             "Say who has which addresses now, by a list, where no RADIUS does; who stood in an earlier list "
+             "and not in this one has gone",
+             "  sekisho subscriber import subscribers.csv\n"
+             "  ./leases-as-json | sekisho subscriber import -\n\n"
+             "A list as CSV:\n"
+             "  id,user,prefixes,class,filter_id\n"
+             "  c-17,anna@example.net,192.0.2.17 2001:db8:100:1100::/56,residential,\n");
+    import.add_option("FILE", words.name, "CSV, or JSON as the API takes it; - for standard input")
+        ->required()
+        ->type_name("");
+    import.add_flag("--empty", words.empty, "Take a list without subscribers: every imported session ends");
+}
+
 void add_user(CLI::App& app, Words& words) {
     CLI::App& user = group(app, "user", "Who may log in at the submission server",
                            "  sekisho user add anna@example.net\n  sekisho user list\n");
@@ -296,6 +327,7 @@ void set_up(CLI::App& app, Words& words) {
     add_blocked(app, words);
     add_dataplane(app, words);
     add_quarantine(app, words);
+    add_subscriber(app, words);
     add_user(app, words);
     add_queue(app, words);
 }
@@ -322,8 +354,9 @@ Result<std::chrono::seconds> lifetime(const std::string& text) {
 }
 
 // A whole number and nothing else.
-std::optional<std::uint32_t> whole(const std::string& text) {
-    std::uint32_t number = 0;
+template <class Number>
+std::optional<Number> whole(const std::string& text) {
+    Number number = 0;
     const char* const end = text.data() + text.size();
     const auto [at, error] = std::from_chars(text.data(), end, number);
     return error == std::errc() && at == end ? std::optional(number) : std::nullopt;
@@ -332,7 +365,7 @@ std::optional<std::uint32_t> whole(const std::string& text) {
 // Reads how many are to be shown.
 Result<std::uint32_t> count(const std::string& text) {
     constexpr std::uint32_t most = 10'000;
-    const auto number = whole(text);
+    const auto number = whole<std::uint32_t>(text);
     if (!number || *number == 0 || *number > most) {
         return fail(Failure::invalid,
                     "\"" + printable(text) + "\" is no number from 1 to " + std::to_string(most),
@@ -341,9 +374,19 @@ Result<std::uint32_t> count(const std::string& text) {
     return *number;
 }
 
+// Reads the id of a subscriber's session.
+Result<std::uint64_t> subscriber_id(const std::string& text) {
+    const auto number = whole<std::uint64_t>(text);
+    if (!number) {
+        return fail(Failure::invalid, "\"" + printable(text) + "\" is no id of a subscriber",
+                    "see `sekisho subscriber list`");
+    }
+    return *number;
+}
+
 // Reads a grant's budget.
 Result<std::uint32_t> budget(const std::string& text) {
-    const auto number = whole(text);
+    const auto number = whole<std::uint32_t>(text);
     if (!number || *number > largest_budget) {
         return fail(
             Failure::invalid, "\"" + printable(text) + "\" is no number of connections",
@@ -360,6 +403,23 @@ Result<void> read(const std::string& text, Parse parse, Value& value) {
         return std::unexpected(std::move(parsed.error()));
     }
     value = *parsed;
+    return {};
+}
+
+// What belongs to the commands subscriber_*.
+Result<void> read_subscriber(const Words& words, Arguments& arguments) {
+    arguments.empty = words.empty;
+    if (arguments.command == Command::subscriber_list) {
+        constexpr std::uint32_t page = 1'000;
+        arguments.count = page;
+        return words.from.empty() ? Result<void>() : read(words.from, subscriber_id, arguments.from);
+    }
+    if (arguments.command == Command::subscriber_show) {
+        const bool by_id =
+            !words.name.empty() && words.name.find_first_not_of("0123456789") == std::string::npos;
+        return by_id ? read(words.name, subscriber_id, arguments.id)
+                     : read(words.name, one_address, arguments.address);
+    }
     return {};
 }
 
@@ -394,6 +454,9 @@ Result<Arguments> values_of(const Words& words) {
     if (ok && !words.lifetime.empty()) {
         ok = read(words.lifetime, lifetime, arguments.lifetime);
     }
+    if (ok) {
+        ok = read_subscriber(words, arguments);
+    }
     if (ok && !words.count.empty()) {
         ok = read(words.count, count, arguments.count);
     }
@@ -403,7 +466,8 @@ Result<Arguments> values_of(const Words& words) {
     if (ok && is(Command::user_add, Command::user_passwd, Command::user_remove) && words.name.empty()) {
         ok = fail(Failure::invalid, "an empty name is none", "write it like anna or anna@example.net");
     }
-    if (ok && is(Command::grant_import, Command::logins_test) && words.name.empty()) {
+    if (ok && is(Command::grant_import, Command::logins_test, Command::subscriber_import) &&
+        words.name.empty()) {
         ok = fail(Failure::invalid, "an empty name is no file", "name a file, or - for standard input");
     }
     if (ok && is(Command::queue_show, Command::queue_delete) && words.name.empty()) {

@@ -33,6 +33,9 @@ enum class Command : std::uint8_t {
     quarantine_add,
     quarantine_list,
     quarantine_remove,
+    subscriber_list,
+    subscriber_show,
+    subscriber_import,
     why,
     config_check,
     logins_test,
@@ -52,13 +55,16 @@ struct Arguments {
     bool json = false;
     std::optional<std::filesystem::path> socket;  // "--socket"
     std::filesystem::path config = "/etc/sekisho/sekisho.toml";
-    Address address;                     // of grant add, show and revoke, quarantine add and remove, why
-    std::optional<Address> destination;  // of why
-    Prefix prefix;                       // of exempt add and remove
+    Address address;  // of grant add, show and revoke, quarantine add and remove, subscriber show, why
+    std::optional<Address> destination;            // of why
+    Prefix prefix;                                 // of exempt add and remove
     std::optional<std::chrono::seconds> lifetime;  // of grant add
     std::optional<std::uint32_t> budget;           // of grant add
     bool kill = false;                             // of grant revoke
-    std::uint32_t count = 20;                      // of blocked top
+    std::uint32_t count = 20;                      // of blocked top; 1000 of subscriber list
+    std::uint64_t from = 0;                        // of subscriber list
+    std::optional<std::uint64_t> id;               // of subscriber show, where it isn't by an address
+    bool empty = false;                            // of subscriber import
     std::string words;                             // a grant's reason, an exemption's or a quarantine's note
     std::string reporter;                          // of logins test
     std::string name;  // of user add, passwd and remove; a message's id or a domain of queue; a file

@@ -9,7 +9,6 @@
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 #include <cstdint>
-#include <fstream>
 #include <future>
 #include <iostream>
 #include <ostream>
@@ -23,6 +22,7 @@
 #include "agent/base/result.h"
 #include "agent/cli/answers.h"
 #include "agent/cli/ask.h"
+#include "agent/cli/input_file.h"
 
 namespace sekisho::cli {
 
@@ -30,32 +30,15 @@ namespace json = boost::json;
 
 namespace {
 
-constexpr std::size_t largest_file = std::size_t{64} << 20;
 constexpr std::size_t largest_part = std::size_t{56} << 10;  // the agent takes 64 KiB
 constexpr std::size_t shown = 20;                            // of those that were refused
 
 Result<std::vector<Prefix>> read_list(const std::string& file) {
-    std::ifstream opened;
-    if (file != "-") {
-        opened.open(file);
+    const auto text = read_input(file);
+    if (!text) {
+        return std::unexpected(text.error());
     }
-    std::istream& in = file == "-" ? std::cin : opened;
-    if (!in) {
-        return fail(Failure::unavailable, "can't open " + printable(file), "name a file that you may read");
-    }
-    std::string text;
-    constexpr std::size_t block = std::size_t{1} << 16;
-    std::vector<char> some(block);
-    while (in.read(some.data(), static_cast<std::streamsize>(some.size())), in.gcount() > 0) {
-        text.append(some.data(), static_cast<std::size_t>(in.gcount()));
-        if (text.size() > largest_file) {
-            return fail(Failure::invalid, printable(file) + " is longer than 64 MiB", "import it in parts");
-        }
-    }
-    if (in.bad()) {
-        return fail(Failure::unavailable, "can't read " + printable(file));
-    }
-    auto list = parse_prefix_list(text);
+    auto list = parse_prefix_list(*text);
     if (!list) {
         return fail(list.error().kind, printable(file) + ", " + list.error().what, list.error().remedy);
     }

@@ -19,6 +19,7 @@
 #include "agent/cli/import_command.h"
 #include "agent/cli/logins_command.h"
 #include "agent/cli/queue_command.h"
+#include "agent/cli/subscriber_command.h"
 #include "agent/cli/user_command.h"
 
 namespace sekisho::cli {
@@ -130,6 +131,9 @@ Exchange exchange_of(const Arguments& arguments) {
         case Command::queue_show:
         case Command::queue_flush:
         case Command::queue_delete:
+        case Command::subscriber_list:
+        case Command::subscriber_show:
+        case Command::subscriber_import:
             break;  // more than one question, or another daemon's; perform() does them
     }
     std::unreachable();
@@ -236,6 +240,10 @@ int perform(const Arguments& arguments, std::ostream& out, std::ostream& err) {
         case Command::queue_flush:
         case Command::queue_delete:
             return queue_command(arguments, out, err);
+        case Command::subscriber_list:
+        case Command::subscriber_show:
+        case Command::subscriber_import:
+            return subscriber_command(arguments, out, err);
         default:
             return exchange(arguments, out, err);
     }

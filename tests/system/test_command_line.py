@@ -12,6 +12,7 @@ COMMANDS = (
     ("status",), ("doctor",), ("version",), ("interface",), ("interface", "list"),
     ("grant",), ("grant", "add"), ("grant", "import"), ("grant", "list"), ("grant", "show"), ("grant", "revoke"),
     ("exempt",), ("exempt", "add"), ("exempt", "list"), ("exempt", "remove"), ("why",), ("dataplane",), ("dataplane", "detach"), ("config",), ("config", "check"),
+    ("subscriber",), ("subscriber", "list"), ("subscriber", "show"), ("subscriber", "import"),
     ("logins",), ("logins", "test"), ("logins", "patterns"),
     ("user",), ("user", "add"), ("user", "list"), ("user", "passwd"), ("user", "remove"),
     ("queue",), ("queue", "list"), ("queue", "show"), ("queue", "flush"), ("queue", "delete"),

@@ -20,13 +20,15 @@ namespace sekisho::api::tests {
 // "/close" ends the connection; all others are answered with "METHOD PATH?QUERY BODY".
 class EchoServer {
 public:
-    explicit EchoServer(HttpLimits limits = {}, HttpServer::Admit admit = {})
+    explicit EchoServer(HttpLimits limits = {}, HttpServer::Admit admit = {},
+                        HttpServer::BodyLimit body_limit = {})
         : path(directory_ / "socket"),
           gate_(runner_.context(), boost::asio::steady_timer::time_point::max()) {
         auto server = runner_.on_thread([&] {
             return HttpServer::listen_unix(
                 runner_.context().get_executor(), path, 0600,
-                [this](const Request& request) { return answer(request); }, limits, std::move(admit));
+                [this](const Request& request) { return answer(request); }, limits, std::move(admit),
+                std::move(body_limit));
         });
         server_.emplace(std::move(server).value());
     }

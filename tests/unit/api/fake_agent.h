@@ -31,6 +31,22 @@ inline GrantStatus grant_for(const Prefix& key) {
             .flows = {}};
 }
 
+// Who has 192.0.2.1.
+inline SubscriberStatus subscriber_for(std::uint64_t id) {
+    return {.id = id,
+            .nas = "bng1",
+            .session = "5f\xff",
+            .user = "a\"b\n",
+            .calling_station = "00:11:22:33:44:55",
+            .classes = {"residential"},
+            .filters = {"dynamic", "fast"},
+            .prefixes = {parse_prefix("192.0.2.1").value(), parse_prefix("2001:db8:100:a00::/56").value()},
+            .since = noon,
+            .last_heard = noon + 90s,
+            .interim_interval = 300s,
+            .contract = "business"};
+}
+
 // An agent that knows 192.0.2.1, and notes what it is told.
 class FakeAgent : public Agent {
 public:
@@ -167,11 +183,52 @@ public:
         return LoginOutcome{
             .granted = true, .key = {report.address, 32}, .expires = noon + 600s, .reason = {}};
     }
+    // There are 7 and 9.
+    [[nodiscard]] SubscriberPage subscribers(std::uint64_t from, std::size_t count) const override {
+        SubscriberPage page{.subscribers = {}, .in_all = 2, .next = 0};
+        for (const std::uint64_t id : {7U, 9U}) {
+            if (id >= from && page.subscribers.size() == count) {
+                page.next = id;
+                break;
+            }
+            if (id >= from) {
+                page.subscribers.push_back(subscriber_for(id));
+            }
+        }
+        asked_for = std::to_string(from) + " " + std::to_string(count);
+        return page;
+    }
+    [[nodiscard]] Result<SubscriberStatus> subscriber(std::uint64_t id) const override {
+        return id == 7 ? Result<SubscriberStatus>(subscriber_for(id)) : fail(Failure::not_found, "nobody");
+    }
+    [[nodiscard]] Result<SubscriberStatus> subscriber_of(const Address& address) const override {
+        asked_for = address.text();
+        return address.family == Family::ipv4 ? Result<SubscriberStatus>(subscriber_for(7))
+                                              : fail(Failure::not_found, "nobody");
+    }
+    [[nodiscard]] Result<SubscriberImport> import_subscribers(
+        const std::vector<ImportedSubscriber>& list) override {
+        std::string call = "subscribers";
+        for (const ImportedSubscriber& one : list) {
+            call += list.size() > 3 ? "." : " " + one.id + "/" + one.user;
+            for (const Prefix& prefix : one.prefixes) {
+                call += list.size() > 3 ? "" : " " + prefix.text();
+            }
+        }
+        imported = list;
+        calls.push_back(call.substr(0, 200));
+        if (broken) {
+            return fail(Failure::unavailable, "the table is full", "import less");
+        }
+        return SubscriberImport{.began = list.size(), .ended = 1, .kept = 2, .revoked = 3};
+    }
     [[nodiscard]] std::string metrics() const override { return "sekisho_grants 3\n"; }
 
     bool broken = false;
     bool exempt = false;
     std::vector<std::string> calls;
+    std::vector<ImportedSubscriber> imported;
+    mutable std::string asked_for;
 };
 
 class Routes : public ::testing::Test {

@@ -183,6 +183,24 @@ TEST(HttpLimits, ABodyAtTheLimitIsFineOneBeyondIsNot) {
     EXPECT_EQ(server.counts().requests, 1U);
 }
 
+TEST(HttpLimits, SomeRequestsMayBringMore) {
+    EchoServer server({.body = 1000}, {}, [](const Request& request) -> std::size_t {
+        return request.path == "/w" ? 200'000 : 10;
+    });
+    Wire wide = server.client();
+    EXPECT_EQ(wide.ask(post("/w", std::string(200'000, 'x'))).value().body.size(), 200'000 + 9U);
+    EXPECT_EQ(wide.ask(post("/w?a", std::string(100'000, 'x'))).value().status(), 200) << "and again";
+    EXPECT_EQ(wide.ask(post("/", std::string(11, 'x'))).value().status(), 413);
+    Wire too_wide = server.client();
+    EXPECT_EQ(too_wide.ask(post("/w", std::string(200'001, 'x'))).value().status(), 413);
+    EXPECT_EQ(server.client().ask(post("/", std::string(10, 'x'))).value().status(), 200);
+    const std::string chunk = "186a0\r\n" + std::string(100'000, 'x') + "\r\n";
+    const std::string chunked = "POST /w HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+    EXPECT_EQ(server.client().ask(chunked + chunk + chunk + "0\r\n\r\n").value().status(), 200);
+    EXPECT_EQ(server.client().ask(chunked + chunk + chunk + "1\r\nx\r\n").value().status(), 413);
+    EXPECT_EQ(server.counts().malformed, 3U);
+}
+
 TEST(HttpLimits, TheAnswerReachesAClientThatIsStillSending) {
     const EchoServer server({.body = 1000});
     Wire client = server.client();
