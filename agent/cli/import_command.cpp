@@ -36,7 +36,9 @@ constexpr std::size_t shown = 20;                            // of those that we
 Result<std::vector<Prefix>> read_list(const std::string& file) {
     const auto text = read_input(file);
     if (!text) {
-        return std::unexpected(text.error());
+        const Error& error = text.error();
+        return fail(error.kind, error.what,
+                    error.kind == Failure::invalid ? "import it in parts" : error.remedy);
     }
     auto list = parse_prefix_list(*text);
     if (!list) {
