@@ -147,7 +147,7 @@ private:
     // Looks at all sessions again if the lists have changed.
     void refresh_contracts();
     Result<void> restore_sessions();
-    void take_reports(std::span<const subscribers::Report> reports);
+    void take_reports(std::span<subscribers::Report> reports);
     // Does in the kernel what follows, and notes the rest.
     void follow(const subscribers::Changes& changes, const grants::Now& now, SessionWork& work);
     void write_down(SessionWork&& work);

@@ -7,6 +7,7 @@
 
 #include "agent/base/listener.h"
 #include "agent/base/log.h"
+#include "agent/base/systemd.h"
 #include "agent/clocks.h"
 #include "agent/daemon.h"
 
@@ -44,7 +45,7 @@ Result<void> Daemon::listen_for_radius() {
     }
     auto server = subscribers::RadiusServer::listen(
         context_.get_executor(), *config_.radius,
-        [this](std::span<const subscribers::Report> reports) { take_reports(reports); });
+        [this](std::span<subscribers::Report> reports) { take_reports(reports); });
     if (!server) {
         return std::unexpected(server.error());
     }
@@ -106,6 +107,7 @@ void Daemon::refresh_contracts() {
         std::ranges::transform(some, std::back_inserter(all.to_save), &subscribers::Session::number);
         follow(all, now, work);
         some = sessions_.list(some.back().number + 1, sessions_at_once);
+        systemd::alive();  // a million take their time
     }
     log::info("CONTRACTS_READ", "the lists of users with a contract have changed",
               {{"changes", std::to_string(work.actions.size())}});
@@ -117,17 +119,20 @@ void Daemon::refresh_contracts() {
 Result<void> Daemon::restore_sessions() {
     const grants::Now now = read_clocks();
     std::size_t lost = 0;
-    const auto read = store_.each_session([&](const subscribers::Session& session) {
+    const auto skipped = store_.each_session([&](const subscribers::Session& session) {
         if (!sessions_.restore(session, now)) {
             lost++;
         }
     });
-    if (!read) {
-        return std::unexpected(read.error());
+    if (!skipped) {
+        return std::unexpected(skipped.error());
     }
-    if (lost != 0) {
-        log::warning("SESSIONS_LOST", "there is no room for all sessions that were there",
-                     {{"count", std::to_string(lost)}, {"remedy", "raise max_sessions in [radius]"}});
+    if (lost + *skipped != 0) {
+        log::warning("SESSIONS_LOST",
+                     "some sessions of the store can't be taken up: no room, or rows that nobody understands",
+                     {{"no_room", std::to_string(lost)},
+                      {"not_understood", std::to_string(*skipped)},
+                      {"remedy", "raise max_sessions in [radius]; their next Interim brings them back"}});
     }
     subscribers::Consequences consequences;
     std::vector<subscribers::Session> some = sessions_.list(0, sessions_at_once);
@@ -141,13 +146,10 @@ Result<void> Daemon::restore_sessions() {
     return {};
 }
 
-void Daemon::take_reports(std::span<const subscribers::Report> reports) {
+void Daemon::take_reports(std::span<subscribers::Report> reports) {
     const grants::Now now = read_clocks();
     SessionWork work;
-    for (subscribers::Report report : reports) {
-        if (report.request.nas_identifier == imported_nas) {
-            report.request.nas_identifier.clear();  // that is what lists are known by: its address names it
-        }
+    for (subscribers::Report& report : reports) {
         follow(sessions_.apply(report, now), now, work);
     }
     write_down(std::move(work));
@@ -159,6 +161,11 @@ void Daemon::follow(const subscribers::Changes& changes, const grants::Now& now,
     std::vector<Prefix> refused;
     if (auto applied = apply_to_kernel(consequences.actions, refused); !applied) {
         session_log_.warning("KERNEL_FAILED", applied.error().what, applied.error().remedy);
+        grants::Actions
+            none;  // the kernel doesn't have it: the books say so, and the next packet tries again
+        for (const Prefix& key : refused) {
+            grants_.set_contract(key, false, none);
+        }
     }
     if (consequences.revoked != 0) {
         handed_over_ += consequences.revoked;

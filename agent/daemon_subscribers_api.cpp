@@ -6,6 +6,7 @@
 
 #include "agent/base/log.h"
 #include "agent/base/printable.h"
+#include "agent/base/systemd.h"
 #include "agent/base/time_text.h"
 #include "agent/clocks.h"
 #include "agent/daemon.h"
@@ -53,7 +54,8 @@ bool goes_on(const api::ImportedSubscriber& line, const subscribers::Session& se
 
 using Imported = std::map<std::string, subscribers::Session>;
 
-// What a list would have said as a NAS, in this order. Of what was known before, what is the same is left
+// What a list would have said as a NAS, in this order: who is new comes before who is gone, so that a
+// contract that is known by another id now has no gap. Of what was known before, what is the same is left
 // out.
 struct Story {
     std::vector<subscribers::Report> reports;
@@ -62,7 +64,6 @@ struct Story {
 
 Story story_of(const std::vector<api::ImportedSubscriber>& list, Imported known, grants::WallTime now) {
     Story story;
-    std::vector<subscribers::Report> later;
     const grants::WallTime before = now - std::chrono::seconds(1);
     const auto stop = [&story, before](const std::string& id) {
         story.reports.push_back(
@@ -78,7 +79,7 @@ Story story_of(const std::vector<api::ImportedSubscriber>& list, Imported known,
             stop(line.id);
         }
         if (!same) {
-            later.push_back(
+            story.reports.push_back(
                 report_of(line, update ? subscribers::Status::interim : subscribers::Status::start, now));
         }
         if (found != known.end()) {
@@ -89,7 +90,6 @@ Story story_of(const std::vector<api::ImportedSubscriber>& list, Imported known,
         stop(id);
     }
     story.outcome.ended = known.size();
-    std::ranges::move(later, std::back_inserter(story.reports));
     return story;
 }
 
@@ -174,10 +174,13 @@ std::map<std::string, subscribers::Session> Daemon::imported() const {
 // As if a NAS of its own had told: what the list has no more stops, what it has is as it says.
 Result<api::SubscriberImport> Daemon::import_subscribers(const std::vector<api::ImportedSubscriber>& list) {
     Imported known = imported();
-    if (const std::size_t others = sessions_.size() - known.size(); others + list.size() > sessions_.most()) {
+    const auto is_new = [&known](const api::ImportedSubscriber& line) { return !known.contains(line.id); };
+    const auto news = static_cast<std::size_t>(std::ranges::count_if(list, is_new));
+    if (sessions_.size() + news > sessions_.most()) {
         return fail(Failure::unavailable,
-                    "there is room for " + std::to_string(sessions_.most()) + " sessions, and " +
-                        std::to_string(others) + " come by RADIUS",
+                    "there is room for " + std::to_string(sessions_.most()) +
+                        " sessions: " + std::to_string(sessions_.size()) +
+                        " are there, and those that end make room only afterwards",
                     "raise max_sessions in [radius]");
     }
     // Two imports within a second, and an end and a new beginning within one import, are in this order.
@@ -185,8 +188,11 @@ Result<api::SubscriberImport> Daemon::import_subscribers(const std::vector<api::
     now.wall = last_import_ = std::max(now.wall, last_import_ + std::chrono::seconds(2));
     Story story = story_of(list, std::move(known), now.wall);
     SessionWork work;
-    for (const subscribers::Report& report : story.reports) {
-        follow(sessions_.apply(report, now), now, work);
+    for (std::size_t i = 0; i < story.reports.size(); i++) {
+        follow(sessions_.apply(story.reports[i], now), now, work);
+        if (i % 10'000 == 0) {
+            systemd::alive();  // a long list takes its time
+        }
     }
     story.outcome.revoked = work.revoked;
     write_down(std::move(work));

@@ -100,29 +100,28 @@ Result<void> Store::write_sessions() {
     return {};
 }
 
-Result<void> Store::each_session(const std::function<void(const subscribers::Session&)>& take) const {
+Result<std::size_t> Store::each_session(const std::function<void(const subscribers::Session&)>& take) const {
     auto statement = database_.prepare(load_sessions);
     if (!statement) {
         return std::unexpected(statement.error());
     }
     subscribers::Session session;
+    std::size_t skipped = 0;
     while (true) {
         const auto row = statement->step();
         if (!row) {
             return std::unexpected(row.error());
         }
         if (!*row) {
-            return {};
+            return skipped;
         }
         session.number = static_cast<std::uint64_t>(statement->integer(0));
         auto classes = read_labels(statement->octets(5));
         auto filters = read_labels(statement->octets(6));
         auto prefixes = read_prefixes(statement->text(7));
-        for (const Error* error : {classes ? nullptr : &classes.error(), filters ? nullptr : &filters.error(),
-                                   prefixes ? nullptr : &prefixes.error()}) {
-            if (error != nullptr) {
-                return bad_row(database_, "sessions", std::to_string(session.number), *error);
-            }
+        if (!classes || !filters || !prefixes) {
+            skipped++;
+            continue;
         }
         session.nas = statement->octets(1);
         session.session_id = statement->octets(2);

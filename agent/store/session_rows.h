@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "agent/base/address.h"
-#include "agent/base/database.h"
 #include "agent/base/result.h"
 
 namespace sekisho::store {
@@ -20,9 +19,5 @@ namespace sekisho::store {
 // With a blank between two: "192.0.2.7/32 2001:db8::/56".
 [[nodiscard]] std::string prefixes_text(const std::vector<Prefix>& prefixes);
 [[nodiscard]] Result<std::vector<Prefix>> read_prefixes(std::string_view text);
-
-// What to say of a row that can't be understood.
-[[nodiscard]] std::unexpected<Error> bad_row(const Database& database, std::string_view table,
-                                             const std::string& key, const Error& why);
 
 }  // namespace sekisho::store

@@ -63,6 +63,14 @@ std::int64_t number(grants::WallTime time) {
     return time.time_since_epoch().count();
 }
 
+std::unexpected<Error> bad_row(const Database& database, std::string_view table, const std::string& key,
+                               const Error& why) {
+    return fail(
+        Failure::invalid,
+        database.file().string() + ": table " + std::string(table) + ", row \"" + key + "\": " + why.what,
+        "correct or delete the row with sqlite3 while the agent is down");
+}
+
 // Calls `take` with each row of a table whose first column is a prefix.
 template <class Take>
 Result<void> each_row(const Database& database, std::string_view table, std::string_view sql, Take take) {
@@ -100,14 +108,6 @@ Result<std::vector<Row>> rows(const Database& database, std::string_view table, 
 }
 
 }  // namespace
-
-std::unexpected<Error> bad_row(const Database& database, std::string_view table, const std::string& key,
-                               const Error& why) {
-    return fail(
-        Failure::invalid,
-        database.file().string() + ": table " + std::string(table) + ", row \"" + key + "\": " + why.what,
-        "correct or delete the row with sqlite3 while the agent is down");
-}
 
 Store::Store(Database database, Statements statements)
     : database_(std::move(database)), statements_(std::move(statements)) {}
@@ -223,7 +223,8 @@ Result<void> Store::flush() {
 }
 
 // Contracts must survive a power failure, and so must the end of a grant: after the reboot it would live
-// again. A grant that is lost with the power costs another login, and a login should not wait for the disk.
+// again. So must who has an address: contracts go with it. A grant that is lost with the power costs another
+// login, and a login should not wait for the disk.
 Result<void> Store::make_durable(bool durable) {
     if (durable == durable_) {
         return {};
@@ -236,7 +237,7 @@ Result<void> Store::make_durable(bool durable) {
 }
 
 Result<void> Store::write() {
-    bool durable = !owed_exemptions_.empty() || !owed_quarantines_.empty();
+    bool durable = !owed_exemptions_.empty() || !owed_quarantines_.empty() || !owed_sessions_.empty();
     for (const auto& [key, grant] : owed_grants_) {
         durable = durable || !grant;
     }

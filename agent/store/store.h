@@ -61,8 +61,9 @@ public:
     // The grants, one after the other.
     [[nodiscard]] Result<void> each_grant(const std::function<void(const grants::Grant&)>& take) const;
 
-    // The sessions, in the order of their numbers.
-    [[nodiscard]] Result<void> each_session(
+    // The sessions, in the order of their numbers. How many rows were left out that can't be understood: what
+    // a stranger once sent must not keep the agent from starting.
+    [[nodiscard]] Result<std::size_t> each_session(
         const std::function<void(const subscribers::Session&)>& take) const;
 
     static constexpr std::chrono::seconds retry_interval{10};

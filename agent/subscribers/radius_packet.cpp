@@ -199,9 +199,16 @@ Address address_of(Family family, Octets value) {
     return address;
 }
 
-// A length of 0 and an address of zeros are no subscriber's.
+// No subscriber's are addresses of zeros, what lies in ::/32 (IPv4 written as IPv6 does), and as much as a
+// provider has.
+bool is_nobodys(const Prefix& prefix) {
+    constexpr int widest = 32;
+    return prefix.length < widest ||
+           prefix.address.masked(widest) == Address{.family = prefix.address.family, .bytes = {}};
+}
+
 void add_prefix(const Prefix& prefix, std::vector<Prefix>& prefixes) {
-    const bool nobodys = prefix.length == 0 || prefix.address == Address{prefix.address.family, {}};
+    const bool nobodys = is_nobodys(prefix);
     if (!nobodys && prefixes.size() < most_prefixes &&
         std::ranges::find(prefixes, prefix) == prefixes.end()) {
         prefixes.push_back(prefix);

@@ -91,21 +91,26 @@ void RadiusServer::take(std::string_view octets, const DatagramPath& path, Bunch
         return;
     }
     counts_.packets++;
+    bunch.waiting.push_back({.path = path, .response = accounting_response(*request, client->secret)});
+    if (!recent_.is_new({.sender = path.remote,
+                         .identifier = request->identifier,
+                         .authenticator = request->authenticator},
+                        std::chrono::steady_clock::now())) {
+        counts_.repeated++;
+        return;
+    }
     bunch.reports.push_back({.request = std::move(*request),
+                             .client = client->name,
                              .source = path.remote.address,
                              .interim_interval = client->interim_interval});
-    bunch.waiting.push_back({.path = path, .client = client});
 }
 
 void RadiusServer::answer(Bunch& bunch) {
-    if (bunch.reports.empty()) {
-        return;
+    if (!bunch.reports.empty()) {
+        on_reports_(bunch.reports);
     }
-    on_reports_(bunch.reports);
-    for (std::size_t i = 0; i < bunch.reports.size(); i++) {
-        const Waiting& waiting = bunch.waiting[i];
-        const auto response = accounting_response(bunch.reports[i].request, waiting.client->secret);
-        counts_.answers += bunch.socket->answer(waiting.path, response) ? 1 : 0;
+    for (const Waiting& waiting : bunch.waiting) {
+        counts_.answers += bunch.socket->answer(waiting.path, waiting.response) ? 1 : 0;
     }
     bunch.reports.clear();
     bunch.waiting.clear();

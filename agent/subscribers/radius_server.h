@@ -19,19 +19,21 @@
 #include "agent/base/datagrams.h"
 #include "agent/base/quiet_log.h"
 #include "agent/base/result.h"
+#include "agent/subscribers/recent_packets.h"
 #include "agent/subscribers/sessions.h"
 
 namespace sekisho::subscribers {
 
-// What some packets in a row say. When the function returns, they are answered: all that follows from them
-// has been done by then.
-using OnReports = std::function<void(std::span<const Report> reports)>;
+// What some packets in a row say; it may be changed. When the function returns, they are answered: all that
+// follows from them has been done by then.
+using OnReports = std::function<void(std::span<Report> reports)>;
 
 // Takes packets from clients that are known, checks their secret, and answers. Not thread-safe.
 class RadiusServer {
 public:
     struct Counts {
         std::uint64_t packets = 0;    // that were understood
+        std::uint64_t repeated = 0;   // of them: that had come before, octet for octet
         std::uint64_t answers = 0;    // that were sent
         std::uint64_t strangers = 0;  // packets from addresses of no client
         std::uint64_t refused = 0;    // made with another secret
@@ -57,10 +59,10 @@ private:
         std::string secret;
         std::optional<std::chrono::seconds> interim_interval;
     };
-    // A packet that waits for its answer.
+    // What is sent when all that follows from the packets is done.
     struct Waiting {
         DatagramPath path;
-        const Client* client = nullptr;
+        std::vector<std::uint8_t> response;
     };
     // Packets of one socket.
     struct Bunch {
@@ -82,6 +84,7 @@ private:
     OnReports on_reports_;
     log::Quiet quiet_;
     Counts counts_;
+    RecentPackets recent_;
     std::vector<std::unique_ptr<Client>> clients_;
     std::map<Prefix, const Client*> by_prefix_;
     std::map<std::pair<Family, int>, std::size_t> lengths_;  // that prefixes of clients have

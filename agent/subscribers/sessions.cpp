@@ -18,8 +18,8 @@ constexpr std::size_t most_past_claims = 200'000;
 constexpr std::uint32_t longest_memory = 24 * 3600;
 constexpr std::size_t most_restarts = 10'000;
 
-// A NAS that says an earlier time has a clock that nobody has set.
-constexpr std::chrono::sys_seconds earliest = std::chrono::sys_days(std::chrono::year(2020) / 1 / 1);
+// A NAS that says an earlier time has a clock that nobody has set: no packet is under way for so long.
+constexpr std::chrono::hours longest_way{24};
 // Acct-Delay-Time is rounded: a Stop may seem to be this much older than the Start.
 constexpr seconds rounding(5);
 
@@ -27,6 +27,8 @@ constexpr seconds rounding(5);
 // are few different ones.
 constexpr seconds shortest_interval = std::chrono::minutes(1);
 constexpr seconds longest_interval = std::chrono::days(1);
+// Shorter distances are those of a session that begins, with one address after the other.
+constexpr seconds shortest_guess = std::chrono::minutes(5);
 constexpr std::uint32_t intervals_of_silence = 3;
 // So that a NAS that dies with all its sessions doesn't hold up a login.
 constexpr std::size_t most_at_once = 10'000;
@@ -55,10 +57,9 @@ std::uint16_t minutes_of(seconds interval) {
 }
 
 std::string nas_of(const Report& report) {
-    if (!report.request.nas_identifier.empty()) {
-        return report.request.nas_identifier;
-    }
-    return report.request.nas.value_or(report.source).text();
+    std::string name = report.client.empty() ? std::string() : report.client + "/";
+    return name += report.request.nas_identifier.empty() ? report.request.nas.value_or(report.source).text()
+                                                         : report.request.nas_identifier;
 }
 
 bool differ(std::string_view known, std::string_view said) {
@@ -95,7 +96,7 @@ Sessions::~Sessions() {
 Sessions::Packet Sessions::packet_of(const Report& report, const grants::Now& now) {
     const AccountingRequest& request = report.request;
     const auto came = std::chrono::floor<seconds>(now.wall);
-    const bool believed = request.event_time && *request.event_time >= earliest;
+    const bool believed = request.event_time && *request.event_time >= came - longest_way;
     // The future is another clock's.
     const auto made = std::min(believed ? *request.event_time : came - request.delay, came);
     return {.report = report, .nas = nas_of(report), .time = moment(made), .came = moment(came), .now = now};
@@ -139,8 +140,8 @@ Changes Sessions::apply(const Report& report, const grants::Now& now) {
 // Whether a NAS has begun to use the name for another subscriber. Then it has lost a Stop.
 bool Sessions::is_another(const Packet& packet, const Record& record) {
     const AccountingRequest& request = packet.report.request;
-    return request.status == Status::start &&
-           (differ(record.user(), request.user) || differ(record.calling_station(), request.calling_station));
+    return differ(record.calling_station(), request.calling_station) ||
+           (request.status == Status::start && differ(record.user(), request.user));
 }
 
 // Whether the session that the packet tells of is over: it has ended, or its name is another's now. Nothing
@@ -154,7 +155,7 @@ bool Sessions::is_past(const Packet& packet, const Record* record) const {
         return false;
     }
     if (record->ended) {
-        const bool begins = packet.report.request.status == Status::start || record->fell_silent;
+        const bool begins = packet.report.request.status == Status::start || record->may_be_there;
         return !begins || packet.time <= record->last_event;
     }
     return is_another(packet, *record) && packet.time <= record->last_event;
@@ -249,6 +250,7 @@ void Sessions::update(const Packet& packet, Record& record, Changes& changes) {
     record.since = std::min(record.since, packet.time);
     if (packet.time < record.last_event) {
         changes.late = true;
+        hear(record, packet.came, packet.now);  // a clock may have gone back; it is there all the same
         return;
     }
     update_texts(request, record, changes);
@@ -290,7 +292,7 @@ void Sessions::learn_interval(const Packet& packet, Record& record) {
         return;
     }
     const seconds distance = seconds_of(packet.time) - seconds_of(record.last_event);
-    if (record.interval_known == Known::yes || distance < shortest_interval) {
+    if (record.interval_known == Known::yes || distance < shortest_guess) {
         return;
     }
     const auto [shorter, longer] = std::minmax({record.interval, minutes_of(distance)});
@@ -318,7 +320,7 @@ void Sessions::apply_stop(const Packet& packet, Changes& changes) {
         remember(*record, packet.now);
     } else if (record->ended) {
         record->last_event = std::max(record->last_event, packet.time);
-        record->fell_silent = false;
+        record->may_be_there = false;
     } else if (seconds_of(packet.time) + rounding < seconds_of(record->since)) {
         changes.late = true;  // of another session that had this name
     } else {
@@ -341,6 +343,7 @@ void Sessions::apply_restart(const Packet& packet, Changes& changes) {
         }
     }
     for (Record* record : over) {
+        record->may_be_there = true;  // some NASes say On when nothing has ended
         end(*record, packet.time, packet.now, changes);
     }
 }
@@ -380,7 +383,7 @@ Changes Sessions::sweep(const grants::Now& now) {
         while (changes.ended.size() < most_at_once && !records.empty() &&
                records.front().heard + longest_silence < second) {
             Record& record = records.front();
-            record.fell_silent = true;
+            record.may_be_there = true;
             end(record, record.last_event, now, changes);
         }
     }

@@ -32,7 +32,8 @@ constexpr std::size_t most_sessions = 4'000'000;
 // One session of a subscriber. It is named by its NAS and the id that the NAS gave it.
 struct Session {
     std::uint64_t number = 0;  // ours: unique, larger than those before, never used again; never 0
-    // NAS-Identifier, else the text of the NAS's address, else that of the address the packet came from.
+    // NAS-Identifier, else the text of the NAS's address, else that of the address the packet came from;
+    // behind the client's name and a slash, since others may call themselves the same.
     std::string nas;
     std::string session_id;
     std::string user;
@@ -52,6 +53,7 @@ struct Session {
 // A packet, and what is known besides.
 struct Report {
     AccountingRequest request;
+    std::string client;                                    // by what secret it is known; may be empty
     Address source;                                        // where it came from
     std::optional<std::chrono::seconds> interim_interval;  // configured for that NAS
 };
@@ -154,7 +156,7 @@ private:
         std::uint8_t user_size = 0;
         std::uint8_t calling_station_size = 0;
         bool ended = false;
-        bool fell_silent = false;  // that was why it ended: it may be there still
+        bool may_be_there = false;  // it was not a Stop that ended it: it may go on
         Known interval_known = Known::no;
         std::uint16_t interval = 0;  // minutes
         Moment since;

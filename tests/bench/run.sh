@@ -5,7 +5,7 @@ set -euo pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 names=(dataplane-blocked dataplane-passing dataplane-sizes dataplane-known dataplane-forwarding
-    dataplane-replacements grants-import logins-lines smtp-in)
+    dataplane-replacements grants-import logins-lines logins-radius smtp-in)
 
 usage() {
     cat <<'END'
@@ -22,6 +22,7 @@ Each row is {"row","value","unit","target","met","peers"}. Needs root. Benchmark
   dataplane          all that begin with it
   grants-import      a million grants: imported, found again at a start, and what the kernel keeps for each (minutes)
   logins-lines       lines of logs scanned a second with all patterns, one in a hundred a login (seconds)
+  logins-radius      RADIUS packets answered a second; memory and idling with a million sessions and grants (minutes)
   smtp-in            messages of 4 KB accepted a second in 50 sessions: against Postfix (a minute)
 
 Example:
@@ -40,7 +41,7 @@ run() {
             if [[ $name == dataplane-* ]]; then run "$name"; fi
         done
         ;;
-    grants-import | smtp-in)
+    grants-import | logins-radius | smtp-in)
         PYTHONPATH=$top/images /usr/bin/python3 -B "$top/tests/bench/${1/-/_}.py" "$top/build/release"
         ;;
     *)
@@ -68,7 +69,7 @@ cd "$top"
 {
     sh images/packages.sh
     cmake --preset release
-    cmake --build --preset release --target bench_dataplane_{blocked,passing,sizes,known,forwarding,replacements} bench_logins_lines \
+    cmake --build --preset release --target bench_dataplane_{blocked,passing,sizes,known,forwarding,replacements} bench_logins_{lines,radius} \
         sekisho sekishod sekisho-smtpd sekisho-relay
 } >&2
 for name in "${@:-${names[@]}}"; do

@@ -231,6 +231,17 @@ TEST(RadiusPacket, WhatIsNotThereIsEmpty) {
     EXPECT_THAT(bare.proxy_states, IsEmpty());
 }
 
+TEST(RadiusPacket, WhatIsNoSubscribersIsLeftOut) {
+    Octets mapped(16);
+    mapped[10] = mapped[11] = 0xff;
+    mapped[12] = 1;
+    EXPECT_THAT(prefixes({{168, mapped}}), IsEmpty()) << "IPv4 written as IPv6 does";
+    EXPECT_THAT(prefixes({{97, {0, 3, 0x20}}}), IsEmpty()) << "2000::/3";
+    EXPECT_THAT(prefixes({{123, {0, 31, 0x20, 1, 0xd, 0xb8}}}), IsEmpty());
+    EXPECT_THAT(prefixes({{123, {0, 32, 0x20, 1, 0xd, 0xb8}}}), ElementsAre("2001:db8::/32"));
+    EXPECT_THAT(prefixes({{8, {0, 0, 0, 0}}}), IsEmpty());
+}
+
 TEST(RadiusPacket, ASessionMayHaveLastedForATime) {
     EXPECT_FALSE(read(start_with({})).session_time);
     EXPECT_EQ(read(start_with({{46, number(3600)}, {46, number(7)}})).session_time.value(), 1h);
@@ -278,9 +289,10 @@ TEST(RadiusPacket, PrefixesMayBeShortened) {
         EXPECT_THAT(prefixes({{type, {0, 64, 0x20, 1, 0xd, 0xb8, 0, 1}}}), ElementsAre("2001:db8:1::/64"));
         EXPECT_THAT(prefixes({{type, {0, 64, 0x20}}}), ElementsAre("2000::/64"));
         // Bits behind the length, in the same octet and in further ones.
-        EXPECT_THAT(prefixes({{type, {0, 12, 0x20, 0xff, 0xff, 0xff}}}), ElementsAre("20f0::/12"));
+        EXPECT_THAT(prefixes({{type, {0, 36, 0x20, 1, 0xd, 0xb8, 0xff, 0xff, 0xff}}}),
+                    ElementsAre("2001:db8:f000::/36"));
         // The reserved octet says nothing.
-        EXPECT_THAT(prefixes({{type, {0xff, 8, 0x20}}}), ElementsAre("2000::/8"));
+        EXPECT_THAT(prefixes({{type, {0xff, 40, 0x20}}}), ElementsAre("2000::/40"));
         Octets longest = {0, 128};
         longest.resize(18, 0x11);
         EXPECT_THAT(prefixes({{type, longest}}), ElementsAre("1111:1111:1111:1111:1111:1111:1111:1111/128"));

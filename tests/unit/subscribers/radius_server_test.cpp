@@ -47,7 +47,7 @@ protected:
 
     void listen() {
         auto server =
-            RadiusServer::listen(context_.get_executor(), config_, [this](std::span<const Report> reports) {
+            RadiusServer::listen(context_.get_executor(), config_, [this](std::span<Report> reports) {
                 bunches_++;
                 reports_.insert(reports_.end(), reports.begin(), reports.end());
             });
@@ -105,6 +105,7 @@ TEST_F(RadiusServerTest, AnswersAsFreeRadiusWants) {
     EXPECT_EQ(got[0].second, recorded_answer());
     ASSERT_EQ(reports_.size(), 1U);
     EXPECT_EQ(reports_[0].request.user, "alice@example.net");
+    EXPECT_EQ(reports_[0].client, "bras1");
     EXPECT_EQ(reports_[0].source.text(), "127.0.0.1");
     EXPECT_EQ(reports_[0].interim_interval.value(), 300s);
     EXPECT_EQ(server_->counts().packets, 1U);
@@ -113,10 +114,44 @@ TEST_F(RadiusServerTest, AnswersAsFreeRadiusWants) {
 
 TEST_F(RadiusServerTest, SeveralAreOneBunchAndEachIsAnswered) {
     listen();
-    udp::socket socket = send(std::vector<Octets>(100, recorded_start()));
+    std::vector<Octets> packets;
+    for (std::uint32_t i = 0; i < 100; i++) {
+        packets.push_back(start_with({{5, number(i)}}));
+    }
+    udp::socket socket = send(packets);
     EXPECT_EQ(answers(socket, 100).size(), 100U);
     EXPECT_EQ(reports_.size(), 100U);
     EXPECT_LE(bunches_, 3);
+}
+
+TEST_F(RadiusServerTest, TheSameOnceMoreIsAnsweredAndNothingElse) {
+    listen();
+    udp::socket socket = send({recorded_start(), recorded_start()});
+    EXPECT_EQ(answers(socket, 2).size(), 2U);
+    socket.send_to(boost::asio::buffer(recorded_start()),
+                   udp::endpoint(boost::asio::ip::make_address("127.0.0.1"), server_->ports().front()));
+    EXPECT_EQ(answers(socket, 1).size(), 1U);
+    EXPECT_EQ(reports_.size(), 1U);
+    EXPECT_EQ(server_->counts().repeated, 2U);
+    udp::socket another = send({recorded_start()});
+    EXPECT_EQ(answers(another, 1).size(), 1U);
+    EXPECT_EQ(reports_.size(), 2U) << "from another port it is another's";
+}
+
+TEST(RecentPackets, AreForgottenByAgeAndByNumber) {
+    RecentPackets recent(3, 60s);
+    const RecentPackets::Time start{};
+    const auto key = [](std::uint8_t identifier) {
+        return RecentPackets::Key{.sender = {}, .identifier = identifier, .authenticator = {}};
+    };
+    EXPECT_TRUE(recent.is_new(key(1), start));
+    EXPECT_FALSE(recent.is_new(key(1), start + 60s));
+    EXPECT_TRUE(recent.is_new(key(1), start + 61s)) << "repeating does not make it younger";
+    for (const RecentPackets::Key& each : {key(2), key(3), key(4)}) {
+        EXPECT_TRUE(recent.is_new(each, start + 62s));
+    }
+    EXPECT_TRUE(recent.is_new(key(1), start + 63s)) << "there is no room for more than three";
+    EXPECT_FALSE(recent.is_new(key(4), start + 63s));
 }
 
 TEST_F(RadiusServerTest, WhoIsNoClientOrHasAnotherSecretGetsNoAnswer) {
@@ -168,12 +203,12 @@ TEST_F(RadiusServerTest, SpeaksIPv6) {
 TEST_F(RadiusServerTest, WhatCantBeIsSaidAtTheStart) {
     listen();
     config_.port = server_->ports().front();
-    const auto taken = RadiusServer::listen(context_.get_executor(), config_, [](std::span<const Report>) {});
+    const auto taken = RadiusServer::listen(context_.get_executor(), config_, [](std::span<Report>) {});
     ASSERT_FALSE(taken);
     EXPECT_EQ(taken.error().kind, Failure::conflict);
     config_.port = 0;
     std::filesystem::permissions(config_.clients[0].secret_file, std::filesystem::perms(0644));
-    const auto open = RadiusServer::listen(context_.get_executor(), config_, [](std::span<const Report>) {});
+    const auto open = RadiusServer::listen(context_.get_executor(), config_, [](std::span<Report>) {});
     ASSERT_FALSE(open);
     EXPECT_THAT(open.error().what, HasSubstr("radius.client \"bras1\""));
 }
