@@ -11,7 +11,9 @@
 #include <utility>
 
 #include "agent/base/log.h"
+#include "agent/base/time_text.h"
 #include "agent/clocks.h"
+#include "agent/store/set_aside.h"
 
 namespace sekisho {
 
@@ -30,10 +32,6 @@ const InterfaceConfig* config_of(const Config& config, const std::string& name) 
     return nullptr;
 }
 
-std::string seconds_text(std::chrono::nanoseconds time) {
-    return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(time).count());
-}
-
 }  // namespace
 
 Daemon::Daemon(boost::asio::io_context& context, const Config& config, dataplane::Dataplane dataplane,
@@ -44,6 +42,8 @@ Daemon::Daemon(boost::asio::io_context& context, const Config& config, dataplane
       store_(std::move(store)),
       grants_(config, many_small_.memory()),
       sessions_(config.radius ? config.radius->max_sessions : RadiusConfig().max_sessions),
+      events_timer_(context),
+      events_signal_(context, boost::asio::steady_timer::time_point::max()),
       sweep_timer_(context),
       overruns_(context),
       since_(std::chrono::system_clock::now()) {}
@@ -54,6 +54,21 @@ Result<std::unique_ptr<Daemon>> Daemon::start(boost::asio::io_context& context, 
         return std::unexpected(dataplane.error());
     }
     auto store = store::Store::open(config.store.path);
+    std::optional<Error> lost;
+    if (!store && store.error().kind == Failure::invalid) {
+        const auto moved = store::set_aside(config.store.path);
+        if (!moved) {
+            return std::unexpected(moved.error());
+        }
+        lost = store.error();
+        lost->what += "; it was moved to " + moved->string();
+        lost->remedy =
+            "what the kernel held goes on, without wide exemptions, notes and sessions: compare `sekisho "
+            "exempt "
+            "list`, or stop the agent and put a good file there";
+        log::error("STORE_SET_ASIDE", lost->what, {{"remedy", lost->remedy}});
+        store = store::Store::open(config.store.path);
+    }
     if (!store) {
         return std::unexpected(store.error());
     }
@@ -61,9 +76,11 @@ Result<std::unique_ptr<Daemon>> Daemon::start(boost::asio::io_context& context, 
         log::warning("DATAPLANE_NOTICE", notice);
     }
     std::unique_ptr<Daemon> daemon(new Daemon(context, config, std::move(*dataplane), std::move(*store)));
-    for (const auto step : {&Daemon::listen, &Daemon::listen_for_syslog, &Daemon::listen_for_radius,
-                            &Daemon::take_over, &Daemon::begin_foreign_dynamic, &Daemon::watch_overruns,
-                            &Daemon::watch_links, &Daemon::follow_logs, &Daemon::follow_journals}) {
+    daemon->store_lost_ = std::move(lost);
+    for (const auto step :
+         {&Daemon::begin_events, &Daemon::listen, &Daemon::listen_for_syslog, &Daemon::listen_for_radius,
+          &Daemon::take_over, &Daemon::begin_foreign_dynamic, &Daemon::watch_overruns, &Daemon::watch_links,
+          &Daemon::follow_logs, &Daemon::follow_journals}) {
         if (auto done = (daemon.get()->*step)(); !done) {
             return std::unexpected(done.error());
         }
@@ -91,10 +108,11 @@ Result<void> Daemon::listen() {
 }
 
 Result<void> Daemon::take_over() {
-    const auto stored = store_.load();
+    auto stored = store_.load();
     if (!stored) {
         return std::unexpected(stored.error());
     }
+    stored->lost = store_lost_.has_value();
     const grants::KernelEntries entries(dataplane_.entries());
     const auto on_disk = grants_.take_over(
         *stored, [this](const auto& take) { return store_.each_grant(take); }, entries, read_clocks());
@@ -285,45 +303,6 @@ void Daemon::link_gone(const links::Link& link) {
     log::warning("INTERFACE_GONE", "it is attached again when it comes back", {{"interface", link.name}});
 }
 
-Result<grants::Grant> Daemon::login(const grants::LoginEvent& event) {
-    const auto granted = open(grants::request_of(event));
-    if (!granted) {
-        log::info("LOGIN_REFUSED", granted.error().what,
-                  {{"user", event.user},
-                   {"address", event.address.text()},
-                   {"protocol", event.protocol},
-                   {"reporter", event.reporter}});
-        return std::unexpected(granted.error());
-    }
-    log::info("LOGIN_GRANTED", "a login opened the port",
-              {{"user", event.user},
-               {"address", event.address.text()},
-               {"key", granted->key.text()},
-               {"protocol", event.protocol},
-               {"reporter", event.reporter},
-               {"seconds", seconds_text(granted->expires - read_clocks().boottime)}});
-    return granted;
-}
-
-Result<grants::Grant> Daemon::open(const grants::GrantRequest& request) {
-    const grants::Now now = read_clocks();
-    grants::Actions actions;
-    const auto granted = grants_.open(request, now, actions);
-    if (!granted) {
-        return std::unexpected(granted.error());
-    }
-    if (auto applied = apply(actions); !applied) {
-        // What the kernel does not hold must not stand in the books.
-        if (const auto undone = grants_.revoke(request.address, now)) {
-            if (auto removed = apply(*undone); !removed) {
-                log::error("KERNEL_FAILED", removed.error().what, {{"remedy", removed.error().remedy}});
-            }
-        }
-        return std::unexpected(applied.error());
-    }
-    return **granted;
-}
-
 // What is the disk's is left out.
 Result<void> Daemon::apply_to_kernel(const grants::Action& action) {
     if (const auto* put = std::get_if<grants::PutEntry>(&action)) {
@@ -402,6 +381,7 @@ void Daemon::give_up(const std::vector<Prefix>& refused) {
             continue;  // an exemption: it stays in the books, and `doctor` tells
         }
         log::error("GRANT_LOST", "the kernel had no room for it", {{"key", key.text()}});
+        audit({.name = "GRANT_LOST", .text = "the kernel had no room for it", .key = key});
         if (auto removed = apply(*undone); !removed) {
             log::error("KERNEL_FAILED", removed.error().what, {{"remedy", removed.error().remedy}});
         }
@@ -414,6 +394,11 @@ Daemon::~Daemon() {
     }
     for (const auto& source : journals_) {
         source->save_position();
+    }
+    if (events_) {
+        if (auto written = events_->flush(); !written) {
+            complain_of_events(written.error());
+        }
     }
     if (auto written = store_.flush(); !written) {
         log::error("STORE_FAILED", "what is owed to the disk at the end is lost: " + written.error().what,
@@ -469,6 +454,12 @@ void Daemon::handle_overruns() {
                       {"user", grant->user},
                       {"source", grant->source},
                       {"cool_down", seconds_text(config_.grants.cool_down)}});
+        audit({.name = "BUDGET_OVERRUN",
+               .text = "more connections than the grant was good for: it ended, and its key cools down",
+               .key = grant->key,
+               .user = grant->user,
+               .reporter = grant->source,
+               .lasts = config_.grants.cool_down});
         if (auto applied = apply(actions); !applied) {
             log::error("KERNEL_FAILED", applied.error().what, {{"remedy", applied.error().remedy}});
         }
@@ -484,6 +475,7 @@ void Daemon::sweep() {
         verify_interfaces();
         refresh_foreign_dynamic();
         refresh_contracts();
+        expire_events();
         verify_at_ = now + verify_interval;
     }
     if (const auto now = std::chrono::steady_clock::now(); now >= sweep_flows_at_) {

@@ -27,11 +27,14 @@
 #include "agent/base/result.h"
 #include "agent/dataplane/dataplane.h"
 #include "agent/grants/grants.h"
+#include "agent/grants/recent_logins.h"
+#include "agent/grants/rules.h"
 #include "agent/links/links.h"
 #include "agent/logins/dovecot_policy.h"
 #include "agent/logins/journal_source.h"
 #include "agent/logins/log_source.h"
 #include "agent/logins/syslog_source.h"
+#include "agent/store/events.h"
 #include "agent/store/store.h"
 #include "agent/subscribers/consequences.h"
 #include "agent/subscribers/contracts.h"
@@ -43,6 +46,9 @@ namespace sekisho {
 // The running agent. One thread: everything happens on the io_context.
 class Daemon final : public api::Agent {
 public:
+    // The reporter that sekisho-smtpd's logins are known by.
+    static constexpr const char* submission_reporter = "submission";
+
     // Takes everything over and begins to listen. Until all that can fail has been tried, nothing in the
     // kernel is changed. `config` must outlive the object.
     [[nodiscard]] static Result<std::unique_ptr<Daemon>> start(boost::asio::io_context& context,
@@ -66,16 +72,14 @@ public:
     [[nodiscard]] std::vector<api::CoolDownStatus> cool_downs() const override;
     [[nodiscard]] Result<api::GrantStatus> add_grant(const api::GrantOrder& order) override;
     [[nodiscard]] Result<api::ImportOutcome> import_grants(const api::ImportOrder& order) override;
-    [[nodiscard]] Result<void> revoke_grant(const Address& address, bool kill) override;
+    [[nodiscard]] Result<void> revoke_grant(const api::RevokeOrder& order) override;
     [[nodiscard]] Result<std::vector<api::BlockedStatus>> blocked(std::size_t count) const override;
     [[nodiscard]] std::vector<api::QuarantineStatus> quarantines() const override;
-    [[nodiscard]] Result<api::QuarantineStatus> add_quarantine(const Address& address,
-                                                               const std::string& note) override;
-    [[nodiscard]] Result<void> remove_quarantine(const Address& address) override;
+    [[nodiscard]] Result<api::QuarantineStatus> add_quarantine(const api::QuarantineOrder& order) override;
+    [[nodiscard]] Result<void> remove_quarantine(const api::QuarantineOrder& order) override;
     [[nodiscard]] std::vector<api::ExemptionStatus> exemptions() const override;
-    [[nodiscard]] Result<api::ExemptionStatus> add_exemption(const Prefix& prefix,
-                                                             const std::string& note) override;
-    [[nodiscard]] Result<void> remove_exemption(const Prefix& prefix) override;
+    [[nodiscard]] Result<api::ExemptionStatus> add_exemption(const api::ExemptionOrder& order) override;
+    [[nodiscard]] Result<void> remove_exemption(const api::ExemptionOrder& order) override;
     [[nodiscard]] Result<api::Why> why(const Address& address,
                                        const std::optional<Address>& destination) const override;
     [[nodiscard]] Result<api::LoginOutcome> report_login(const api::LoginReport& report) override;
@@ -83,7 +87,10 @@ public:
     [[nodiscard]] Result<api::SubscriberStatus> subscriber(std::uint64_t id) const override;
     [[nodiscard]] Result<api::SubscriberStatus> subscriber_of(const Address& address) const override;
     [[nodiscard]] Result<api::SubscriberImport> import_subscribers(
-        const std::vector<api::ImportedSubscriber>& list) override;
+        const std::vector<api::ImportedSubscriber>& list, const std::string& by) override;
+    [[nodiscard]] Result<api::EventPage> events(const api::EventQuestion& question) override;
+    [[nodiscard]] boost::asio::awaitable<void> wait_for_event(std::uint64_t after,
+                                                              std::chrono::seconds time) override;
     [[nodiscard]] std::string metrics() const override;
 
 private:
@@ -141,6 +148,19 @@ private:
         std::vector<std::uint64_t> ended;
         std::size_t revoked = 0;  // grants
     };
+    // The audit log. Without it the box does its work all the same, and `doctor` tells.
+    Result<void> begin_events();
+    // Adds a decision to it; says when, and whose session the key is.
+    void audit(store::Event event);
+    void flush_events();
+    void expire_events();
+    void complain_of_events(const Error& error);
+    void check_events(std::vector<api::Check>& checks) const;
+    // What was decided last about who has the address, for `why`.
+    [[nodiscard]] std::vector<api::Step> decision_steps(const Address& address) const;
+    // The subscriber's key; of an address in no pool, itself.
+    [[nodiscard]] Prefix key_or_itself(const Address& address) const;
+
     Result<void> listen_for_radius();
     // The lists of users; true if one has changed since.
     Result<bool> read_contracts();
@@ -183,9 +203,20 @@ private:
     // The names of those that packets which come in by this one may leave by.
     [[nodiscard]] std::string ways_out(unsigned index) const;
 
+    struct Opened {
+        grants::Grant grant;
+        bool kept = false;  // it was open, and stays so for long enough
+    };
     // Grants or refuses what a login asks for.
     Result<grants::Grant> login(const grants::LoginEvent& event);
-    Result<grants::Grant> open(const grants::GrantRequest& request);
+    // Opens what the login's session has of the other family.
+    void open_other_family(const grants::LoginEvent& event, const grants::Terms& terms,
+                           const grants::GrantRequest& request);
+    // Writes down what became of a login.
+    void tell(const grants::LoginEvent& event, const grants::Terms& terms, const Opened& opened);
+    std::unexpected<Error> refuse(const grants::LoginEvent& event, const grants::Terms& terms,
+                                  const Address& address, const Error& error);
+    Result<Opened> open(const grants::GrantRequest& request);
 
     // Does what the grants decided: the kernel first, because somebody waits for it. Fails if the kernel did.
     Result<void> apply(const grants::Actions& actions);
@@ -205,10 +236,16 @@ private:
     store::Store store_;
     ManySmall many_small_;  // what the grants stand in
     grants::Grants grants_;
+    grants::RecentLogins recent_logins_;
     subscribers::Sessions sessions_;
     subscribers::Contracts contracts_;
     std::map<std::filesystem::path, std::filesystem::file_time_type> contract_files_;  // as they were read
     std::unique_ptr<subscribers::RadiusServer> radius_;
+    // Whoever only looks has what waits written down before.
+    mutable std::optional<store::Events> events_;
+    std::optional<Error> events_trouble_;
+    boost::asio::steady_timer events_timer_;   // until what waits is written down
+    boost::asio::steady_timer events_signal_;  // cancelled when there is another one
     log::Quiet session_log_{"radius"};
     std::uint64_t handed_over_ = 0;   // grants that ended with a session
     grants::WallTime last_import_{};  // of subscribers
@@ -236,6 +273,7 @@ private:
     std::uint64_t kernel_errors_ = 0;  // changes that the kernel refused
     Error kernel_trouble_;             // the last of them
     Error store_trouble_;              // the last one
+    std::optional<Error> store_lost_;  // why it was begun anew at the start
 };
 
 }  // namespace sekisho

@@ -17,8 +17,6 @@ namespace sekisho {
 namespace {
 
 // What grants, counters and logs call sekisho-smtpd.
-constexpr const char* submission_reporter = "submission";
-
 api::GrantStatus status_of(const grants::Grant& grant, const grants::Now& now) {
     return {.key = grant.key,
             .pool = grant.pool,
@@ -35,10 +33,18 @@ api::GrantStatus status_of(const grants::Grant& grant, const grants::Now& now) {
 
 api::CoolDownStatus status_of(const grants::CoolDown& cool_down, const grants::Now& now) {
     return {.key = cool_down.key,
+            .cause = std::string(grants::to_string(cool_down.cause)),
             .user = cool_down.user,
             .since = cool_down.since,
             .until = cool_down.until_wall,
             .left = std::chrono::ceil<std::chrono::seconds>(cool_down.until - now.boottime)};
+}
+
+std::string cool_down_text(const grants::CoolDown& cool_down) {
+    const std::string grant = "grant" + (cool_down.user.empty() ? "" : " (" + cool_down.user + ")");
+    return cool_down.cause == grants::CoolDownCause::overrun
+               ? cool_down.key.text() + " opened more connections than its " + grant + " was good for"
+               : "an operator revoked the " + grant + " of " + cool_down.key.text();
 }
 
 api::QuarantineStatus status_of(const grants::Quarantine& quarantine) {
@@ -176,7 +182,8 @@ std::vector<api::Check> Daemon::doctor() const {
     check_foreign_dynamic(checks);
     check_logs(checks);
     check_radius(checks);
-    const auto written = on_disk();
+    check_events(checks);
+    const auto written = store_lost_ ? Result<void>(std::unexpected(*store_lost_)) : on_disk();
     checks.push_back({.name = "store",
                       .ok = written.has_value(),
                       .detail = written ? config_.store.path.string() : written.error().what,
@@ -259,18 +266,37 @@ Result<api::GrantStatus> Daemon::add_grant(const api::GrantOrder& order) {
         return std::unexpected(granted.error());
     }
     log::info("GRANT_ADDED", "an operator opened the port",
-              {{"key", granted->key.text()}, {"reason", order.reason}});
-    return status_of(*granted, read_clocks());
+              {{"key", granted->grant.key.text()}, {"reason", order.reason}, {"by", order.by}});
+    audit(
+        {.name = "GRANT_ADDED",
+         .text = order.reason,
+         .key = granted->grant.key,
+         .by = order.by,
+         .lasts = std::chrono::ceil<std::chrono::seconds>(granted->grant.expires - read_clocks().boottime)});
+    return status_of(granted->grant, read_clocks());
 }
 
-Result<void> Daemon::revoke_grant(const Address& address, bool kill) {
+Result<void> Daemon::revoke_grant(const api::RevokeOrder& order) {
+    const auto grant = grants_.find(order.address, read_clocks());
     const auto actions =
-        grants_.revoke(address, read_clocks(), kill ? grants::Flows::end : grants::Flows::go_on);
+        grants_.revoke(order.address, read_clocks(), order.kill ? grants::Flows::end : grants::Flows::go_on,
+                       order.cool_down ? grants::After::cool_down : grants::After::logins);
     if (!actions) {
         return std::unexpected(actions.error());
     }
+    const std::chrono::seconds cool_down =
+        order.cool_down ? config_.grants.cool_down : std::chrono::seconds(0);
     log::info("GRANT_REVOKED", "an operator closed the port",
-              {{"address", address.text()}, {"connections", kill ? "ended" : "go on"}});
+              {{"address", order.address.text()},
+               {"connections", order.kill ? "ended" : "go on"},
+               {"cool_down", seconds_text(cool_down)},
+               {"by", order.by}});
+    audit({.name = "GRANT_REVOKED",
+           .text = order.kill ? "its connections ended, too" : "its connections go on",
+           .key = key_or_itself(order.address),
+           .user = grant ? grant->user : "",
+           .by = order.by,
+           .lasts = cool_down});
     const auto applied = apply(*actions);
     return applied ? on_disk() : applied;
 }
@@ -283,8 +309,8 @@ std::vector<api::QuarantineStatus> Daemon::quarantines() const {
     return list;
 }
 
-Result<api::QuarantineStatus> Daemon::add_quarantine(const Address& address, const std::string& note) {
-    const auto actions = grants_.quarantine(address, note, read_clocks());
+Result<api::QuarantineStatus> Daemon::add_quarantine(const api::QuarantineOrder& order) {
+    const auto actions = grants_.quarantine(order.address, order.note, read_clocks());
     if (!actions) {
         return std::unexpected(actions.error());
     }
@@ -294,19 +320,25 @@ Result<api::QuarantineStatus> Daemon::add_quarantine(const Address& address, con
         applied = on_disk();
     }
     log::info("QUARANTINE_ADDED", "an operator shut a subscriber off",
-              {{"address", address.text()}, {"note", note}});
+              {{"address", order.address.text()}, {"note", order.note}, {"by", order.by}});
+    audit({.name = "QUARANTINE_ADDED",
+           .text = order.note,
+           .key = key_or_itself(order.address),
+           .by = order.by});
     if (!applied) {
         return std::unexpected(applied.error());
     }
-    return status_of(grants_.quarantine_of(address).value_or(grants::Quarantine{}));
+    return status_of(grants_.quarantine_of(order.address).value_or(grants::Quarantine{}));
 }
 
-Result<void> Daemon::remove_quarantine(const Address& address) {
-    const auto actions = grants_.release(address);
+Result<void> Daemon::remove_quarantine(const api::QuarantineOrder& order) {
+    const auto actions = grants_.release(order.address);
     if (!actions) {
         return std::unexpected(actions.error());
     }
-    log::info("QUARANTINE_REMOVED", "an operator ended a quarantine", {{"address", address.text()}});
+    log::info("QUARANTINE_REMOVED", "an operator ended a quarantine",
+              {{"address", order.address.text()}, {"by", order.by}});
+    audit({.name = "QUARANTINE_REMOVED", .key = key_or_itself(order.address), .by = order.by});
     const auto applied = apply(*actions);
     return applied ? on_disk() : applied;
 }
@@ -319,8 +351,9 @@ std::vector<api::ExemptionStatus> Daemon::exemptions() const {
     return list;
 }
 
-Result<api::ExemptionStatus> Daemon::add_exemption(const Prefix& prefix, const std::string& note) {
-    const grants::Exemption exemption{.prefix = prefix, .note = note, .since = read_clocks().wall};
+Result<api::ExemptionStatus> Daemon::add_exemption(const api::ExemptionOrder& order) {
+    const grants::Exemption exemption{
+        .prefix = order.prefix, .note = order.note, .since = read_clocks().wall};
     const auto actions = grants_.exempt(exemption);
     if (!actions) {
         return std::unexpected(actions.error());
@@ -331,7 +364,7 @@ Result<api::ExemptionStatus> Daemon::add_exemption(const Prefix& prefix, const s
                        store_trouble_.remedy);
     }
     if (!applied) {
-        if (const auto undone = grants_.remove_exemption(prefix)) {
+        if (const auto undone = grants_.remove_exemption(order.prefix)) {
             if (auto removed = apply(*undone); !removed) {
                 log::error("KERNEL_FAILED", removed.error().what, {{"remedy", removed.error().remedy}});
             }
@@ -339,16 +372,19 @@ Result<api::ExemptionStatus> Daemon::add_exemption(const Prefix& prefix, const s
         return std::unexpected(applied.error());
     }
     log::info("EXEMPTION_ADDED", "an operator exempted a prefix",
-              {{"prefix", prefix.text()}, {"note", note}});
+              {{"prefix", order.prefix.text()}, {"note", order.note}, {"by", order.by}});
+    audit({.name = "EXEMPTION_ADDED", .text = order.note, .key = order.prefix, .by = order.by});
     return status_of(exemption);
 }
 
-Result<void> Daemon::remove_exemption(const Prefix& prefix) {
-    const auto actions = grants_.remove_exemption(prefix);
+Result<void> Daemon::remove_exemption(const api::ExemptionOrder& order) {
+    const auto actions = grants_.remove_exemption(order.prefix);
     if (!actions) {
         return std::unexpected(actions.error());
     }
-    log::info("EXEMPTION_REMOVED", "an operator ended an exemption", {{"prefix", prefix.text()}});
+    log::info("EXEMPTION_REMOVED", "an operator ended an exemption",
+              {{"prefix", order.prefix.text()}, {"by", order.by}});
+    audit({.name = "EXEMPTION_REMOVED", .key = order.prefix, .by = order.by});
     const auto applied = apply(*actions);
     return applied ? on_disk() : applied;
 }
@@ -393,38 +429,11 @@ Result<api::Why> Daemon::why(const Address& address, const std::optional<Address
         const auto left = std::chrono::ceil<std::chrono::seconds>(cooling->until - now.boottime);
         why.steps.push_back({.rule = "cool_down",
                              .matched = false,
-                             .detail = cooling->key.text() + " opened more connections than its grant" +
-                                       (cooling->user.empty() ? "" : " (" + cooling->user + ")") +
-                                       " was good for: no login opens anything for another " +
+                             .detail = cool_down_text(*cooling) + ": no login opens anything for another " +
                                        duration_text(left)});
     }
+    std::ranges::move(decision_steps(address), std::back_inserter(why.steps));
     return why;
-}
-
-Result<api::LoginOutcome> Daemon::report_login(const api::LoginReport& report) {
-    if (!config_.submission_login) {
-        return fail(Failure::refused, "logins at the submission server open nothing here",
-                    "add the section [login.submission] to " + config_.file.string());
-    }
-    if (!report.success) {
-        submission_.rejected++;
-        return api::LoginOutcome{.granted = false, .key = {}, .expires = {}, .reason = "the login failed"};
-    }
-    const auto granted = login({.when = std::chrono::system_clock::now(),
-                                .user = report.user,
-                                .address = report.address,
-                                .protocol = report.protocol,
-                                .mechanism = {},
-                                .tls = true,
-                                .reporter = submission_reporter,
-                                .lifetime = config_.submission_login->lifetime});
-    if (!granted) {
-        submission_.refused++;
-        return api::LoginOutcome{.granted = false, .key = {}, .expires = {}, .reason = granted.error().what};
-    }
-    submission_.granted++;
-    return api::LoginOutcome{
-        .granted = true, .key = granted->key, .expires = granted->expires_wall, .reason = {}};
 }
 
 std::string Daemon::metrics() const {

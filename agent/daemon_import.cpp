@@ -51,7 +51,14 @@ Result<api::ImportOutcome> Daemon::import_grants(const api::ImportOrder& order) 
               {{"opened", std::to_string(outcome.opened)},
                {"kept", std::to_string(outcome.kept)},
                {"refused", std::to_string(outcome.refused.size())},
-               {"reason", order.reason}});
+               {"reason", order.reason},
+               {"by", order.by}});
+    audit({.name = "GRANTS_IMPORTED",
+           .text = std::to_string(outcome.opened) + " opened, " + std::to_string(outcome.kept) + " kept, " +
+                   std::to_string(outcome.refused.size()) + " refused" +
+                   (order.reason.empty() ? "" : ": " + order.reason),
+           .by = order.by,
+           .lasts = order.lifetime.value_or(config_.grants.lifetime)});
     return outcome;
 }
 

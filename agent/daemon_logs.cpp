@@ -8,15 +8,6 @@
 
 namespace sekisho {
 
-logins::OnLogin Daemon::on_login() {
-    return [this](const grants::LoginEvent& event) -> Result<void> {
-        if (auto granted = login(event); !granted) {
-            return std::unexpected(granted.error());
-        }
-        return {};
-    };
-}
-
 // After the take-over: what a line opens must not be taken for something that an agent before this one left.
 Result<void> Daemon::follow_logs() {
     for (const LogConfig& config : config_.logs) {

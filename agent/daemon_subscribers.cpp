@@ -169,6 +169,13 @@ void Daemon::follow(const subscribers::Changes& changes, const grants::Now& now,
     }
     if (consequences.revoked != 0) {
         handed_over_ += consequences.revoked;
+        for (const grants::Action& action : consequences.actions) {
+            if (const auto* ended = std::get_if<grants::ForgetGrant>(&action)) {
+                audit({.name = "HANDED_OVER",
+                       .text = "who has the address has changed: the port was closed",
+                       .key = ended->key});
+            }
+        }
         log::info("HANDED_OVER", "who has the addresses has changed: the port was closed",
                   {{"prefix", changes.holders.front().prefix.text()},
                    {"grants", std::to_string(consequences.revoked)},

@@ -172,7 +172,8 @@ std::map<std::string, subscribers::Session> Daemon::imported() const {
 }
 
 // As if a NAS of its own had told: what the list has no more stops, what it has is as it says.
-Result<api::SubscriberImport> Daemon::import_subscribers(const std::vector<api::ImportedSubscriber>& list) {
+Result<api::SubscriberImport> Daemon::import_subscribers(const std::vector<api::ImportedSubscriber>& list,
+                                                         const std::string& by) {
     Imported known = imported();
     const auto is_new = [&known](const api::ImportedSubscriber& line) { return !known.contains(line.id); };
     const auto news = static_cast<std::size_t>(std::ranges::count_if(list, is_new));
@@ -203,7 +204,13 @@ Result<api::SubscriberImport> Daemon::import_subscribers(const std::vector<api::
               {{"began", std::to_string(story.outcome.began)},
                {"ended", std::to_string(story.outcome.ended)},
                {"kept", std::to_string(story.outcome.kept)},
-               {"grants", std::to_string(story.outcome.revoked)}});
+               {"grants", std::to_string(story.outcome.revoked)},
+               {"by", by}});
+    audit({.name = "SUBSCRIBERS_IMPORTED",
+           .text = std::to_string(story.outcome.began) + " began, " + std::to_string(story.outcome.ended) +
+                   " ended, " + std::to_string(story.outcome.kept) + " kept; " +
+                   std::to_string(story.outcome.revoked) + " grants ended with that",
+           .by = by});
     return story.outcome;
 }
 

@@ -117,11 +117,28 @@ void tag_invoke(const json::value_from_tag&, json::value& to, const GrantStatus&
 }
 
 void tag_invoke(const json::value_from_tag&, json::value& to, const CoolDownStatus& from) {
-    to = {{"key", from.key.text()},
+    to = {
+        {"key", from.key.text()},       {"cause", from.cause},          {"user", from.user},
+        {"since", rfc3339(from.since)}, {"until", rfc3339(from.until)}, {"seconds_left", from.left.count()}};
+}
+
+void tag_invoke(const json::value_from_tag&, json::value& to, const EventStatus& from) {
+    to = {{"id", from.id},
+          {"when", rfc3339(from.when)},
+          {"name", from.name},
+          {"text", from.text},
+          {"key", from.key ? json::value(from.key->text()) : json::value(nullptr)},
           {"user", from.user},
-          {"since", rfc3339(from.since)},
-          {"until", rfc3339(from.until)},
-          {"seconds_left", from.left.count()}};
+          {"reporter", from.reporter},
+          {"protocol", from.protocol},
+          {"rule", from.rule},
+          {"session", from.session == 0 ? json::value(nullptr) : json::value(from.session)},
+          {"by", from.by},
+          {"seconds", from.lasts.count()}};
+}
+
+void tag_invoke(const json::value_from_tag&, json::value& to, const EventPage& from) {
+    to = {{"events", json::value_from(from.events)}, {"last", from.last}};
 }
 
 void tag_invoke(const json::value_from_tag&, json::value& to, const BlockedStatus& from) {

@@ -4,13 +4,12 @@
 
 #include <array>
 #include <boost/json.hpp>
-#include <boost/url/parse_query.hpp>
-#include <charconv>
 #include <string_view>
-#include <system_error>
 
+#include "agent/api/event_routes.h"
 #include "agent/api/forms.h"
 #include "agent/api/json_answer.h"
+#include "agent/api/parameters.h"
 #include "agent/api/subscriber_import.h"
 
 namespace sekisho::api {
@@ -25,26 +24,6 @@ constexpr int created = 201;
 template <class T>
 Response respond(const Result<T>& result, int status = ok) {
     return result ? json_response(json::value_from(*result), status) : error_response(result.error());
-}
-
-std::optional<std::string> parameter(const Request& request, std::string_view name) {
-    const auto query = boost::urls::parse_query(request.query);
-    if (!query) {
-        return std::nullopt;
-    }
-    for (const auto& entry : boost::urls::params_view(*query)) {
-        if (entry.key == name && entry.has_value) {
-            return entry.value;
-        }
-    }
-    return std::nullopt;
-}
-
-Result<std::string> required(const Request& request, std::string_view name) {
-    if (auto value = parameter(request, name)) {
-        return *value;
-    }
-    return fail(Failure::invalid, "the parameter " + std::string(name) + " is missing");
 }
 
 // One subscriber, named by an address or by the key that grants of this subscriber have. Any other prefix is
@@ -126,8 +105,11 @@ Response add_grant(Agent& agent, const Request& request) {
         return error_response(address.error());
     }
     const auto before = agent.grant(*address);
-    const auto granted =
-        agent.add_grant({.address = *address, .lifetime = *seconds, .budget = *budget, .reason = *reason});
+    const auto granted = agent.add_grant({.address = *address,
+                                          .lifetime = *seconds,
+                                          .budget = *budget,
+                                          .reason = *reason,
+                                          .by = request.peer.text()});
     if (!granted) {
         return error_response(granted.error());
     }
@@ -172,8 +154,11 @@ Response import_grants(Agent& agent, const Request& request) {
                               : !seconds ? seconds.error()
                                          : budget.error());
     }
-    return respond(agent.import_grants(
-        {.addresses = *addresses, .lifetime = *seconds, .budget = *budget, .reason = *reason}));
+    return respond(agent.import_grants({.addresses = *addresses,
+                                        .lifetime = *seconds,
+                                        .budget = *budget,
+                                        .reason = *reason,
+                                        .by = request.peer.text()}));
 }
 
 Response add_quarantine(Agent& agent, const Request& request) {
@@ -187,7 +172,7 @@ Response add_quarantine(Agent& agent, const Request& request) {
         return error_response(!text ? text.error() : note.error());
     }
     const auto address = subscriber(agent, *text);
-    return address ? respond(agent.add_quarantine(*address, *note), created)
+    return address ? respond(agent.add_quarantine({*address, *note, request.peer.text()}), created)
                    : error_response(address.error());
 }
 
@@ -202,7 +187,8 @@ Response add_exemption(Agent& agent, const Request& request) {
         return error_response(!text ? text.error() : note.error());
     }
     const auto prefix = parse_prefix(*text);
-    return prefix ? respond(agent.add_exemption(*prefix, *note), created) : error_response(prefix.error());
+    return prefix ? respond(agent.add_exemption({*prefix, *note, request.peer.text()}), created)
+                  : error_response(prefix.error());
 }
 
 Response remove_exemption(Agent& agent, const Request& request) {
@@ -211,7 +197,8 @@ Response remove_exemption(Agent& agent, const Request& request) {
         return error_response(text.error());
     }
     const auto prefix = parse_prefix(*text);
-    return prefix ? done_response(agent.remove_exemption(*prefix)) : error_response(prefix.error());
+    return prefix ? done_response(agent.remove_exemption({*prefix, {}, request.peer.text()}))
+                  : error_response(prefix.error());
 }
 
 Response why(Agent& agent, const Request& request) {
@@ -280,8 +267,10 @@ Response revoke_grant(Agent& agent, const Request& request) {
     if (!address) {
         return error_response(address.error());
     }
-    const bool kill = parameter(request, "kill") == "true";
-    const auto revoked = agent.revoke_grant(*address, kill);
+    const auto revoked = agent.revoke_grant({.address = *address,
+                                             .kill = parameter(request, "kill") == "true",
+                                             .cool_down = parameter(request, "cool_down") != "false",
+                                             .by = request.peer.text()});
     if (!revoked) {
         return error_response(revoked.error());
     }
@@ -295,7 +284,8 @@ constexpr std::string_view quarantine_prefix = "/v1/quarantines/";
 
 Response remove_quarantine(Agent& agent, const Request& request) {
     const auto address = subscriber_in_path(agent, request, quarantine_prefix);
-    return address ? done_response(agent.remove_quarantine(*address)) : error_response(address.error());
+    return address ? done_response(agent.remove_quarantine({*address, {}, request.peer.text()}))
+                   : error_response(address.error());
 }
 
 template <class List>
@@ -303,29 +293,6 @@ Response list_response(std::string_view name, const List& list) {
     json::object body;
     body[name] = json::value_from(list);
     return json_response(body);
-}
-
-// Decimal digits and nothing else.
-std::optional<std::uint64_t> number_of(std::string_view text) {
-    std::uint64_t number = 0;
-    const char* const end = text.data() + text.size();
-    const auto [at, error] = std::from_chars(text.data(), end, number);
-    return error == std::errc() && at == end ? std::optional(number) : std::nullopt;
-}
-
-// The parameter "count", or what counts where it is missing.
-Result<std::size_t> count_in(const Request& request, std::size_t otherwise) {
-    constexpr std::size_t most = 10'000;
-    const auto text = parameter(request, "count");
-    if (!text) {
-        return otherwise;
-    }
-    const auto count = number_of(*text);
-    if (!count || *count == 0 || *count > most) {
-        return fail(Failure::invalid, "\"count\" is not a number from 1 to " + std::to_string(most),
-                    "write it like 20");
-    }
-    return *count;
 }
 
 Response blocked(Agent& agent, const Request& request) {
@@ -374,7 +341,8 @@ Response import_subscribers(Agent& agent, const Request& request) {
         return error_response(body.error());
     }
     const auto list = subscribers_in(*body);
-    return list ? respond(agent.import_subscribers(*list)) : error_response(list.error());
+    return list ? respond(agent.import_subscribers(*list, request.peer.text()))
+                : error_response(list.error());
 }
 
 struct Route {
@@ -383,7 +351,7 @@ struct Route {
     Response (*answer)(Agent& agent, const Request& request);
 };
 
-constexpr std::array<Route, 22> routes = {{
+constexpr std::array<Route, 23> routes = {{
     {"GET", "/v1/version",
      [](Agent& agent, const Request&) { return json_response(json::value_from(agent.version())); }},
     {"GET", "/v1/status", [](Agent& agent, const Request&) { return respond(agent.status()); }},
@@ -413,6 +381,7 @@ constexpr std::array<Route, 22> routes = {{
     {"POST", subscriber_import_path, import_subscribers},
     {"GET", subscriber_prefix, show_subscriber},
     {"GET", "/v1/why", why},
+    {"GET", events_path, list_events},
     {"POST", logins_path, report_login},
     {"GET", "/metrics",
      [](Agent& agent, const Request&) {

@@ -2,6 +2,7 @@
 // The agent's operations as values, and the routes that lead to them (README.md has the table).
 #pragma once
 
+#include <boost/asio/awaitable.hpp>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -100,9 +101,10 @@ struct GrantStatus {
     std::optional<std::uint32_t> flows;             // connections recorded; likewise
 };
 
-// No login opens anything for the key, because a budget was overrun.
+// No login opens anything for the key, because a budget was overrun, or an operator revoked a grant.
 struct CoolDownStatus {
     Prefix key;
+    std::string cause;  // "overrun", "revoked"
     std::string user;
     WallTime since{};
     WallTime until{};
@@ -127,12 +129,32 @@ struct QuarantineStatus {
     WallTime since{};
 };
 
-// What an operator asks for.
+// What an operator asks for; `by` is who he is, for the audit log.
 struct GrantOrder {
     Address address;
     std::optional<std::chrono::seconds> lifetime;
     std::optional<std::uint32_t> budget;
     std::string reason;
+    std::string by;
+};
+
+struct RevokeOrder {
+    Address address;
+    bool kill = false;      // the connections that were opened under it end, too
+    bool cool_down = true;  // no login opens anything for its key for the configured time
+    std::string by;
+};
+
+struct QuarantineOrder {
+    Address address;
+    std::string note;  // when it is added
+    std::string by;
+};
+
+struct ExemptionOrder {
+    Prefix prefix;
+    std::string note;  // when it is added
+    std::string by;
 };
 
 // The same for many at once.
@@ -141,6 +163,7 @@ struct ImportOrder {
     std::optional<std::chrono::seconds> lifetime;
     std::optional<std::uint32_t> budget;
     std::string reason;
+    std::string by;
 };
 
 struct RefusedImport {
@@ -232,6 +255,46 @@ struct LoginOutcome {
     std::string reason;  // if it wasn't
 };
 
+// A decision, with its reason.
+struct EventStatus {
+    std::uint64_t id = 0;
+    WallTime when{};
+    std::string name;
+    std::string text;
+    std::optional<Prefix> key;
+    std::string user;
+    std::string reporter;
+    std::string protocol;
+    std::string rule;
+    std::uint64_t session = 0;
+    std::string by;
+    std::chrono::seconds lasts{};
+};
+
+// Which ones are asked for; what is empty excludes none.
+struct EventQuestion {
+    std::optional<std::uint64_t> after;  // the first ones later than this id; missing: the last ones
+    std::size_t count = 0;
+    std::optional<Prefix> within;
+    std::string name;
+    std::string user;
+    std::string reporter;
+    std::optional<std::chrono::seconds> since;  // not longer ago
+};
+
+struct EventPage {
+    std::vector<EventStatus> events;
+    std::uint64_t last = 0;  // from where to ask on: the id of the last one there is, fitting or not
+};
+
+// The one request that may be told to wait: "wait" seconds, if there is nothing yet.
+inline constexpr std::string_view events_path = "/v1/events";
+inline constexpr std::chrono::seconds longest_wait{60};
+// For how long it is willing to; 0 for any other request.
+[[nodiscard]] std::chrono::seconds wait_of(const Request& request);
+// What "after" says; 0 where it is missing.
+[[nodiscard]] std::uint64_t after_of(const Request& request);
+
 // What the daemon can do; the daemon implements it. Each call is complete when it returns.
 class Agent {
 public:
@@ -252,18 +315,15 @@ public:
     [[nodiscard]] virtual Result<GrantStatus> add_grant(const GrantOrder& order) = 0;
     // Opens what it may; Failure::invalid, and nothing is opened, for a lifetime or a budget that can't be.
     [[nodiscard]] virtual Result<ImportOutcome> import_grants(const ImportOrder& order) = 0;
-    // `kill`: the connections that were opened under it end, too.
-    [[nodiscard]] virtual Result<void> revoke_grant(const Address& address, bool kill) = 0;
+    [[nodiscard]] virtual Result<void> revoke_grant(const RevokeOrder& order) = 0;
     // At most `count`, those with the most packets first.
     [[nodiscard]] virtual Result<std::vector<BlockedStatus>> blocked(std::size_t count) const = 0;
     [[nodiscard]] virtual std::vector<QuarantineStatus> quarantines() const = 0;
-    [[nodiscard]] virtual Result<QuarantineStatus> add_quarantine(const Address& address,
-                                                                  const std::string& note) = 0;
-    [[nodiscard]] virtual Result<void> remove_quarantine(const Address& address) = 0;
+    [[nodiscard]] virtual Result<QuarantineStatus> add_quarantine(const QuarantineOrder& order) = 0;
+    [[nodiscard]] virtual Result<void> remove_quarantine(const QuarantineOrder& order) = 0;
     [[nodiscard]] virtual std::vector<ExemptionStatus> exemptions() const = 0;
-    [[nodiscard]] virtual Result<ExemptionStatus> add_exemption(const Prefix& prefix,
-                                                                const std::string& note) = 0;
-    [[nodiscard]] virtual Result<void> remove_exemption(const Prefix& prefix) = 0;
+    [[nodiscard]] virtual Result<ExemptionStatus> add_exemption(const ExemptionOrder& order) = 0;
+    [[nodiscard]] virtual Result<void> remove_exemption(const ExemptionOrder& order) = 0;
     [[nodiscard]] virtual Result<Why> why(const Address& address,
                                           const std::optional<Address>& destination) const = 0;
     // Failure::refused where the configuration knows no such reporter. A login that opens nothing is no
@@ -277,7 +337,12 @@ public:
     // What an earlier import told and this one doesn't has ended. All or nothing: Failure::unavailable if the
     // table has no room.
     [[nodiscard]] virtual Result<SubscriberImport> import_subscribers(
-        const std::vector<ImportedSubscriber>& list) = 0;
+        const std::vector<ImportedSubscriber>& list, const std::string& by) = 0;
+    // Events that fit, in their order.
+    [[nodiscard]] virtual Result<EventPage> events(const EventQuestion& question) = 0;
+    // Returns when there is an event later than this one, or the time is over.
+    [[nodiscard]] virtual boost::asio::awaitable<void> wait_for_event(std::uint64_t after,
+                                                                      std::chrono::seconds time) = 0;
     // Prometheus text.
     [[nodiscard]] virtual std::string metrics() const = 0;
 };

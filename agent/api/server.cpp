@@ -56,7 +56,14 @@ Result<HttpServer> serve(const boost::asio::any_io_executor& executor, const Api
     return HttpServer::listen_unix(
         executor, config.socket, for_everybody,
         [&config, &agent, reporter](const Request& request) -> boost::asio::awaitable<Response> {
-            co_return answer(agent, request, role_of(config, request.peer, reporter));
+            const Role role = role_of(config, request.peer, reporter);
+            const std::chrono::seconds wait = wait_of(request);
+            const bool may_wait =
+                wait > std::chrono::seconds(0) && (role == Role::viewer || role == Role::operator_);
+            if (may_wait) {
+                co_await agent.wait_for_event(after_of(request), wait);
+            }
+            co_return answer(agent, request, role);
         },
         limits, {},
         [&config, reporter](const Request& request) {

@@ -28,9 +28,6 @@ constexpr std::array<std::string_view, 2> inbounds = {"pass", "block"};
 constexpr std::array<std::string_view, 2> foreign_actions = {"monitor", "drop"};
 constexpr std::array<std::string_view, 4> actions = {"monitor", "drop", "reset", "prohibit"};
 
-// Beyond it nobody means what he writes, and the kernel's seconds come to an end.
-constexpr std::chrono::hours longest_time{24 * 366};
-
 // An address of this family, from which answers may come.
 void set_source(TomlTable& table, std::string_view key, Family family, std::optional<Address>& to) {
     Address address;
@@ -197,26 +194,20 @@ ForeignDynamicConfig read_foreign_dynamic(TomlTable& table) {
     return config;
 }
 
-void read_grants(TomlTable& table, GrantConfig& config) {
-    set(config.lifetime, table.duration("lifetime"));
-    set(config.longest, table.duration("longest"));
-    set(config.budget, table.integer("budget", 0, largest_budget));
-    set(config.window, table.duration("window"));
-    set(config.window_connections, table.integer("window_connections", 0, largest_count));
-    set(config.cool_down, table.duration("cool_down"));
-    if (config.window > longest_time || config.cool_down > longest_time) {
-        const std::string key = config.window > longest_time ? "window" : "cool_down";
-        table.complain(key, "is longer than a year", "write it like 60s, 15m or 1h30m");
-    }
-    if (config.lifetime > config.longest) {
-        table.complain("lifetime", "is longer than grants.longest", "raise grants.longest, or lower this");
-    }
-}
-
 void read_api(TomlTable& table, ApiConfig& config) {
     set_socket(table, "socket", config.socket);
     set(config.operators, table.texts("operators"));
     set(config.viewers, table.texts("viewers"));
+}
+
+void read_events(TomlTable& table, EventsConfig& config) {
+    constexpr std::uint32_t most_mib = 1'048'576;
+    set_path(table, "path", config.path);
+    set(config.keep, table.duration("keep"));
+    set(config.keep_mib, table.integer("keep_mib", 1, most_mib));
+    if (config.keep > longest_time * 10) {
+        table.complain("keep", "is longer than ten years", "write it like 90d");
+    }
 }
 
 template <class T>
@@ -235,6 +226,7 @@ void take_sections(Sections& sections, Config& config) {
     move_values(sections.journals, config.journals);
     move_values(sections.syslog, config.syslog);
     move_values(sections.contracts, config.contracts);
+    move_values(sections.grant_rules, config.grants.rules);
     for (Placed<ForeignDynamicConfig>& foreign : sections.foreign_dynamic) {
         config.foreign_dynamic = std::move(foreign.value);
     }
@@ -246,10 +238,11 @@ void take_sections(Sections& sections, Config& config) {
 
 void read_sections(TomlTable& root, Config& config, Complaints& complaints) {
     root.table("dataplane", [&config](TomlTable& table) { read_dataplane(table, config.dataplane); });
-    root.table("grants", [&config](TomlTable& table) { read_grants(table, config.grants); });
     root.table("api", [&config](TomlTable& table) { read_api(table, config.api); });
+    root.table("events", [&config](TomlTable& table) { read_events(table, config.events); });
     root.table("store", [&config](TomlTable& table) { set_path(table, "path", config.store.path); });
     Sections sections;
+    read_grants(root, sections, config);
     read_all(root, "interface", "", read_interface, sections.interfaces);
     read_all(root, "pool", "prefixes", read_pool, sections.pools);
     read_all(root, "designated", "prefixes", read_designated, sections.designated);
@@ -281,6 +274,10 @@ std::unexpected<Complaints> one_complaint(int line, int column, std::string what
 }
 
 }  // namespace
+
+std::filesystem::path EventsConfig::file(const StoreConfig& store) const {
+    return path.empty() ? store.path.parent_path() / (store.path.stem().string() + "-events.db") : path;
+}
 
 void set_path(TomlTable& table, std::string_view key, std::filesystem::path& to) {
     const auto value = table.text(key);

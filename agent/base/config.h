@@ -82,9 +82,22 @@ struct ForeignDynamicConfig {
 inline constexpr std::uint32_t largest_budget = 1'000'000'000;
 inline constexpr std::uint32_t largest_count = 65'000;
 
+// [[grants.rule]]: what some logins open. What it doesn't say, [grants] says.
+struct GrantRuleConfig {
+    std::string name;
+    std::vector<std::string> reporters{};  // whose logins it is for; none named: all
+    std::vector<std::string> protocols{};  // likewise: "pop3", "imap", "smtp"
+    bool opens = true;                     // false: they open nothing
+    std::optional<std::chrono::seconds> lifetime{};
+    std::optional<std::uint32_t> budget{};
+    std::optional<bool> tls_required{};
+    std::optional<std::uint32_t> addresses_per_user{};
+    std::optional<bool> other_family{};
+};
+
 // [grants]
 struct GrantConfig {
-    std::chrono::seconds lifetime{600};    // of a grant by login, unless the reporter says otherwise
+    std::chrono::seconds lifetime{600};  // of a grant by login, unless a rule or the reporter says otherwise
     std::chrono::seconds longest{86'400};  // no grant is longer, whoever asks
     // New connections that a grant is good for: in all, and in each window; 0: any number. Beyond, it ends,
     // and no login opens anything for its key until `cool_down` is over.
@@ -92,6 +105,10 @@ struct GrantConfig {
     std::chrono::seconds window{60};
     std::uint32_t window_connections = 60;
     std::chrono::seconds cool_down{900};
+    bool tls_required = false;              // "tls": a login without TLS opens nothing
+    std::uint32_t addresses_per_user = 10;  // that are open at once for logins of one user; 0: any number
+    bool other_family = false;  // a login over IPv4 opens what its session has of IPv6, too, and vice versa
+    std::vector<GrantRuleConfig> rules;  // the first that fits a login counts
 };
 
 // [api]
@@ -106,6 +123,16 @@ struct StoreConfig {
     std::filesystem::path path = "/var/lib/sekisho/agent.db";
 };
 
+// [events]: the audit log, each decision with its reason.
+struct EventsConfig {
+    std::filesystem::path path;  // none: beside [store] path, "agent-events.db"
+    std::chrono::seconds keep{std::chrono::days(90)};
+    std::uint32_t keep_mib = 1024;  // of the file
+
+    // Where it is, if the state is there.
+    [[nodiscard]] std::filesystem::path file(const StoreConfig& store) const;
+};
+
 struct Config {
     std::filesystem::path file;
     DataplaneConfig dataplane;
@@ -116,6 +143,7 @@ struct Config {
     GrantConfig grants;
     ApiConfig api;
     StoreConfig store;
+    EventsConfig events;
     std::vector<DovecotConfig> dovecot;
     std::vector<LogConfig> logs;
     std::vector<JournalConfig> journals;

@@ -268,10 +268,36 @@ public:
         }
     }
 
+    [[nodiscard]] bool has(const std::string& name) const { return sections_.count(name) != 0; }
+
 private:
     Complaints& complaints_;
     std::map<std::string, std::string> sections_;
 };
+
+// A rule is for reporters that there are, and none stands behind one that takes every login.
+void check_rules(const std::vector<Placed<GrantRuleConfig>>& rules, const Reporters& reporters,
+                 Complaints& complaints) {
+    const Placed<GrantRuleConfig>* for_all = nullptr;
+    for (const Placed<GrantRuleConfig>& rule : rules) {
+        for (const std::string& name : rule.value.reporters) {
+            if (name != "submission" && !reporters.has(name)) {
+                complain(complaints, rule.place,
+                         "grants.rule.reporters: there is no reporter \"" + printable(name) + "\"",
+                         "name sections of [login] by their names, or \"submission\"");
+            }
+        }
+        if (for_all != nullptr) {
+            complain(complaints, rule.place,
+                     "[[grants.rule]] \"" + rule.value.name + "\" is never reached: \"" +
+                         for_all->value.name + "\" at line " + std::to_string(for_all->place.line) +
+                         " fits first",
+                     "put it above that one");
+        } else if (rule.value.reporters.empty() && rule.value.protocols.empty()) {
+            for_all = &rule;
+        }
+    }
+}
 
 void check_reporters(const Sections& sections, Complaints& complaints) {
     Reporters reporters(complaints);
@@ -279,6 +305,8 @@ void check_reporters(const Sections& sections, Complaints& complaints) {
     reporters.add(sections.logs, "login.log");
     reporters.add(sections.journals, "login.journal");
     reporters.add(sections.syslog, "login.syslog");
+    check_names(sections.grant_rules, "grants.rule", complaints);
+    check_rules(sections.grant_rules, reporters, complaints);
 }
 
 void check_logs(const Sections& sections, Complaints& complaints) {
@@ -326,6 +354,7 @@ void check_sections(const Sections& sections, const GrantConfig& grants, Complai
     check_lifetimes(sections.logs, "login.log", grants, complaints);
     check_lifetimes(sections.journals, "login.journal", grants, complaints);
     check_lifetimes(sections.syslog, "login.syslog", grants, complaints);
+    check_lifetimes(sections.grant_rules, "grants.rule", grants, complaints);
 }
 
 }  // namespace sekisho

@@ -30,6 +30,7 @@ struct Sections {
     std::vector<Placed<RadiusConfig>> radius;  // at most one; without its clients
     std::vector<Placed<RadiusClientConfig>> radius_clients;
     std::vector<Placed<ContractConfig>> contracts;
+    std::vector<Placed<GrantRuleConfig>> grant_rules;
     std::vector<Placed<ForeignDynamicConfig>> foreign_dynamic;  // at most one
 };
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <filesystem>
 #include <optional>
 #include <string_view>
@@ -14,6 +15,9 @@
 #include "agent/base/toml_table.h"
 
 namespace sekisho {
+
+// Beyond it nobody means what he writes, and the kernel's seconds come to an end.
+inline constexpr std::chrono::hours longest_time{24 * 366};
 
 template <std::size_t Size>
 std::vector<std::string_view> words(const std::array<std::string_view, Size>& all) {
@@ -50,6 +54,9 @@ void read_all(TomlTable& root, std::string_view key, std::string_view prefixes, 
         list.push_back({std::move(value), table.place(), table.places(prefixes), table.place("lifetime")});
     });
 }
+
+// [grants], [[grants.rule]]: what logins open.
+void read_grants(TomlTable& root, Sections& sections, Config& config);
 
 // [login]: what says who reports logins.
 void read_logins(TomlTable& root, Sections& sections, Config& config);

@@ -41,10 +41,10 @@ Result<void> inspect(const Database& database, const Schema& schema, std::int64_
     }
     const bool empty = *tables == 0 && *id == 0 && version == 0;
     if (!empty && *id != schema.application_id) {
-        return fail(Failure::invalid, file + " is the database of another program",
+        return fail(Failure::conflict, file + " is the database of another program",
                     "name another file as " + std::string(schema.setting));
     }
-    const auto check = database.text("PRAGMA quick_check(1)");
+    const auto check = schema.quick_check ? database.text("PRAGMA quick_check(1)") : "ok";
     if (!check) {
         return std::unexpected(check.error());
     }

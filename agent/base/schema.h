@@ -22,13 +22,15 @@ struct Schema {
     // one.
     std::string_view if_newer;
     std::string_view if_damaged;
+    // Whether all pages are looked at when it is opened: not where there are so many that it takes its time.
+    bool quick_check = true;
 
     // The version of the tables that this program reads and writes (PRAGMA user_version).
     [[nodiscard]] int version() const { return static_cast<int>(steps.size()); }
 };
 
 // Brings the tables to today's version, each step in a transaction of its own. Failure::invalid for a file of
-// a newer version, of another program, or a damaged one; nothing is changed then.
+// a newer version or a damaged one, Failure::conflict for another program's; nothing is changed then.
 [[nodiscard]] Result<void> migrate(const Database& database, const Schema& schema);
 
 }  // namespace sekisho

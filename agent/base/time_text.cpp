@@ -80,4 +80,8 @@ std::string duration_text(std::chrono::seconds duration) {
     return text.empty() ? "0s" : text;
 }
 
+std::string seconds_text(std::chrono::nanoseconds duration) {
+    return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(duration).count());
+}
+
 }  // namespace sekisho

@@ -20,4 +20,7 @@ namespace sekisho {
 // "1h30m", "10m", "0s"; negative durations count as 0.
 [[nodiscard]] std::string duration_text(std::chrono::seconds duration);
 
+// "90": whole seconds, for logs that programs read.
+[[nodiscard]] std::string seconds_text(std::chrono::nanoseconds duration);
+
 }  // namespace sekisho

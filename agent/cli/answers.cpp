@@ -210,12 +210,36 @@ void print_grants(const json::object& answer, std::ostream& out) {
                    text_of(grant, "reason")});
     });
     print_list(table, "no grants", out);
-    Table cooling({"COOLS DOWN", "LEFT", "UNTIL", "USER"});
+    Table cooling({"COOLS DOWN", "LEFT", "UNTIL", "CAUSE", "USER"});
     each(answer, "cool_downs", [&](const json::object& key) {
         cooling.add({text_of(key, "key"), duration_of(key, "seconds_left"), moment_of(key, "until"),
-                     text_of(key, "user")});
+                     text_of(key, "cause"), text_of(key, "user")});
     });
     print_section(cooling, out);
+}
+
+void print_events(const json::object& answer, std::ostream& out) {
+    each(answer, "events", [&](const json::object& event) {
+        out << moment_of(event, "when") << "  " << text_of(event, "name");
+        const auto add = [&](const char* key, const char* word) {
+            const std::string value = text_of(event, key);
+            if (!value.empty() && value != "-" && value != "0") {
+                out << (word[0] == '\0' ? "  " : " ") << word << value;
+            }
+        };
+        add("key", "");
+        add("user", "user=");
+        add("protocol", "by=");
+        add("reporter", "reporter=");
+        add("rule", "rule=");
+        add("session", "session=");
+        add("by", "ordered-by=");
+        if (text_of(event, "seconds") != "0") {
+            out << " for=" << duration_of(event, "seconds");
+        }
+        const std::string text = text_of(event, "text");
+        out << (text.empty() || text == "-" ? "" : ": " + text) << '\n';
+    });
 }
 
 void print_grant(const json::object& answer, std::ostream& out) {

@@ -16,6 +16,7 @@
 #include "agent/cli/cli.h"
 #include "agent/cli/dataplane_command.h"
 #include "agent/cli/doctor.h"
+#include "agent/cli/events_command.h"
 #include "agent/cli/import_command.h"
 #include "agent/cli/logins_command.h"
 #include "agent/cli/queue_command.h"
@@ -94,10 +95,11 @@ Exchange exchange_of(const Arguments& arguments) {
         case Command::grant_show:
             return get("/v1/grants/" + encoded(arguments.address.text()), print_grant);
         case Command::grant_revoke:
-            return remove(
-                "/v1/grants/" + encoded(arguments.address.text()) + (arguments.kill ? "?kill=true" : ""),
-                "the grant of " + arguments.address.text() + " has ended" +
-                    (arguments.kill ? ", and its connections" : ""));
+            return remove("/v1/grants/" + encoded(arguments.address.text()) +
+                              "?kill=" + (arguments.kill ? "true" : "false") +
+                              "&cool_down=" + (arguments.cool_down ? "true" : "false"),
+                          "the grant of " + arguments.address.text() + " has ended" +
+                              (arguments.kill ? ", and its connections" : ""));
         case Command::exempt_add:
             return exempt_add(arguments);
         case Command::exempt_list:
@@ -134,6 +136,7 @@ Exchange exchange_of(const Arguments& arguments) {
         case Command::subscriber_list:
         case Command::subscriber_show:
         case Command::subscriber_import:
+        case Command::events:
             break;  // more than one question, or another daemon's; perform() does them
     }
     std::unreachable();
@@ -224,6 +227,8 @@ int perform(const Arguments& arguments, std::ostream& out, std::ostream& err) {
             return config_check(arguments, out, err);
         case Command::dataplane_detach:
             return dataplane_detach(arguments, out, err);
+        case Command::events:
+            return events_command(arguments, out, err);
         case Command::grant_import:
             return grant_import(arguments, out, err);
         case Command::logins_test:

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// What follows a grant that was used more often than it was good for: an infected machine logs in again at
-// once, with the password that its owner's mail program keeps.
+// What follows a grant that was used more often than it was good for, or that an operator revoked: an
+// infected machine logs in again at once, with the password that its owner's mail program keeps.
 #include <algorithm>
 #include <ranges>
 
 #include "agent/grants/grants.h"
 
 namespace sekisho::grants {
+
+std::string_view to_string(CoolDownCause cause) {
+    return cause == CoolDownCause::overrun ? "overrun" : "revoked";
+}
 
 Actions Grants::overrun(const Prefix& key, std::uint32_t generation, const Now& now) {
     Actions actions;
@@ -17,16 +21,18 @@ Actions Grants::overrun(const Prefix& key, std::uint32_t generation, const Now& 
     boot_ = now.boot;
     const std::string user = place->second.user;
     drop_grant(place, Flows::go_on, actions);
-    begin_cool_down(key, user, now, actions);
+    begin_cool_down(key, CoolDownCause::overrun, user, now, actions);
     return actions;
 }
 
-void Grants::begin_cool_down(const Prefix& key, const std::string& user, const Now& now, Actions& actions) {
+void Grants::begin_cool_down(const Prefix& key, CoolDownCause cause, const std::string& user, const Now& now,
+                             Actions& actions) {
     const std::chrono::seconds time = rules_.get().cool_down;
     if (time == std::chrono::seconds::zero()) {
         return;
     }
     const CoolDown cool_down{.key = key,
+                             .cause = cause,
                              .user = user,
                              .until = now.boottime + time,
                              .until_wall = now.wall + time,

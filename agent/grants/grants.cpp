@@ -39,12 +39,14 @@ Result<Placement> Grants::openable(const GrantRequest& request, const Now& now) 
     }
     if (const auto cooling = cool_down_of(address, now); cooling && !request.ends_cool_down) {
         const auto left = std::chrono::ceil<std::chrono::seconds>(cooling->until - now.boottime);
+        const bool overrun = cooling->cause == CoolDownCause::overrun;
         return fail(Failure::refused,
                     found->key.text() +
-                        " opened more connections than its grant was good for: no login "
-                        "opens port 25 for it for another " +
-                        duration_text(left),
-                    "look for an infected machine there; `sekisho grant add` opens it at once");
+                        (overrun ? " opened more connections than its grant was good for: no login "
+                                 : " has had its grant revoked by an operator: no login ") +
+                        "opens port 25 for it for another " + duration_text(left),
+                    std::string(overrun ? "look for an infected machine there; " : "") +
+                        "`sekisho grant add` opens it at once");
     }
     return *found;
 }
@@ -109,12 +111,48 @@ void Grants::set_end(Holding& holding, BootTime expires) {
     by_end_.insert(by_end_.end(), holding);  // mostly the last to end
 }
 
+void Grants::set_user(Holding& holding, const std::string& user) {
+    if (static_cast<UserHook&>(holding).is_linked()) {
+        by_user_.erase(by_user_.iterator_to(holding));
+    }
+    holding.user = user;
+    if (!user.empty()) {
+        by_user_.insert(holding);
+    }
+}
+
+std::size_t Grants::keys_of(const std::string& user, std::size_t most, const Now& now) const {
+    std::size_t keys = 0;
+    const auto [begin, end] = by_user_.equal_range(user);
+    for (auto each = begin; each != end && keys < most; ++each) {
+        keys += each->alive(now) ? 1U : 0U;
+    }
+    return keys;
+}
+
+// A stolen password is used from many places at once.
+Result<void> Grants::within_users_keys(const GrantRequest& request, const Prefix& key, const Now& now) const {
+    const std::uint32_t most = request.addresses_per_user;
+    const auto place = holdings_.find(key);
+    const bool has_this_one =
+        place != holdings_.end() && place->second.alive(now) && place->second.user == request.user;
+    if (most == 0 || has_this_one || keys_of(request.user, most, now) < most) {
+        return {};
+    }
+    return fail(Failure::refused,
+                "user \"" + request.user + "\" has " + std::to_string(most) +
+                    (most == 1 ? " address" : " addresses") + " open already, as many as one user may",
+                "`sekisho grant list` shows them; many at once can mean a stolen password, else raise "
+                "addresses_per_user in [grants]");
+}
+
 // Takes the grant out of a holding; what the kernel and the store have to do is appended. The kernel comes
 // first: a grant that has ended must not live on because the disk is slow.
 void Grants::drop_grant(Holdings::iterator place, Flows flows, Actions& actions) {
     const Prefix key = place->first;
     Holding& holding = place->second;
     by_end_.erase(by_end_.iterator_to(holding));
+    set_user(holding, {});
     if (holding.stands_without_grant()) {
         Holding rest;
         rest.key = holding.key;
@@ -165,8 +203,12 @@ Result<std::shared_ptr<const Grant>> Grants::open(const GrantRequest& request, c
     }
     const BootTime end = now.boottime + left;
     const Prefix& key = placement->key;
+    if (auto within = within_users_keys(request, key, now); !within) {
+        return std::unexpected(within.error());
+    }
     Holding& holding = hold(key);
-    if (holding.alive(now) && holding.expires >= end) {
+    const BootTime gain = holding.alive(now) ? end - holding.expires : *lifetime;
+    if (gain <= BootTime::zero() || (request.by_login && 2 * gain < *lifetime)) {
         return shared_grant(key, holding);
     }
     if (!holding.alive(now)) {
@@ -178,7 +220,7 @@ Result<std::shared_ptr<const Grant>> Grants::open(const GrantRequest& request, c
     holding.renewed = now.wall;
     holding.expires_wall = now.wall + left;
     holding.source = sources_(request.source);
-    holding.user = request.user;
+    set_user(holding, request.user);
     holding.reason = reasons_(request.reason);
     KernelEntry entry = entry_of(key, holding);
     entry.renewed = true;
@@ -191,7 +233,7 @@ Result<std::shared_ptr<const Grant>> Grants::open(const GrantRequest& request, c
     return granted;
 }
 
-Result<Actions> Grants::revoke(const Address& address, const Now& now, Flows flows) {
+Result<Actions> Grants::revoke(const Address& address, const Now& now, Flows flows, After after) {
     const auto placement = placements_.place(address);
     const auto place = placement ? holdings_.find(placement->key) : holdings_.end();
     if (place == holdings_.end() || !place->second.alive(now)) {
@@ -201,7 +243,11 @@ Result<Actions> Grants::revoke(const Address& address, const Now& now, Flows flo
                         "` says whether and why its port 25 is open");
     }
     Actions actions;
+    const std::string user = place->second.user;
     drop_grant(place, flows, actions);
+    if (after == After::cool_down) {
+        begin_cool_down(placement->key, CoolDownCause::revoked, user, now, actions);
+    }
     return actions;
 }
 
@@ -270,16 +316,6 @@ std::optional<Grant> Grants::find(const Address& address, const Now& now) const 
         return std::nullopt;
     }
     return grant_of(place->first, place->second);
-}
-
-GrantRequest request_of(const LoginEvent& login) {
-    return GrantRequest{.address = login.address,
-                        .lifetime = login.lifetime,
-                        .budget = {},
-                        .source = login.reporter,
-                        .user = login.user,
-                        .reason = login.protocol.empty() ? "login" : login.protocol + " login",
-                        .from = login.when};
 }
 
 }  // namespace sekisho::grants

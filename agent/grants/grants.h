@@ -52,9 +52,15 @@ struct Grant {
     std::uint32_t budget = 0;  // new connections it is good for in all; 0: any number
 };
 
-// After a budget was overrun, no login opens anything for the key for a while.
+// Why a key cools down.
+enum class CoolDownCause : std::uint8_t { overrun, revoked };
+[[nodiscard]] std::string_view to_string(CoolDownCause cause);  // "overrun", "revoked"
+
+// After a budget was overrun, or an operator revoked a grant, no login opens anything for the key for a
+// while.
 struct CoolDown {
     Prefix key;
+    CoolDownCause cause = CoolDownCause::overrun;
     std::string user;  // whose grant it was
     BootTime until{};  // as in Grant
     WallTime until_wall{};
@@ -144,16 +150,25 @@ struct GrantRequest {
     std::string reason;
     bool ends_cool_down = false;     // an operator knows why
     std::optional<WallTime> from{};  // when the lifetime began, if that was before now
+    // A login renews a running grant only if it gains at least half its lifetime by that: who polls each
+    // minute doesn't make a change of the kernel each minute.
+    bool by_login = false;
+    std::uint32_t addresses_per_user =
+        0;  // so many keys may be open for the user with this one; 0: any number
 };
 
 // What revoking does to the connections that were opened under a grant.
 enum class Flows : std::uint8_t { go_on, end };
+// And whether a login may open the key again at once.
+enum class After : std::uint8_t { logins, cool_down };
 
 // What a store remembers, but the grants.
 struct Stored {
     std::vector<Exemption> exemptions;
     std::vector<CoolDown> cool_downs;
     std::vector<Quarantine> quarantines;
+    // It remembers nothing, because its file was of no use: what the kernel holds is all there is.
+    bool lost = false;
 };
 // Those, one after the other, because there may be a million: calls `take` with each, in any order. Fails if
 // not all can be read.
@@ -185,15 +200,17 @@ public:
 
     // Opens, or renews: a running grant is never shortened, and its generation stays. Who and why change only
     // when the end does; the budget begins anew with it. Refused (Failure::refused) for an address in no
-    // pool, in a shared pool, in quarantine, and while its key cools down; Failure::invalid for a lifetime of
-    // 0 or beyond the longest, or a budget beyond largest_budget. The grant as it stands afterwards; what is
-    // to be done is appended to `actions`: nothing if one that lasts as long was there. One whose lifetime is
-    // over already is refused, too.
+    // pool, in a shared pool, in quarantine, while its key cools down, and where the user has as many keys as
+    // he may; Failure::invalid for a lifetime of 0 or beyond the longest, or a budget beyond largest_budget.
+    // The grant as it stands afterwards; what is to be done is appended to `actions`: nothing if one that
+    // lasts as long was there, or about as long (see GrantRequest::by_login). One whose lifetime is over
+    // already is refused, too.
     [[nodiscard]] Result<std::shared_ptr<const Grant>> open(const GrantRequest& request, const Now& now,
                                                             Actions& actions);
 
     // Ends the grant of the address's key at once. Failure::not_found if there is none that is alive.
-    [[nodiscard]] Result<Actions> revoke(const Address& address, const Now& now, Flows flows = Flows::go_on);
+    [[nodiscard]] Result<Actions> revoke(const Address& address, const Now& now, Flows flows = Flows::go_on,
+                                         After after = After::logins);
 
     // The kernel says that the grant of this generation was used more often than it was good for: it ends,
     // and its key cools down. Nothing if it has ended already.
@@ -237,8 +254,9 @@ public:
     // until its end on the wall clock; one that would have begun in the future or last longer than it was
     // given for is dropped. Nothing is ever lengthened. What lies in no pool any more (or has another key
     // length) is removed; an exemption of that kind is kept without effect, because a slip in the
-    // configuration must not end a contract. Of exemptions the store's word counts. What the store has to do
-    // comes back. Fails if the grants can't be read; the object is of no use then.
+    // configuration must not end a contract. Of exemptions and
+    // quarantines the store's word counts, unless it was lost: then those of keys are adopted, too. What the
+    // store has to do comes back. Fails if the grants can't be read; the object is of no use then.
     [[nodiscard]] Result<Actions> take_over(const Stored& stored, const StoredGrants& grants,
                                             const KernelEntries& kernel, const Now& now);
     // The second half of it: makes a kernel that held this hold what this object holds, and no more, step by
@@ -250,6 +268,8 @@ public:
     // How many those are. Costs next to nothing: whoever only counts must not hold up a login.
     [[nodiscard]] std::size_t count(const Now& now) const;
     [[nodiscard]] std::optional<Grant> find(const Address& address, const Now& now) const;
+    // How many keys are open for a user, counted up to `most`; none for nobody ("").
+    [[nodiscard]] std::size_t keys_of(const std::string& user, std::size_t most, const Now& now) const;
     // Those that cool down at `now`, in the order of their keys; and that of the address.
     [[nodiscard]] std::vector<CoolDown> cool_downs(const Now& now) const;
     [[nodiscard]] std::optional<CoolDown> cool_down_of(const Address& address, const Now& now) const;
@@ -285,10 +305,15 @@ private:
         Shared last_ = nothing();
     };
 
+    template <class Tag>
+    using Hook = boost::intrusive::set_base_hook<boost::intrusive::tag<Tag>,
+                                                 boost::intrusive::link_mode<boost::intrusive::safe_link>,
+                                                 boost::intrusive::optimize_size<true>>;
+    using EndHook = Hook<struct EndTag>;
+    using UserHook = Hook<struct UserTag>;
+
     // All of one key. Small, since there may be a million.
-    struct Holding
-        : boost::intrusive::set_base_hook<boost::intrusive::link_mode<boost::intrusive::normal_link>,
-                                          boost::intrusive::optimize_size<true>> {
+    struct Holding : EndHook, UserHook {
         const Prefix* key = nullptr;  // where it stands
         bool exempt = false;          // by an operator
         bool contract = false;        // by whose it is
@@ -314,8 +339,17 @@ private:
         using type = BootTime;
         const BootTime& operator()(const Holding& holding) const { return holding.expires; }
     };
-    using Ends = boost::intrusive::multiset<Holding, boost::intrusive::key_of_value<ByEnd>>;
+    using Ends = boost::intrusive::multiset<Holding, boost::intrusive::base_hook<EndHook>,
+                                            boost::intrusive::key_of_value<ByEnd>>;
+    struct ByUser {
+        using type = std::string;
+        const std::string& operator()(const Holding& holding) const { return holding.user; }
+    };
+    using Users = boost::intrusive::multiset<Holding, boost::intrusive::base_hook<UserHook>,
+                                             boost::intrusive::key_of_value<ByUser>>;
 
+    [[nodiscard]] Result<void> within_users_keys(const GrantRequest& request, const Prefix& key,
+                                                 const Now& now) const;
     [[nodiscard]] Result<Placement> openable(const GrantRequest& request, const Now& now) const;
     [[nodiscard]] Result<std::uint32_t> budget_of(const GrantRequest& request) const;
     [[nodiscard]] Result<std::chrono::seconds> term(const GrantRequest& request) const;
@@ -329,20 +363,24 @@ private:
     // The holding of a key, perhaps a new one.
     Holding& hold(const Prefix& key);
     void set_end(Holding& holding, BootTime expires);
+    void set_user(Holding& holding, const std::string& user);
     void drop_grant(Holdings::iterator place, Flows flows, Actions& actions);
-    void begin_cool_down(const Prefix& key, const std::string& user, const Now& now, Actions& actions);
+    void begin_cool_down(const Prefix& key, CoolDownCause cause, const std::string& user, const Now& now,
+                         Actions& actions);
     void sweep_cool_downs(const Now& now, Actions& actions);
 
     void forget_all();
     void resume(const CoolDown& cool_down, const Now& now, Actions& on_disk);
     void resume(const Grant& grant, const KernelEntry* entry, const Now& now, Actions& on_disk);
     void adopt(const KernelEntry& entry, const Now& now, Actions& on_disk);
+    void adopt_orders(const KernelEntry& entry, const Now& now, Actions& on_disk);
 
     std::reference_wrapper<const GrantConfig> rules_;
     Placements placements_;
-    // All that are granted. Before the holdings, which it links: when another object is moved here, theirs
-    // must still be alive while this is exchanged.
+    // All that are granted, and those of them that are a user's. Before the holdings, which they link: when
+    // another object is moved here, theirs must still be alive while this is exchanged.
     Ends by_end_;
+    Users by_user_;
     Holdings holdings_;
     std::map<Prefix, CoolDown> cool_downs_;
     std::map<Prefix, Quarantine> quarantines_;
@@ -354,20 +392,5 @@ private:
     Words sources_;
     Words reasons_;
 };
-
-// A login that a reporter saw.
-struct LoginEvent {
-    WallTime when{};
-    std::string user;
-    Address address;
-    std::string protocol;   // "pop3", "imap", "smtp"
-    std::string mechanism;  // may be empty
-    bool tls = false;
-    std::string reporter;
-    std::optional<std::chrono::seconds> lifetime;  // the reporter's rule
-};
-
-// What a login asks for.
-[[nodiscard]] GrantRequest request_of(const LoginEvent& login);
 
 }  // namespace sekisho::grants

@@ -76,6 +76,11 @@ Result<Actions> Grants::take_over(const Stored& stored, const StoredGrants& gran
             hold(quarantine.key).quarantined = true;
         }
     }
+    if (stored.lost) {
+        for (const KernelEntry& entry : kernel.all()) {
+            adopt_orders(entry, now, on_disk);
+        }
+    }
     for (const CoolDown& cool_down : stored.cool_downs) {
         resume(cool_down, now, on_disk);
     }
@@ -100,6 +105,7 @@ Result<Actions> Grants::take_over(const Stored& stored, const StoredGrants& gran
 
 void Grants::forget_all() {
     by_end_.clear();
+    by_user_.clear();
     holdings_.clear();
     cool_downs_.clear();
     quarantines_.clear();
@@ -134,7 +140,7 @@ void Grants::resume(const Grant& grant, const KernelEntry* entry, const Now& now
     holding.renewed = grant.renewed;
     holding.expires_wall = grant.expires_wall;
     holding.source = sources_(grant.source);
-    holding.user = grant.user;
+    set_user(holding, grant.user);
     holding.reason = reasons_(grant.reason);
     const bool moved = grant.boot == now.boot && grant.expires != *end;
     if (moved) {  // the store missed the last renewal
@@ -166,6 +172,25 @@ void Grants::adopt(const KernelEntry& entry, const Now& now, Actions& on_disk) {
     holding.source = sources_("kernel");
     holding.reason = reasons_("found in the kernel at start");
     on_disk.emplace_back(SaveGrant{shared_grant(entry.key, holding)});
+}
+
+// Takes up what an operator ordered for a key, from a kernel that is the only one to know.
+void Grants::adopt_orders(const KernelEntry& entry, const Now& now, Actions& on_disk) {
+    constexpr const char* note = "found in the kernel when the store was lost";
+    if (!placements_.place_key(entry.key)) {
+        return;
+    }
+    if (entry.quarantined) {
+        const Quarantine quarantine{.key = entry.key, .note = note, .since = now.wall};
+        quarantines_.insert_or_assign(entry.key, quarantine);
+        hold(entry.key).quarantined = true;
+        on_disk.emplace_back(SaveQuarantine{quarantine});
+    }
+    const Exemption exemption{.prefix = entry.key, .note = note, .since = now.wall};
+    if (Placement placement; entry.exempt && exemptions_.emplace(entry.key, exemption).second) {
+        enforce(entry.key, placement);
+        on_disk.emplace_back(SaveExemption{exemption});
+    }
 }
 
 // Room is made first; an exemption is taken out of an entry only when the table has it, if that is where it

@@ -120,6 +120,7 @@ void DovecotPolicy::judge(const PolicyRequest& request, const api::Peer& peer) {
     const auto granted = on_login_({.when = std::chrono::system_clock::now(),
                                     .user = request.login,
                                     .address = *request.remote,
+                                    .port = {},
                                     .protocol = request.protocol,
                                     .mechanism = request.mechanism,
                                     .tls = request.tls,

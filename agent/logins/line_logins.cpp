@@ -53,6 +53,7 @@ void LineLogins::report(const SeenLogin& seen, grants::WallTime when) {
     const auto granted = on_login_({.when = when,
                                     .user = seen.user,
                                     .address = seen.address,
+                                    .port = seen.port,
                                     .protocol = seen.protocol,
                                     .mechanism = seen.mechanism,
                                     .tls = seen.tls,

@@ -6,7 +6,7 @@
 #include <functional>
 
 #include "agent/base/result.h"
-#include "agent/grants/grants.h"
+#include "agent/grants/rules.h"
 
 namespace sekisho::logins {
 

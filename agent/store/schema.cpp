@@ -10,7 +10,7 @@ namespace {
 
 // Times are nanoseconds: `..._wall` and `since` since 1970 in UTC, `..._boot` of CLOCK_BOOTTIME in the boot
 // named beside it. Keys and prefixes are text, because an operator may want to read this file with any tool.
-constexpr std::array<const char*, 6> steps = {
+constexpr std::array<const char*, 7> steps = {
     R"(
     CREATE TABLE grants (
         key TEXT PRIMARY KEY,
@@ -106,6 +106,9 @@ constexpr std::array<const char*, 6> steps = {
         last_heard INTEGER NOT NULL,
         interim_interval INTEGER NOT NULL
     ) STRICT;
+    )",
+    R"(
+    ALTER TABLE cool_downs ADD COLUMN cause TEXT NOT NULL DEFAULT 'overrun';
     )",
 };
 

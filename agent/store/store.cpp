@@ -33,10 +33,10 @@ constexpr std::string_view save_exemption =
 constexpr std::string_view load_exemptions = "SELECT prefix, note, since FROM exemptions";
 constexpr std::string_view forget_exemption = "DELETE FROM exemptions WHERE prefix = ?";
 constexpr std::string_view save_cool_down =
-    "INSERT OR REPLACE INTO cool_downs (key, user, since, until_boot, until_wall, boot) VALUES (?, ?, ?, ?, "
-    "?, ?)";
+    "INSERT OR REPLACE INTO cool_downs (key, user, since, until_boot, until_wall, boot, cause) VALUES (?, ?, "
+    "?, ?, ?, ?, ?)";
 constexpr std::string_view load_cool_downs =
-    "SELECT key, user, since, until_boot, until_wall, boot FROM cool_downs";
+    "SELECT key, user, since, until_boot, until_wall, boot, cause FROM cool_downs";
 constexpr std::string_view forget_cool_down = "DELETE FROM cool_downs WHERE key = ?";
 constexpr std::string_view save_quarantine =
     "INSERT OR REPLACE INTO quarantines (key, note, since) VALUES (?, ?, ?)";
@@ -337,7 +337,8 @@ Result<void> Store::write_cool_downs() {
                 .bind(3, number(cool_down->since))
                 .bind(4, cool_down->until.count())
                 .bind(5, number(cool_down->until_wall))
-                .bind(6, cool_down->boot);
+                .bind(6, cool_down->boot)
+                .bind(7, std::string(grants::to_string(cool_down->cause)));
         }
         if (auto done = statement.run(); !done) {
             return done;
@@ -441,7 +442,9 @@ Result<grants::Stored> Store::load() const {
 Result<std::vector<grants::CoolDown>> Store::cool_downs() const {
     return rows<grants::CoolDown>(
         database_, "cool_downs", load_cool_downs, [](const Prefix& key, const Statement& row) {
+            using enum grants::CoolDownCause;
             return grants::CoolDown{.key = key,
+                                    .cause = row.octets(6) == grants::to_string(revoked) ? revoked : overrun,
                                     .user = row.text(1),
                                     .until = std::chrono::nanoseconds(row.integer(3)),
                                     .until_wall = wall(row.integer(4)),

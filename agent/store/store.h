@@ -30,8 +30,8 @@ struct SessionRows {
 class Store {
 public:
     // Opens or creates the file (mode 0600; its directory is created with 0700 if only that is missing) and
-    // brings it to today's schema. Failure::invalid for a damaged file, one of a newer version or of another
-    // program; Failure::unavailable if it can't be read or written.
+    // brings it to today's schema. Failure::invalid for a damaged file or one of a newer version,
+    // Failure::conflict for another program's; Failure::unavailable if it can't be read or written.
     [[nodiscard]] static Result<Store> open(const std::filesystem::path& file);
 
     // Writes what the actions say of the store, the sessions, and whatever is still owed, all or nothing.

@@ -38,7 +38,7 @@ class Agent(Daemon):
 
     def revoke_all(self) -> None:
         for grant in self.ask("grant", "list")["grants"]:
-            self.edge.run("sekisho", "grant", "revoke", grant["key"].split("/")[0])
+            self.edge.run("sekisho", "grant", "revoke", "--no-cool-down", grant["key"].split("/")[0])
 
 
 __all__ = ["CONFIG", "Agent"]

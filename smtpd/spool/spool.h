@@ -47,9 +47,9 @@ using BodyReader = std::function<Result<void>(std::uint64_t offset, char* to, st
 
 class Spool {
 public:
-    // Opens or creates it, mode 0600. Failure::conflict if another process writes to it; Failure::invalid for
-    // a file of a newer version, of another program, or a damaged one; Failure::unavailable for a lack of
-    // rights or space.
+    // Opens or creates it, mode 0600. Failure::conflict if another process writes to it, or if it is another
+    // program's; Failure::invalid for a file of a newer version or a damaged one; Failure::unavailable for a
+    // lack of rights or space.
     [[nodiscard]] static Result<Spool> open(const std::filesystem::path& file);
 
     // Everything between these is one commit.

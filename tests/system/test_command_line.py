@@ -11,7 +11,7 @@ A, B, C = SUBSCRIBERS["a"], SUBSCRIBERS["b"], SUBSCRIBERS["c"]
 COMMANDS = (
     ("status",), ("doctor",), ("version",), ("interface",), ("interface", "list"),
     ("grant",), ("grant", "add"), ("grant", "import"), ("grant", "list"), ("grant", "show"), ("grant", "revoke"),
-    ("exempt",), ("exempt", "add"), ("exempt", "list"), ("exempt", "remove"), ("why",), ("dataplane",), ("dataplane", "detach"), ("config",), ("config", "check"),
+    ("exempt",), ("exempt", "add"), ("exempt", "list"), ("exempt", "remove"), ("why",), ("events",), ("dataplane",), ("dataplane", "detach"), ("config",), ("config", "check"),
     ("subscriber",), ("subscriber", "list"), ("subscriber", "show"), ("subscriber", "import"),
     ("logins",), ("logins", "test"), ("logins", "patterns"),
     ("user",), ("user", "add"), ("user", "list"), ("user", "passwd"), ("user", "remove"),

@@ -98,6 +98,7 @@ public:
     }
     [[nodiscard]] std::vector<CoolDownStatus> cool_downs() const override {
         return {{.key = parse_prefix("192.0.2.9/32").value(),
+                 .cause = "revoked",
                  .user = "bob",
                  .since = noon,
                  .until = noon + 900s,
@@ -107,6 +108,7 @@ public:
         calls.push_back("grant " + order.address.text() + " " +
                         (order.lifetime ? std::to_string(order.lifetime->count()) : "-") + " " +
                         (order.budget ? std::to_string(*order.budget) + " " : "") + order.reason);
+        last_by = order.by;
         if (order.address.family == Family::ipv6) {
             return fail(Failure::refused, "in no pool", "see config");
         }
@@ -117,13 +119,16 @@ public:
                         order.addresses.front().text() + " " +
                         (order.lifetime ? std::to_string(order.lifetime->count()) : "-") + " " +
                         (order.budget ? std::to_string(*order.budget) + " " : "") + order.reason);
+        last_by = order.by;
         return ImportOutcome{.opened = order.addresses.size() - 1,
                              .kept = 0,
                              .refused = {{order.addresses.back(), "in no pool"}}};
     }
-    [[nodiscard]] Result<void> revoke_grant(const Address& address, bool kill) override {
-        calls.push_back((kill ? "kill " : "revoke ") + address.text());
-        return address.family == Family::ipv4 ? Result<void>() : fail(Failure::not_found, "none");
+    [[nodiscard]] Result<void> revoke_grant(const RevokeOrder& order) override {
+        calls.push_back((order.kill ? "kill " : "revoke ") + order.address.text() +
+                        (order.cool_down ? "" : " no cool-down"));
+        last_by = order.by;
+        return order.address.family == Family::ipv4 ? Result<void>() : fail(Failure::not_found, "none");
     }
     [[nodiscard]] Result<std::vector<BlockedStatus>> blocked(std::size_t count) const override {
         const BlockedStatus one{.key = parse_prefix("192.0.2.66/32").value(),
@@ -139,28 +144,31 @@ public:
     [[nodiscard]] std::vector<QuarantineStatus> quarantines() const override {
         return {{parse_prefix("192.0.2.66/32").value(), "ticket 4712", noon}};
     }
-    [[nodiscard]] Result<QuarantineStatus> add_quarantine(const Address& address,
-                                                          const std::string& note) override {
-        calls.push_back("quarantine " + address.text() + " " + note);
-        return address.family == Family::ipv4
-                   ? Result<QuarantineStatus>(QuarantineStatus{{address, 32}, note, noon})
+    [[nodiscard]] Result<QuarantineStatus> add_quarantine(const QuarantineOrder& order) override {
+        calls.push_back("quarantine " + order.address.text() + " " + order.note);
+        last_by = order.by;
+        return order.address.family == Family::ipv4
+                   ? Result<QuarantineStatus>(QuarantineStatus{{order.address, 32}, order.note, noon})
                    : fail(Failure::conflict, "there already");
     }
-    [[nodiscard]] Result<void> remove_quarantine(const Address& address) override {
-        calls.push_back("release " + address.text());
-        return address.family == Family::ipv4 ? Result<void>() : fail(Failure::not_found, "none");
+    [[nodiscard]] Result<void> remove_quarantine(const QuarantineOrder& order) override {
+        calls.push_back("release " + order.address.text());
+        last_by = order.by;
+        return order.address.family == Family::ipv4 ? Result<void>() : fail(Failure::not_found, "none");
     }
     [[nodiscard]] std::vector<ExemptionStatus> exemptions() const override {
         return {{parse_prefix("192.0.2.8/29").value(), "contract 7", noon}};
     }
-    [[nodiscard]] Result<ExemptionStatus> add_exemption(const Prefix& prefix,
-                                                        const std::string& note) override {
-        calls.push_back("exempt " + prefix.text() + " " + note);
-        return prefix.length == 32 ? Result<ExemptionStatus>(ExemptionStatus{prefix, note, noon})
-                                   : fail(Failure::conflict, "there already");
+    [[nodiscard]] Result<ExemptionStatus> add_exemption(const ExemptionOrder& order) override {
+        calls.push_back("exempt " + order.prefix.text() + " " + order.note);
+        last_by = order.by;
+        return order.prefix.length == 32
+                   ? Result<ExemptionStatus>(ExemptionStatus{order.prefix, order.note, noon})
+                   : fail(Failure::conflict, "there already");
     }
-    [[nodiscard]] Result<void> remove_exemption(const Prefix& prefix) override {
-        calls.push_back("unexempt " + prefix.text());
+    [[nodiscard]] Result<void> remove_exemption(const ExemptionOrder& order) override {
+        calls.push_back("unexempt " + order.prefix.text());
+        last_by = order.by;
         return {};
     }
     [[nodiscard]] Result<Why> why(const Address& address,
@@ -206,8 +214,9 @@ public:
         return address.family == Family::ipv4 ? Result<SubscriberStatus>(subscriber_for(7))
                                               : fail(Failure::not_found, "nobody");
     }
-    [[nodiscard]] Result<SubscriberImport> import_subscribers(
-        const std::vector<ImportedSubscriber>& list) override {
+    [[nodiscard]] Result<SubscriberImport> import_subscribers(const std::vector<ImportedSubscriber>& list,
+                                                              const std::string& by) override {
+        last_by = by;
         std::string call = "subscribers";
         for (const ImportedSubscriber& one : list) {
             call += list.size() > 3 ? "." : " " + one.id + "/" + one.user;
@@ -222,6 +231,45 @@ public:
         }
         return SubscriberImport{.began = list.size(), .ended = 1, .kept = 2, .revoked = 3};
     }
+    [[nodiscard]] Result<EventPage> events(const EventQuestion& question) override {
+        asked_for = (question.after ? "after " + std::to_string(*question.after) : "last") + " " +
+                    std::to_string(question.count) + " " + (question.within ? question.within->text() : "-") +
+                    " " + question.name + "/" + question.user + "/" + question.reporter + " " +
+                    (question.since ? std::to_string(question.since->count()) : "-");
+        if (broken) {
+            return fail(Failure::unavailable, "the disk is full", "make room");
+        }
+        EventStatus decided{.id = 41,
+                            .when = noon,
+                            .name = "LOGIN_REFUSED",
+                            .text = "no",
+                            .key = parse_prefix("192.0.2.1/32").value(),
+                            .user = "a\"b\n",
+                            .reporter = "mail1",
+                            .protocol = "pop3",
+                            .rule = "webmail",
+                            .session = 7,
+                            .by = {},
+                            .lasts = {}};
+        EventStatus ordered{.id = 43,
+                            .when = noon + 1s,
+                            .name = "GRANTS_IMPORTED",
+                            .text = "2 opened",
+                            .key = {},
+                            .user = {},
+                            .reporter = {},
+                            .protocol = {},
+                            .rule = {},
+                            .session = 0,
+                            .by = "uid 0",
+                            .lasts = 600s};
+        return EventPage{.events = {decided, ordered}, .last = 43};
+    }
+    [[nodiscard]] boost::asio::awaitable<void> wait_for_event(std::uint64_t after,
+                                                              std::chrono::seconds time) override {
+        waited_for = std::to_string(after) + " " + std::to_string(time.count());
+        co_return;
+    }
     [[nodiscard]] std::string metrics() const override { return "sekisho_grants 3\n"; }
 
     bool broken = false;
@@ -229,6 +277,8 @@ public:
     std::vector<std::string> calls;
     std::vector<ImportedSubscriber> imported;
     mutable std::string asked_for;
+    std::string last_by;     // who ordered
+    std::string waited_for;  // of wait_for_event
 };
 
 class Routes : public ::testing::Test {

@@ -17,8 +17,11 @@ TEST_F(Routes, BudgetsAndConnections) {
     EXPECT_EQ(ask("POST", "/v1/grants", R"({"address":"192.0.2.7","budget":0})").status, 201);
     EXPECT_EQ(ask("DELETE", "/v1/grants/192.0.2.7?kill=true").status, 204);
     EXPECT_EQ(ask("DELETE", "/v1/grants/192.0.2.7?kill=false").status, 204);
+    EXPECT_EQ(ask("DELETE", "/v1/grants/192.0.2.7?cool_down=true").status, 204);
+    EXPECT_EQ(ask("DELETE", "/v1/grants/192.0.2.7?kill=true&cool_down=false").status, 204);
     EXPECT_THAT(agent_.calls, ::testing::ElementsAre("grant 192.0.2.7 - 5 ", "grant 192.0.2.7 - 0 ",
-                                                     "kill 192.0.2.7", "revoke 192.0.2.7"));
+                                                     "kill 192.0.2.7", "revoke 192.0.2.7", "revoke 192.0.2.7",
+                                                     "kill 192.0.2.7 no cool-down"));
     for (const char* wrong : {"-1", "1.5", "\"5\"", "4294967296", "null"}) {
         const Response response =
             ask("POST", "/v1/grants", std::string(R"({"address":"192.0.2.7","budget":)") + wrong + "}");

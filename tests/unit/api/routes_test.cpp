@@ -47,7 +47,7 @@ TEST_F(Routes, ShowsGrants) {
         "reason":"pop3 login","since":"2026-01-31T12:00:00Z","expires":"2026-01-31T12:10:00Z","seconds_left":599,
         "budget":50})");
     const json::value cool_down =
-        json::parse(R"({"key":"192.0.2.9/32","user":"bob","since":"2026-01-31T12:00:00Z",
+        json::parse(R"({"key":"192.0.2.9/32","cause":"revoked","user":"bob","since":"2026-01-31T12:00:00Z",
         "until":"2026-01-31T12:15:00Z","seconds_left":899})");
     EXPECT_EQ(parsed(ask("GET", "/v1/grants")),
               (json::value{{"grants", json::array{grant}}, {"cool_downs", json::array{cool_down}}}));

@@ -64,13 +64,15 @@ const std::map<std::string, std::string>& answers() {
              R"({"name":"ppp70","index":5,"side":"subscriber","driver":"","mode":"","why":"no such device",)"
              R"("program":0,"fast_path":"off","attached":false,"unjudged_packets":null,)"
              R"("unjudged_microseconds":null,"counts":null}]})")},
-        {"GET /v1/grants", answer(200, std::string(R"({"grants":[)") + grant +
-                                           R"(],"cool_downs":[{"key":"192.0.2.9/32","user":"bob",)"
-                                           R"("since":"2026-11-24T01:00:00Z","until":"2026-11-24T01:15:00Z",)"
-                                           R"("seconds_left":899}]})")},
+        {"GET /v1/grants",
+         answer(200, std::string(R"({"grants":[)") + grant +
+                         R"(],"cool_downs":[{"key":"192.0.2.9/32","cause":"revoked","user":"bob",)"
+                         R"("since":"2026-11-24T01:00:00Z","until":"2026-11-24T01:15:00Z",)"
+                         R"("seconds_left":899}]})")},
         {"POST /v1/grants", answer(201, grant)},
         {"GET /v1/grants/192.0.2.10", answer(200, grant)},
-        {"DELETE /v1/grants/192.0.2.10?kill=true", answer(204, "")},
+        {"DELETE /v1/grants/192.0.2.10?kill=true&cool_down=true", answer(204, "")},
+        {"DELETE /v1/grants/192.0.2.10?kill=false&cool_down=false", answer(204, "")},
         {"GET /v1/blocked?count=5",
          answer(200, R"({"blocked":[{"key":"192.0.2.66/32","pool":"dsl","packets":1200,"per_second":2.46,)"
                      R"("first":"2026-01-02T03:04:05Z","last":"2026-01-02T03:12:05Z","destinations":40,)"
@@ -80,7 +82,7 @@ const std::map<std::string, std::string>& answers() {
         {"POST /v1/quarantines",
          answer(201, R"({"key":"192.0.2.66/32","note":"","since":"2026-01-02T03:04:05Z"})")},
         {"DELETE /v1/quarantines/192.0.2.66", answer(204, "")},
-        {"DELETE /v1/grants/2001%3Adb8%3A100%3A%3A1", answer(204, "")},
+        {"DELETE /v1/grants/2001%3Adb8%3A100%3A%3A1?kill=false&cool_down=true", answer(204, "")},
         {"GET /v1/exemptions", answer(200, R"({"exemptions":[{"prefix":"192.0.2.128/28","note":"contract 7",)"
                                            R"("since":"2026-01-02T03:04:05Z"}]})")},
         {"POST /v1/exemptions",
@@ -170,8 +172,8 @@ TEST_F(RunTest, GrantList) {
               "KEY            POOL  LEFT   EXPIRES                  SOURCE  USER  REASON\n"
               "192.0.2.10/32  dsl   9m58s  2026-11-24 01:10:00 UTC  mail1   anna  pop3 login\n"
               "\n"
-              "COOLS DOWN    LEFT    UNTIL                    USER\n"
-              "192.0.2.9/32  14m59s  2026-11-24 01:15:00 UTC  bob\n");
+              "COOLS DOWN    LEFT    UNTIL                    CAUSE    USER\n"
+              "192.0.2.9/32  14m59s  2026-11-24 01:15:00 UTC  revoked  bob\n");
 }
 
 TEST_F(RunTest, GrantShow) {
@@ -214,6 +216,8 @@ TEST_F(RunTest, BudgetsAndConnections) {
     }
     EXPECT_EQ(with_agent({"grant", "revoke", "192.0.2.10", "--kill"}).out,
               "the grant of 192.0.2.10 has ended, and its connections\n");
+    EXPECT_EQ(with_agent({"grant", "revoke", "192.0.2.10", "--no-cool-down"}).out,
+              "the grant of 192.0.2.10 has ended\n");
 }
 
 TEST_F(RunTest, BlockedTop) {

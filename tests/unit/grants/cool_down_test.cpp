@@ -110,6 +110,32 @@ TEST_F(CoolDownTest, AnOperatorOpensAllTheSame) {
     EXPECT_EQ(outside_.kernel.size(), 1U);
 }
 
+// Else a mail program that polls would open it again within the minute.
+TEST_F(CoolDownTest, SoDoesARevocation) {
+    Grants grants(config_);
+    open(grants, request("192.0.2.7"), now_);
+    outside_.apply(grants.revoke(address("192.0.2.7"), now_, Flows::go_on, After::cool_down).value());
+    ASSERT_EQ(outside_.cool_downs.size(), 1U);
+    EXPECT_EQ(outside_.cool_downs.begin()->second.cause, CoolDownCause::revoked);
+    EXPECT_EQ(outside_.cool_downs.begin()->second.user, "alice");
+    EXPECT_EQ(
+        refusal(grants, request("192.0.2.7"), later(now_, 60s)),
+        "192.0.2.7/32 has had its grant revoked by an operator: no login opens port 25 for it for another "
+        "14m");
+    Grants next(config_);
+    outside_.take_over_by(next, later(now_, 61s));
+    EXPECT_EQ(next.cool_down_of(address("192.0.2.7"), later(now_, 61s))->cause, CoolDownCause::revoked);
+    EXPECT_EQ(refusal(next, request("192.0.2.7"), later(now_, 900s)), "");
+}
+
+TEST_F(CoolDownTest, ARevocationNeedNot) {
+    Grants grants(config_);
+    open(grants, request("192.0.2.7"), now_);
+    outside_.apply(grants.revoke(address("192.0.2.7"), now_).value());
+    EXPECT_TRUE(outside_.cool_downs.empty());
+    EXPECT_EQ(refusal(grants, request("192.0.2.7"), now_), "");
+}
+
 TEST_F(CoolDownTest, TheWholeKeyCoolsDown) {
     Grants grants(config_);
     const Grant granted = open(grants, request("2001:db8:100:100::1"), now_);

@@ -265,21 +265,109 @@ TEST_F(GrantsTest, MassesAreSweptAsTheyEnd) {
     EXPECT_EQ(swept, total);
 }
 
-TEST(LoginEvent, AsksForItsAddressUnderTheReportersRule) {
-    const LoginEvent login{.user = "alice",
-                           .address = address("192.0.2.7"),
-                           .protocol = "imap",
-                           .mechanism = "PLAIN",
-                           .tls = true,
-                           .reporter = "mail1",
-                           .lifetime = 30s};
-    const GrantRequest wish = request_of(login);
-    EXPECT_EQ(wish.address, login.address);
-    EXPECT_EQ(wish.lifetime, login.lifetime);
-    EXPECT_EQ(wish.source, "mail1");
-    EXPECT_EQ(wish.user, "alice");
-    EXPECT_EQ(wish.reason, "imap login");
-    EXPECT_EQ(request_of(LoginEvent{}).reason, "login");
+// Who polls each minute makes one change of the kernel in five.
+TEST_F(GrantsTest, ALoginRenewsOnlyAfterHalfTheTime) {
+    GrantRequest login = request("192.0.2.7");
+    login.by_login = true;
+    open(login, now_);
+    std::size_t changes = 0;
+    for (int minute = 1; minute <= 60; minute++) {
+        Grant granted;
+        const Now then = later(now_, std::chrono::minutes(minute));
+        const auto actions = open_in(grants_, login, then, granted);
+        ASSERT_TRUE(actions);
+        outside_.apply(*actions);
+        changes += actions->empty() ? 0 : 1;
+        EXPECT_TRUE(actions->empty() || count<PutEntry>(*actions) == 1);
+        EXPECT_GE(granted.expires - then.boottime, 301s) << "minute " << minute;
+    }
+    EXPECT_EQ(changes, 12U);
+}
+
+TEST_F(GrantsTest, HalfOfTheLifetimeThatIsAskedFor) {
+    GrantRequest login = request("192.0.2.7", 100s);
+    login.by_login = true;
+    open(login, now_);
+    EXPECT_EQ(open(login, later(now_, 50s - 1ns)).expires, now_.boottime + 100s);
+    EXPECT_EQ(open(login, later(now_, 50s)).expires, now_.boottime + 150s);
+    login.lifetime = 1000s;
+    EXPECT_EQ(open(login, later(now_, 51s)).expires, now_.boottime + 1051s)
+        << "another reporter's are longer";
+    EXPECT_EQ(open(request("192.0.2.7", 1001s), later(now_, 51s)).expires, now_.boottime + 1052s)
+        << "an operator means what he says";
+}
+
+class UsersKeysTest : public GrantsTest {
+protected:
+    static GrantRequest login(std::string_view of, const std::string& user, std::uint32_t most) {
+        GrantRequest wish = request(of);
+        wish.user = user;
+        wish.by_login = true;
+        wish.addresses_per_user = most;
+        return wish;
+    }
+
+    [[nodiscard]] std::string refused(const GrantRequest& wish, const Now& at) {
+        Grant granted;
+        const auto actions = open_in(grants_, wish, at, granted);
+        return actions ? "" : actions.error().what;
+    }
+};
+
+TEST_F(UsersKeysTest, AUserHasOnlySoManyAtOnce) {
+    open(login("192.0.2.1", "alice", 2), now_);
+    open(login("192.0.2.2", "bob", 2), now_);
+    open(login("2001:db8:100::1", "alice", 2), now_);
+    EXPECT_EQ(refused(login("192.0.2.3", "alice", 2), now_),
+              "user \"alice\" has 2 addresses open already, as many as one user may");
+    EXPECT_EQ(refused(login("192.0.2.3", "alice", 1), now_),
+              "user \"alice\" has 1 address open already, as many as one user may");
+    EXPECT_EQ(outside_.kernel.size(), 3U);
+    EXPECT_EQ(refused(login("192.0.2.3", "bob", 2), now_), "");
+    EXPECT_EQ(refused(login("192.0.2.4", "alice", 3), now_), "") << "another rule";
+    EXPECT_EQ(refused(login("192.0.2.5", "alice", 0), now_), "") << "any number";
+    EXPECT_EQ(refused(login("192.0.2.1", "alice", 2), later(now_, 400s)), "")
+        << "what is open may be renewed";
+    EXPECT_EQ(grants_.keys_of("alice", 10, now_), 4U);
+    EXPECT_EQ(grants_.keys_of("alice", 3, now_), 3U) << "counted no further";
+}
+
+TEST_F(UsersKeysTest, WhatHasEndedDoesNotCount) {
+    open(login("192.0.2.1", "alice", 1), now_);
+    EXPECT_NE(refused(login("192.0.2.2", "alice", 1), later(now_, 600s - 1ns)), "");
+    open(login("192.0.2.2", "alice", 1), later(now_, 600s));  // the first isn't swept yet
+    outside_.apply(grants_.revoke(address("192.0.2.2"), later(now_, 601s)).value());
+    open(login("192.0.2.3", "alice", 1), later(now_, 602s));
+    outside_.apply(grants_.sweep(later(now_, 2000s)));
+    EXPECT_EQ(grants_.keys_of("alice", 10, now_), 0U);
+}
+
+TEST_F(UsersKeysTest, AKeyIsItsLastUsers) {
+    open(login("192.0.2.1", "alice", 1), now_);
+    open(login("192.0.2.1", "bob", 1), later(now_, 300s));
+    EXPECT_EQ(grants_.keys_of("alice", 10, later(now_, 300s)), 0U);
+    EXPECT_EQ(grants_.keys_of("bob", 10, later(now_, 300s)), 1U);
+    GrantRequest order = request("192.0.2.1", 3600s);
+    order.user.clear();
+    open(order, later(now_, 301s));
+    EXPECT_EQ(grants_.keys_of("bob", 10, later(now_, 301s)), 0U) << "an operator's is nobody's";
+    EXPECT_EQ(grants_.keys_of("", 10, later(now_, 301s)), 0U);
+}
+
+TEST_F(UsersKeysTest, AnExemptKeyKeepsItsPlace) {
+    outside_.apply(grants_.exempt(contract("192.0.2.1/32")).value());
+    open(login("192.0.2.1", "alice", 1), now_);
+    EXPECT_EQ(grants_.keys_of("alice", 10, now_), 1U);
+    outside_.apply(grants_.sweep(later(now_, 600s)));
+    EXPECT_EQ(grants_.keys_of("alice", 10, later(now_, 600s)), 0U);
+    EXPECT_TRUE(outside_.kernel.at(prefix("192.0.2.1/32")).exempt);
+}
+
+TEST_F(UsersKeysTest, ARestartKnowsThem) {
+    open(login("192.0.2.1", "alice", 1), now_);
+    Grants next(config_);
+    outside_.take_over_by(next, later(now_, 5s));
+    EXPECT_EQ(next.keys_of("alice", 10, later(now_, 5s)), 1U);
 }
 
 }  // namespace

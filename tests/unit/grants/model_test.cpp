@@ -2,6 +2,7 @@
 // Thousands of random steps against a model that is too simple to be wrong: after each one the kernel and the
 // store must hold exactly what the model says, and no restart or reboot may make any grant longer.
 #include <algorithm>
+#include <array>
 #include <random>
 
 #include "tests/unit/grants/world.h"
@@ -15,6 +16,7 @@ struct Model {
         BootTime expires{};
         WallTime expires_wall{};
         std::uint32_t generation = 0;
+        std::string user{};
     };
     std::map<Prefix, Opened> opened;  // until swept
     std::set<Prefix> exempt;
@@ -29,6 +31,21 @@ struct Model {
     [[nodiscard]] bool alive(const Prefix& key, const Now& now) const {
         const auto found = opened.find(key);
         return found != opened.end() && found->second.expires > now.boottime;
+    }
+
+    // Whether one more than these may be open for the user.
+    [[nodiscard]] bool has_room(const std::string& user, std::uint32_t most, const Prefix& key,
+                                const Now& now) const {
+        const bool has_this_one = alive(key, now) && opened.at(key).user == user;
+        return most == 0 || user.empty() || has_this_one || keys_of(user, now) < most;
+    }
+
+    [[nodiscard]] std::size_t keys_of(const std::string& user, const Now& now) const {
+        std::size_t keys = 0;
+        for (const auto& [key, grant] : opened) {
+            keys += grant.user == user && alive(key, now) ? 1U : 0U;
+        }
+        return keys;
     }
 
     [[nodiscard]] std::map<Prefix, KernelEntry> kernel() const {
@@ -130,9 +147,13 @@ private:
         Grant granted;
         GrantRequest asked = request(one, lifetime);
         asked.ends_cool_down = roll(4) == 0;
+        asked.by_login = roll(2) == 0;
+        asked.user = std::array{"alice", "bob", ""}.at(roll(3));
+        asked.addresses_per_user = roll(2) * 3;
         const auto actions = open_in(grants_, asked, now_, granted);
-        const bool may =
-            !model_.shut.contains(key) && (asked.ends_cool_down || !model_.cools_down(key, now_));
+        const bool may = !model_.shut.contains(key) &&
+                         (asked.ends_cool_down || !model_.cools_down(key, now_)) &&
+                         model_.has_room(asked.user, asked.addresses_per_user, key, now_);
         ASSERT_EQ(actions.has_value(), may);
         if (!may) {
             return;
@@ -142,10 +163,12 @@ private:
         if (!model_.alive(key, now_)) {
             EXPECT_GT(granted.generation, highest_) << "never given before, as far as can be known";
             highest_ = granted.generation;
-            model_.opened[key] = {end, now_.wall + lifetime, granted.generation};
-        } else if (auto& running = model_.opened.at(key); running.expires < end) {
+            model_.opened[key] = {end, now_.wall + lifetime, granted.generation, asked.user};
+        } else if (auto& running = model_.opened.at(key);
+                   asked.by_login ? 2 * (end - running.expires) >= lifetime : running.expires < end) {
             running.expires = end;
             running.expires_wall = now_.wall + lifetime;
+            running.user = asked.user;
         } else {
             EXPECT_TRUE(actions->empty());
         }
@@ -156,11 +179,16 @@ private:
 
     void revoke() {
         const Address one = some_address();
-        const auto actions = grants_.revoke(one, now_);
+        const bool cool_down = roll(4) == 0;
+        const auto actions =
+            grants_.revoke(one, now_, Flows::go_on, cool_down ? After::cool_down : After::logins);
         ASSERT_EQ(actions.has_value(), model_.alive(key_of(one), now_));
         if (actions) {
             outside_.apply(*actions);
             model_.opened.erase(key_of(one));
+        }
+        if (actions && cool_down) {
+            model_.cooling[key_of(one)] = now_.boottime + 30s;
         }
     }
 
@@ -226,6 +254,9 @@ private:
         const bool map_lost = !store_lost && roll(8) == 0;
         if (store_lost) {
             outside_.grants.clear();
+            for (auto& [key, grant] : model_.opened) {
+                grant.user.clear();  // the kernel doesn't know
+            }
         }
         if (map_lost) {
             outside_.kernel.clear();
@@ -269,7 +300,8 @@ private:
             const BootTime left = entry.expires - now_.boottime;
             EXPECT_LE(left, before.at(key).expires_wall - now_.wall);
             EXPECT_LE(left, 60s) << "longer than any was given for";
-            model_.opened[key] = {entry.expires, before.at(key).expires_wall, entry.generation};
+            model_.opened[key] = {entry.expires, before.at(key).expires_wall, entry.generation,
+                                  before.at(key).user};
         }
         if (now_.wall >= was) {
             for (const auto& [key, grant] : before) {
@@ -321,6 +353,9 @@ private:
         }
         EXPECT_EQ(grants_.list(now_).size(), alive);
         EXPECT_EQ(grants_.count(now_), alive);
+        for (const char* user : {"alice", "bob"}) {
+            EXPECT_EQ(grants_.keys_of(user, 100, now_), model_.keys_of(user, now_));
+        }
     }
 
     std::mt19937 random_;

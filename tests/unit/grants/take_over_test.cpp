@@ -331,5 +331,39 @@ TEST_F(TakeOverTest, ItBeginsAnew) {
     EXPECT_THAT(grants.sweep(later(then_, 1h)), IsEmpty());
 }
 
+// Its file was of no use, and another one was begun.
+TEST_F(TakeOverTest, WithoutAStoreWhatTheKernelHoldsOfAKeyGoesOn) {
+    outside_.apply(before_.quarantine(address("192.0.2.20"), "ticket", now_).value());
+    const std::map<Prefix, KernelEntry> was = outside_.kernel;
+    outside_.grants.clear();
+    outside_.exemptions.clear();
+    outside_.quarantines.clear();
+    after_ = Grants(config_);
+    outside_.take_over_by(after_, then_, true);
+    EXPECT_EQ(outside_.kernel.size(), was.size());
+    for (const auto& [key, entry] : was) {
+        ASSERT_TRUE(outside_.kernel.contains(key)) << key.text();
+        EXPECT_EQ(outside_.kernel.at(key).exempt, entry.exempt) << key.text();
+        EXPECT_EQ(outside_.kernel.at(key).granted, entry.granted) << key.text();
+        EXPECT_EQ(outside_.kernel.at(key).quarantined, entry.quarantined) << key.text();
+        EXPECT_EQ(outside_.kernel.at(key).expires, entry.expires) << key.text();
+    }
+    EXPECT_EQ(outside_.exemptions.size(), 2U) << "and they are written down";
+    EXPECT_EQ(outside_.quarantines.size(), 1U);
+    EXPECT_EQ(outside_.grants.size(), 2U);
+    EXPECT_EQ(after_.exemption_of(address("192.0.2.9"))->note, "found in the kernel when the store was lost");
+    EXPECT_TRUE(after_.quarantine_of(address("192.0.2.20")));
+    EXPECT_THAT(outside_.wide, IsEmpty()) << "of wide ones nothing is left";
+    const Actions again = start(later(then_, 1s));
+    EXPECT_EQ(count<PutEntry>(again) + count<SaveExemption>(again) + count<SaveQuarantine>(again), 0U);
+}
+
+TEST_F(TakeOverTest, AStoreThatIsThereIsBelievedThatAContractHasEnded) {
+    outside_.exemptions.clear();
+    start(then_);
+    EXPECT_FALSE(outside_.kernel.contains(prefix("192.0.2.9/32")));
+    EXPECT_FALSE(outside_.kernel.at(four_).exempt);
+}
+
 }  // namespace
 }  // namespace sekisho::grants

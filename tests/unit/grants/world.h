@@ -97,11 +97,12 @@ struct Outside {
     }
 
     // An agent starts, and does what it finds necessary. All that it did.
-    Actions take_over_by(Grants& starting, const Now& now) {
+    Actions take_over_by(Grants& starting, const Now& now, bool store_lost = false) {
         const KernelEntries entries(values(kernel));
         const Stored stored{.exemptions = values(exemptions),
                             .cool_downs = values(cool_downs),
-                            .quarantines = values(quarantines)};
+                            .quarantines = values(quarantines),
+                            .lost = store_lost};
         const auto each_grant = [this](const std::function<void(const Grant&)>& take) -> Result<void> {
             for (const auto& [key, grant] : std::map(grants)) {
                 take(grant);

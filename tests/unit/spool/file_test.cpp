@@ -60,7 +60,7 @@ TEST(SpoolFile, OneOfAnotherProgramIsRefused) {
     ASSERT_TRUE(Database::open(directory / "mail.db", 0)->run("CREATE TABLE theirs (a INTEGER)"));
     const auto spool = Spool::open(directory / "mail.db");
     ASSERT_FALSE(spool);
-    EXPECT_EQ(spool.error().kind, Failure::invalid);
+    EXPECT_EQ(spool.error().kind, Failure::conflict);
     EXPECT_THAT(spool.error().what, HasSubstr("another program"));
 }
 

@@ -132,7 +132,7 @@ TEST_F(SchemaTest, ANewerVersionIsRefusedWithARemedy) {
 TEST_F(SchemaTest, AnotherProgramsDatabaseIsRefused) {
     run("CREATE TABLE cookies (name TEXT)");
     const Error error = refusal();
-    EXPECT_EQ(error.kind, Failure::invalid);
+    EXPECT_EQ(error.kind, Failure::conflict);
     EXPECT_THAT(error.what, HasSubstr("another program"));
 }
 

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command line's grammar and its help texts. Internal to this room.
+#pragma once
+
+#include <CLI/App.hpp>
+#include <string>
+
+#include "agent/cli/arguments.h"
+
+namespace sekisho::cli {
+
+// The words of the command line before they are read as values.
+struct Words {
+    Command command = Command::status;
+    bool json = false;
+    std::string socket;
+    std::string config;
+    std::string address;
+    std::string destination;
+    std::string prefix;
+    std::string lifetime;
+    std::string budget;
+    bool kill = false;
+    bool no_cool_down = false;
+    std::string count;
+    std::string from;
+    bool follow = false;
+    std::string since;
+    std::string event;
+    std::string user;
+    bool empty = false;
+    std::string text;
+    std::string reporter;
+    std::string name;
+};
+
+// Tells the parser all commands; what it understands goes into `words`, which must outlive it.
+void set_up(CLI::App& app, Words& words);
+
+// The name of the command that was being typed, as deep as it was understood: "sekisho grant add".
+[[nodiscard]] std::string name_of(CLI::App& app);
+
+// The help on it.
+[[nodiscard]] std::string help_of(CLI::App& app);
+
+}  // namespace sekisho::cli

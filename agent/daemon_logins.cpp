@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+// Logins: what becomes of one that somebody reported.
+#include <string>
+#include <utility>
+
+#include "agent/base/log.h"
+#include "agent/base/time_text.h"
+#include "agent/clocks.h"
+#include "agent/daemon.h"
+#include "agent/subscribers/other_family.h"
+
+namespace sekisho {
+
+logins::OnLogin Daemon::on_login() {
+    return [this](const grants::LoginEvent& event) -> Result<void> {
+        if (auto granted = login(event); !granted) {
+            return std::unexpected(granted.error());
+        }
+        return {};
+    };
+}
+
+Result<grants::Grant> Daemon::login(const grants::LoginEvent& event) {
+    const grants::Terms terms = grants::terms_of(config_.grants, event);
+    const auto request = grants::request_of(terms, event);
+    if (!request) {
+        return refuse(event, terms, event.address, request.error());
+    }
+    auto opened = open(*request);
+    if (!opened) {
+        return refuse(event, terms, event.address, opened.error());
+    }
+    tell(event, terms, *opened);
+    if (terms.other_family) {
+        open_other_family(event, terms, *request);
+    }
+    return std::move(opened->grant);
+}
+
+std::unexpected<Error> Daemon::refuse(const grants::LoginEvent& event, const grants::Terms& terms,
+                                      const Address& address, const Error& error) {
+    log::info("LOGIN_REFUSED", error.what,
+              {{"user", event.user},
+               {"address", address.text()},
+               {"protocol", event.protocol},
+               {"reporter", event.reporter}});
+    audit({.name = "LOGIN_REFUSED",
+           .text = error.what,
+           .key = key_or_itself(address),
+           .user = event.user,
+           .reporter = event.reporter,
+           .protocol = event.protocol,
+           .rule = terms.rule});
+    return std::unexpected(error);
+}
+
+// Two that report one login (Dovecot, and the submission server that asked it) are told of once.
+void Daemon::tell(const grants::LoginEvent& event, const grants::Terms& terms, const Opened& opened) {
+    const bool once_more = recent_logins_.seen_by_another(event, read_clocks());
+    if (once_more && opened.kept) {
+        return;
+    }
+    const std::string name = opened.kept ? "LOGIN_KEPT" : "LOGIN_GRANTED";
+    const std::string text = opened.kept ? "the port is open for long enough" : "a login opened the port";
+    const grants::BootTime left = opened.grant.expires - read_clocks().boottime;
+    log::info(name, text,
+              {{"user", event.user},
+               {"address", event.address.text()},
+               {"key", opened.grant.key.text()},
+               {"protocol", event.protocol},
+               {"reporter", event.reporter},
+               {"seconds", seconds_text(left)}});
+    audit({.name = name,
+           .text = text + (event.tls ? ", with TLS" : ""),
+           .key = opened.grant.key,
+           .user = event.user,
+           .reporter = event.reporter,
+           .protocol = event.protocol,
+           .rule = terms.rule,
+           .lasts = std::chrono::ceil<std::chrono::seconds>(left)});
+}
+
+// A mail program logs in over the family it likes better, and sends over the other.
+void Daemon::open_other_family(const grants::LoginEvent& event, const grants::Terms& terms,
+                               const grants::GrantRequest& request) {
+    const auto session = sessions_.find(event.address);
+    if (!session) {
+        return;
+    }
+    grants::GrantRequest other = request;
+    other.reason += " over the other family";
+    for (const Address& address : subscribers::other_family(*session, event.address, sessions_, grants_)) {
+        other.address = address;
+        if (const auto opened = open(other)) {
+            tell(event, terms, *opened);
+        } else {
+            static_cast<void>(refuse(event, terms, address, opened.error()));
+        }
+    }
+}
+
+Result<Daemon::Opened> Daemon::open(const grants::GrantRequest& request) {
+    const grants::Now now = read_clocks();
+    grants::Actions actions;
+    const auto granted = grants_.open(request, now, actions);
+    if (!granted) {
+        return std::unexpected(granted.error());
+    }
+    if (auto applied = apply(actions); !applied) {
+        // What the kernel does not hold must not stand in the books.
+        if (const auto undone = grants_.revoke(request.address, now)) {
+            if (auto removed = apply(*undone); !removed) {
+                log::error("KERNEL_FAILED", removed.error().what, {{"remedy", removed.error().remedy}});
+            }
+        }
+        return std::unexpected(applied.error());
+    }
+    return Opened{.grant = **granted, .kept = actions.empty()};
+}
+
+Result<api::LoginOutcome> Daemon::report_login(const api::LoginReport& report) {
+    if (!config_.submission_login) {
+        return fail(Failure::refused, "logins at the submission server open nothing here",
+                    "add the section [login.submission] to " + config_.file.string());
+    }
+    if (!report.success) {
+        submission_.rejected++;
+        return api::LoginOutcome{.granted = false, .key = {}, .expires = {}, .reason = "the login failed"};
+    }
+    const auto granted = login({.when = std::chrono::system_clock::now(),
+                                .user = report.user,
+                                .address = report.address,
+                                .port = {},
+                                .protocol = report.protocol,
+                                .mechanism = {},
+                                .tls = true,
+                                .reporter = submission_reporter,
+                                .lifetime = config_.submission_login->lifetime});
+    if (!granted) {
+        submission_.refused++;
+        return api::LoginOutcome{.granted = false, .key = {}, .expires = {}, .reason = granted.error().what};
+    }
+    submission_.granted++;
+    return api::LoginOutcome{
+        .granted = true, .key = granted->key, .expires = granted->expires_wall, .reason = {}};
+}
+
+}  // namespace sekisho

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// Remembers for a moment.
+#include "agent/grants/recent_logins.h"
+
+namespace sekisho::grants {
+
+void RecentLogins::forget(const Now& now) {
+    while (!in_order_.empty() &&
+           (in_order_.size() > most || in_order_.front().first + together < now.boottime)) {
+        const auto found = seen_.find(in_order_.front().second);
+        if (found != seen_.end() && found->second.when == in_order_.front().first) {
+            seen_.erase(found);
+        }
+        in_order_.pop_front();
+    }
+}
+
+bool RecentLogins::seen_by_another(const LoginEvent& login, const Now& now) {
+    forget(now);
+    const Who who{login.address, login.user};
+    const auto [place, fresh] =
+        seen_.try_emplace(who, Seen{.reporter = login.reporter, .when = now.boottime});
+    if (!fresh && place->second.reporter != login.reporter) {
+        return true;
+    }
+    place->second.when = now.boottime;
+    in_order_.emplace_back(now.boottime, who);
+    return false;
+}
+
+}  // namespace sekisho::grants

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which rule is a login's, and what it says.
+#include "agent/grants/rules.h"
+
+#include <algorithm>
+#include <vector>
+
+namespace sekisho::grants {
+
+namespace {
+
+bool names(const std::vector<std::string>& list, const std::string& one) {
+    return list.empty() || std::ranges::find(list, one) != list.end();
+}
+
+std::string by_rule(const Terms& terms) {
+    return terms.rule.empty() ? " ([grants])" : " (rule \"" + terms.rule + "\")";
+}
+
+}  // namespace
+
+Terms terms_of(const GrantConfig& config, const LoginEvent& login) {
+    Terms terms{.rule = {},
+                .opens = true,
+                .tls_required = config.tls_required,
+                .other_family = config.other_family,
+                .lifetime = login.lifetime,
+                .budget = {},
+                .addresses_per_user = config.addresses_per_user};
+    const auto rule = std::ranges::find_if(config.rules, [&login](const GrantRuleConfig& each) {
+        return names(each.reporters, login.reporter) && names(each.protocols, login.protocol);
+    });
+    if (rule == config.rules.end()) {
+        return terms;
+    }
+    terms.rule = rule->name;
+    terms.opens = rule->opens;
+    terms.tls_required = rule->tls_required.value_or(terms.tls_required);
+    terms.other_family = rule->other_family.value_or(terms.other_family);
+    terms.lifetime = rule->lifetime ? rule->lifetime : terms.lifetime;
+    terms.budget = rule->budget;
+    terms.addresses_per_user = rule->addresses_per_user.value_or(terms.addresses_per_user);
+    return terms;
+}
+
+Result<GrantRequest> request_of(const Terms& terms, const LoginEvent& login) {
+    const std::string what = "a login" + (login.protocol.empty() ? "" : " by " + login.protocol);
+    if (!terms.opens) {
+        return fail(Failure::refused, what + " opens nothing" + by_rule(terms),
+                    "its rule in the configuration says so: see [[grants.rule]] in sekisho.toml(5)");
+    }
+    if (terms.tls_required && !login.tls) {
+        return fail(
+            Failure::refused, what + " without TLS opens nothing" + by_rule(terms),
+            "let the mail program use TLS; where the reporter can't tell, its rule needs tls = \"any\"");
+    }
+    return GrantRequest{.address = login.address,
+                        .lifetime = terms.lifetime,
+                        .budget = terms.budget,
+                        .source = login.reporter,
+                        .user = login.user,
+                        .reason = login.protocol.empty() ? "login" : login.protocol + " login",
+                        .from = login.when,
+                        .by_login = true,
+                        .addresses_per_user = terms.addresses_per_user};
+}
+
+}  // namespace sekisho::grants

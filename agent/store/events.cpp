@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: Apache-2.0
+// Events as rows.
+#include "agent/store/events.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <utility>
+
+#include "agent/base/log.h"
+#include "agent/base/schema.h"
+#include "agent/store/set_aside.h"
+
+namespace sekisho::store {
+
+namespace {
+
+// Whoever reads the file with another tool holds the agent up no longer than this.
+constexpr int event_busy_milliseconds = 50;
+// What is deleted in one go must not hold up a login.
+constexpr std::int64_t expire_at_once = 5'000;
+
+// `at` is in nanoseconds since 1970, UTC; `key` the first address as octets, so that what lies within a
+// prefix stands together, and its length.
+constexpr std::array<const char*, 1> event_steps = {
+    R"(
+    CREATE TABLE events (
+        id INTEGER PRIMARY KEY,
+        at INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        text TEXT NOT NULL,
+        key BLOB,
+        length INTEGER,
+        user TEXT NOT NULL,
+        reporter TEXT NOT NULL,
+        protocol TEXT NOT NULL,
+        rule TEXT NOT NULL,
+        session INTEGER NOT NULL,
+        by TEXT NOT NULL,
+        lasts INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX events_by_key ON events (key, id);
+    CREATE INDEX events_by_user ON events (user, id) WHERE user <> '';
+    )",
+};
+
+constexpr Schema events_schema = {.application_id = 0x536b6576,  // "Skev"
+                                  .steps = event_steps,
+                                  .program = "sekishod",
+                                  .setting = "[events] path",
+                                  .if_newer = "it is moved aside, and another one begun",
+                                  .if_damaged = "it is moved aside, and another one begun",
+                                  .quick_check = false};
+
+constexpr std::string_view insert_event =
+    "INSERT INTO events (id, at, name, text, key, length, user, reporter, protocol, rule, session, by, "
+    "lasts) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+constexpr std::string_view select_events =
+    "SELECT id, at, name, text, key, length, user, reporter, protocol, rule, session, by, lasts FROM events";
+
+// The octets of an address: 4 or 16 of them, so that the families don't mix.
+std::string_view octets_of(const Address& address) {
+    const std::size_t size = address.family == Family::ipv4 ? 4 : 16;
+    return {reinterpret_cast<const char*>(address.bytes.data()), size};  // octets are octets
+}
+
+std::optional<Prefix> key_of(std::string_view octets, std::int64_t length) {
+    if (octets.size() != 4 && octets.size() != 16) {
+        return std::nullopt;
+    }
+    Prefix key;
+    key.address.family = octets.size() == 4 ? Family::ipv4 : Family::ipv6;
+    for (std::size_t i = 0; i < octets.size(); i++) {
+        key.address.bytes.at(i) = static_cast<std::uint8_t>(octets[i]);
+    }
+    key.length = static_cast<int>(length);
+    return key;
+}
+
+Event event_of(const Statement& row) {
+    Event event{.id = static_cast<std::uint64_t>(row.integer(0)),
+                .when = grants::WallTime(std::chrono::nanoseconds(row.integer(1))),
+                .name = row.text(2),
+                .text = row.text(3),
+                .key = {},
+                .user = row.text(6),
+                .reporter = row.text(7),
+                .protocol = row.text(8),
+                .rule = row.text(9),
+                .session = static_cast<std::uint64_t>(row.integer(10)),
+                .by = row.text(11),
+                .lasts = std::chrono::seconds(row.integer(12))};
+    event.key = key_of(row.octets(4), row.integer(5));
+    return event;
+}
+
+void bind(Statement& statement, const Event& event) {
+    statement.bind(1, static_cast<std::int64_t>(event.id))
+        .bind(2, event.when.time_since_epoch().count())
+        .bind(3, event.name)
+        .bind(4, event.text)
+        .bind_blob(5, event.key ? octets_of(event.key->address) : std::string_view())
+        .bind(6, std::int64_t{event.key ? event.key->length : 0})
+        .bind(7, event.user)
+        .bind(8, event.reporter)
+        .bind(9, event.protocol)
+        .bind(10, event.rule)
+        .bind(11, static_cast<std::int64_t>(event.session))
+        .bind(12, event.by)
+        .bind(13, event.lasts.count());
+}
+
+// A WHERE clause, and what is to be bound to its question marks.
+struct Condition {
+    std::string sql = " WHERE id > ?";
+    std::vector<std::pair<std::string, bool>> texts;  // true: a blob
+};
+
+Condition condition_of(const EventFilter& filter) {
+    Condition condition;
+    const auto add = [&condition](std::string_view sql, std::string value, bool blob = false) {
+        condition.sql += " AND " + std::string(sql);
+        condition.texts.emplace_back(std::move(value), blob);
+    };
+    if (filter.within) {
+        const Address last = filter.within->address.last(filter.within->length);
+        add("key >= ?", std::string(octets_of(filter.within->address)), true);
+        add("key <= ?", std::string(octets_of(last)), true);
+        condition.sql += " AND length(key) = " + std::to_string(octets_of(last).size());
+    }
+    for (const auto& [column, value] : {std::pair("name", &filter.name), std::pair("user", &filter.user),
+                                        std::pair("reporter", &filter.reporter)}) {
+        if (!value->empty()) {
+            add(std::string(column) + " = ?", *value);
+        }
+    }
+    if (filter.since) {
+        condition.sql += " AND at >= " + std::to_string(filter.since->time_since_epoch().count());
+    }
+    return condition;
+}
+
+Result<Database> open_database(const std::filesystem::path& file) {
+    if (auto prepared = prepare_database_file(file); !prepared) {
+        return std::unexpected(prepared.error());
+    }
+    auto database = Database::open(file, event_busy_milliseconds);
+    if (!database) {
+        return std::unexpected(database.error());
+    }
+    if (auto migrated = migrate(*database, events_schema); !migrated) {
+        return std::unexpected(migrated.error());
+    }
+    if (auto set = database->run("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
+                                 "PRAGMA journal_size_limit = 33554432; PRAGMA trusted_schema = OFF");
+        !set) {
+        return std::unexpected(set.error());
+    }
+    return database;
+}
+
+}  // namespace
+
+Events::Events(Database database, Statement insert, const EventRetention& retention, std::uint64_t last)
+    : database_(std::move(database)), insert_(std::move(insert)), retention_(retention), last_(last) {}
+
+Result<Events> Events::open(const std::filesystem::path& file, const EventRetention& retention) {
+    auto database = open_database(file);
+    if (!database && database.error().kind == Failure::invalid) {
+        const std::string why = database.error().what;
+        const auto moved = set_aside(file);
+        if (!moved) {
+            return std::unexpected(moved.error());
+        }
+        log::error("EVENTS_SET_ASIDE", why, {{"moved_to", moved->string()}});
+        database = open_database(file);
+    }
+    if (!database) {
+        return std::unexpected(database.error());
+    }
+    auto insert = database->prepare(insert_event);
+    const auto last = database->integer("SELECT max(id) FROM events");
+    if (!insert || !last) {
+        return std::unexpected(insert ? last.error() : insert.error());
+    }
+    return Events(std::move(*database), std::move(*insert), retention, static_cast<std::uint64_t>(*last));
+}
+
+void Events::add(Event event) {
+    event.id = ++last_;
+    if (waiting_.size() == most_waiting) {
+        waiting_.pop_front();
+        lost_++;
+    }
+    waiting_.push_back(std::move(event));
+}
+
+Result<void> Events::write_waiting() {
+    for (const Event& event : waiting_) {
+        bind(insert_, event);
+        if (auto done = insert_.run(); !done) {
+            return done;
+        }
+    }
+    return {};
+}
+
+Result<void> Events::flush() {
+    if (waiting_.empty()) {
+        return {};
+    }
+    auto transaction = Transaction::begin(database_);
+    if (!transaction) {
+        return std::unexpected(transaction.error());
+    }
+    if (auto written = write_waiting(); !written) {
+        return written;
+    }
+    if (auto committed = transaction->commit(); !committed) {
+        return committed;
+    }
+    waiting_.clear();
+    return {};
+}
+
+Result<std::uint64_t> Events::used() const {
+    std::array<std::uint64_t, 3> numbers{};
+    std::size_t at = 0;
+    for (const char* const pragma : {"PRAGMA page_count", "PRAGMA freelist_count", "PRAGMA page_size"}) {
+        const auto number = database_.integer(pragma);
+        if (!number) {
+            return std::unexpected(number.error());
+        }
+        numbers.at(at++) = static_cast<std::uint64_t>(*number);
+    }
+    return (numbers[0] - numbers[1]) * numbers[2];
+}
+
+// What has gone leaves room in the file, which the next ones take: it grows no further.
+Result<void> Events::expire(grants::WallTime now) {
+    const auto size = used();
+    if (!size) {
+        return std::unexpected(size.error());
+    }
+    auto statement = database_.prepare(
+        "DELETE FROM events WHERE id <= (SELECT max(id) FROM (SELECT id, at FROM events ORDER BY id LIMIT ?)"
+        " WHERE ? OR at < ?)");
+    if (!statement) {
+        return std::unexpected(statement.error());
+    }
+    statement->bind(1, expire_at_once)
+        .bind(2, std::int64_t{*size > retention_.size ? 1 : 0})
+        .bind(3, (now - retention_.time).time_since_epoch().count());
+    return statement->run();
+}
+
+Result<std::vector<Event>> Events::find(const EventFilter& filter, std::size_t count) {
+    if (auto written = flush(); !written) {
+        return std::unexpected(written.error());
+    }
+    const Condition condition = condition_of(filter);
+    const std::string in_order = filter.after != 0 ? " ORDER BY id LIMIT " : " ORDER BY id DESC LIMIT ";
+    auto statement =
+        database_.prepare(std::string(select_events) + condition.sql + in_order + std::to_string(count));
+    if (!statement) {
+        return std::unexpected(statement.error());
+    }
+    int at = 1;
+    statement->bind(at++, static_cast<std::int64_t>(filter.after));
+    for (const auto& [value, blob] : condition.texts) {
+        blob ? statement->bind_blob(at++, value) : statement->bind(at++, value);
+    }
+    std::vector<Event> found;
+    while (true) {
+        const auto row = statement->step();
+        if (!row) {
+            return std::unexpected(row.error());
+        }
+        if (!*row) {
+            break;
+        }
+        found.push_back(event_of(*statement));
+    }
+    if (filter.after == 0) {
+        std::ranges::reverse(found);
+    }
+    return found;
+}
+
+}  // namespace sekisho::store

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rules for logins, and what is written down of each decision."""
+
+import json
+import time
+
+from lab.hosts import await_true
+from lab.topology import INTERNET4, INTERNET6, SUBSCRIBERS
+from lab_test import LabTest
+from test_radius import RADIUS, RadiusTest
+
+A, B, C = (SUBSCRIBERS[name] for name in "abc")
+GRANTS = """[grants]
+addresses_per_user = 2
+tls = "required"
+"""
+RULES = """[[grants.rule]]
+name = "webmail"
+protocols = ["webmail"]
+opens = false
+[[grants.rule]]
+name = "old"
+protocols = ["pop3"]
+tls = "any"
+lifetime = "5m"
+[[login.dovecot]]"""
+
+
+class Rules(LabTest):  # labels: sanitize
+    """What a login opens, by who reports it and how the user came in."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        if self.agent.running():
+            self.agent.stop()
+        self.edge.run("sekishod", "--detach")
+        self.edge.run("sh", "-c", "rm -f /var/lib/sekisho/*.db*")
+        self.isp.restart_agent(("[grants]\n", GRANTS), ("[[login.dovecot]]", RULES))
+
+    def log_in(self, address: str, **fields) -> None:
+        """Dovecot is told to go on, whatever becomes of the grant."""
+        status, body = self.policy("allow", self.login_event(address, **fields))
+        self.assertEqual((status, json.loads(body)["status"]), (200, 0))
+
+    def decisions(self, *words: str) -> list[dict]:
+        done = self.agent.command("events", "--json", *words)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def test_tls_and_protocols(self) -> None:
+        self.log_in(A.address4, protocol="imap", tls=False)
+        self.assertIsNone(self.agent.granted(A.address4))
+        self.assert_port_25("a", INTERNET4, "refused")
+        self.log_in(A.address4, protocol="webmail")
+        self.assertIsNone(self.agent.granted(A.address4))
+        self.log_in(A.address4, protocol="pop3", tls=False)
+        self.assertLessEqual(self.agent.ask("grant", "show", A.address4)["seconds_left"], 300)
+        self.assert_port_25("a", INTERNET4, "open")
+        self.assertEqual([(event["name"], event["rule"], event["protocol"]) for event in self.decisions()],
+                         [("LOGIN_REFUSED", "", "imap"), ("LOGIN_REFUSED", "webmail", "webmail"), ("LOGIN_GRANTED", "old", "pop3")])
+        why = self.agent.command("why", A.address4).stdout
+        self.assertIn("without TLS opens nothing", why)
+        self.assertIn("LOGIN_GRANTED, user alice, by pop3, reporter mail1, rule old", why)
+
+    def test_so_many_addresses_for_each_user(self) -> None:
+        for line in (A, B, C):
+            self.log_in(line.address4, protocol="imap")
+        self.assertIsNotNone(self.agent.granted(B.address4))
+        self.assertIsNone(self.agent.granted(C.address4))
+        self.assertIn("has 2 addresses open already", self.decisions()[-1]["text"])
+        self.log_in(C.address4, protocol="imap", login="carol")
+        self.assertIsNotNone(self.agent.granted(C.address4))
+
+    def test_who_polls_changes_little(self) -> None:
+        for _ in range(20):
+            self.log_in(A.address4, protocol="imap")
+        names = [event["name"] for event in self.decisions()]
+        self.assertEqual((names.count("LOGIN_GRANTED"), names.count("LOGIN_KEPT")), (1, 19))
+
+    def test_a_revoked_grant_is_not_opened_by_the_next_poll(self) -> None:
+        self.log_in(A.address4)
+        self.agent.ask("grant", "revoke", A.address4)
+        self.log_in(A.address4)
+        self.assert_port_25("a", INTERNET4, "refused")
+        self.assertIn("an operator revoked the grant (alice)", self.agent.command("why", A.address4).stdout)
+        self.assertEqual(self.agent.ask("grant", "list")["cool_downs"][0]["cause"], "revoked")
+        self.agent.ask("grant", "add", A.address4)
+        self.agent.ask("grant", "revoke", A.address4, "--no-cool-down")
+        self.log_in(A.address4)
+        self.assert_port_25("a", INTERNET4, "open")
+        self.assertEqual([(event["name"], event["by"]) for event in self.decisions()],
+                         [("LOGIN_GRANTED", ""), ("GRANT_REVOKED", "uid 0"), ("LOGIN_REFUSED", ""), ("GRANT_ADDED", "uid 0"),
+                          ("GRANT_REVOKED", "uid 0"), ("LOGIN_GRANTED", "")])
+
+    def test_filters(self) -> None:
+        self.log_in(A.address4, login="anna")
+        self.log_in(B.address6, login="bob")
+        self.log_in("203.0.113.99", login="bob")  # in no pool
+        self.assertEqual([event["key"] for event in self.decisions("--user", "bob")], [B.prefix6, "203.0.113.99/32"])
+        self.assertEqual([event["user"] for event in self.decisions("--within", A.address4)], ["anna"])
+        self.assertEqual([event["user"] for event in self.decisions("--within", B.other6)], ["bob"])
+        self.assertEqual(len(self.decisions("--within", "203.0.113.0/24", "--event", "LOGIN_REFUSED")), 1)
+        self.assertEqual(len(self.decisions("-n", "2")), 2)
+        self.assertEqual(self.decisions("--reporter", "nobody"), [])
+        self.assertEqual(len(self.decisions("--since", "1h")), 3)
+
+    def test_following(self) -> None:
+        self.log_in(A.address4, login="before")
+        told = self.edge.log("events.log")
+        with told.open("w") as out:
+            follower = self.edge.spawn("sekisho", "events", "--follow", "--json", "--user", "later", stdout=out)
+        self.addCleanup(follower.kill)
+        time.sleep(0.5)
+        for number in range(3):
+            self.log_in(A.address4, login="another")
+            self.log_in(B.address4, login="later")
+            await_true(lambda: told.read_text().count("\n") == number + 1, "the event that is told at once", 5)
+        self.assertEqual([json.loads(line)["name"] for line in told.read_text().splitlines()],
+                         ["LOGIN_GRANTED", "LOGIN_KEPT", "LOGIN_KEPT"])
+
+    def test_they_outlive_the_agent_and_its_file_need_not(self) -> None:
+        self.log_in(A.address4)
+        self.decisions()
+        self.agent.kill()
+        self.agent.start()
+        self.assertEqual([event["name"] for event in self.decisions()], ["LOGIN_GRANTED"])
+        self.agent.stop()
+        self.edge.write("/var/lib/sekisho/agent-events.db", "no database at all " * 500)
+        self.agent.start()
+        self.assertIn("EVENTS_SET_ASIDE", self.log())
+        self.log_in(B.address4)
+        self.assertEqual([event["user"] for event in self.decisions()], ["alice"])
+        self.assert_port_25("b", INTERNET4, "open")
+        self.assertIn("agent-events.db.aside-", self.edge.run("ls", "/var/lib/sekisho").stdout)
+
+
+class LostStore(LabTest):  # labels: sanitize
+    """The file of grants, exemptions and sessions is no use any more."""
+
+    def test_the_agent_goes_on_with_what_the_kernel_holds(self) -> None:
+        self.isp.restart_agent()
+        self.agent.ask("exempt", "add", B.address4)
+        self.agent.ask("quarantine", "add", C.address4)
+        self.policy("allow", self.login_event(A.address4))
+        left = self.agent.ask("grant", "show", A.address4)["seconds_left"]
+        self.agent.stop()
+        self.edge.write("/var/lib/sekisho/agent.db", "no database at all " * 500)
+        self.edge.run("rm", "-f", "/var/lib/sekisho/agent.db-wal", "/var/lib/sekisho/agent.db-shm")
+        self.agent.start()
+        self.assertIn("STORE_SET_ASIDE", self.log())
+        for host, outcome in (("a", "open"), ("b", "open"), ("c", "refused")):
+            self.assert_port_25(host, INTERNET4, outcome)
+        self.assertLessEqual(self.agent.ask("grant", "show", A.address4)["seconds_left"], left)
+        self.assertEqual([each["prefix"] for each in self.agent.ask("exempt", "list")["exemptions"]], [f"{B.address4}/32"])
+        self.assertEqual(len(self.agent.ask("quarantine", "list")["quarantines"]), 1)
+        doctor = self.agent.command("doctor")
+        self.assertEqual(doctor.returncode, 1)
+        self.assertIn("it was moved to /var/lib/sekisho/agent.db.aside-", doctor.stdout)
+        self.agent.stop()
+        self.agent.start()
+        self.assertEqual(self.agent.command("doctor").returncode, 0, "what was begun anew is whole")
+        self.assert_port_25("b", INTERNET4, "open")
+
+
+class OtherFamily(RadiusTest):
+    """A login over one family opens the other, for the same subscriber."""
+
+    def test_both_ways(self) -> None:
+        self.isp.restart_agent(("[[pool]]", RADIUS), ("[grants]\n", "[grants]\nother_family = true\n"))
+        for line, host in ((A, "a"), (B, "b")):
+            self.begin(line, f"5f-{host}")
+        self.policy("allow", self.login_event(A.address4))
+        self.policy("allow", self.login_event(B.other6, login="bob"))
+        for line, host in ((A, "a"), (B, "b")):
+            self.assert_port_25(host, INTERNET4, "open")
+            self.assert_port_25(host, INTERNET6, "open")
+        self.assertIn("over the other family", self.agent.ask("grant", "show", A.address6)["reason"])
+        self.assertTrue(self.account("Stop", "5f-a"))
+        self.assertEqual([self.agent.granted(A.address4), self.agent.granted(A.address6)], [None, None])
+
+    def test_only_if_it_is_wanted(self) -> None:
+        self.begin(A, "5f01")
+        self.policy("allow", self.login_event(A.address4))
+        self.assertIsNone(self.agent.granted(A.address6))

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+// The audit log: what goes in comes out, what is too old or too much goes, and a file that is no use is no
+// end.
+#include "agent/store/events.h"
+
+#include <gmock/gmock.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tests/unit/store/files.h"
+
+namespace sekisho::store {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+constexpr auto first_moment = grants::WallTime(1'700'000'000'000'000'001ns);
+
+Event login_event(std::string_view key, std::string user = "alice", std::string name = "LOGIN_GRANTED") {
+    return {.when = first_moment,
+            .name = std::move(name),
+            .text = "a login opened the port",
+            .key = parse_prefix(key).value(),
+            .user = std::move(user),
+            .reporter = "mail1",
+            .protocol = "pop3",
+            .rule = "imap",
+            .session = 1'234'567'890'123U,
+            .lasts = 600s};
+}
+
+class EventsTest : public testing::Test {
+protected:
+    Events open(const EventRetention& retention = {}) {
+        auto events = Events::open(file_, retention);
+        EXPECT_TRUE(events) << events.error().what;
+        return std::move(*events);
+    }
+
+    static std::vector<std::uint64_t> ids(Result<std::vector<Event>> found) {
+        std::vector<std::uint64_t> all;
+        EXPECT_TRUE(found) << found.error().what;
+        for (const Event& each : found.value_or(std::vector<Event>())) {
+            all.push_back(each.id);
+        }
+        return all;
+    }
+
+    // The names of the files that were moved aside.
+    [[nodiscard]] std::vector<std::string> aside() const {
+        std::vector<std::string> names;
+        for (const auto& each : std::filesystem::directory_iterator(directory_.path())) {
+            if (each.path().filename().string().find(".aside-") != std::string::npos) {
+                names.push_back(each.path().filename().string());
+            }
+        }
+        return names;
+    }
+
+    Directory directory_;
+    std::filesystem::path file_ = directory_ / "events.db";
+};
+
+TEST_F(EventsTest, WhatGoesInComesOut) {
+    Events events = open();
+    events.add(login_event("2001:db8:100::/56", "b\"o\nb\xff"));
+    events.add({.when = first_moment + 1s, .name = "GRANTS_IMPORTED", .by = "uid 1000"});
+    const auto found = events.find({}, 10);
+    ASSERT_TRUE(found);
+    ASSERT_EQ(found->size(), 2U);
+    const Event& login = found->front();
+    EXPECT_EQ(login.id, 1U);
+    EXPECT_EQ(login.when, first_moment);
+    EXPECT_EQ(login.name, "LOGIN_GRANTED");
+    EXPECT_EQ(login.text, "a login opened the port");
+    EXPECT_EQ(login.key, parse_prefix("2001:db8:100::/56").value());
+    EXPECT_EQ(login.user, "b\"o\nb\xff");
+    EXPECT_EQ(login.reporter, "mail1");
+    EXPECT_EQ(login.protocol, "pop3");
+    EXPECT_EQ(login.rule, "imap");
+    EXPECT_EQ(login.session, 1'234'567'890'123U);
+    EXPECT_EQ(login.by, "");
+    EXPECT_EQ(login.lasts, 600s);
+    EXPECT_FALSE(found->back().key);
+    EXPECT_EQ(found->back().by, "uid 1000");
+    EXPECT_EQ(std::filesystem::status(file_).permissions(),
+              std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+}
+
+TEST_F(EventsTest, TheLastOnesOrThoseAfterOne) {
+    Events events = open();
+    for (int i = 0; i < 10; i++) {
+        events.add(login_event("192.0.2.1/32"));
+    }
+    EXPECT_THAT(ids(events.find({}, 3)), ElementsAre(8, 9, 10));
+    EXPECT_THAT(ids(events.find({.after = 4}, 3)), ElementsAre(5, 6, 7));
+    EXPECT_THAT(ids(events.find({.after = 9}, 3)), ElementsAre(10));
+    EXPECT_THAT(ids(events.find({.after = 10}, 3)), IsEmpty());
+    EXPECT_EQ(events.last(), 10U);
+}
+
+TEST_F(EventsTest, FiltersGoTogether) {
+    Events events = open();
+    events.add(login_event("192.0.2.1/32"));                            // 1
+    events.add(login_event("192.0.2.1/32", "bob"));                     // 2
+    events.add(login_event("192.0.2.200/32", "bob", "LOGIN_REFUSED"));  // 3
+    events.add(login_event("192.0.3.1/32", "bob"));                     // 4
+    events.add(login_event("c000:200::/56"));  // 5: begins with the octets of 192.0.2.0
+    Event other = login_event("192.0.2.9/32");
+    other.reporter = "mail2";
+    other.when = first_moment + 1h;
+    events.add(other);  // 6
+    const auto within = [](std::string_view text) { return parse_prefix(text).value(); };
+    EXPECT_THAT(ids(events.find({.within = within("192.0.2.1")}, 9)), ElementsAre(1, 2));
+    EXPECT_THAT(ids(events.find({.within = within("192.0.2.0/24")}, 9)), ElementsAre(1, 2, 3, 6));
+    EXPECT_THAT(ids(events.find({.within = within("0.0.0.0/0")}, 9)), ElementsAre(1, 2, 3, 4, 6));
+    EXPECT_THAT(ids(events.find({.within = within("c000::/16")}, 9)), ElementsAre(5));
+    EXPECT_THAT(ids(events.find({.user = "bob"}, 9)), ElementsAre(2, 3, 4));
+    EXPECT_THAT(ids(events.find({.name = "LOGIN_REFUSED"}, 9)), ElementsAre(3));
+    EXPECT_THAT(ids(events.find({.reporter = "mail2"}, 9)), ElementsAre(6));
+    EXPECT_THAT(ids(events.find({.since = first_moment + 1s}, 9)), ElementsAre(6));
+    EXPECT_THAT(ids(events.find({.after = 2, .within = within("192.0.2.0/24"), .user = "bob"}, 9)),
+                ElementsAre(3));
+    EXPECT_THAT(ids(events.find({.user = "' OR 1 --"}, 9)), IsEmpty());
+}
+
+TEST_F(EventsTest, ARestartGoesOn) {
+    {
+        Events events = open();
+        events.add(login_event("192.0.2.1/32"));
+        ASSERT_TRUE(events.flush());
+        EXPECT_EQ(events.waiting(), 0U);
+    }
+    Events events = open();
+    EXPECT_EQ(events.last(), 1U);
+    events.add(login_event("192.0.2.2/32"));
+    EXPECT_THAT(ids(events.find({}, 9)), ElementsAre(1, 2));
+}
+
+TEST_F(EventsTest, WhatIsTooOldGoes) {
+    Events events = open({.time = 1h});
+    for (int minute = 0; minute < 120; minute++) {
+        Event event = login_event("192.0.2.1/32");
+        event.when += std::chrono::minutes(minute);
+        events.add(event);
+    }
+    ASSERT_TRUE(events.flush());
+    ASSERT_TRUE(events.expire(first_moment + 90min));
+    EXPECT_EQ(ids(events.find({}, 1000)).front(), 31U);
+    ASSERT_TRUE(events.expire(first_moment + 90min));
+    EXPECT_EQ(ids(events.find({}, 1000)).size(), 90U);
+}
+
+TEST_F(EventsTest, WhatIsTooMuchGoesAndTheFileGrowsNoFurther) {
+    constexpr std::uint64_t limit = std::uint64_t{2} << 20;
+    Events events = open({.size = limit});
+    std::uintmax_t largest = 0;
+    for (int round = 0; round < 40; round++) {
+        for (int i = 0; i < 2'000; i++) {
+            events.add(login_event("192.0.2.1/32"));
+        }
+        ASSERT_TRUE(events.flush());
+        ASSERT_TRUE(events.expire(first_moment));
+        largest = std::max(largest, std::filesystem::file_size(file_));
+    }
+    EXPECT_LE(largest, 2 * limit);
+    const auto kept = ids(events.find({}, 10'000));
+    EXPECT_EQ(kept.back(), 80'000U);
+    EXPECT_GE(kept.size(), 5'000U);
+}
+
+TEST_F(EventsTest, AFileThatIsNoUseIsMovedAside) {
+    overwrite(file_, std::string(5000, 'x'));
+    Events events = open();
+    events.add(login_event("192.0.2.1/32"));
+    EXPECT_THAT(ids(events.find({}, 9)), ElementsAre(1));
+    ASSERT_EQ(aside().size(), 1U);
+    EXPECT_EQ(content(directory_ / aside()[0]), std::string(5000, 'x')) << "nothing is thrown away";
+}
+
+TEST_F(EventsTest, SoIsOneOfANewerVersion) {
+    for (int i = 0; i < 2; i++) {
+        overwrite(file_, "");
+        ASSERT_TRUE(Database::open(file_, 0)->run("PRAGMA user_version = 99"));
+        Events events = open();
+        EXPECT_EQ(events.last(), 0U);
+    }
+    EXPECT_EQ(aside().size(), 2U) << "each has a name of its own";
+}
+
+TEST_F(EventsTest, AnotherProgramsFileIsLeftAlone) {
+    overwrite(file_, "");
+    ASSERT_TRUE(Database::open(file_, 0)->run("CREATE TABLE cookies (name TEXT)"));
+    const auto events = Events::open(file_, {});
+    ASSERT_FALSE(events);
+    EXPECT_EQ(events.error().kind, Failure::conflict);
+    EXPECT_THAT(aside(), IsEmpty());
+}
+
+TEST_F(EventsTest, WhereThereCanBeNoFileItIsSaid) {
+    const auto events = Events::open("/proc/nowhere/events.db", {});
+    ASSERT_FALSE(events);
+    EXPECT_EQ(events.error().kind, Failure::unavailable);
+}
+
+TEST_F(EventsTest, WhatWaitsIsBounded) {
+    Events events = open();
+    for (std::size_t i = 0; i < Events::most_waiting + 5; i++) {
+        events.add({.when = first_moment, .name = "LOGIN_KEPT"});
+    }
+    EXPECT_EQ(events.waiting(), Events::most_waiting);
+    EXPECT_EQ(events.lost(), 5U);
+    EXPECT_THAT(ids(events.find({}, 1)), ElementsAre(Events::most_waiting + 5));
+}
+
+TEST_F(EventsTest, WhileSomebodyHoldsTheFileTheyWait) {
+    Events events = open();
+    auto other = Database::open(file_, 0);
+    ASSERT_TRUE(other);
+    ASSERT_TRUE(other->run("BEGIN IMMEDIATE"));
+    events.add(login_event("192.0.2.1/32"));
+    EXPECT_FALSE(events.flush());
+    EXPECT_EQ(events.waiting(), 1U);
+    ASSERT_TRUE(other->run("ROLLBACK"));
+    EXPECT_TRUE(events.flush());
+    EXPECT_THAT(ids(events.find({}, 9)), ElementsAre(1));
+}
+
+}  // namespace
+}  // namespace sekisho::store
