@@ -66,7 +66,7 @@ public:
     [[nodiscard]] Result<api::Status> status() const override;
     [[nodiscard]] std::vector<api::Check> doctor() const override;
     [[nodiscard]] std::vector<api::InterfaceStatus> interfaces() const override;
-    [[nodiscard]] std::vector<api::GrantStatus> grants() const override;
+    [[nodiscard]] api::GrantListing grants(const api::GrantQuestion& question) const override;
     [[nodiscard]] std::optional<Prefix> key_of(const Address& address) const override;
     [[nodiscard]] Result<api::GrantStatus> grant(const Address& address) const override;
     [[nodiscard]] std::vector<api::CoolDownStatus> cool_downs() const override;
@@ -158,6 +158,7 @@ private:
     void check_events(std::vector<api::Check>& checks) const;
     // What was decided last about who has the address, for `why`.
     [[nodiscard]] std::vector<api::Step> decision_steps(const Address& address) const;
+    [[nodiscard]] api::GrantStatus with_session(api::GrantStatus status) const;
     // The subscriber's key; of an address in no pool, itself.
     [[nodiscard]] Prefix key_or_itself(const Address& address) const;
 

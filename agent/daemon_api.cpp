@@ -28,7 +28,8 @@ api::GrantStatus status_of(const grants::Grant& grant, const grants::Now& now) {
             .left = std::chrono::ceil<std::chrono::seconds>(grant.expires - now.boottime),
             .budget = grant.budget,
             .connections_left = {},
-            .flows = {}};
+            .flows = {},
+            .session = 0};
 }
 
 api::CoolDownStatus status_of(const grants::CoolDown& cool_down, const grants::Now& now) {
@@ -216,13 +217,24 @@ std::optional<std::vector<api::Count>> Daemon::counts_of(unsigned index) const {
     return list;
 }
 
-std::vector<api::GrantStatus> Daemon::grants() const {
+api::GrantListing Daemon::grants(const api::GrantQuestion& question) const {
     const grants::Now now = read_clocks();
-    std::vector<api::GrantStatus> list;
-    for (const grants::Grant& grant : grants_.list(now)) {
-        list.push_back(status_of(grant, now));
+    const grants::GrantPage page = grants_.page({.after = question.after,
+                                                 .within = question.within,
+                                                 .user = question.user,
+                                                 .source = question.source},
+                                                question.count, now);
+    api::GrantListing listing{.grants = {}, .next = page.next};
+    for (const grants::Grant& grant : page.grants) {
+        listing.grants.push_back(with_session(status_of(grant, now)));
     }
-    return list;
+    return listing;
+}
+
+api::GrantStatus Daemon::with_session(api::GrantStatus status) const {
+    const auto session = sessions_.find(status.key.address);
+    status.session = session ? session->number : 0;
+    return status;
 }
 
 std::optional<Prefix> Daemon::key_of(const Address& address) const {
@@ -237,7 +249,7 @@ Result<api::GrantStatus> Daemon::grant(const Address& address) const {
         return fail(Failure::not_found, "there is no grant for " + address.text(),
                     "see `sekisho grant list`");
     }
-    api::GrantStatus status = status_of(*found, now);
+    api::GrantStatus status = with_session(status_of(*found, now));
     if (const auto usage = dataplane_.usage(found->key)) {
         status.connections_left = usage->connections_left;
         status.flows = usage->flows;
@@ -273,7 +285,7 @@ Result<api::GrantStatus> Daemon::add_grant(const api::GrantOrder& order) {
          .key = granted->grant.key,
          .by = order.by,
          .lasts = std::chrono::ceil<std::chrono::seconds>(granted->grant.expires - read_clocks().boottime)});
-    return status_of(granted->grant, read_clocks());
+    return with_session(status_of(granted->grant, read_clocks()));
 }
 
 Result<void> Daemon::revoke_grant(const api::RevokeOrder& order) {

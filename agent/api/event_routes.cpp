@@ -14,26 +14,13 @@ namespace sekisho::api {
 
 namespace {
 
-// An address, or a prefix of any length; nothing where it is missing.
-Result<std::optional<Prefix>> within_in(const Request& request) {
-    const auto text = parameter(request, "within");
-    if (!text) {
-        return std::nullopt;
-    }
-    const auto prefix = parse_prefix(*text);
-    if (!prefix) {
-        return std::unexpected(prefix.error());
-    }
-    return *prefix;
-}
-
 Result<EventQuestion> event_question_in(const Agent& agent, const Request& request) {
     constexpr std::size_t usual = 100;
     constexpr std::uint64_t longest_ago = std::uint64_t{100} * 366 * 86'400;
     const auto count = count_in(request, usual);
     const auto after = number_in(request, "after");
     const auto since = number_in(request, "since");
-    const auto within = within_in(request);
+    const auto within = prefix_in(request, "within");
     if (!count || !after || !since || !within) {
         return std::unexpected(!count   ? count.error()
                                : !after ? after.error()

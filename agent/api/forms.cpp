@@ -108,7 +108,8 @@ void tag_invoke(const json::value_from_tag&, json::value& to, const GrantStatus&
           {"since", rfc3339(from.since)},
           {"expires", rfc3339(from.expires)},
           {"seconds_left", from.left.count()},
-          {"budget", from.budget}};
+          {"budget", from.budget},
+          {"session", from.session == 0 ? json::value(nullptr) : json::value(from.session)}};
     if (from.flows) {
         to.as_object()["connections_left"] =
             from.connections_left ? json::value(*from.connections_left) : json::value(nullptr);

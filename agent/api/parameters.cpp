@@ -47,6 +47,18 @@ Result<std::optional<std::uint64_t>> number_in(const Request& request, std::stri
     return number;
 }
 
+Result<std::optional<Prefix>> prefix_in(const Request& request, std::string_view name) {
+    const auto text = parameter(request, name);
+    if (!text) {
+        return std::nullopt;
+    }
+    const auto prefix = parse_prefix(*text);
+    if (!prefix) {
+        return std::unexpected(prefix.error());
+    }
+    return *prefix;
+}
+
 Result<std::size_t> count_in(const Request& request, std::size_t otherwise) {
     constexpr std::size_t most = 10'000;
     const auto text = parameter(request, "count");

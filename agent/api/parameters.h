@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "agent/api/http_server.h"
+#include "agent/base/address.h"
 #include "agent/base/result.h"
 
 namespace sekisho::api {
@@ -24,6 +25,9 @@ namespace sekisho::api {
 
 // A number that may be missing.
 [[nodiscard]] Result<std::optional<std::uint64_t>> number_in(const Request& request, std::string_view name);
+
+// An address or a prefix that may be missing.
+[[nodiscard]] Result<std::optional<Prefix>> prefix_in(const Request& request, std::string_view name);
 
 // The parameter "count", from 1 to 10,000, or what counts where it is missing.
 [[nodiscard]] Result<std::size_t> count_in(const Request& request, std::size_t otherwise);

@@ -255,6 +255,24 @@ Response report_login(Agent& agent, const Request& request) {
     return report ? respond(agent.report_login(*report)) : error_response(report.error());
 }
 
+Response list_grants(Agent& agent, const Request& request) {
+    constexpr std::size_t usual = 1'000;
+    const auto count = count_in(request, usual);
+    const auto after = prefix_in(request, "after");
+    const auto within = prefix_in(request, "within");
+    if (!count || !after || !within) {
+        return error_response(!count ? count.error() : !after ? after.error() : within.error());
+    }
+    const GrantListing listing = agent.grants({.count = *count,
+                                               .after = *after,
+                                               .within = *within,
+                                               .user = parameter(request, "user").value_or(""),
+                                               .source = parameter(request, "source").value_or("")});
+    return json_response({{"grants", json::value_from(listing.grants)},
+                          {"next", listing.next ? json::value(listing.next->text()) : json::value(nullptr)},
+                          {"cool_downs", json::value_from(agent.cool_downs())}});
+}
+
 constexpr std::string_view grant_prefix = "/v1/grants/";
 
 Response show_grant(Agent& agent, const Request& request) {
@@ -359,11 +377,7 @@ constexpr std::array<Route, 23> routes = {{
      [](Agent& agent, const Request&) { return list_response("checks", agent.doctor()); }},
     {"GET", "/v1/interfaces",
      [](Agent& agent, const Request&) { return list_response("interfaces", agent.interfaces()); }},
-    {"GET", "/v1/grants",
-     [](Agent& agent, const Request&) {
-         return json_response({{"grants", json::value_from(agent.grants())},
-                               {"cool_downs", json::value_from(agent.cool_downs())}});
-     }},
+    {"GET", "/v1/grants", list_grants},
     {"POST", "/v1/grants", add_grant},
     {"POST", "/v1/grants/import", import_grants},
     {"GET", grant_prefix, show_grant},

@@ -99,6 +99,21 @@ struct GrantStatus {
     std::uint32_t budget = 0;                       // new connections it is good for in all; 0: any number
     std::optional<std::uint32_t> connections_left;  // of them; only where one grant is asked for
     std::optional<std::uint32_t> flows;             // connections recorded; likewise
+    std::uint64_t session = 0;                      // the subscriber's; 0: none is known
+};
+
+// Which grants are asked for; what is empty excludes none.
+struct GrantQuestion {
+    std::size_t count = 0;
+    std::optional<Prefix> after;  // the key of the last one that was seen
+    std::optional<Prefix> within;
+    std::string user;
+    std::string source;
+};
+
+struct GrantListing {
+    std::vector<GrantStatus> grants;  // in the order of their keys
+    std::optional<Prefix> next;       // from where to ask on; nothing behind the last one
 };
 
 // No login opens anything for the key, because a budget was overrun, or an operator revoked a grant.
@@ -307,7 +322,7 @@ public:
     [[nodiscard]] virtual Result<Status> status() const = 0;
     [[nodiscard]] virtual std::vector<Check> doctor() const = 0;
     [[nodiscard]] virtual std::vector<InterfaceStatus> interfaces() const = 0;
-    [[nodiscard]] virtual std::vector<GrantStatus> grants() const = 0;
+    [[nodiscard]] virtual GrantListing grants(const GrantQuestion& question) const = 0;
     // What the subscriber who has this address holds: the key of its grants. Nothing if it lies in no pool.
     [[nodiscard]] virtual std::optional<Prefix> key_of(const Address& address) const = 0;
     [[nodiscard]] virtual Result<GrantStatus> grant(const Address& address) const = 0;

@@ -203,13 +203,16 @@ void print_interfaces(const json::object& answer, std::ostream& out) {
 }
 
 void print_grants(const json::object& answer, std::ostream& out) {
-    Table table({"KEY", "POOL", "LEFT", "EXPIRES", "SOURCE", "USER", "REASON"});
+    Table table({"KEY", "POOL", "LEFT", "EXPIRES", "SOURCE", "USER", "SESSION", "REASON"});
     each(answer, "grants", [&](const json::object& grant) {
         table.add({text_of(grant, "key"), text_of(grant, "pool"), duration_of(grant, "seconds_left"),
                    moment_of(grant, "expires"), text_of(grant, "source"), text_of(grant, "user"),
-                   text_of(grant, "reason")});
+                   text_of(grant, "session"), text_of(grant, "reason")});
     });
     print_list(table, "no grants", out);
+    if (const json::value* const next = answer.if_contains("next"); next != nullptr && next->is_string()) {
+        out << "there are more: add --after " << text_of(answer, "next") << '\n';
+    }
     Table cooling({"COOLS DOWN", "LEFT", "UNTIL", "CAUSE", "USER"});
     each(answer, "cool_downs", [&](const json::object& key) {
         cooling.add({text_of(key, "key"), duration_of(key, "seconds_left"), moment_of(key, "until"),
@@ -251,6 +254,7 @@ void print_grant(const json::object& answer, std::ostream& out) {
     table.add({"left", duration_of(answer, "seconds_left")});
     table.add({"source", text_of(answer, "source")});
     table.add({"user", text_of(answer, "user")});
+    table.add({"session", text_of(answer, "session")});
     table.add({"reason", text_of(answer, "reason")});
     const bool limited = text_of(answer, "budget") != "0";
     table.add({"budget", limited ? text_of(answer, "budget") + " connections, " +

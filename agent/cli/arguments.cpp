@@ -90,11 +90,15 @@ Result<void> read(const std::string& text, Parse parse, Value& value) {
     return {};
 }
 
-// What belongs to the commands subscriber_*.
-Result<void> read_subscriber(const Words& words, Arguments& arguments) {
+// What belongs to lists that are shown page by page, and to the commands subscriber_*.
+Result<void> read_page(const Words& words, Arguments& arguments) {
     arguments.empty = words.empty;
+    constexpr std::uint32_t page = 1'000;
+    if (arguments.command == Command::grant_list) {
+        arguments.count = page;
+        return words.from.empty() ? Result<void>() : read(words.from, parse_prefix, arguments.after);
+    }
     if (arguments.command == Command::subscriber_list) {
-        constexpr std::uint32_t page = 1'000;
         arguments.count = page;
         return words.from.empty() ? Result<void>() : read(words.from, subscriber_id, arguments.from);
     }
@@ -147,7 +151,7 @@ Result<Arguments> values_of(const Words& words) {
         ok = read(words.lifetime, lifetime, arguments.lifetime);
     }
     if (ok) {
-        ok = read_subscriber(words, arguments);
+        ok = read_page(words, arguments);
     }
     if (ok && !words.count.empty()) {
         ok = read(words.count, count, arguments.count);

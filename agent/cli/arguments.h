@@ -63,17 +63,18 @@ struct Arguments {
     std::optional<std::uint32_t> budget;           // of grant add
     bool kill = false;                             // of grant revoke
     bool cool_down = true;                         // of grant revoke
-    std::uint32_t count = 20;                      // of blocked top and events; 1000 of subscriber list
-    std::uint64_t from = 0;                        // of subscriber list
-    std::optional<std::uint64_t> id;               // of subscriber show, where it isn't by an address
-    bool empty = false;                            // of subscriber import
-    bool follow = false;                           // of events
-    std::optional<std::chrono::seconds> since;     // of events
-    std::optional<Prefix> within;                  // of events
-    std::string user;                              // of events
-    std::string event;                             // of events
-    std::string words;                             // a grant's reason, an exemption's or a quarantine's note
-    std::string reporter;                          // of logins test and events
+    std::uint32_t count = 20;         // of blocked top and events; 1000 of subscriber list, grant list
+    std::uint64_t from = 0;           // of subscriber list
+    std::optional<std::uint64_t> id;  // of subscriber show, where it isn't by an address
+    bool empty = false;               // of subscriber import
+    bool follow = false;              // of events
+    std::optional<std::chrono::seconds> since;  // of events
+    std::optional<Prefix> within;               // of events, grant list
+    std::optional<Prefix> after;                // of grant list
+    std::string user;                           // of events, grant list
+    std::string event;                          // of events
+    std::string words;                          // a grant's reason, an exemption's or a quarantine's note
+    std::string reporter;                       // of logins test and events; a source of grant list
     std::string name;  // of user add, passwd and remove; a message's id or a domain of queue; a file
 };
 

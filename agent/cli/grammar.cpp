@@ -111,8 +111,17 @@ void add_grant(CLI::App& app, Words& words) {
                     "How many new connections each is good for; 0: any number (default: grants.budget)")
         ->type_name("N");
     list.add_option("--reason", words.text, "Why, for colleagues")->type_name("TEXT");
-    leaf(grant, words, Command::grant_list, "list", "All grants that are alive",
-         "  sekisho grant list\n  sekisho grant list --json | jq -r '.grants[].key'\n");
+    CLI::App& all = leaf(grant, words, Command::grant_list, "list", "The grants that are alive",
+                         "  sekisho grant list\n  sekisho grant list --user anna\n"
+                         "  sekisho grant list --within 192.0.2.0/24 --source mail1\n"
+                         "  sekisho grant list --json | jq -r '.grants[].key'\n");
+    all.add_option("-n", words.count, "How many to show (default: 1000, at most 10000)")->type_name("N");
+    all.add_option("--after", words.from, "Go on behind this key, as the last line says")->type_name("KEY");
+    all.add_option("--within", words.prefix, "Only this subscriber's, or those within this prefix")
+        ->type_name("PREFIX");
+    all.add_option("--user", words.user, "Only those of logins of this user")->type_name("NAME");
+    all.add_option("--source", words.reporter, "Only those of this reporter, or of an \"operator\"")
+        ->type_name("NAME");
     CLI::App& show = leaf(grant, words, Command::grant_show, "show", "The grant of one subscriber",
                           "  sekisho grant show 192.0.2.10\n");
     show.add_option("ADDRESS", words.address, "An address of the subscriber")->required()->type_name("");

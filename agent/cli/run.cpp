@@ -44,6 +44,19 @@ Exchange grant_add(const Arguments& arguments) {
             .words = {}};
 }
 
+std::string grants_target(const Arguments& arguments) {
+    std::string target = "/v1/grants?count=" + std::to_string(arguments.count);
+    for (const auto& [key, prefix] :
+         {std::pair("after", &arguments.after), std::pair("within", &arguments.within)}) {
+        target += *prefix ? std::string("&") + key + "=" + encoded((*prefix)->text()) : "";
+    }
+    for (const auto& [key, name] :
+         {std::pair("user", &arguments.user), std::pair("source", &arguments.reporter)}) {
+        target += name->empty() ? "" : std::string("&") + key + "=" + encoded(*name);
+    }
+    return target;
+}
+
 Exchange exempt_add(const Arguments& arguments) {
     json::object body = {{"prefix", arguments.prefix.text()}};
     if (!arguments.words.empty()) {
@@ -91,7 +104,7 @@ Exchange exchange_of(const Arguments& arguments) {
         case Command::grant_add:
             return grant_add(arguments);
         case Command::grant_list:
-            return get("/v1/grants", print_grants);
+            return get(grants_target(arguments), print_grants);
         case Command::grant_show:
             return get("/v1/grants/" + encoded(arguments.address.text()), print_grant);
         case Command::grant_revoke:

@@ -300,6 +300,37 @@ std::vector<Grant> Grants::list(const Now& now) const {
     return grants;
 }
 
+GrantPage Grants::page(const GrantFilter& filter, std::size_t count, const Now& now) const {
+    GrantPage page;
+    auto place = filter.after ? holdings_.upper_bound(*filter.after) : holdings_.begin();
+    if (filter.within) {
+        const auto around = placements_.place(filter.within->address);
+        const bool narrow = around && around->key.contains(*filter.within);
+        const Prefix first{.address = narrow ? around->key.address : filter.within->address, .length = 0};
+        if (!filter.after || *filter.after < first) {
+            place = holdings_.lower_bound(first);
+        }
+    }
+    std::size_t looked_at = 0;
+    const Prefix* last = nullptr;
+    for (; place != holdings_.end(); ++place) {
+        const auto& [key, holding] = *place;
+        if (filter.within && !filter.within->overlaps(key)) {
+            break;  // they stand together
+        }
+        if (page.grants.size() == count || looked_at++ == most_looked_at) {
+            page.next = *last;
+            break;
+        }
+        last = &key;
+        if (holding.alive(now) && (filter.user.empty() || holding.user == filter.user) &&
+            (filter.source.empty() || holding.source.get() == filter.source)) {
+            page.grants.push_back(grant_of(key, holding));
+        }
+    }
+    return page;
+}
+
 std::size_t Grants::count(const Now& now) const {
     // What has ended and is not swept yet is little.
     std::size_t ended = 0;

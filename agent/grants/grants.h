@@ -174,6 +174,19 @@ struct Stored {
 // not all can be read.
 using StoredGrants = std::function<Result<void>(const std::function<void(const Grant&)>& take)>;
 
+// Which grants are asked for; what is empty excludes none.
+struct GrantFilter {
+    std::optional<Prefix> after{};   // behind this key
+    std::optional<Prefix> within{};  // of keys within it, or of the one around it
+    std::string user{};
+    std::string source{};
+};
+
+struct GrantPage {
+    std::vector<Grant> grants;   // in the order of their keys
+    std::optional<Prefix> next;  // from where to ask on; nothing behind the last one
+};
+
 // What the kernel holds, to be found by key.
 class KernelEntries {
 public:
@@ -265,6 +278,9 @@ public:
 
     // Alive at `now`, in the order of their keys.
     [[nodiscard]] std::vector<Grant> list(const Now& now) const;
+    // At most `count` of those that fit; fewer if it has looked at many that don't, so that it takes no time.
+    [[nodiscard]] GrantPage page(const GrantFilter& filter, std::size_t count, const Now& now) const;
+    static constexpr std::size_t most_looked_at = 100'000;  // in one page
     // How many those are. Costs next to nothing: whoever only counts must not hold up a login.
     [[nodiscard]] std::size_t count(const Now& now) const;
     [[nodiscard]] std::optional<Grant> find(const Address& address, const Now& now) const;

@@ -103,6 +103,12 @@ class Rules(LabTest):  # labels: sanitize
         self.assertEqual(len(self.decisions("-n", "2")), 2)
         self.assertEqual(self.decisions("--reporter", "nobody"), [])
         self.assertEqual(len(self.decisions("--since", "1h")), 3)
+        grants = self.agent.ask("grant", "list", "--user", "bob")["grants"]
+        self.assertEqual([(grant["key"], grant["source"]) for grant in grants], [(B.prefix6, "mail1")])
+        first = self.agent.ask("grant", "list", "-n", "1")
+        self.assertEqual([grant["user"] for grant in first["grants"]], ["anna"])
+        rest = self.agent.ask("grant", "list", "--after", first["next"])
+        self.assertEqual(([grant["user"] for grant in rest["grants"]], rest["next"]), (["bob"], None))
 
     def test_following(self) -> None:
         self.log_in(A.address4, login="before")
@@ -175,6 +181,8 @@ class OtherFamily(RadiusTest):
             self.assert_port_25(host, INTERNET4, "open")
             self.assert_port_25(host, INTERNET6, "open")
         self.assertIn("over the other family", self.agent.ask("grant", "show", A.address6)["reason"])
+        session = self.session_of(A.address4)["id"]
+        self.assertEqual([grant["session"] for grant in self.agent.ask("grant", "list", "--user", "alice")["grants"]], [session] * 2)
         self.assertTrue(self.account("Stop", "5f-a"))
         self.assertEqual([self.agent.granted(A.address4), self.agent.granted(A.address6)], [None, None])
 

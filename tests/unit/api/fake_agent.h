@@ -28,7 +28,8 @@ inline GrantStatus grant_for(const Prefix& key) {
             .left = 599s,
             .budget = 50,
             .connections_left = {},
-            .flows = {}};
+            .flows = {},
+            .session = 7};
 }
 
 // Who has 192.0.2.1.
@@ -78,8 +79,13 @@ public:
         return {{"sub-1", 3, "subscriber", "veth", "xdp", "the driver has it", 17, "on", true, 12,
                  std::chrono::microseconds(340), std::vector<Count>{{"not_granted", "reset", 5, 370}}}};
     }
-    [[nodiscard]] std::vector<GrantStatus> grants() const override {
-        return {grant_for(parse_prefix("192.0.2.1/32").value())};
+    [[nodiscard]] GrantListing grants(const GrantQuestion& question) const override {
+        asked_for = std::to_string(question.count) + " " + (question.after ? question.after->text() : "-") +
+                    " " + (question.within ? question.within->text() : "-") + " " + question.user + "/" +
+                    question.source;
+        return {
+            .grants = {grant_for(parse_prefix("192.0.2.1/32").value())},
+            .next = question.count == 1 ? std::optional(parse_prefix("192.0.2.1/32").value()) : std::nullopt};
     }
     [[nodiscard]] std::optional<Prefix> key_of(const Address& address) const override {
         const int length = address.family == Family::ipv4 ? 32 : 56;

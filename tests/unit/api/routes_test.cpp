@@ -45,12 +45,21 @@ TEST_F(Routes, ShowsGrants) {
     const json::value grant =
         json::parse(R"({"key":"192.0.2.1/32","pool":"dsl","source":"mail1","user":"a\"b\n",
         "reason":"pop3 login","since":"2026-01-31T12:00:00Z","expires":"2026-01-31T12:10:00Z","seconds_left":599,
-        "budget":50})");
+        "budget":50,"session":7})");
     const json::value cool_down =
         json::parse(R"({"key":"192.0.2.9/32","cause":"revoked","user":"bob","since":"2026-01-31T12:00:00Z",
         "until":"2026-01-31T12:15:00Z","seconds_left":899})");
-    EXPECT_EQ(parsed(ask("GET", "/v1/grants")),
-              (json::value{{"grants", json::array{grant}}, {"cool_downs", json::array{cool_down}}}));
+    EXPECT_EQ(parsed(ask("GET", "/v1/grants")), (json::value{{"grants", json::array{grant}},
+                                                             {"next", nullptr},
+                                                             {"cool_downs", json::array{cool_down}}}));
+    EXPECT_EQ(agent_.asked_for, "1000 - - /");
+    const json::value page = parsed(
+        ask("GET", "/v1/grants?count=1&after=192.0.2.0%2F32&within=192.0.2.0%2F24&user=a%40b&source=mail1"));
+    EXPECT_EQ(page.at("next").as_string(), "192.0.2.1/32");
+    EXPECT_EQ(agent_.asked_for, "1 192.0.2.0/32 192.0.2.0/24 a@b/mail1");
+    for (const char* wrong : {"count=0", "after=x", "within=192.0.2"}) {
+        EXPECT_EQ(error_kind(ask("GET", std::string("/v1/grants?") + wrong)), "invalid") << wrong;
+    }
     json::value used = grant;
     used.as_object()["connections_left"] = 49;
     used.as_object()["flows"] = 1;

@@ -69,6 +69,8 @@ const std::map<std::string, std::string>& answers() {
                          R"(],"cool_downs":[{"key":"192.0.2.9/32","cause":"revoked","user":"bob",)"
                          R"("since":"2026-11-24T01:00:00Z","until":"2026-11-24T01:15:00Z",)"
                          R"("seconds_left":899}]})")},
+        {"GET /v1/grants?count=5&after=192.0.2.1%2F32&within=192.0.2.0%2F24&user=a%40b&source=mail1",
+         answer(200, R"({"grants":[],"next":"192.0.2.9/32","cool_downs":[]})")},
         {"POST /v1/grants", answer(201, grant)},
         {"GET /v1/grants/192.0.2.10", answer(200, grant)},
         {"DELETE /v1/grants/192.0.2.10?kill=true&cool_down=true", answer(204, "")},
@@ -169,11 +171,22 @@ TEST_F(RunTest, InterfaceList) {
 
 TEST_F(RunTest, GrantList) {
     EXPECT_EQ(with_agent({"grant", "list"}).out,
-              "KEY            POOL  LEFT   EXPIRES                  SOURCE  USER  REASON\n"
-              "192.0.2.10/32  dsl   9m58s  2026-11-24 01:10:00 UTC  mail1   anna  pop3 login\n"
+              "KEY            POOL  LEFT   EXPIRES                  SOURCE  USER  SESSION  REASON\n"
+              "192.0.2.10/32  dsl   9m58s  2026-11-24 01:10:00 UTC  mail1   anna  -        pop3 login\n"
               "\n"
               "COOLS DOWN    LEFT    UNTIL                    CAUSE    USER\n"
               "192.0.2.9/32  14m59s  2026-11-24 01:15:00 UTC  revoked  bob\n");
+}
+
+TEST_F(RunTest, GrantListOfSome) {
+    const Outcome outcome = with_agent({"grant", "list", "-n", "5", "--after", "192.0.2.1", "--within",
+                                        "192.0.2.0/24", "--user", "a@b", "--source", "mail1"});
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_EQ(asked()[0].line,
+              "GET /v1/grants?count=5&after=192.0.2.1%2F32&within=192.0.2.0%2F24&user=a%40b&source=mail1");
+    EXPECT_EQ(outcome.out, "no grants\nthere are more: add --after 192.0.2.9/32\n");
+    EXPECT_EQ(perform({"grant", "list", "--after", "192.0.2"}).code, 2);
+    EXPECT_EQ(perform({"grant", "list", "-n", "0"}).code, 2);
 }
 
 TEST_F(RunTest, GrantShow) {

@@ -297,6 +297,59 @@ TEST_F(GrantsTest, HalfOfTheLifetimeThatIsAskedFor) {
         << "an operator means what he says";
 }
 
+class PagesTest : public GrantsTest {
+protected:
+    // The last octets of the IPv4 keys of a page, and of its "next" behind a minus.
+    [[nodiscard]] std::vector<int> page(const GrantFilter& filter, std::size_t count) const {
+        std::vector<int> octets;
+        const GrantPage page = grants_.page(filter, count, now_);
+        for (const Grant& grant : page.grants) {
+            octets.push_back(grant.key.address.bytes[3]);
+        }
+        if (page.next) {
+            octets.push_back(-static_cast<int>(page.next->address.bytes[3]));
+        }
+        return octets;
+    }
+};
+
+TEST_F(PagesTest, PageByPage) {
+    for (const char* text : {"192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.9", "203.0.113.5"}) {
+        open(request(text), now_);
+    }
+    outside_.apply(grants_.exempt(contract("192.0.2.4/32")).value());  // no grant
+    EXPECT_THAT(page({}, 2), testing::ElementsAre(1, 2, -2));
+    EXPECT_THAT(page({.after = prefix("192.0.2.2/32")}, 2), testing::ElementsAre(3, 9, -9));
+    EXPECT_THAT(page({.after = prefix("192.0.2.9/32")}, 2), testing::ElementsAre(5));
+    EXPECT_THAT(page({.after = prefix("203.0.113.5/32")}, 2), testing::IsEmpty());
+    EXPECT_THAT(page({}, 9), testing::ElementsAre(1, 2, 3, 9, 5));
+}
+
+TEST_F(PagesTest, OnlySome) {
+    for (const char* text : {"192.0.2.1", "192.0.2.2", "192.0.2.9", "203.0.113.5"}) {
+        GrantRequest wish = request(text);
+        wish.user = std::string(text).ends_with("2") ? "bob" : "alice";
+        wish.source = std::string(text).ends_with("9") ? "mail2" : "mail1";
+        open(wish, now_);
+    }
+    EXPECT_THAT(page({.user = "bob"}, 9), testing::ElementsAre(2));
+    EXPECT_THAT(page({.source = "mail2"}, 9), testing::ElementsAre(9));
+    EXPECT_THAT(page({.user = "alice", .source = "mail1"}, 9), testing::ElementsAre(1, 5));
+    EXPECT_THAT(page({.within = prefix("192.0.2.0/24")}, 9), testing::ElementsAre(1, 2, 9));
+    EXPECT_THAT(page({.within = prefix("192.0.2.0/24")}, 1), testing::ElementsAre(1, -1));
+    EXPECT_THAT(page({.after = prefix("192.0.2.1/32"), .within = prefix("192.0.2.0/24")}, 9),
+                testing::ElementsAre(2, 9));
+    EXPECT_THAT(page({.within = prefix("198.51.100.0/24")}, 9), testing::IsEmpty());
+}
+
+TEST_F(PagesTest, AnAddressIsItsSubscribers) {
+    open(request("2001:db8:100:a00::1"), now_);
+    open(request("2001:db8:100:b00::1"), now_);
+    const GrantPage page = grants_.page({.within = prefix("2001:db8:100:aff::7")}, 9, now_);
+    ASSERT_EQ(page.grants.size(), 1U);
+    EXPECT_EQ(page.grants[0].key, prefix("2001:db8:100:a00::/56"));
+}
+
 class UsersKeysTest : public GrantsTest {
 protected:
     static GrantRequest login(std::string_view of, const std::string& user, std::uint32_t most) {
