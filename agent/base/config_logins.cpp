@@ -150,22 +150,26 @@ SyslogConfig read_syslog(TomlTable& table) {
     return config;
 }
 
-DovecotConfig read_dovecot(TomlTable& table) {
-    DovecotConfig config;
+void read_http_listener(TomlTable& table, ReportersConfig& config, std::uint16_t port) {
     for (const std::string_view key : {"name", "listen", "key_file", "reporters"}) {
         table.require(key);
     }
     read_reporter(table, config.name);
+    config.port = port;
     set(config.port, table.integer("port", 1, 65535));
     set_path(table, "key_file", config.key_file);
     config.reporters = table.prefixes("reporters", too_wide);
     if (!set_address(table, "listen", config.listen)) {
         config.port = 0;  // no listener: check_sections has nothing to compare
     }
+    config.lifetime = table.duration("lifetime");
+}
+
+DovecotConfig read_dovecot(TomlTable& table) {
+    constexpr std::uint16_t port = 4001;
+    DovecotConfig config;
+    read_http_listener(table, config, port);
     read_proof(table, config);
-    if (const auto lifetime = table.duration("lifetime")) {
-        config.lifetime = *lifetime;
-    }
     return config;
 }
 
