@@ -61,9 +61,10 @@ Result<std::unique_ptr<Daemon>> Daemon::start(boost::asio::io_context& context, 
         log::warning("DATAPLANE_NOTICE", notice);
     }
     std::unique_ptr<Daemon> daemon(new Daemon(context, config, std::move(*dataplane), std::move(*store)));
-    for (const auto step : {&Daemon::listen, &Daemon::listen_for_syslog, &Daemon::listen_for_radius,
-                            &Daemon::take_over, &Daemon::begin_foreign_dynamic, &Daemon::watch_overruns,
-                            &Daemon::watch_links, &Daemon::follow_logs, &Daemon::follow_journals}) {
+    for (const auto step :
+         {&Daemon::listen, &Daemon::listen_for_webhooks, &Daemon::listen_for_syslog,
+          &Daemon::listen_for_radius, &Daemon::take_over, &Daemon::begin_foreign_dynamic,
+          &Daemon::watch_overruns, &Daemon::watch_links, &Daemon::follow_logs, &Daemon::follow_journals}) {
         if (auto done = (daemon.get()->*step)(); !done) {
             return std::unexpected(done.error());
         }

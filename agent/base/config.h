@@ -117,6 +117,7 @@ struct Config {
     ApiConfig api;
     StoreConfig store;
     std::vector<DovecotConfig> dovecot;
+    std::vector<StalwartConfig> stalwart;
     std::vector<LogConfig> logs;
     std::vector<JournalConfig> journals;
     std::vector<SyslogConfig> syslog;

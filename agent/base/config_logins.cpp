@@ -2,6 +2,7 @@
 // Reads [login].
 #include "agent/base/config_logins.h"
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -17,6 +18,7 @@ namespace {
 
 constexpr std::array<std::string_view, 3> transports = {"udp", "tcp", "tls"};
 constexpr std::array<std::string_view, 2> times = {"line", "arrival"};
+constexpr std::array<std::string_view, 5> webhook_protocols = {"imap", "pop3", "smtp", "http", "managesieve"};
 
 void read_proof(TomlTable& table, DovecotConfig& config) {
     const auto proof = table.text("proof");
@@ -173,6 +175,31 @@ DovecotConfig read_dovecot(TomlTable& table) {
     return config;
 }
 
+void read_protocols(TomlTable& table, StalwartConfig& config) {
+    const auto protocols = table.texts("protocols");
+    if (!protocols) {
+        return;
+    }
+    config.protocols = *protocols;
+    if (config.protocols.empty()) {
+        table.complain("protocols", "names no protocol", "leave it out where logins by all of them are good");
+    }
+    for (const std::string& protocol : config.protocols) {
+        if (std::ranges::find(webhook_protocols, protocol) == webhook_protocols.end()) {
+            table.complain("protocols", "has a name that is no protocol's: \"" + printable(protocol) + "\"",
+                           "known are imap, pop3, smtp, http and managesieve");
+        }
+    }
+}
+
+StalwartConfig read_stalwart(TomlTable& table) {
+    constexpr std::uint16_t port = 4002;
+    StalwartConfig config;
+    read_http_listener(table, config, port);
+    read_protocols(table, config);
+    return config;
+}
+
 }  // namespace
 
 std::string_view to_string(SyslogTransport transport) {
@@ -195,6 +222,7 @@ std::vector<std::pair<std::string_view, const LinesConfig*>> line_sections(const
 void read_logins(TomlTable& root, Sections& sections, Config& config) {
     root.table("login", [&sections, &config](TomlTable& table) {
         read_all(table, "dovecot", "reporters", read_dovecot, sections.dovecot);
+        read_all(table, "stalwart", "reporters", read_stalwart, sections.stalwart);
         read_all(table, "log", "", read_log, sections.logs);
         read_all(table, "journal", "", read_journal, sections.journals);
         read_all(table, "syslog", "senders", read_syslog, sections.syslog);

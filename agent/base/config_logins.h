@@ -33,6 +33,12 @@ struct DovecotConfig : ReportersConfig {
     std::optional<std::pair<std::string, std::string>> proof;
 };
 
+// [[login.stalwart]]: a listener for Stalwart's webhook, whose signature key it has, by default on port 4002.
+struct StalwartConfig : ReportersConfig {
+    // "imap", "pop3", "smtp", "http", "managesieve": whose logins grant; none named: all.
+    std::vector<std::string> protocols;
+};
+
 // [[login.log.pattern]]: lines of an operator's own.
 struct LogPatternConfig {
     std::string name;
