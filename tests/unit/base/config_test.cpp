@@ -388,8 +388,8 @@ std::vector<Mistake> stalwart_mistakes() {
         {"LifetimeTooLong", with("lifetime = \"25h\""), 6, "login.stalwart.lifetime: is longer", "raise"},
         {"SamePort", with(other + "listen = \"198.51.100.1\""), 6,
          "port 4002 is listened to already, at line 1", "[[login.stalwart]]"},
-        {"PortOfDovecot", with(dovecot_start + std::string("port = 4002")), 6,
-         "port 4002 is listened to already, at line 1", "[[login.dovecot]]"},
+        {"PortOfDovecot", texts.emplace_back(dovecot_start + ("port = 4002\n" + stalwart_start)).c_str(), 7,
+         "port 4002 is listened to already, at line 1", "[[login.stalwart]]"},
         {"NameOfDovecot",
          with("[[login.dovecot]]\nname = \"mail2\"\nlisten = \"::1\"\nkey_file = \"/k\"\nreporters = "
               "[\"::1\"]"),

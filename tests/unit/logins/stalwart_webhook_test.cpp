@@ -249,6 +249,27 @@ TEST_F(StalwartWebhookTest, TheLoginsOfMinutesAreTakenAtOnce) {
     EXPECT_EQ(webhook_->counts().granted, most_webhook_events) << "and remembered";
 }
 
+TEST_F(StalwartWebhookTest, OthersAreServedMeanwhile) {
+    std::size_t taken = 0;
+    std::size_t before_others = 0;
+    auto webhook = StalwartWebhook::listen(context_.get_executor(), config_, [&](const grants::LoginEvent&) {
+        if (taken++ == 0) {
+            boost::asio::post(context_, [&] { before_others = taken; });
+        }
+        return Result<void>();
+    });
+    ASSERT_TRUE(webhook) << webhook.error().what;
+    webhook_ = std::move(*webhook);
+    std::string events = login_by("imaps", 1);
+    for (int port = 2; port <= 1000; port++) {
+        events += "," + login_by("imaps", port);
+    }
+    EXPECT_THAT(talk(delivery(stalwart_body(events))), StartsWith("HTTP/1.1 200"));
+    EXPECT_EQ(taken, 1000U);
+    EXPECT_GT(before_others, 0U);
+    EXPECT_LT(before_others, 100U);
+}
+
 TEST_F(StalwartWebhookTest, AFloodDoesNotFillTheLog) {
     listen();
     std::string requests;
