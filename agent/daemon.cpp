@@ -78,9 +78,9 @@ Result<std::unique_ptr<Daemon>> Daemon::start(boost::asio::io_context& context, 
     std::unique_ptr<Daemon> daemon(new Daemon(context, config, std::move(*dataplane), std::move(*store)));
     daemon->store_lost_ = std::move(lost);
     for (const auto step :
-         {&Daemon::begin_events, &Daemon::listen, &Daemon::listen_for_syslog, &Daemon::listen_for_radius,
-          &Daemon::take_over, &Daemon::begin_foreign_dynamic, &Daemon::watch_overruns, &Daemon::watch_links,
-          &Daemon::follow_logs, &Daemon::follow_journals}) {
+         {&Daemon::begin_events, &Daemon::listen, &Daemon::listen_for_webhooks, &Daemon::listen_for_syslog,
+          &Daemon::listen_for_radius, &Daemon::take_over, &Daemon::begin_foreign_dynamic,
+          &Daemon::watch_overruns, &Daemon::watch_links, &Daemon::follow_logs, &Daemon::follow_journals}) {
         if (auto done = (daemon.get()->*step)(); !done) {
             return std::unexpected(done.error());
         }

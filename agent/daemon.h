@@ -33,6 +33,7 @@
 #include "agent/logins/dovecot_policy.h"
 #include "agent/logins/journal_source.h"
 #include "agent/logins/log_source.h"
+#include "agent/logins/stalwart_webhook.h"
 #include "agent/logins/syslog_source.h"
 #include "agent/store/events.h"
 #include "agent/store/store.h"
@@ -131,6 +132,7 @@ private:
     [[nodiscard]] std::string state() const;
 
     Result<void> listen();
+    Result<void> listen_for_webhooks();
     Result<void> take_over();
     // The keys that the kernel refused.
     std::vector<Prefix> reconcile(const grants::KernelEntries& entries);
@@ -254,6 +256,7 @@ private:
     std::map<unsigned, Seen> seen_;
     std::unique_ptr<links::Watcher> watcher_;
     std::vector<std::unique_ptr<logins::DovecotPolicy>> policies_;
+    std::vector<std::unique_ptr<logins::StalwartWebhook>> webhooks_;
     std::vector<std::unique_ptr<logins::LogSource>> logs_;
     std::vector<std::unique_ptr<logins::JournalSource>> journals_;
     std::vector<std::unique_ptr<logins::SyslogSource>> syslog_;

@@ -123,6 +123,9 @@ Result<api::Status> Daemon::status() const {
     for (const auto& policy : policies_) {
         add(policy->name(), policy->counts());
     }
+    for (const auto& webhook : webhooks_) {
+        add(webhook->name(), webhook->counts());
+    }
     for (const auto& source : logs_) {
         add(source->name(), source->counts());
     }
@@ -168,6 +171,9 @@ void Daemon::check_listeners(std::vector<api::Check>& checks) const {
     };
     for (const DovecotConfig& section : config_.dovecot) {
         check(section, "dovecot");
+    }
+    for (const StalwartConfig& section : config_.stalwart) {
+        check(section, "stalwart");
     }
     for (const SyslogConfig& section : config_.syslog) {
         check(section, "syslog");
@@ -484,6 +490,9 @@ std::string Daemon::metrics() const {
     }
     for (const auto& policy : policies_) {
         counts.listeners.emplace_back(policy->name(), policy->http_counts());
+    }
+    for (const auto& webhook : webhooks_) {
+        counts.listeners.emplace_back(webhook->name(), webhook->http_counts());
     }
     return metrics_text(*now, counts);
 }

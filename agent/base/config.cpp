@@ -222,6 +222,7 @@ void take_sections(Sections& sections, Config& config) {
     move_values(sections.pools, config.pools);
     move_values(sections.designated, config.designated);
     move_values(sections.dovecot, config.dovecot);
+    move_values(sections.stalwart, config.stalwart);
     move_values(sections.logs, config.logs);
     move_values(sections.journals, config.journals);
     move_values(sections.syslog, config.syslog);

@@ -145,6 +145,7 @@ struct Config {
     StoreConfig store;
     EventsConfig events;
     std::vector<DovecotConfig> dovecot;
+    std::vector<StalwartConfig> stalwart;
     std::vector<LogConfig> logs;
     std::vector<JournalConfig> journals;
     std::vector<SyslogConfig> syslog;

@@ -189,13 +189,17 @@ bool same_listener(const Listener& one, const Listener& other) {
 
 std::vector<Listener> all_listeners(const Sections& sections) {
     std::vector<Listener> listeners;
-    for (const Placed<DovecotConfig>& each : sections.dovecot) {
-        listeners.push_back({.datagrams = false,
-                             .address = each.value.listen,
-                             .port = each.value.port,
-                             .place = each.place,
-                             .remedy = "give each [[login.dovecot]] an address or port of its own"});
-    }
+    const auto add = [&listeners](const auto& list, const std::string& section) {
+        for (const auto& each : list) {
+            listeners.push_back({.datagrams = false,
+                                 .address = each.value.listen,
+                                 .port = each.value.port,
+                                 .place = each.place,
+                                 .remedy = "give each [[" + section + "]] an address or port of its own"});
+        }
+    };
+    add(sections.dovecot, "login.dovecot");
+    add(sections.stalwart, "login.stalwart");
     for (const Placed<SyslogConfig>& each : sections.syslog) {
         listeners.push_back({.datagrams = each.value.transport == SyslogTransport::udp,
                              .address = each.value.listen,
@@ -302,6 +306,7 @@ void check_rules(const std::vector<Placed<GrantRuleConfig>>& rules, const Report
 void check_reporters(const Sections& sections, Complaints& complaints) {
     Reporters reporters(complaints);
     reporters.add(sections.dovecot, "login.dovecot");
+    reporters.add(sections.stalwart, "login.stalwart");
     reporters.add(sections.logs, "login.log");
     reporters.add(sections.journals, "login.journal");
     reporters.add(sections.syslog, "login.syslog");
@@ -351,6 +356,7 @@ void check_sections(const Sections& sections, const GrantConfig& grants, Complai
     check_entrants(sections, complaints);
     check_listeners(sections, complaints);
     check_lifetimes(sections.dovecot, "login.dovecot", grants, complaints);
+    check_lifetimes(sections.stalwart, "login.stalwart", grants, complaints);
     check_lifetimes(sections.logs, "login.log", grants, complaints);
     check_lifetimes(sections.journals, "login.journal", grants, complaints);
     check_lifetimes(sections.syslog, "login.syslog", grants, complaints);

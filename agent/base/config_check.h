@@ -24,6 +24,7 @@ struct Sections {
     std::vector<Placed<PoolConfig>> pools;
     std::vector<Placed<DesignatedConfig>> designated;
     std::vector<Placed<DovecotConfig>> dovecot;
+    std::vector<Placed<StalwartConfig>> stalwart;
     std::vector<Placed<LogConfig>> logs;
     std::vector<Placed<JournalConfig>> journals;
     std::vector<Placed<SyslogConfig>> syslog;

@@ -2,6 +2,7 @@
 // Reads [login].
 #include "agent/base/config_logins.h"
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -17,6 +18,7 @@ namespace {
 
 constexpr std::array<std::string_view, 3> transports = {"udp", "tcp", "tls"};
 constexpr std::array<std::string_view, 2> times = {"line", "arrival"};
+constexpr std::array<std::string_view, 5> webhook_protocols = {"imap", "pop3", "smtp", "http", "managesieve"};
 
 void read_proof(TomlTable& table, DovecotConfig& config) {
     const auto proof = table.text("proof");
@@ -150,22 +152,51 @@ SyslogConfig read_syslog(TomlTable& table) {
     return config;
 }
 
-DovecotConfig read_dovecot(TomlTable& table) {
-    DovecotConfig config;
+void read_http_listener(TomlTable& table, ReportersConfig& config, std::uint16_t port) {
     for (const std::string_view key : {"name", "listen", "key_file", "reporters"}) {
         table.require(key);
     }
     read_reporter(table, config.name);
+    config.port = port;
     set(config.port, table.integer("port", 1, 65535));
     set_path(table, "key_file", config.key_file);
     config.reporters = table.prefixes("reporters", too_wide);
     if (!set_address(table, "listen", config.listen)) {
         config.port = 0;  // no listener: check_sections has nothing to compare
     }
+    config.lifetime = table.duration("lifetime");
+}
+
+DovecotConfig read_dovecot(TomlTable& table) {
+    constexpr std::uint16_t port = 4001;
+    DovecotConfig config;
+    read_http_listener(table, config, port);
     read_proof(table, config);
-    if (const auto lifetime = table.duration("lifetime")) {
-        config.lifetime = *lifetime;
+    return config;
+}
+
+void read_protocols(TomlTable& table, StalwartConfig& config) {
+    const auto protocols = table.texts("protocols");
+    if (!protocols) {
+        return;
     }
+    config.protocols = *protocols;
+    if (config.protocols.empty()) {
+        table.complain("protocols", "names no protocol", "leave it out where logins by all of them are good");
+    }
+    for (const std::string& protocol : config.protocols) {
+        if (std::ranges::find(webhook_protocols, protocol) == webhook_protocols.end()) {
+            table.complain("protocols", "has a name that is no protocol's: \"" + printable(protocol) + "\"",
+                           "known are imap, pop3, smtp, http and managesieve");
+        }
+    }
+}
+
+StalwartConfig read_stalwart(TomlTable& table) {
+    constexpr std::uint16_t port = 4002;
+    StalwartConfig config;
+    read_http_listener(table, config, port);
+    read_protocols(table, config);
     return config;
 }
 
@@ -191,6 +222,7 @@ std::vector<std::pair<std::string_view, const LinesConfig*>> line_sections(const
 void read_logins(TomlTable& root, Sections& sections, Config& config) {
     root.table("login", [&sections, &config](TomlTable& table) {
         read_all(table, "dovecot", "reporters", read_dovecot, sections.dovecot);
+        read_all(table, "stalwart", "reporters", read_stalwart, sections.stalwart);
         read_all(table, "log", "", read_log, sections.logs);
         read_all(table, "journal", "", read_journal, sections.journals);
         read_all(table, "syslog", "senders", read_syslog, sections.syslog);

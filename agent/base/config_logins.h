@@ -15,17 +15,28 @@
 
 namespace sekisho {
 
-// [[login.dovecot]]: a listener for Dovecot's auth policy protocol.
-struct DovecotConfig {
+// What all have in common that mail servers tell of logins by HTTP.
+struct ReportersConfig {
     std::string name;  // of the reporter, in grants and logs
     Address listen;
-    std::uint16_t port = 4001;
-    std::filesystem::path key_file;  // holds the API key, not readable by others
+    std::uint16_t port = 0;
+    std::filesystem::path key_file;  // holds what the mail server must know, not readable by others
     std::vector<Prefix> reporters;   // who may speak to this listener at all
+    std::optional<std::chrono::seconds> lifetime;
+};
+
+// [[login.dovecot]]: a listener for Dovecot's auth policy protocol, with an API key and by default on port
+// 4001.
+struct DovecotConfig : ReportersConfig {
     // "proof": "authed=ok" means that an `allow` whose attribute `authed` is `ok` was sent after a right
     // password and is granted on; without it only `report` with success grants.
     std::optional<std::pair<std::string, std::string>> proof;
-    std::optional<std::chrono::seconds> lifetime;
+};
+
+// [[login.stalwart]]: a listener for Stalwart's webhook, whose signature key it has, by default on port 4002.
+struct StalwartConfig : ReportersConfig {
+    // "imap", "pop3", "smtp", "http", "managesieve": whose logins grant; none named: all.
+    std::vector<std::string> protocols;
 };
 
 // [[login.log.pattern]]: lines of an operator's own.

@@ -46,6 +46,9 @@ void check_key_files(const Config& config, std::vector<ConfigError>& complaints)
     for (const DovecotConfig& each : config.dovecot) {
         check_key_file(each.key_file, "login.dovecot \"" + each.name + "\"", complaints);
     }
+    for (const StalwartConfig& each : config.stalwart) {
+        check_key_file(each.key_file, "login.stalwart \"" + each.name + "\"", complaints);
+    }
     if (config.radius) {
         for (const RadiusClientConfig& each : config.radius->clients) {
             check_key_file(each.secret_file, "radius.client \"" + each.name + "\"", complaints);

@@ -2,7 +2,6 @@
 // From requests to logins.
 #include "agent/logins/dovecot_policy.h"
 
-#include <algorithm>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 #include <string_view>
@@ -26,22 +25,25 @@ constexpr std::string_view pass = R"({"status":0,"msg":""})";
 
 }  // namespace
 
-DovecotPolicy::DovecotPolicy(const DovecotConfig& config, std::string key, OnLogin on_login)
-    : config_(config), key_(std::move(key)), on_login_(std::move(on_login)), quiet_(config.name) {}
+DovecotPolicy::DovecotPolicy(const DovecotConfig& config, Reporters reporters)
+    : config_(config), reporters_(std::move(reporters)) {}
 
 Result<std::unique_ptr<DovecotPolicy>> DovecotPolicy::listen(const boost::asio::any_io_executor& executor,
                                                              const DovecotConfig& config, OnLogin on_login) {
-    auto key = read_secret(config.key_file);
-    if (!key) {
-        return std::unexpected(key.error());
+    auto reporters = Reporters::make(config, std::move(on_login));
+    if (!reporters) {
+        return std::unexpected(reporters.error());
     }
-    std::unique_ptr<DovecotPolicy> policy(new DovecotPolicy(config, std::move(*key), std::move(on_login)));
+    std::unique_ptr<DovecotPolicy> policy(new DovecotPolicy(config, std::move(*reporters)));
     auto server = api::HttpServer::listen_tcp(
         executor, config.listen, config.port,
         [self = policy.get()](const api::Request& request) -> boost::asio::awaitable<api::Response> {
             co_return self->answer(request);
         },
-        limits, [self = policy.get()](const api::Peer& peer) { return self->admits(peer); });
+        limits,
+        [self = policy.get()](const api::Peer& peer) {
+            return self->reporters_.admits(peer, "POLICY_STRANGER");
+        });
     if (!server) {
         return std::unexpected(server.error());
     }
@@ -49,29 +51,13 @@ Result<std::unique_ptr<DovecotPolicy>> DovecotPolicy::listen(const boost::asio::
     return policy;
 }
 
-Counts DovecotPolicy::counts() const {
-    return counts_;
-}
-
 api::HttpCounts DovecotPolicy::http_counts() const {
     return server_ ? server_->counts() : api::HttpCounts{};
 }
 
-bool DovecotPolicy::admits(const api::Peer& peer) {
-    const bool known = peer.address && std::ranges::any_of(config_.reporters, [&peer](const Prefix& prefix) {
-                           return prefix.contains(*peer.address);
-                       });
-    if (!known) {
-        counts_.rejected++;
-        quiet_.warning("POLICY_STRANGER", "a connection from an address that is not among the reporters",
-                       peer.text());
-    }
-    return known;
-}
-
 api::Response DovecotPolicy::answer(const api::Request& request) {
     const auto key = request.header("X-API-Key");
-    if (!key || !same_secret(key_, *key)) {
+    if (!key || !same_secret(reporters_.key(), *key)) {
         return reject(401, "POLICY_WRONG_KEY",
                       {.kind = Failure::refused,
                        .what = "the header X-API-Key is missing or wrong",
@@ -93,40 +79,35 @@ api::Response DovecotPolicy::answer(const api::Request& request) {
 
 api::Response DovecotPolicy::reject(int status, std::string_view name, const Error& error,
                                     const api::Peer& peer) {
-    counts_.rejected++;
-    quiet_.warning(name, error.what, peer.text());
-    const std::string remedy = error.remedy.empty() ? "" : "; " + error.remedy;
-    const boost::json::object body = {{"status", 0}, {"msg", error.what + remedy}};
+    reporters_.reject(name, error.what, peer);
+    const boost::json::object body = {{"status", 0}, {"msg", told(error)}};
     return {.status = status, .body = boost::json::serialize(body), .headers = {}};
 }
 
 void DovecotPolicy::judge(const PolicyRequest& request, const api::Peer& peer) {
     if (config_.proof && request.command == PolicyCommand::allow && !request.has_proof) {
-        quiet_.warning(
+        reporters_.warn(
             "POLICY_NO_PROOF",
             "an allow without the attribute that proof names: no grant; see sekisho.toml(5) for Dovecot's "
             "settings",
-            peer.text(), long_silence);
+            peer, long_silence);
     }
     if (!is_login(request, config_.proof.has_value())) {
         return;
     }
     if (!request.remote) {
-        counts_.rejected++;
-        quiet_.warning("POLICY_NO_ADDRESS",
-                       "a login without an address: `remote` is '" + request.remote_text + "'", peer.text());
+        reporters_.reject("POLICY_NO_ADDRESS",
+                          "a login without an address: `remote` is '" + request.remote_text + "'", peer);
         return;
     }
-    const auto granted = on_login_({.when = std::chrono::system_clock::now(),
-                                    .user = request.login,
-                                    .address = *request.remote,
-                                    .port = {},
-                                    .protocol = request.protocol,
-                                    .mechanism = request.mechanism,
-                                    .tls = request.tls,
-                                    .reporter = config_.name,
-                                    .lifetime = config_.lifetime});
-    (granted ? counts_.granted : counts_.refused)++;
+    reporters_.report({.when = std::chrono::system_clock::now(),
+                       .user = request.login,
+                       .address = *request.remote,
+                       .protocol = request.protocol,
+                       .mechanism = request.mechanism,
+                       .tls = request.tls,
+                       .reporter = {},
+                       .lifetime = {}});
 }
 
 }  // namespace sekisho::logins

@@ -9,9 +9,9 @@
 
 #include "agent/api/http_server.h"
 #include "agent/base/config.h"
-#include "agent/base/quiet_log.h"
 #include "agent/base/result.h"
 #include "agent/logins/policy_request.h"
+#include "agent/logins/reporters.h"
 #include "agent/logins/source.h"
 
 namespace sekisho::logins {
@@ -26,24 +26,20 @@ public:
         const boost::asio::any_io_executor& executor, const DovecotConfig& config, OnLogin on_login);
 
     [[nodiscard]] const std::string& name() const { return config_.name; }
-    [[nodiscard]] Counts counts() const;
+    [[nodiscard]] const Counts& counts() const { return reporters_.counts(); }
     [[nodiscard]] api::HttpCounts http_counts() const;
     [[nodiscard]] std::uint16_t port() const { return server_ ? server_->port() : 0; }
 
 private:
-    DovecotPolicy(const DovecotConfig& config, std::string key, OnLogin on_login);
+    DovecotPolicy(const DovecotConfig& config, Reporters reporters);
 
-    [[nodiscard]] bool admits(const api::Peer& peer);
     [[nodiscard]] api::Response answer(const api::Request& request);
     [[nodiscard]] api::Response reject(int status, std::string_view name, const Error& error,
                                        const api::Peer& peer);
     void judge(const PolicyRequest& request, const api::Peer& peer);
 
     const DovecotConfig& config_;
-    std::string key_;
-    OnLogin on_login_;
-    Counts counts_;
-    log::Quiet quiet_;
+    Reporters reporters_;
     std::optional<api::HttpServer> server_;
 };
 

@@ -2,8 +2,9 @@
 // Reads the JSON of Dovecot's auth-policy.c.
 #include "agent/logins/policy_request.h"
 
-#include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
+
+#include "agent/logins/json_body.h"
 
 namespace sekisho::logins {
 
@@ -11,9 +12,7 @@ namespace json = boost::json;
 
 namespace {
 
-constexpr std::size_t deepest = 4;
-// Longer names of users are no names, but an attack on our log.
-constexpr std::size_t longest_text = 255;
+constexpr std::size_t deepest_policy_body = 4;
 
 // Dovecot appends it to its URL, behind "?", or behind a query that ends with "&".
 Result<PolicyCommand> command_of(std::string_view query) {
@@ -26,18 +25,6 @@ Result<PolicyCommand> command_of(std::string_view query) {
     }
     return fail(Failure::invalid, "the target has neither ?command=allow nor ?command=report",
                 "set auth_policy_server_url to http://ADDRESS:PORT/ without a query");
-}
-
-Result<std::string> text_of(const json::object& body, std::string_view name) {
-    const json::value* value = body.if_contains(name);
-    if (value == nullptr || value->is_null()) {
-        return std::string();
-    }
-    if (!value->is_string() || value->get_string().size() > longest_text) {
-        return fail(Failure::invalid, "\"" + std::string(name) + "\" is not a string of at most " +
-                                          std::to_string(longest_text) + " bytes");
-    }
-    return std::string(value->get_string());
 }
 
 Result<bool> flag_of(const json::object& body, std::string_view name) {
@@ -58,23 +45,6 @@ Result<bool> tls_of(const json::object& body) {
         return !value->get_string().empty();
     }
     return flag_of(body, "tls");
-}
-
-Result<json::object> object_of(std::string_view body) {
-    if (body.size() > longest_policy_body) {
-        return fail(Failure::invalid, "the body is over " + std::to_string(longest_policy_body) + " bytes");
-    }
-    boost::system::error_code error;
-    json::parse_options options;
-    options.max_depth = deepest;
-    json::value value = json::parse({body.data(), body.size()}, error, {}, options);
-    if (error) {
-        return fail(Failure::invalid, "the body is not JSON: " + error.message());
-    }
-    if (!value.is_object()) {
-        return fail(Failure::invalid, "the body is not a JSON object");
-    }
-    return std::move(value.get_object());
 }
 
 // Reads the members into `request`; the first complaint, if any.
@@ -112,7 +82,7 @@ Result<PolicyRequest> parse_policy_request(std::string_view query, std::string_v
     if (!command) {
         return std::unexpected(command.error());
     }
-    const auto members = object_of(body);
+    const auto members = object_of(body, longest_policy_body, deepest_policy_body);
     if (!members) {
         return std::unexpected(members.error());
     }

@@ -11,6 +11,12 @@ using sekisho::fuzz::require;
 
 namespace {
 
+void check_reporters(const sekisho::ReportersConfig& section, const sekisho::GrantConfig& grants) {
+    require(!section.name.empty() && !section.reporters.empty(), "a listener has a name and reporters");
+    require(!section.lifetime || (section.lifetime->count() > 0 && *section.lifetime <= grants.longest),
+            "a reporter's grant is one that may be given");
+}
+
 void check(const sekisho::Config& config) {
     require(!config.dataplane.ports.empty() && config.dataplane.ports.size() <= 8, "1 to 8 ports");
     require(config.grants.lifetime.count() > 0 && config.grants.lifetime <= config.grants.longest,
@@ -28,12 +34,12 @@ void check(const sekisho::Config& config) {
         }
     }
     for (const auto& dovecot : config.dovecot) {
-        require(!dovecot.name.empty() && !dovecot.reporters.empty(), "a listener has a name and reporters");
-        require(!dovecot.lifetime ||
-                    (dovecot.lifetime->count() > 0 && *dovecot.lifetime <= config.grants.longest),
-                "a reporter's grant is one that may be given");
+        check_reporters(dovecot, config.grants);
         require(!dovecot.proof || (!dovecot.proof->first.empty() && !dovecot.proof->second.empty()),
                 "a proof proves something");
+    }
+    for (const auto& stalwart : config.stalwart) {
+        check_reporters(stalwart, config.grants);
     }
 }
 

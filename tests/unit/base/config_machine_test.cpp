@@ -56,22 +56,25 @@ TEST(ConfigMachine, RootIsToldOfKeyFiles) {
     if (::geteuid() != 0) {
         GTEST_SKIP() << "others may not read key files";
     }
-    const tests::Directory directory;
-    const auto key = directory / "policy.key";
-    const std::string with_key =
-        complete + std::string("[[login.dovecot]]\nname = \"mail1\"\nlisten = \"192.0.2.1\"\n") +
-        "reporters = [\"192.0.2.2\"]\nkey_file = \"" + key.string() + "\"\n";
-    const auto missing = check_text(with_key);
-    ASSERT_EQ(missing.complaints.size(), 1U);
-    EXPECT_THAT(missing.complaints[0].what, HasSubstr("login.dovecot \"mail1\": can't open " + key.string()));
-    EXPECT_THAT(missing.complaints[0].remedy, HasSubstr("create it"));
-    std::ofstream(key) << "secret\n";
-    std::filesystem::permissions(key, std::filesystem::perms(0644));
-    const auto open_to_all = check_text(with_key);
-    ASSERT_EQ(open_to_all.complaints.size(), 1U);
-    EXPECT_THAT(open_to_all.complaints[0].what, HasSubstr("everybody"));
-    std::filesystem::permissions(key, std::filesystem::perms(0600));
-    EXPECT_TRUE(check_text(with_key).complaints.empty());
+    for (const std::string section : {"login.dovecot", "login.stalwart"}) {
+        const tests::Directory directory;
+        const auto key = directory / "listener.key";
+        const std::string with_key = complete +
+                                     ("[[" + section + "]]\nname = \"mail1\"\nlisten = \"192.0.2.1\"\n") +
+                                     "reporters = [\"192.0.2.2\"]\nkey_file = \"" + key.string() + "\"\n";
+        const auto missing = check_text(with_key);
+        ASSERT_EQ(missing.complaints.size(), 1U);
+        EXPECT_THAT(missing.complaints[0].what,
+                    HasSubstr(section + " \"mail1\": can't open " + key.string()));
+        EXPECT_THAT(missing.complaints[0].remedy, HasSubstr("create it"));
+        std::ofstream(key) << "secret\n";
+        std::filesystem::permissions(key, std::filesystem::perms(0644));
+        const auto open_to_all = check_text(with_key);
+        ASSERT_EQ(open_to_all.complaints.size(), 1U);
+        EXPECT_THAT(open_to_all.complaints[0].what, HasSubstr("everybody"));
+        std::filesystem::permissions(key, std::filesystem::perms(0600));
+        EXPECT_TRUE(check_text(with_key).complaints.empty());
+    }
 }
 
 TEST(ConfigMachine, RootIsToldOfSecretsOfRadius) {

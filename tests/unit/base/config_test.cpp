@@ -362,6 +362,44 @@ std::vector<Mistake> dovecot_mistakes() {
     };
 }
 
+const std::string stalwart_start = R"([[login.stalwart]]
+name = "mail2"
+listen = "198.51.100.1"
+key_file = "/etc/webhook"
+reporters = ["198.51.100.26"]
+)";
+
+std::vector<Mistake> stalwart_mistakes() {
+    static std::vector<std::string> texts;  // what the cases' toml points to
+    texts.reserve(16);
+    const auto with = [](const std::string& more) {
+        return texts.emplace_back(stalwart_start + more).c_str();
+    };
+    const auto without = [](const std::string& line) {
+        std::string& text = texts.emplace_back(stalwart_start);
+        return text.erase(text.find(line), line.size()).c_str();
+    };
+    const std::string other = "[[login.stalwart]]\nname = \"m3\"\nkey_file = \"/k\"\nreporters = [\"::1\"]\n";
+    return {
+        {"ProtocolUnknown", with("protocols = [\"imap\", \"imaps\"]"), 6, "no protocol's: \"imaps\"",
+         "managesieve"},
+        {"ProtocolNone", with("protocols = []"), 6, "names no protocol", "leave it out"},
+        {"ProofOfAnother", with("proof = \"authed=ok\""), 6, "login.stalwart.proof", ""},
+        {"LifetimeTooLong", with("lifetime = \"25h\""), 6, "login.stalwart.lifetime: is longer", "raise"},
+        {"SamePort", with(other + "listen = \"198.51.100.1\""), 6,
+         "port 4002 is listened to already, at line 1", "[[login.stalwart]]"},
+        {"PortOfDovecot", texts.emplace_back(dovecot_start + ("port = 4002\n" + stalwart_start)).c_str(), 7,
+         "port 4002 is listened to already, at line 1", "[[login.stalwart]]"},
+        {"NameOfDovecot",
+         with("[[login.dovecot]]\nname = \"mail2\"\nlisten = \"::1\"\nkey_file = \"/k\"\nreporters = "
+              "[\"::1\"]"),
+         1, "has the name of a [[login.dovecot]]", "of its own"},
+        {"WithoutKeyFile", without("key_file = \"/etc/webhook\"\n"), 1, "has no \"key_file\"", ""},
+        {"WithoutReporters", without("reporters = [\"198.51.100.26\"]\n"), 1, "has no \"reporters\"", ""},
+        {"WithoutName", without("name = \"mail2\"\n"), 1, "has no \"name\"", ""},
+    };
+}
+
 std::string name_of(const ::testing::TestParamInfo<Mistake>& info) {
     return info.param.name;
 }
@@ -369,6 +407,29 @@ INSTANTIATE_TEST_SUITE_P(Syntax, ConfigMistake, ::testing::ValuesIn(syntax_mista
 INSTANTIATE_TEST_SUITE_P(Values, ConfigMistake, ::testing::ValuesIn(value_mistakes), name_of);
 INSTANTIATE_TEST_SUITE_P(Sections, ConfigMistake, ::testing::ValuesIn(section_mistakes), name_of);
 INSTANTIATE_TEST_SUITE_P(Dovecot, ConfigMistake, ::testing::ValuesIn(dovecot_mistakes()), name_of);
+INSTANTIATE_TEST_SUITE_P(Stalwart, ConfigMistake, ::testing::ValuesIn(stalwart_mistakes()), name_of);
+
+TEST(Config, ReadsStalwart) {
+    const auto plain = parse_config(stalwart_start, file);
+    ASSERT_TRUE(plain) << text(file, plain.error());
+    ASSERT_EQ(plain->stalwart.size(), 1U);
+    EXPECT_EQ(plain->stalwart[0].name, "mail2");
+    EXPECT_EQ(plain->stalwart[0].listen.text(), "198.51.100.1");
+    EXPECT_EQ(plain->stalwart[0].port, 4002);
+    EXPECT_EQ(plain->stalwart[0].key_file, "/etc/webhook");
+    EXPECT_EQ(plain->stalwart[0].reporters, std::vector{parse_prefix("198.51.100.26/32").value()});
+    EXPECT_TRUE(plain->stalwart[0].protocols.empty());
+    EXPECT_FALSE(plain->stalwart[0].lifetime);
+    const auto more = parse_config(stalwart_start +
+                                       "port = 4711\nprotocols = [\"imap\", \"managesieve\"]\n"
+                                       "lifetime = \"3s\"\n" +
+                                       dovecot_start,
+                                   file);
+    ASSERT_TRUE(more) << text(file, more.error());
+    EXPECT_EQ(more->stalwart[0].port, 4711);
+    EXPECT_EQ(more->stalwart[0].protocols, (std::vector<std::string>{"imap", "managesieve"}));
+    EXPECT_EQ(more->stalwart[0].lifetime, 3s);
+}
 
 TEST(Config, ListenersOnDifferentPortsOrFamiliesAreFine) {
     const std::string other =

@@ -4,89 +4,36 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <boost/asio/buffer.hpp>
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/read.hpp>
-#include <boost/asio/write.hpp>
-#include <cstdio>
-#include <filesystem>
-#include <fstream>
-#include <thread>
+#include <chrono>
+#include <memory>
 
-#include "agent/base/log.h"
 #include "tests/unit/logins/dovecot_bodies.h"
+#include "tests/unit/logins/http_listener.h"
 
 namespace sekisho::logins {
 namespace {
 
-using boost::asio::ip::tcp;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 using testing::StartsWith;
 
-constexpr std::string_view key = "for-the-test-only";
 constexpr std::string_view login_body =
     R"({"authed":"ok","login":"alice","mech":"PLAIN","protocol":"pop3","remote":"192.0.2.10","tls":true})";
 
-// A listener with its thread of events, and what it logged.
-class DovecotPolicyTest : public testing::Test {
+class DovecotPolicyTest : public tests::HttpListenerTest {
 protected:
-    DovecotPolicyTest() {
-        log::set_up(
-            {.lowest = log::Level::info, .style = log::Style::plain, .descriptor = ::fileno(log_.get())});
-        key_file_ = std::filesystem::temp_directory_path() /
-                    ("sekisho-policy-" + std::to_string(::getpid()) + ".key");
-        std::ofstream(key_file_) << key << "\n";
-        ::chmod(key_file_.c_str(), 0600);
-        config_.name = "mail1";
-        config_.listen = parse_address("127.0.0.1").value();
-        config_.port = 0;
-        config_.key_file = key_file_;
-        config_.reporters = {parse_prefix("127.0.0.1/32").value()};
-    }
-
-    ~DovecotPolicyTest() override {
-        log::set_up({});
-        std::filesystem::remove(key_file_);
-    }
+    DovecotPolicyTest() { fill(config_); }
 
     void listen() {
-        auto policy = DovecotPolicy::listen(context_.get_executor(), config_,
-                                            [this](const grants::LoginEvent& event) -> Result<void> {
-                                                events_.push_back(event);
-                                                return verdict_;
-                                            });
+        auto policy = DovecotPolicy::listen(context_.get_executor(), config_, on_login());
         ASSERT_TRUE(policy) << policy.error().what;
         policy_ = std::move(*policy);
     }
 
-    // Sends these bytes and reads until the other side closes; everything that came back.
-    std::string talk(const std::string& bytes) {
-        std::string answer;
-        std::thread client([&, port = policy_->port()] {
-            boost::asio::io_context mine;
-            tcp::socket socket(mine);
-            boost::system::error_code error;
-            socket.connect({boost::asio::ip::address_v4::loopback(), port}, error);
-            boost::asio::write(socket, boost::asio::buffer(bytes), error);
-            socket.shutdown(tcp::socket::shutdown_send, error);
-            boost::asio::read(socket, boost::asio::dynamic_buffer(answer), error);
-            boost::asio::post(context_, [this] { context_.stop(); });
-        });
-        context_.restart();
-        const auto guard = boost::asio::make_work_guard(context_);
-        context_.run_for(std::chrono::seconds(20));
-        client.join();
-        return answer;
-    }
+    std::string talk(const std::string& bytes) { return HttpListenerTest::talk(policy_->port(), bytes); }
 
     static std::string post(std::string_view target, std::string_view body, std::string_view with_key = key,
                             std::string_view more = "") {
@@ -95,26 +42,7 @@ protected:
                "\r\n" + std::string(more) + "\r\n" + std::string(body);
     }
 
-    std::string logged() {
-        if (std::fseek(log_.get(), 0, SEEK_SET) != 0) {
-            return "the log can't be read";
-        }
-        std::string all;
-        for (int c = std::fgetc(log_.get()); c != EOF; c = std::fgetc(log_.get())) {
-            all.push_back(static_cast<char>(c));
-        }
-        return all;
-    }
-
-    struct Close {
-        void operator()(std::FILE* file) const { std::fclose(file); }
-    };
-    std::unique_ptr<std::FILE, Close> log_{std::tmpfile()};
-    std::filesystem::path key_file_;
     DovecotConfig config_;
-    boost::asio::io_context context_{1};
-    std::vector<grants::LoginEvent> events_;
-    Result<void> verdict_;
     std::unique_ptr<DovecotPolicy> policy_;
 };
 
