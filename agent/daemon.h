@@ -215,6 +215,7 @@ private:
     std::vector<Prefix> wide_exemptions_;
     std::map<unsigned, Seen> seen_;
     std::unique_ptr<links::Watcher> watcher_;
+    logins::Gate gate_;
     std::vector<std::unique_ptr<logins::DovecotPolicy>> policies_;
     std::vector<std::unique_ptr<logins::LogSource>> logs_;
     std::vector<std::unique_ptr<logins::JournalSource>> journals_;

@@ -234,6 +234,7 @@ void take_sections(Sections& sections, Config& config) {
     move_values(sections.logs, config.logs);
     move_values(sections.journals, config.journals);
     move_values(sections.syslog, config.syslog);
+    move_values(sections.access, config.access);
     move_values(sections.contracts, config.contracts);
     for (Placed<ForeignDynamicConfig>& foreign : sections.foreign_dynamic) {
         config.foreign_dynamic = std::move(foreign.value);
