@@ -72,6 +72,8 @@ public:
     [[nodiscard]] Result<api::QuarantineStatus> add_quarantine(const Address& address,
                                                                const std::string& note) override;
     [[nodiscard]] Result<void> remove_quarantine(const Address& address) override;
+    [[nodiscard]] std::vector<api::LockoutStatus> lockouts() const override;
+    [[nodiscard]] Result<void> remove_lockout(const std::string& who) override;
     [[nodiscard]] std::vector<api::ExemptionStatus> exemptions() const override;
     [[nodiscard]] Result<api::ExemptionStatus> add_exemption(const Prefix& prefix,
                                                              const std::string& note) override;
@@ -134,6 +136,8 @@ private:
     Result<void> listen_for_syslog();
     [[nodiscard]] logins::OnLogin on_login();
     void check_logs(std::vector<api::Check>& checks) const;
+    // How many addresses, networks and users are locked, by the kind's name.
+    [[nodiscard]] std::vector<std::pair<std::string, std::uint64_t>> locked() const;
     // What many sessions' changes lead to: in the kernel already, owed to the store.
     struct SessionWork {
         grants::Actions actions;

@@ -127,6 +127,17 @@ struct QuarantineStatus {
     WallTime since{};
 };
 
+// Who may not log in for now, or has to wait, because of failed logins.
+struct LockoutStatus {
+    std::string kind;  // "address", "network", "user"
+    std::string who;
+    std::uint32_t tries = 0;  // that led to it
+    std::uint64_t held = 0;   // logins that were refused or delayed since
+    WallTime since{};
+    WallTime until{};
+    std::chrono::seconds left{};
+};
+
 // What an operator asks for.
 struct GrantOrder {
     Address address;
@@ -260,6 +271,9 @@ public:
     [[nodiscard]] virtual Result<QuarantineStatus> add_quarantine(const Address& address,
                                                                   const std::string& note) = 0;
     [[nodiscard]] virtual Result<void> remove_quarantine(const Address& address) = 0;
+    [[nodiscard]] virtual std::vector<LockoutStatus> lockouts() const = 0;
+    // An address, a network or a user. Failure::not_found if it isn't locked.
+    [[nodiscard]] virtual Result<void> remove_lockout(const std::string& who) = 0;
     [[nodiscard]] virtual std::vector<ExemptionStatus> exemptions() const = 0;
     [[nodiscard]] virtual Result<ExemptionStatus> add_exemption(const Prefix& prefix,
                                                                 const std::string& note) = 0;
