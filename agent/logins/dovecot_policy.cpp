@@ -121,6 +121,12 @@ Gate::Answer DovecotPolicy::judge(const PolicyRequest& request, const api::Peer&
             peer.text(), long_silence);
     }
     if (is_failed_try(request)) {
+        if (gate_.was_not_asked(attempt)) {
+            quiet_.warning("POLICY_NOT_ASKED",
+                           "somebody who is locked has failed again: this Dovecot looks at passwords without "
+                           "asking; set auth_policy_check_before_auth = yes",
+                           peer.text(), long_silence);
+        }
         gate_.failed(attempt, config_.name);
     }
     const bool login = is_login(request, with_proof);

@@ -121,6 +121,19 @@ Judgement FailedTries::judge(const Address& address, std::string_view user, Mome
     return {.verdict = Judgement::Verdict::refuse, .wait = {}, .lockout = std::move(lockout)};
 }
 
+bool FailedTries::has_long_refused(const Address& address, Moment now) {
+    constexpr std::chrono::seconds longest_login{10};
+    if (config_.answer != TriesAnswer::refuse || is_exempt(address)) {
+        return false;
+    }
+    const Keys keys = keys_of(address);
+    const auto* lock = addresses_.locked(keys.address, now);
+    if (lock == nullptr) {
+        lock = networks_.locked(keys.network, now);
+    }
+    return lock != nullptr && now - lock->since > longest_login;
+}
+
 std::vector<Lockout> FailedTries::lockouts(Moment now) const {
     std::vector<Lockout> list;
     for (const auto& [kind, table] :

@@ -57,6 +57,10 @@ public:
     // Whether a login may go on. The lockout that forbids it has it counted.
     [[nodiscard]] Judgement judge(const Address& address, std::string_view user, Moment now);
 
+    // Whether logins from this address are refused, and have been for so long that none of them can have
+    // begun before.
+    [[nodiscard]] bool has_long_refused(const Address& address, Moment now);
+
     // All of them, by kind, the oldest first.
     [[nodiscard]] std::vector<Lockout> lockouts(Moment now) const;
     [[nodiscard]] std::size_t locked_count(Counted kind, Moment now) const;

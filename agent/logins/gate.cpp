@@ -73,6 +73,11 @@ Gate::Answer Gate::answer_to(const Attempt& attempt, Judgement judgement, std::s
     return {.status = static_cast<int>(judgement.wait.count()), .message = "Too many logins have failed"};
 }
 
+bool Gate::was_not_asked(const Attempt& attempt) {
+    return tries_ && attempt.address && access_.judge(attempt) == Access::open &&
+           tries_->has_long_refused(*attempt.address, this_moment());
+}
+
 void Gate::failed(const Attempt& attempt, std::string_view reporter) {
     if (!tries_ || !attempt.address) {
         return;

@@ -202,6 +202,10 @@ class FailedLoginsAfter(GuessingTest):
         self.assertEqual(self.pop3("guessed"), wrong)
         self.assertEqual(self.pop3(A.password), wrong)
         self.assertIsNone(self.agent.granted(A.address4))
+        self.assertNotIn("POLICY_NOT_ASKED", self.log())
+        time.sleep(11)  # by then what was on its way when the lock began has arrived
+        self.guess(1)
+        await_true(lambda: "POLICY_NOT_ASKED" in self.log(), "a word to the operator")
 
 
 class AccessLists(GuessingTest):

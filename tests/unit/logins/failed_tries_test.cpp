@@ -233,6 +233,18 @@ TEST_F(FailedTriesTest, TheOperatorsOwnNetworksAreNeverCountedNorRefused) {
     EXPECT_EQ(verdict(home, "alice"), Verdict::pass) << "a user who is locked elsewhere gets in from there";
 }
 
+TEST_F(FailedTriesTest, WhoeverFailsLongAfterHisLockBeganWasNotRefused) {
+    fail_times(5, stranger, "alice");
+    EXPECT_FALSE(tries().has_long_refused(stranger, now_ + 10s)) << "it may have been on its way";
+    EXPECT_TRUE(tries().has_long_refused(stranger, now_ + 11s));
+    EXPECT_FALSE(tries().has_long_refused(stranger, now_ + 300s));
+    EXPECT_FALSE(tries().has_long_refused(home, now_ + 11s));
+    config_.answer = TriesAnswer::tarpit;
+    tries_.reset();
+    fail_times(5, stranger, "alice");
+    EXPECT_FALSE(tries().has_long_refused(stranger, now_ + 11s)) << "who waits may fail again";
+}
+
 TEST_F(FailedTriesTest, ATarpitWaits) {
     config_.answer = TriesAnswer::tarpit;
     config_.tarpit = 7s;
