@@ -13,7 +13,7 @@ namespace sekisho::logins {
 
 namespace {
 
-constexpr std::array<std::string_view, 3> kinds = {"address", "network", "user"};
+constexpr std::array<std::string_view, 3> counted_names = {"address", "network", "user"};
 // What one host holds: it can choose among 2^64 addresses.
 constexpr int host_length_ipv6 = 64;
 
@@ -26,20 +26,20 @@ std::string host_of(const Address& address) {
 }  // namespace
 
 std::string_view to_string(Counted kind) {
-    return kinds.at(static_cast<std::size_t>(kind));
+    return counted_names.at(static_cast<std::size_t>(kind));
 }
 
 FailedTries::FailedTries(const TriesConfig& config, std::size_t most)
     : config_(config),
-      addresses_(limits(config.per_address, most)),
-      networks_(limits(config.per_network, most)),
-      users_(limits(config.per_user, most)) {
+      addresses_(limits_of(config.per_address, most)),
+      networks_(limits_of(config.per_network, most)),
+      users_(limits_of(config.per_user, most)) {
     if (config.per_user != 0) {
         homes_.emplace();
     }
 }
 
-TryTable::Limits FailedTries::limits(std::uint32_t threshold, std::size_t most) const {
+TryTable::Limits FailedTries::limits_of(std::uint32_t threshold, std::size_t most) const {
     return {.threshold = threshold, .window = config_.window, .lock = config_.lock, .most = most};
 }
 

@@ -76,7 +76,7 @@ private:
     };
     [[nodiscard]] Keys keys_of(const Address& address) const;
     [[nodiscard]] bool is_exempt(const Address& address) const;
-    [[nodiscard]] TryTable::Limits limits(std::uint32_t threshold, std::size_t most) const;
+    [[nodiscard]] TryTable::Limits limits_of(std::uint32_t threshold, std::size_t most) const;
     [[nodiscard]] std::optional<Lockout> lockout_of(const Keys& keys, const std::string& user, Moment now);
     [[nodiscard]] Error not_locked(const std::string& who, Moment now);
 

@@ -16,13 +16,13 @@ Moment this_moment() {
 }
 
 // Whom it is about, for the log.
-std::string text_of(const Attempt& attempt) {
+std::string described(const Attempt& attempt) {
     return (attempt.user.empty() ? "nobody" : attempt.user) + " from " +
            (attempt.address ? attempt.address->text() : "an unknown address") + " by " +
            (attempt.protocol.empty() ? "an unknown protocol" : attempt.protocol);
 }
 
-std::string text_of(const Lockout& lockout) {
+std::string described(const Lockout& lockout) {
     return std::string(to_string(lockout.kind)) + " " + lockout.lock.who;
 }
 
@@ -45,7 +45,7 @@ Gate::Answer Gate::ask(const Attempt& attempt, Password password, std::string_vi
     if (access == Access::denied) {
         counts_.denied++;
         quiet_.warning("LOGIN_DENIED", "the access list denies a login at " + std::string(reporter),
-                       text_of(attempt));
+                       described(attempt));
         answer = {.status = -1, .message = "Logins of this kind are not allowed here"};
     } else if (access == Access::open && tries_ && attempt.address) {
         answer = answer_to(attempt, tries_->judge(*attempt.address, attempt.user, this_moment()), reporter);
@@ -65,8 +65,8 @@ Gate::Answer Gate::answer_to(const Attempt& attempt, Judgement judgement, std::s
     const std::string until = duration_text(left_of(*judgement.lockout));
     quiet_.warning("LOGIN_LOCKED",
                    std::string(refused ? "refused" : "delayed") + " a login at " + std::string(reporter) +
-                       ": " + text_of(*judgement.lockout) + " is locked for another " + until,
-                   text_of(attempt));
+                       ": " + described(*judgement.lockout) + " is locked for another " + until,
+                   described(attempt));
     if (refused) {
         return {.status = -1, .message = "Too many logins have failed; try again in " + until};
     }
@@ -85,10 +85,10 @@ void Gate::failed(const Attempt& attempt, std::string_view reporter) {
     counts_.failed++;
     for (const Lockout& begun : tries_->failed(*attempt.address, attempt.user, this_moment())) {
         quiet_.warning("LOCKOUT_BEGAN",
-                       text_of(begun) + " has failed " + std::to_string(begun.lock.tries) +
+                       described(begun) + " has failed " + std::to_string(begun.lock.tries) +
                            " times and is locked for " + duration_text(left_of(begun)) + "; last at " +
                            std::string(reporter),
-                       text_of(attempt));
+                       described(attempt));
     }
 }
 
