@@ -44,6 +44,7 @@ Daemon::Daemon(boost::asio::io_context& context, const Config& config, dataplane
       sessions_(config.radius ? config.radius->max_sessions : RadiusConfig().max_sessions),
       events_timer_(context),
       events_signal_(context, boost::asio::steady_timer::time_point::max()),
+      gate_(config.tries, config.access),
       sweep_timer_(context),
       overruns_(context),
       since_(std::chrono::system_clock::now()) {}
@@ -92,7 +93,7 @@ Result<std::unique_ptr<Daemon>> Daemon::start(boost::asio::io_context& context, 
 
 Result<void> Daemon::listen() {
     for (const DovecotConfig& dovecot : config_.dovecot) {
-        auto policy = logins::DovecotPolicy::listen(context_.get_executor(), dovecot, on_login());
+        auto policy = logins::DovecotPolicy::listen(context_.get_executor(), dovecot, on_login(), gate_);
         if (!policy) {
             return std::unexpected(policy.error());
         }

@@ -78,6 +78,8 @@ public:
     [[nodiscard]] std::vector<api::QuarantineStatus> quarantines() const override;
     [[nodiscard]] Result<api::QuarantineStatus> add_quarantine(const api::QuarantineOrder& order) override;
     [[nodiscard]] Result<void> remove_quarantine(const api::QuarantineOrder& order) override;
+    [[nodiscard]] std::vector<api::LockoutStatus> lockouts() const override;
+    [[nodiscard]] Result<void> remove_lockout(const std::string& who) override;
     [[nodiscard]] std::vector<api::ExemptionStatus> exemptions() const override;
     [[nodiscard]] Result<api::ExemptionStatus> add_exemption(const api::ExemptionOrder& order) override;
     [[nodiscard]] Result<void> remove_exemption(const api::ExemptionOrder& order) override;
@@ -143,6 +145,8 @@ private:
     Result<void> listen_for_syslog();
     [[nodiscard]] logins::OnLogin on_login();
     void check_logs(std::vector<api::Check>& checks) const;
+    // How many addresses, networks and users are locked, by the kind's name.
+    [[nodiscard]] std::vector<std::pair<std::string, std::uint64_t>> locked() const;
     // What many sessions' changes lead to: in the kernel already, owed to the store.
     struct SessionWork {
         grants::Actions actions;
@@ -255,6 +259,7 @@ private:
     std::vector<Prefix> wide_exemptions_;
     std::map<unsigned, Seen> seen_;
     std::unique_ptr<links::Watcher> watcher_;
+    logins::Gate gate_;
     std::vector<std::unique_ptr<logins::DovecotPolicy>> policies_;
     std::vector<std::unique_ptr<logins::StalwartWebhook>> webhooks_;
     std::vector<std::unique_ptr<logins::LogSource>> logs_;

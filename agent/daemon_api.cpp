@@ -462,6 +462,8 @@ std::string Daemon::metrics() const {
     AgentCounts counts{.store_errors = store_errors_,
                        .kernel_errors = kernel_errors_,
                        .unsent_events = dataplane_.unsent_events(),
+                       .locked = locked(),
+                       .gate = gate_.counts(),
                        .logs = {},
                        .listeners = {},
                        .sessions = sessions_.size(),

@@ -123,10 +123,14 @@ Result<api::LoginOutcome> Daemon::report_login(const api::LoginReport& report) {
         return fail(Failure::refused, "logins at the submission server open nothing here",
                     "add the section [login.submission] to " + config_.file.string());
     }
+    const logins::Attempt attempt{
+        .address = report.address, .user = report.user, .protocol = report.protocol};
     if (!report.success) {
         submission_.rejected++;
+        gate_.failed(attempt, submission_reporter);
         return api::LoginOutcome{.granted = false, .key = {}, .expires = {}, .reason = "the login failed"};
     }
+    gate_.succeeded(attempt);
     const auto granted = login({.when = std::chrono::system_clock::now(),
                                 .user = report.user,
                                 .address = report.address,

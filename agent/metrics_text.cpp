@@ -37,6 +37,22 @@ void add_logs(Metrics& metrics, const AgentCounts& counts) {
     }
 }
 
+void add_gate(Metrics& metrics, const AgentCounts& counts) {
+    metrics.declare("sekisho_lockouts", gauge, "Who is locked for failed logins, by kind");
+    for (const auto& [kind, number] : counts.locked) {
+        metrics.set("sekisho_lockouts", {{"kind", kind}}, static_cast<double>(number));
+    }
+    metrics.declare("sekisho_failed_logins_total", counter, "Failed logins that were counted");
+    metrics.set("sekisho_failed_logins_total", {}, static_cast<double>(counts.gate.failed));
+    metrics.declare("sekisho_logins_held_total", counter,
+                    "Logins that were refused or delayed, by why: the access list, or failed ones before");
+    for (const auto& [how, number] :
+         {std::pair{"denied", counts.gate.denied}, std::pair{"refused", counts.gate.refused},
+          std::pair{"delayed", counts.gate.delayed}}) {
+        metrics.set("sekisho_logins_held_total", {{"how", how}}, static_cast<double>(number));
+    }
+}
+
 // Without bytes: they stand in the sums.
 void add_interfaces(Metrics& metrics, const AgentCounts& counts) {
     metrics.declare("sekisho_interface_packets_total", counter,
@@ -119,6 +135,7 @@ std::string metrics_text(const api::Status& status, const AgentCounts& counts) {
     add_sessions(metrics, counts);
     add_listeners(metrics, counts);
     add_logs(metrics, counts);
+    add_gate(metrics, counts);
     add_interfaces(metrics, counts);
     metrics.declare("sekisho_start_time_seconds", gauge, "When the agent started, Unix time");
     metrics.set("sekisho_start_time_seconds", {}, since);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "agent/api/routes.h"
+#include "agent/logins/gate.h"
 
 namespace sekisho {
 
@@ -20,9 +21,11 @@ struct LineCounts {
 
 // What a status doesn't say.
 struct AgentCounts {
-    std::uint64_t store_errors = 0;   // how often the store could not be written
-    std::uint64_t kernel_errors = 0;  // changes that the kernel refused
-    std::uint32_t unsent_events = 0;  // for which the kernel had no room
+    std::uint64_t store_errors = 0;                             // how often the store could not be written
+    std::uint64_t kernel_errors = 0;                            // changes that the kernel refused
+    std::uint32_t unsent_events = 0;                            // for which the kernel had no room
+    std::vector<std::pair<std::string, std::uint64_t>> locked;  // for failed logins, by kind
+    logins::Gate::Counts gate;
     std::vector<LineCounts> logs;
     std::vector<std::pair<std::string, api::HttpCounts>> listeners;  // by the reporter's name, or the socket
     std::size_t sessions = 0;                                        // of subscribers

@@ -165,6 +165,16 @@ void tag_invoke(const json::value_from_tag&, json::value& to, const QuarantineSt
     to = {{"key", from.key.text()}, {"note", from.note}, {"since", rfc3339(from.since)}};
 }
 
+void tag_invoke(const json::value_from_tag&, json::value& to, const LockoutStatus& from) {
+    to = {{"kind", from.kind},
+          {"who", utf8_of(from.who)},
+          {"tries", from.tries},
+          {"held", from.held},
+          {"since", rfc3339(from.since)},
+          {"until", rfc3339(from.until)},
+          {"seconds_left", from.left.count()}};
+}
+
 void tag_invoke(const json::value_from_tag&, json::value& to, const ExemptionStatus& from) {
     to = {{"prefix", from.prefix.text()}, {"note", from.note}, {"since", rfc3339(from.since)}};
 }

@@ -24,6 +24,7 @@ void tag_invoke(const boost::json::value_from_tag&, boost::json::value& to, cons
 void tag_invoke(const boost::json::value_from_tag&, boost::json::value& to, const EventPage& from);
 void tag_invoke(const boost::json::value_from_tag&, boost::json::value& to, const BlockedStatus& from);
 void tag_invoke(const boost::json::value_from_tag&, boost::json::value& to, const QuarantineStatus& from);
+void tag_invoke(const boost::json::value_from_tag&, boost::json::value& to, const LockoutStatus& from);
 void tag_invoke(const boost::json::value_from_tag&, boost::json::value& to, const ExemptionStatus& from);
 void tag_invoke(const boost::json::value_from_tag&, boost::json::value& to, const LoginOutcome& from);
 void tag_invoke(const boost::json::value_from_tag&, boost::json::value& to, const SubscriberStatus& from);

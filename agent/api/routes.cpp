@@ -306,6 +306,14 @@ Response remove_quarantine(Agent& agent, const Request& request) {
                    : error_response(address.error());
 }
 
+constexpr std::string_view lockout_prefix = "/v1/lockouts/";
+
+Response remove_lockout(Agent& agent, const Request& request) {
+    const auto who = decoded(std::string_view(request.path).substr(lockout_prefix.size()));
+    return who ? done_response(agent.remove_lockout(*who))
+               : error_response({Failure::invalid, "the path is not percent-encoded correctly", {}});
+}
+
 template <class List>
 Response list_response(std::string_view name, const List& list) {
     json::object body;
@@ -369,7 +377,7 @@ struct Route {
     Response (*answer)(Agent& agent, const Request& request);
 };
 
-constexpr std::array<Route, 23> routes = {{
+constexpr std::array<Route, 25> routes = {{
     {"GET", "/v1/version",
      [](Agent& agent, const Request&) { return json_response(json::value_from(agent.version())); }},
     {"GET", "/v1/status", [](Agent& agent, const Request&) { return respond(agent.status()); }},
@@ -387,6 +395,9 @@ constexpr std::array<Route, 23> routes = {{
      [](Agent& agent, const Request&) { return list_response("quarantines", agent.quarantines()); }},
     {"POST", "/v1/quarantines", add_quarantine},
     {"DELETE", quarantine_prefix, remove_quarantine},
+    {"GET", "/v1/lockouts",
+     [](Agent& agent, const Request&) { return list_response("lockouts", agent.lockouts()); }},
+    {"DELETE", lockout_prefix, remove_lockout},
     {"GET", "/v1/exemptions",
      [](Agent& agent, const Request&) { return list_response("exemptions", agent.exemptions()); }},
     {"POST", "/v1/exemptions", add_exemption},

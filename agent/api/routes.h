@@ -144,6 +144,17 @@ struct QuarantineStatus {
     WallTime since{};
 };
 
+// Who may not log in for now, or has to wait, because of failed logins.
+struct LockoutStatus {
+    std::string kind;  // "address", "network", "user"
+    std::string who;
+    std::uint32_t tries = 0;  // that led to it
+    std::uint64_t held = 0;   // logins that were refused or delayed since
+    WallTime since{};
+    WallTime until{};
+    std::chrono::seconds left{};
+};
+
 // What an operator asks for; `by` is who he is, for the audit log.
 struct GrantOrder {
     Address address;
@@ -336,6 +347,9 @@ public:
     [[nodiscard]] virtual std::vector<QuarantineStatus> quarantines() const = 0;
     [[nodiscard]] virtual Result<QuarantineStatus> add_quarantine(const QuarantineOrder& order) = 0;
     [[nodiscard]] virtual Result<void> remove_quarantine(const QuarantineOrder& order) = 0;
+    [[nodiscard]] virtual std::vector<LockoutStatus> lockouts() const = 0;
+    // An address, a network or a user. Failure::not_found if it isn't locked.
+    [[nodiscard]] virtual Result<void> remove_lockout(const std::string& who) = 0;
     [[nodiscard]] virtual std::vector<ExemptionStatus> exemptions() const = 0;
     [[nodiscard]] virtual Result<ExemptionStatus> add_exemption(const ExemptionOrder& order) = 0;
     [[nodiscard]] virtual Result<void> remove_exemption(const ExemptionOrder& order) = 0;

@@ -226,6 +226,7 @@ void take_sections(Sections& sections, Config& config) {
     move_values(sections.logs, config.logs);
     move_values(sections.journals, config.journals);
     move_values(sections.syslog, config.syslog);
+    move_values(sections.access, config.access);
     move_values(sections.contracts, config.contracts);
     move_values(sections.grant_rules, config.grants.rules);
     for (Placed<ForeignDynamicConfig>& foreign : sections.foreign_dynamic) {

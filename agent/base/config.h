@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "agent/base/address.h"
+#include "agent/base/config_access.h"
 #include "agent/base/config_logins.h"
 #include "agent/base/config_mail.h"
 #include "agent/base/config_subscribers.h"
@@ -149,6 +150,8 @@ struct Config {
     std::vector<LogConfig> logs;
     std::vector<JournalConfig> journals;
     std::vector<SyslogConfig> syslog;
+    std::optional<TriesConfig> tries;
+    std::vector<AccessConfig> access;  // as they stand in the file
     std::optional<RadiusConfig> radius;
     std::vector<ContractConfig> contracts;
     std::optional<SubmissionLoginConfig> submission_login;

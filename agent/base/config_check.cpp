@@ -253,6 +253,28 @@ void check_radius_clients(const std::vector<Placed<RadiusClientConfig>>& clients
     }
 }
 
+// What stands behind an entry that fits every login says nothing.
+void check_access(const std::vector<Placed<AccessConfig>>& list, Complaints& complaints) {
+    std::vector<const Placed<AccessConfig>*> order;
+    order.reserve(list.size());
+    for (const Placed<AccessConfig>& each : list) {
+        order.push_back(&each);
+    }
+    std::ranges::stable_sort(order, {},
+                             [](const Placed<AccessConfig>* each) { return each->value.priority; });
+    const auto fits_all = std::ranges::find_if(order, [](const Placed<AccessConfig>* each) {
+        return each->value.clients.empty() && each->value.users.empty() && each->value.protocols.empty();
+    });
+    if (fits_all != order.end() && fits_all + 1 != order.end()) {
+        const Placed<AccessConfig>& next = **(fits_all + 1);
+        complain(complaints, next.place,
+                 "[[login.access]] of priority " + std::to_string(next.value.priority) +
+                     " is never reached: the one at line " + std::to_string((*fits_all)->place.line) +
+                     " fits every login and comes first",
+                 "give that one the highest priority number, or say whom it is for");
+    }
+}
+
 // Reporters are known by their names, whatever they are.
 class Reporters {
 public:
@@ -349,6 +371,7 @@ void check_sections(const Sections& sections, const GrantConfig& grants, Complai
     check_names(sections.contracts, "contract", complaints);
     check_reporters(sections, complaints);
     check_radius_clients(sections.radius_clients, complaints);
+    check_access(sections.access, complaints);
     check_logs(sections, complaints);
     check_reached(sections.interfaces, complaints);
     check_overlaps(sections.pools, complaints);

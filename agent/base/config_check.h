@@ -28,6 +28,7 @@ struct Sections {
     std::vector<Placed<LogConfig>> logs;
     std::vector<Placed<JournalConfig>> journals;
     std::vector<Placed<SyslogConfig>> syslog;
+    std::vector<Placed<AccessConfig>> access;
     std::vector<Placed<RadiusConfig>> radius;  // at most one; without its clients
     std::vector<Placed<RadiusClientConfig>> radius_clients;
     std::vector<Placed<ContractConfig>> contracts;
@@ -35,9 +36,9 @@ struct Sections {
     std::vector<Placed<ForeignDynamicConfig>> foreign_dynamic;  // at most one
 };
 
-// Complains of names given twice, interfaces that are never reached, pools that overlap, listeners given
-// twice, RADIUS clients that share a prefix, lifetimes beyond the longest, and more prefixes than the
-// kernel's table holds.
+// Complains of names given twice, interfaces and entries of the access list that are never reached, pools
+// that overlap, listeners given twice, RADIUS clients that share a prefix, lifetimes beyond the longest, and
+// more prefixes than the kernel's table holds.
 void check_sections(const Sections& sections, const GrantConfig& grants, Complaints& complaints);
 
 }  // namespace sekisho

@@ -226,6 +226,8 @@ void read_logins(TomlTable& root, Sections& sections, Config& config) {
         read_all(table, "log", "", read_log, sections.logs);
         read_all(table, "journal", "", read_journal, sections.journals);
         read_all(table, "syslog", "senders", read_syslog, sections.syslog);
+        table.table("tries", [&config](TomlTable& tries) { config.tries = read_tries(tries); });
+        read_access_list(table, sections);
         table.table("submission", [&config](TomlTable& submission) {
             config.submission_login = read_submission_login(submission, config.grants);
         });

@@ -61,6 +61,10 @@ void read_grants(TomlTable& root, Sections& sections, Config& config);
 // [login]: what says who reports logins.
 void read_logins(TomlTable& root, Sections& sections, Config& config);
 
+// [login.tries], [[login.access]]: what Dovecot is told before it looks at a password.
+TriesConfig read_tries(TomlTable& table);
+void read_access_list(TomlTable& table, Sections& sections);
+
 // [radius], [[contract]]: who tells of sessions, and which are always open.
 void read_subscribers(TomlTable& root, Sections& sections);
 

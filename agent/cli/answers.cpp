@@ -307,6 +307,15 @@ void print_quarantines(const json::object& answer, std::ostream& out) {
     print_list(table, "no quarantines", out);
 }
 
+void print_lockouts(const json::object& answer, std::ostream& out) {
+    Table table({"KIND", "WHO", "TRIES", "HELD", "LEFT", "UNTIL"});
+    each(answer, "lockouts", [&](const json::object& one) {
+        table.add({text_of(one, "kind"), text_of(one, "who"), text_of(one, "tries"), text_of(one, "held"),
+                   duration_of(one, "seconds_left"), moment_of(one, "until")});
+    });
+    print_list(table, "nobody is locked", out);
+}
+
 void print_subscribers(const json::object& answer, const std::string& command, std::ostream& out) {
     Table table({"ID", "USER", "ADDRESSES", "NAS", "SESSION", "SINCE", "CONTRACT"});
     std::size_t shown_here = 0;

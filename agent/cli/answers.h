@@ -26,6 +26,7 @@ void print_quarantines(const boost::json::object& answer, std::ostream& out);
 void print_events(const boost::json::object& answer, std::ostream& out);
 // Of `subscriber list`; `command` shows the next page once its first id stands behind it.
 void print_subscribers(const boost::json::object& answer, const std::string& command, std::ostream& out);
+void print_lockouts(const boost::json::object& answer, std::ostream& out);
 // Of `subscriber show`.
 void print_subscriber(const boost::json::object& answer, std::ostream& out);
 // "3 began, 1 ended, 10 kept, 1 grant revoked".

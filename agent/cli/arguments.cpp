@@ -166,6 +166,9 @@ Result<Arguments> values_of(const Words& words) {
         words.name.empty()) {
         ok = fail(Failure::invalid, "an empty name is no file", "name a file, or - for standard input");
     }
+    if (ok && is(Command::lockout_remove) && words.name.empty()) {
+        ok = fail(Failure::invalid, "an empty name is nobody's", "see `sekisho lockout list`");
+    }
     if (ok && is(Command::queue_show, Command::queue_delete) && words.name.empty()) {
         ok = fail(Failure::invalid, "an empty id is none", "see `sekisho queue list`");
     }

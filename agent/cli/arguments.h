@@ -33,6 +33,8 @@ enum class Command : std::uint8_t {
     quarantine_add,
     quarantine_list,
     quarantine_remove,
+    lockout_list,
+    lockout_remove,
     subscriber_list,
     subscriber_show,
     subscriber_import,
@@ -75,7 +77,8 @@ struct Arguments {
     std::string event;                          // of events
     std::string words;                          // a grant's reason, an exemption's or a quarantine's note
     std::string reporter;                       // of logins test and events; a source of grant list
-    std::string name;  // of user add, passwd and remove; a message's id or a domain of queue; a file
+    std::string
+        name;  // of user add, passwd and remove; who is locked; a message's id or a domain of queue; a file
 };
 
 // Help was asked for.

@@ -186,6 +186,20 @@ void add_quarantine(CLI::App& app, Words& words) {
     remove.add_option("ADDRESS", words.address, "An address of the subscriber")->required()->type_name("");
 }
 
+void add_lockout(CLI::App& app, Words& words) {
+    CLI::App& lockout =
+        group(app, "lockout", "Who may not log in for now, because too many logins have failed",
+              "  sekisho lockout list\n  sekisho lockout remove 192.0.2.10\n");
+    leaf(lockout, words, Command::lockout_list, "list", "Addresses, networks and users that are locked",
+         "  sekisho lockout list\n  sekisho lockout list --json | jq -r '.lockouts[].who'\n");
+    leaf(lockout, words, Command::lockout_remove, "remove", "Let somebody log in again at once",
+         "  sekisho lockout remove 192.0.2.10\n  sekisho lockout remove 203.0.113.0/24\n"
+         "  sekisho lockout remove anna@example.net\n")
+        .add_option("WHO", words.name, "An address, a network or a user, as it stands in the list")
+        ->required()
+        ->type_name("");
+}
+
 void add_subscriber(CLI::App& app, Words& words) {
     CLI::App& subscriber = group(app, "subscriber", "Who has which addresses now: sessions of subscribers",
                                  "  sekisho subscriber list\n  sekisho subscriber show 192.0.2.10\n");
@@ -334,6 +348,7 @@ void set_up(CLI::App& app, Words& words) {
     add_blocked(app, words);
     add_dataplane(app, words);
     add_quarantine(app, words);
+    add_lockout(app, words);
     add_subscriber(app, words);
     add_user(app, words);
     add_queue(app, words);

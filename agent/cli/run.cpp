@@ -129,6 +129,11 @@ Exchange exchange_of(const Arguments& arguments) {
         case Command::quarantine_remove:
             return remove("/v1/quarantines/" + encoded(arguments.address.text()),
                           arguments.address.text() + " is no longer quarantined");
+        case Command::lockout_list:
+            return get("/v1/lockouts", print_lockouts);
+        case Command::lockout_remove:
+            return remove("/v1/lockouts/" + encoded(arguments.name),
+                          printable(arguments.name) + " is no longer locked");
         case Command::why:
             return why(arguments);
         case Command::doctor:

@@ -21,20 +21,24 @@ constexpr api::HttpLimits limits{.body = longest_policy_body,
                                  .request = std::chrono::milliseconds{5'000},
                                  .idle = std::chrono::milliseconds{300'000},
                                  .connections = 256};
-constexpr std::string_view pass = R"({"status":0,"msg":""})";
+
+Attempt attempt_of(const PolicyRequest& request) {
+    return {.address = request.remote, .user = request.login, .protocol = request.protocol};
+}
 
 }  // namespace
 
-DovecotPolicy::DovecotPolicy(const DovecotConfig& config, Reporters reporters)
-    : config_(config), reporters_(std::move(reporters)) {}
+DovecotPolicy::DovecotPolicy(const DovecotConfig& config, Reporters reporters, Gate& gate)
+    : config_(config), reporters_(std::move(reporters)), gate_(gate) {}
 
 Result<std::unique_ptr<DovecotPolicy>> DovecotPolicy::listen(const boost::asio::any_io_executor& executor,
-                                                             const DovecotConfig& config, OnLogin on_login) {
+                                                             const DovecotConfig& config, OnLogin on_login,
+                                                             Gate& gate) {
     auto reporters = Reporters::make(config, std::move(on_login));
     if (!reporters) {
         return std::unexpected(reporters.error());
     }
-    std::unique_ptr<DovecotPolicy> policy(new DovecotPolicy(config, std::move(*reporters)));
+    std::unique_ptr<DovecotPolicy> policy(new DovecotPolicy(config, std::move(*reporters), gate));
     auto server = api::HttpServer::listen_tcp(
         executor, config.listen, config.port,
         [self = policy.get()](const api::Request& request) -> boost::asio::awaitable<api::Response> {
@@ -73,8 +77,9 @@ api::Response DovecotPolicy::answer(const api::Request& request) {
     if (!parsed) {
         return reject(400, "POLICY_BAD_REQUEST", parsed.error(), request.peer);
     }
-    judge(*parsed, request.peer);
-    return {.status = 200, .body = std::string(pass), .headers = {}};
+    const Gate::Answer answer = judge(*parsed, request.peer);
+    const boost::json::object body = {{"status", answer.status}, {"msg", answer.message}};
+    return {.status = 200, .body = boost::json::serialize(body), .headers = {}};
 }
 
 api::Response DovecotPolicy::reject(int status, std::string_view name, const Error& error,
@@ -84,17 +89,43 @@ api::Response DovecotPolicy::reject(int status, std::string_view name, const Err
     return {.status = status, .body = boost::json::serialize(body), .headers = {}};
 }
 
-void DovecotPolicy::judge(const PolicyRequest& request, const api::Peer& peer) {
-    if (config_.proof && request.command == PolicyCommand::allow && !request.has_proof) {
+Gate::Answer DovecotPolicy::judge(const PolicyRequest& request, const api::Peer& peer) {
+    const Attempt attempt = attempt_of(request);
+    const bool with_proof = config_.proof.has_value();
+    if (with_proof && request.command == PolicyCommand::allow && !request.has_proof) {
         reporters_.warn(
             "POLICY_NO_PROOF",
             "an allow without the attribute that proof names: no grant; see sekisho.toml(5) for Dovecot's "
             "settings",
             peer, long_silence);
     }
-    if (!is_login(request, config_.proof.has_value())) {
-        return;
+    if (is_failed_try(request)) {
+        if (gate_.was_not_asked(attempt)) {
+            reporters_.warn(
+                "POLICY_NOT_ASKED",
+                "somebody who is locked has failed again: this Dovecot looks at passwords without "
+                "asking; set auth_policy_check_before_auth = yes",
+                peer, long_silence);
+        }
+        gate_.failed(attempt, config_.name);
     }
+    const bool login = is_login(request, with_proof);
+    Gate::Answer answer;
+    if (login || request.command == PolicyCommand::allow) {
+        answer = gate_.ask(attempt, login ? Password::right : Password::unknown, config_.name);
+    }
+    if (login && answer.refuses()) {
+        reporters_.refuse();
+    } else if (login) {
+        grant(request, peer);
+    }
+    if (!answer.refuses() && (login || is_login(request, false))) {
+        gate_.succeeded(attempt);
+    }
+    return request.command == PolicyCommand::allow ? answer : Gate::Answer();
+}
+
+void DovecotPolicy::grant(const PolicyRequest& request, const api::Peer& peer) {
     if (!request.remote) {
         reporters_.reject("POLICY_NO_ADDRESS",
                           "a login without an address: `remote` is '" + request.remote_text + "'", peer);

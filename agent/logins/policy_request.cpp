@@ -2,6 +2,8 @@
 // Reads the JSON of Dovecot's auth-policy.c.
 #include "agent/logins/policy_request.h"
 
+#include <algorithm>
+#include <array>
 #include <boost/json/value.hpp>
 
 #include "agent/logins/json_body.h"
@@ -51,7 +53,8 @@ Result<bool> tls_of(const json::object& body) {
 Result<void> read_members(const json::object& body, PolicyRequest& request) {
     for (const auto& [name, text] :
          {std::pair("login", &request.login), std::pair("remote", &request.remote_text),
-          std::pair("protocol", &request.protocol), std::pair("mech", &request.mechanism)}) {
+          std::pair("protocol", &request.protocol), std::pair("mech", &request.mechanism),
+          std::pair("fail_type", &request.fail_type)}) {
         auto value = text_of(body, name);
         if (!value) {
             return std::unexpected(value.error());
@@ -110,6 +113,12 @@ bool is_login(const PolicyRequest& request, bool proof_configured) {
         return request.command == PolicyCommand::allow && request.proven;
     }
     return request.command == PolicyCommand::report && request.success && !request.policy_reject;
+}
+
+bool is_failed_try(const PolicyRequest& request) {
+    constexpr std::array<std::string_view, 4> no_tries = {"internal", "expired", "disabled", "policy"};
+    return request.command == PolicyCommand::report && !request.success && !request.policy_reject &&
+           std::ranges::find(no_tries, request.fail_type) == no_tries.end();
 }
 
 }  // namespace sekisho::logins

@@ -31,6 +31,7 @@ struct PolicyRequest {
     bool tls = false;
     bool success = false;        // of a report
     bool policy_reject = false;  // of a report: a policy server had said no
+    std::string fail_type;       // of a report by Dovecot 2.4: why the login failed
     bool has_proof = false;      // the attribute of DovecotConfig::proof is there
     bool proven = false;         // and says what it must
 };
@@ -45,5 +46,11 @@ struct PolicyRequest {
 // it, which Dovecot fills only after the right password and waits for. Without: a `report` of success, which
 // nobody waits for.
 [[nodiscard]] bool is_login(const PolicyRequest& request, bool proof_configured);
+
+// Whether somebody has failed to log in, as far as it can be told from what is nobody's fault. Dovecot 2.4
+// says why (`fail_type`, auth_policy_fail_type() in its auth-policy.c): "internal", "expired", "disabled" and
+// "policy" are no tries. "credentials" and "account" are, and so is "", which stands for a wrong answer to
+// CRAM-MD5 or APOP, too: the user was found. 2.3 doesn't say why.
+[[nodiscard]] bool is_failed_try(const PolicyRequest& request);
 
 }  // namespace sekisho::logins

@@ -32,6 +32,9 @@ public:
     // Hands a login on, under the section's name and with its lifetime, and counts what becomes of it.
     void report(grants::LoginEvent login);
 
+    // Counts a login that must not go on.
+    void refuse() { counts_.refused++; }
+
     // Counts, and logs by this name, what is no login.
     void reject(std::string_view name, std::string_view what, const api::Peer& peer);
 

@@ -162,6 +162,19 @@ public:
         last_by = order.by;
         return order.address.family == Family::ipv4 ? Result<void>() : fail(Failure::not_found, "none");
     }
+    [[nodiscard]] std::vector<LockoutStatus> lockouts() const override {
+        return {{.kind = "user",
+                 .who = "a\"b\n",
+                 .tries = 50,
+                 .held = 3,
+                 .since = noon,
+                 .until = noon + 600s,
+                 .left = 599s}};
+    }
+    [[nodiscard]] Result<void> remove_lockout(const std::string& who) override {
+        calls.push_back("unlock " + who);
+        return who == "nobody" ? fail(Failure::not_found, "nobody is not locked") : Result<void>();
+    }
     [[nodiscard]] std::vector<ExemptionStatus> exemptions() const override {
         return {{parse_prefix("192.0.2.8/29").value(), "contract 7", noon}};
     }

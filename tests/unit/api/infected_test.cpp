@@ -46,6 +46,20 @@ TEST_F(Routes, Quarantines) {
                                                      "release 192.0.2.3", "release 2001:db8::1"));
 }
 
+TEST_F(Routes, Lockouts) {
+    EXPECT_EQ(parsed(ask("GET", "/v1/lockouts")),
+              json::parse(R"({"lockouts":[{"kind":"user","who":"a\"b\n","tries":50,"held":3,
+        "since":"2026-01-31T12:00:00Z","until":"2026-01-31T12:10:00Z","seconds_left":599}]})"));
+    EXPECT_EQ(ask("DELETE", "/v1/lockouts/203.0.113.0%2F24").status, 204);
+    EXPECT_EQ(ask("DELETE", "/v1/lockouts/a%2Fb%20c").status, 204);
+    EXPECT_EQ(ask("DELETE", "/v1/lockouts/nobody").status, 404);
+    EXPECT_EQ(ask("DELETE", "/v1/lockouts/%zz").status, 400);
+    EXPECT_EQ(ask("DELETE", "/v1/lockouts").status, 405);
+    EXPECT_EQ(ask("DELETE", "/v1/lockouts/alice", "", Role::viewer).status, 403);
+    EXPECT_THAT(agent_.calls,
+                ::testing::ElementsAre("unlock 203.0.113.0/24", "unlock a/b c", "unlock nobody"));
+}
+
 TEST_F(Routes, WhoIsBeingBlocked) {
     const json::value all = parsed(ask("GET", "/v1/blocked?count=1"));
     EXPECT_EQ(all, json::parse(R"({"blocked":[{"key":"192.0.2.66/32","pool":"dsl","packets":1200,

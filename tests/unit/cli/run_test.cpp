@@ -263,6 +263,25 @@ TEST_F(RunTest, Quarantines) {
     EXPECT_EQ(perform({"quarantine", "add", "192.0.2.0/24"}).code, 2);
 }
 
+TEST_F(RunTest, Lockouts) {
+    const std::string list = R"({"lockouts":[{"kind":"network","who":"203.0.113.0/24","tries":100,"held":7,)"
+                             R"("since":"2026-01-02T03:04:05Z","until":"2026-01-02T03:14:05Z",)"
+                             R"("seconds_left":540},{"kind":"user","who":"a\u001b[2J","tries":50,"held":0,)"
+                             R"("since":"2026-01-02T03:04:05Z","until":"2026-01-02T03:14:05Z",)"
+                             R"("seconds_left":541}]})";
+    EXPECT_EQ(with_agent({"lockout", "list"}, answer(200, list)).out,
+              "KIND     WHO             TRIES  HELD  LEFT  UNTIL\n"
+              "network  203.0.113.0/24  100    7     9m    2026-01-02 03:14:05 UTC\n"
+              "user     a\\x1b[2J        50     0     9m1s  2026-01-02 03:14:05 UTC\n");
+    EXPECT_EQ(asked()[0].line, "GET /v1/lockouts");
+    EXPECT_EQ(with_agent({"lockout", "list"}, answer(200, R"({"lockouts":[]})")).out, "nobody is locked\n");
+    EXPECT_EQ(with_agent({"lockout", "remove", "203.0.113.0/24"}, answer(204, "")).out,
+              "203.0.113.0/24 is no longer locked\n");
+    EXPECT_EQ(asked()[0].line, "DELETE /v1/lockouts/203.0.113.0%2F24");
+    EXPECT_EQ(perform({"lockout", "remove"}).code, 2);
+    EXPECT_EQ(perform({"lockout", "remove", ""}).code, 2);
+}
+
 TEST_F(RunTest, Exemptions) {
     EXPECT_EQ(with_agent({"exempt", "list"}).out,
               "PREFIX          SINCE                    NOTE\n"

@@ -98,6 +98,26 @@ TEST(PolicyRequest, OfDovecot24) {
         R"({"device_id":"","fail_type":"credentials","login":"alice","protocol":"imap","pwhash":"05b4",)"
         R"("remote":"2001:db8:100::10","session_id":"x","success":false,"policy_reject":false,"tls":true})");
     EXPECT_FALSE(is_login(bad, false));
+    EXPECT_EQ(bad.fail_type, "credentials");
+    EXPECT_TRUE(is_failed_try(bad));
+    EXPECT_FALSE(is_failed_try(good));
+}
+
+TEST(PolicyRequest, AFailedTryIsAReportOfAWrongPasswordOrNoUser) {
+    const auto tried = [](std::string_view members, std::string_view query = "command=report") {
+        return is_failed_try(parsed(query, "{" + std::string(members) + "}"));
+    };
+    EXPECT_TRUE(tried(R"("success":false)"));
+    EXPECT_TRUE(tried(R"("success":false,"fail_type":"")")) << "a wrong answer to CRAM-MD5";
+    EXPECT_TRUE(tried(R"("success":false,"fail_type":"account")"));
+    EXPECT_TRUE(tried(R"("success":false,"fail_type":"of a later Dovecot")"));
+    EXPECT_FALSE(tried(R"("success":false,"policy_reject":true)"));
+    EXPECT_FALSE(tried(R"("success":true)"));
+    EXPECT_FALSE(tried(R"("success":false)", "command=allow"));
+    for (const char* reason : {"internal", "expired", "disabled", "policy"}) {
+        EXPECT_FALSE(tried(R"("success":false,"fail_type":")" + std::string(reason) + "\"")) << reason;
+    }
+    refused("command=report", R"({"success":false,"fail_type":3})");
 }
 
 TEST(PolicyRequest, OnlyTheExactProofProves) {

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// The first entry that fits.
+#include "agent/logins/access_list.h"
+
+#include <fnmatch.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace sekisho::logins {
+
+namespace {
+
+// A name with a NUL is nobody's; for fnmatch() it would end there, and fit what is meant for others.
+bool fits_user(const AccessConfig& entry, const std::string& user) {
+    return entry.users.empty() || std::ranges::any_of(entry.users, [&user](const std::string& pattern) {
+               return user.find('\0') == std::string::npos &&
+                      ::fnmatch(pattern.c_str(), user.c_str(), 0) == 0;
+           });
+}
+
+bool fits_client(const AccessConfig& entry, const std::optional<Address>& address) {
+    return entry.clients.empty() ||
+           (address && std::ranges::any_of(entry.clients, [&address](const Prefix& prefix) {
+                return prefix.contains(*address);
+            }));
+}
+
+bool fits_protocol(const AccessConfig& entry, const std::string& protocol) {
+    return entry.protocols.empty() || std::ranges::find(entry.protocols, protocol) != entry.protocols.end();
+}
+
+}  // namespace
+
+std::string folded(std::string_view user) {
+    std::string name(user);
+    for (char& c : name) {
+        if (c >= 'A' && c <= 'Z') {
+            c = static_cast<char>(c - 'A' + 'a');
+        }
+    }
+    return name;
+}
+
+AccessList::AccessList(std::vector<AccessConfig> entries) : entries_(std::move(entries)) {
+    std::ranges::stable_sort(entries_, {}, &AccessConfig::priority);
+    for (AccessConfig& entry : entries_) {
+        std::ranges::transform(entry.users, entry.users.begin(), folded);
+    }
+}
+
+Access AccessList::judge(const Attempt& attempt) const {
+    const std::string user = folded(attempt.user);
+    const std::string protocol = folded(attempt.protocol);
+    const auto entry = std::ranges::find_if(entries_, [&](const AccessConfig& each) {
+        return fits_client(each, attempt.address) && fits_protocol(each, protocol) && fits_user(each, user);
+    });
+    if (entry == entries_.end()) {
+        return Access::open;
+    }
+    if (entry->action == AccessAction::deny) {
+        return Access::denied;
+    }
+    return entry->clients.empty() ? Access::open : Access::allowed;
+}
+
+}  // namespace sekisho::logins

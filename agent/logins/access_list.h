@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who may log in, and from where, by an operator's list. Pure.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/base/address.h"
+#include "agent/base/config.h"
+
+namespace sekisho::logins {
+
+// A user's name with its ASCII letters small: Dovecot takes them for the same user (auth_username_format), so
+// neither a count nor a list may be passed by with other ones.
+[[nodiscard]] std::string folded(std::string_view user);
+
+// A login that was not decided yet.
+struct Attempt {
+    std::optional<Address> address;  // nothing where it isn't known
+    std::string user;
+    std::string protocol;  // "pop3", "imap"
+};
+
+enum class Access : std::uint8_t {
+    open,     // no entry fits, or one that allows users or protocols: locks hold
+    allowed,  // by an entry that names this client: it isn't locked, either
+    denied,
+};
+
+// The entries of [[login.access]].
+class AccessList {
+public:
+    explicit AccessList(std::vector<AccessConfig> entries);
+
+    // What the first entry that fits says, those of the lowest priority number first. An entry that names
+    // clients fits no login whose address isn't known.
+    [[nodiscard]] Access judge(const Attempt& attempt) const;
+
+private:
+    std::vector<AccessConfig> entries_;  // in the order in which they count, patterns in small letters
+};
+
+}  // namespace sekisho::logins

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// Asks the list, then the counts, and tells the log.
+#include "agent/logins/gate.h"
+
+#include <chrono>
+#include <utility>
+
+#include "agent/base/time_text.h"
+
+namespace sekisho::logins {
+
+namespace {
+
+Moment this_moment() {
+    return std::chrono::steady_clock::now();
+}
+
+// Whom it is about, for the log.
+std::string described(const Attempt& attempt) {
+    return (attempt.user.empty() ? "nobody" : attempt.user) + " from " +
+           (attempt.address ? attempt.address->text() : "an unknown address") + " by " +
+           (attempt.protocol.empty() ? "an unknown protocol" : attempt.protocol);
+}
+
+std::string described(const Lockout& lockout) {
+    return std::string(to_string(lockout.kind)) + " " + lockout.lock.who;
+}
+
+std::chrono::seconds left_of(const Lockout& lockout) {
+    return std::chrono::ceil<std::chrono::seconds>(lockout.lock.until - this_moment());
+}
+
+}  // namespace
+
+Gate::Gate(const std::optional<TriesConfig>& tries, const std::vector<AccessConfig>& access)
+    : access_(access) {
+    if (tries) {
+        tries_.emplace(*tries);
+    }
+}
+
+Gate::Answer Gate::ask(const Attempt& attempt, Password password, std::string_view reporter) {
+    Answer answer;
+    const Access access = access_.judge(attempt);
+    if (access == Access::denied) {
+        counts_.denied++;
+        quiet_.warning("LOGIN_DENIED", "the access list denies a login at " + std::string(reporter),
+                       described(attempt));
+        answer = {.status = -1, .message = "Logins of this kind are not allowed here"};
+    } else if (access == Access::open && tries_ && attempt.address) {
+        answer = answer_to(attempt, tries_->judge(*attempt.address, attempt.user, this_moment()), reporter);
+    }
+    if (password == Password::right) {
+        return {.status = answer.refuses() ? -1 : 0, .message = {}};
+    }
+    return answer;
+}
+
+Gate::Answer Gate::answer_to(const Attempt& attempt, Judgement judgement, std::string_view reporter) {
+    if (judgement.verdict == Judgement::Verdict::pass) {
+        return {};
+    }
+    const bool refused = judgement.verdict == Judgement::Verdict::refuse;
+    (refused ? counts_.refused : counts_.delayed)++;
+    const std::string until = duration_text(left_of(*judgement.lockout));
+    quiet_.warning("LOGIN_LOCKED",
+                   std::string(refused ? "refused" : "delayed") + " a login at " + std::string(reporter) +
+                       ": " + described(*judgement.lockout) + " is locked for another " + until,
+                   described(attempt));
+    if (refused) {
+        return {.status = -1, .message = "Too many logins have failed; try again in " + until};
+    }
+    return {.status = static_cast<int>(judgement.wait.count()), .message = "Too many logins have failed"};
+}
+
+bool Gate::was_not_asked(const Attempt& attempt) {
+    return tries_ && attempt.address && access_.judge(attempt) == Access::open &&
+           tries_->has_long_refused(*attempt.address, this_moment());
+}
+
+void Gate::failed(const Attempt& attempt, std::string_view reporter) {
+    if (!tries_ || !attempt.address) {
+        return;
+    }
+    counts_.failed++;
+    for (const Lockout& begun : tries_->failed(*attempt.address, attempt.user, this_moment())) {
+        quiet_.warning("LOCKOUT_BEGAN",
+                       described(begun) + " has failed " + std::to_string(begun.lock.tries) +
+                           " times and is locked for " + duration_text(left_of(begun)) + "; last at " +
+                           std::string(reporter),
+                       described(attempt));
+    }
+}
+
+void Gate::succeeded(const Attempt& attempt) {
+    if (tries_ && attempt.address) {
+        tries_->succeeded(*attempt.address, attempt.user, this_moment());
+    }
+}
+
+std::vector<Lockout> Gate::lockouts() const {
+    return tries_ ? tries_->lockouts(this_moment()) : std::vector<Lockout>();
+}
+
+std::size_t Gate::locked_count(Counted kind) const {
+    return tries_ ? tries_->locked_count(kind, this_moment()) : 0;
+}
+
+Result<void> Gate::remove(const std::string& who) {
+    if (!tries_) {
+        return fail(Failure::not_found, "nobody is ever locked here: failed tries are not counted",
+                    "see [login.tries] in sekisho.toml(5)");
+    }
+    return tries_->remove(who, this_moment());
+}
+
+}  // namespace sekisho::logins

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whether a login may go on: the access list and the failed tries, for all listeners together.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/base/config.h"
+#include "agent/base/quiet_log.h"
+#include "agent/base/result.h"
+#include "agent/logins/access_list.h"
+#include "agent/logins/failed_tries.h"
+
+namespace sekisho::logins {
+
+// Whether the password has been looked at when somebody asks.
+enum class Password : std::uint8_t { unknown, right };
+
+class Gate {
+public:
+    // What is told to Dovecot: -1 refuses, 0 lets it go on, n lets it wait for n seconds and go on.
+    struct Answer {
+        int status = 0;
+        std::string message;  // which Dovecot shows to the client where it refuses
+        [[nodiscard]] bool refuses() const { return status < 0; }
+    };
+
+    struct Counts {
+        std::uint64_t failed = 0;   // tries
+        std::uint64_t denied = 0;   // by the access list
+        std::uint64_t refused = 0;  // for failed tries
+        std::uint64_t delayed = 0;
+    };
+
+    // Without `tries` nothing is counted.
+    Gate(const std::optional<TriesConfig>& tries, const std::vector<AccessConfig>& access);
+
+    // Judges a login that `reporter` asks about. Once the password is known to be right there is nothing to
+    // wait for, and a refusal says nothing: else its words would tell a guesser that he has guessed right.
+    [[nodiscard]] Answer ask(const Attempt& attempt, Password password, std::string_view reporter);
+    // Whether a try of which it is told now should have been refused long before: who tells it did not ask.
+    [[nodiscard]] bool was_not_asked(const Attempt& attempt);
+    // A try that failed, and a login that didn't. Without an address nothing is counted.
+    void failed(const Attempt& attempt, std::string_view reporter);
+    void succeeded(const Attempt& attempt);
+
+    [[nodiscard]] const Counts& counts() const { return counts_; }
+    // Those of FailedTries, as of now.
+    [[nodiscard]] std::vector<Lockout> lockouts() const;
+    [[nodiscard]] std::size_t locked_count(Counted kind) const;
+    Result<void> remove(const std::string& who);
+
+private:
+    [[nodiscard]] Answer answer_to(const Attempt& attempt, Judgement judgement, std::string_view reporter);
+
+    AccessList access_;
+    std::optional<FailedTries> tries_;
+    Counts counts_;
+    log::Quiet quiet_{"logins"};
+};
+
+}  // namespace sekisho::logins
