@@ -79,7 +79,7 @@ public:
     [[nodiscard]] Result<api::QuarantineStatus> add_quarantine(const api::QuarantineOrder& order) override;
     [[nodiscard]] Result<void> remove_quarantine(const api::QuarantineOrder& order) override;
     [[nodiscard]] std::vector<api::LockoutStatus> lockouts() const override;
-    [[nodiscard]] Result<void> remove_lockout(const std::string& who) override;
+    [[nodiscard]] Result<void> remove_lockout(const std::string& who, const std::string& by) override;
     [[nodiscard]] std::vector<api::ExemptionStatus> exemptions() const override;
     [[nodiscard]] Result<api::ExemptionStatus> add_exemption(const api::ExemptionOrder& order) override;
     [[nodiscard]] Result<void> remove_exemption(const api::ExemptionOrder& order) override;
@@ -91,6 +91,7 @@ public:
     [[nodiscard]] Result<api::SubscriberStatus> subscriber_of(const Address& address) const override;
     [[nodiscard]] Result<api::SubscriberImport> import_subscribers(
         const std::vector<api::ImportedSubscriber>& list, const std::string& by) override;
+    [[nodiscard]] std::vector<api::ReporterStatus> reporters() const override;
     [[nodiscard]] Result<api::EventPage> events(const api::EventQuestion& question) override;
     [[nodiscard]] boost::asio::awaitable<void> wait_for_event(std::uint64_t after,
                                                               std::chrono::seconds time) override;
@@ -158,6 +159,9 @@ private:
     Result<void> begin_events();
     // Adds a decision to it; says when, and whose session the key is.
     void audit(store::Event event);
+    // What the gate decided about a login.
+    void audit_attempt(std::string_view name, const std::string& text, const logins::Attempt& attempt,
+                       std::string_view reporter);
     void flush_events();
     void expire_events();
     void complain_of_events(const Error& error);

@@ -114,29 +114,11 @@ Result<api::Status> Daemon::status() const {
     status.overruns = overrun_count_;
     status.pools = pools_of(config_);
     std::ranges::transform(*counts, std::back_inserter(status.counts), count_of);
-    const auto add = [&status](const std::string& name, const logins::Counts& reported) {
-        status.logins.push_back({.name = name,
-                                 .granted = reported.granted,
-                                 .refused = reported.refused,
-                                 .rejected = reported.rejected});
-    };
-    for (const auto& policy : policies_) {
-        add(policy->name(), policy->counts());
-    }
-    for (const auto& webhook : webhooks_) {
-        add(webhook->name(), webhook->counts());
-    }
-    for (const auto& source : logs_) {
-        add(source->name(), source->counts());
-    }
-    for (const auto& source : journals_) {
-        add(source->name(), source->counts());
-    }
-    for (const auto& source : syslog_) {
-        add(source->name(), source->counts());
-    }
-    if (config_.submission_login) {
-        add(submission_reporter, submission_);
+    for (const api::ReporterStatus& reporter : reporters()) {
+        status.logins.push_back({.name = reporter.name,
+                                 .granted = reporter.granted,
+                                 .refused = reporter.refused,
+                                 .rejected = reporter.rejected});
     }
     return status;
 }

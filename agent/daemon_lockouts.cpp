@@ -26,12 +26,31 @@ std::vector<api::LockoutStatus> Daemon::lockouts() const {
     return list;
 }
 
-Result<void> Daemon::remove_lockout(const std::string& who) {
+Result<void> Daemon::remove_lockout(const std::string& who, const std::string& by) {
     auto removed = gate_.remove(who);
-    if (removed) {
-        log::info("LOCKOUT_REMOVED", "an operator lets somebody log in again", {{"who", who}});
+    if (!removed) {
+        return removed;
     }
+    log::info("LOCKOUT_REMOVED", "an operator lets somebody log in again", {{"who", who}, {"by", by}});
+    store::Event event{.name = "LOCKOUT_REMOVED", .text = who + " may log in again", .by = by};
+    if (const auto address = parse_address(who)) {
+        event.key = key_or_itself(*address);
+    }
+    audit(std::move(event));
     return removed;
+}
+
+void Daemon::audit_attempt(std::string_view name, const std::string& text, const logins::Attempt& attempt,
+                           std::string_view reporter) {
+    store::Event event{.name = std::string(name),
+                       .text = text,
+                       .user = std::string(attempt.user),
+                       .reporter = std::string(reporter),
+                       .protocol = std::string(attempt.protocol)};
+    if (attempt.address) {
+        event.key = key_or_itself(*attempt.address);
+    }
+    audit(std::move(event));
 }
 
 std::vector<std::pair<std::string, std::uint64_t>> Daemon::locked() const {

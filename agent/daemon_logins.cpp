@@ -4,12 +4,76 @@
 #include <utility>
 
 #include "agent/base/log.h"
+#include "agent/base/socket_address.h"
 #include "agent/base/time_text.h"
 #include "agent/clocks.h"
 #include "agent/daemon.h"
 #include "agent/subscribers/other_family.h"
 
 namespace sekisho {
+
+namespace {
+
+api::ReporterStatus reporter_of(std::string name, std::string kind, std::string where,
+                                const logins::Counts& counts) {
+    return {.name = std::move(name),
+            .kind = std::move(kind),
+            .where = std::move(where),
+            .granted = counts.granted,
+            .refused = counts.refused,
+            .rejected = counts.rejected,
+            .lines = {},
+            .trouble = {}};
+}
+
+// The same of one that reads lines.
+template <class Source>
+api::ReporterStatus reader_of(const Source& source, std::string kind, std::string where) {
+    api::ReporterStatus status =
+        reporter_of(source.name(), std::move(kind), std::move(where), source.counts());
+    status.lines = source.lines();
+    return status;
+}
+
+std::string joined(const std::vector<std::string>& words) {
+    std::string text;
+    for (const std::string& word : words) {
+        text += (text.empty() ? "" : ", ") + word;
+    }
+    return text;
+}
+
+}  // namespace
+
+// The sections of each kind and what was made of them stand in the same order.
+std::vector<api::ReporterStatus> Daemon::reporters() const {
+    std::vector<api::ReporterStatus> all;
+    const auto place = [](const auto& config) { return Endpoint{config.listen, config.port}.text(); };
+    for (std::size_t i = 0; i < policies_.size(); i++) {
+        all.push_back(
+            reporter_of(policies_[i]->name(), "dovecot", place(config_.dovecot[i]), policies_[i]->counts()));
+    }
+    for (std::size_t i = 0; i < webhooks_.size(); i++) {
+        all.push_back(reporter_of(webhooks_[i]->name(), "stalwart", place(config_.stalwart[i]),
+                                  webhooks_[i]->counts()));
+    }
+    for (std::size_t i = 0; i < logs_.size(); i++) {
+        all.push_back(reader_of(*logs_[i], "log", config_.logs[i].file.string()));
+        all.back().trouble = logs_[i]->trouble() ? logs_[i]->trouble()->what : "";
+    }
+    for (std::size_t i = 0; i < journals_.size(); i++) {
+        all.push_back(reader_of(*journals_[i], "journal", joined(config_.journals[i].units)));
+        all.back().trouble = journals_[i]->trouble() ? journals_[i]->trouble()->what : "";
+    }
+    for (std::size_t i = 0; i < syslog_.size(); i++) {
+        all.push_back(reader_of(*syslog_[i], "syslog", place(config_.syslog[i])));
+    }
+    if (config_.submission_login) {
+        all.push_back(
+            reporter_of(submission_reporter, "submission", config_.submission_login->reporter, submission_));
+    }
+    return all;
+}
 
 logins::OnLogin Daemon::on_login() {
     return [this](const grants::LoginEvent& event) -> Result<void> {

@@ -123,6 +123,17 @@ void tag_invoke(const json::value_from_tag&, json::value& to, const CoolDownStat
         {"since", rfc3339(from.since)}, {"until", rfc3339(from.until)}, {"seconds_left", from.left.count()}};
 }
 
+void tag_invoke(const json::value_from_tag&, json::value& to, const ReporterStatus& from) {
+    to = {{"name", from.name},
+          {"kind", from.kind},
+          {"where", from.where},
+          {"granted", from.granted},
+          {"refused", from.refused},
+          {"rejected", from.rejected},
+          {"lines", from.lines ? json::value(*from.lines) : json::value(nullptr)},
+          {"trouble", from.trouble}};
+}
+
 void tag_invoke(const json::value_from_tag&, json::value& to, const EventStatus& from) {
     to = {{"id", from.id},
           {"when", rfc3339(from.when)},

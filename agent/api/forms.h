@@ -20,6 +20,7 @@ void tag_invoke(const boost::json::value_from_tag&, boost::json::value& to, cons
 void tag_invoke(const boost::json::value_from_tag&, boost::json::value& to, const RefusedImport& from);
 void tag_invoke(const boost::json::value_from_tag&, boost::json::value& to, const ImportOutcome& from);
 void tag_invoke(const boost::json::value_from_tag&, boost::json::value& to, const CoolDownStatus& from);
+void tag_invoke(const boost::json::value_from_tag&, boost::json::value& to, const ReporterStatus& from);
 void tag_invoke(const boost::json::value_from_tag&, boost::json::value& to, const EventStatus& from);
 void tag_invoke(const boost::json::value_from_tag&, boost::json::value& to, const EventPage& from);
 void tag_invoke(const boost::json::value_from_tag&, boost::json::value& to, const BlockedStatus& from);

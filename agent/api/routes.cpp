@@ -310,7 +310,7 @@ constexpr std::string_view lockout_prefix = "/v1/lockouts/";
 
 Response remove_lockout(Agent& agent, const Request& request) {
     const auto who = decoded(std::string_view(request.path).substr(lockout_prefix.size()));
-    return who ? done_response(agent.remove_lockout(*who))
+    return who ? done_response(agent.remove_lockout(*who, request.peer.text()))
                : error_response({Failure::invalid, "the path is not percent-encoded correctly", {}});
 }
 
@@ -377,7 +377,7 @@ struct Route {
     Response (*answer)(Agent& agent, const Request& request);
 };
 
-constexpr std::array<Route, 25> routes = {{
+constexpr std::array<Route, 26> routes = {{
     {"GET", "/v1/version",
      [](Agent& agent, const Request&) { return json_response(json::value_from(agent.version())); }},
     {"GET", "/v1/status", [](Agent& agent, const Request&) { return respond(agent.status()); }},
@@ -407,6 +407,8 @@ constexpr std::array<Route, 25> routes = {{
     {"GET", subscriber_prefix, show_subscriber},
     {"GET", "/v1/why", why},
     {"GET", events_path, list_events},
+    {"GET", logins_path,
+     [](Agent& agent, const Request&) { return list_response("reporters", agent.reporters()); }},
     {"POST", logins_path, report_login},
     {"GET", "/metrics",
      [](Agent& agent, const Request&) {
@@ -428,7 +430,7 @@ std::optional<Error> refused(const Request& request, Role role) {
         return Error{.kind = Failure::refused, .what = request.peer.text() + what, .remedy = remedy};
     };
     constexpr const char* become_operator = "run as root, or name the user in api.operators";
-    if (request.path == logins_path) {
+    if (request.path == logins_path && request.method == "POST") {
         // An operator's word for a login is none: he has `grant add`.
         return role == Role::reporter || request.peer.user == 0
                    ? std::nullopt

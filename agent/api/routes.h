@@ -321,6 +321,18 @@ inline constexpr std::chrono::seconds longest_wait{60};
 // What "after" says; 0 where it is missing.
 [[nodiscard]] std::uint64_t after_of(const Request& request);
 
+// One source of logins: where it listens or reads, and what became of what it said.
+struct ReporterStatus {
+    std::string name;
+    std::string kind;   // its section: "dovecot", "stalwart", "log", "journal", "syslog", "submission"
+    std::string where;  // an address and port, a file, units
+    std::uint64_t granted = 0;
+    std::uint64_t refused = 0;
+    std::uint64_t rejected = 0;
+    std::optional<std::uint64_t> lines;  // of a log
+    std::string trouble;                 // why it can't be read just now
+};
+
 // What the daemon can do; the daemon implements it. Each call is complete when it returns.
 class Agent {
 public:
@@ -349,7 +361,7 @@ public:
     [[nodiscard]] virtual Result<void> remove_quarantine(const QuarantineOrder& order) = 0;
     [[nodiscard]] virtual std::vector<LockoutStatus> lockouts() const = 0;
     // An address, a network or a user. Failure::not_found if it isn't locked.
-    [[nodiscard]] virtual Result<void> remove_lockout(const std::string& who) = 0;
+    [[nodiscard]] virtual Result<void> remove_lockout(const std::string& who, const std::string& by) = 0;
     [[nodiscard]] virtual std::vector<ExemptionStatus> exemptions() const = 0;
     [[nodiscard]] virtual Result<ExemptionStatus> add_exemption(const ExemptionOrder& order) = 0;
     [[nodiscard]] virtual Result<void> remove_exemption(const ExemptionOrder& order) = 0;
@@ -367,6 +379,7 @@ public:
     // table has no room.
     [[nodiscard]] virtual Result<SubscriberImport> import_subscribers(
         const std::vector<ImportedSubscriber>& list, const std::string& by) = 0;
+    [[nodiscard]] virtual std::vector<ReporterStatus> reporters() const = 0;
     // Events that fit, in their order.
     [[nodiscard]] virtual Result<EventPage> events(const EventQuestion& question) = 0;
     // Returns when there is an event later than this one, or the time is over.

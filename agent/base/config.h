@@ -106,8 +106,8 @@ struct GrantConfig {
     std::chrono::seconds window{60};
     std::uint32_t window_connections = 60;
     std::chrono::seconds cool_down{900};
-    bool tls_required = false;              // "tls": a login without TLS opens nothing
-    std::uint32_t addresses_per_user = 10;  // that are open at once for logins of one user; 0: any number
+    bool tls_required = false;             // "tls": a login without TLS opens nothing
+    std::uint32_t addresses_per_user = 0;  // that are open at once for logins of one user; 0: any number
     bool other_family = false;  // a login over IPv4 opens what its session has of IPv6, too, and vice versa
     std::vector<GrantRuleConfig> rules;  // the first that fits a login counts
 };

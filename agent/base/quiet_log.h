@@ -18,8 +18,8 @@ public:
     explicit Quiet(std::string listener) : listener_(std::move(listener)) {}
 
     // Warns, with the name of the listener and who it is about, and then not again under this `name` for a
-    // while; the next one tells how many weren't written.
-    void warning(std::string_view name, std::string_view text, std::string_view peer,
+    // while; the next one tells how many weren't written. Whether this one was.
+    bool warning(std::string_view name, std::string_view text, std::string_view peer,
                  std::chrono::seconds quiet_for = std::chrono::seconds(1));
 
 private:

@@ -221,6 +221,16 @@ void print_grants(const json::object& answer, std::ostream& out) {
     print_section(cooling, out);
 }
 
+void print_reporters(const json::object& answer, std::ostream& out) {
+    Table table({"NAME", "KIND", "WHERE", "GRANTED", "REFUSED", "REJECTED", "LINES", "TROUBLE"});
+    each(answer, "reporters", [&](const json::object& one) {
+        table.add({text_of(one, "name"), text_of(one, "kind"), text_of(one, "where"), text_of(one, "granted"),
+                   text_of(one, "refused"), text_of(one, "rejected"), text_of(one, "lines"),
+                   text_of(one, "trouble")});
+    });
+    print_list(table, "nobody reports logins: see [login] in sekisho.toml(5)", out);
+}
+
 void print_events(const json::object& answer, std::ostream& out) {
     each(answer, "events", [&](const json::object& event) {
         out << moment_of(event, "when") << "  " << text_of(event, "name");

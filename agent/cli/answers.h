@@ -22,6 +22,8 @@ void print_exemptions(const boost::json::object& answer, std::ostream& out);
 void print_blocked(const boost::json::object& answer, std::ostream& out);
 void print_new_quarantine(const boost::json::object& answer, std::ostream& out);
 void print_quarantines(const boost::json::object& answer, std::ostream& out);
+// Of `logins list`.
+void print_reporters(const boost::json::object& answer, std::ostream& out);
 // Of `events`: a line for each.
 void print_events(const boost::json::object& answer, std::ostream& out);
 // Of `subscriber list`; `command` shows the next page once its first id stands behind it.

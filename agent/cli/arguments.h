@@ -41,6 +41,7 @@ enum class Command : std::uint8_t {
     why,
     events,
     config_check,
+    logins_list,
     logins_test,
     logins_patterns,
     user_add,

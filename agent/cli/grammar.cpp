@@ -67,8 +67,11 @@ void add_plain(CLI::App& app, Words& words) {
 }
 
 void add_logins(CLI::App& app, Words& words) {
-    CLI::App& logins = group(app, "logins", "Logins that daemons write into their logs",
-                             "  sekisho logins test /var/log/mail.log\n  sekisho logins patterns\n");
+    CLI::App& logins = group(app, "logins", "Where logins are learnt from",
+                             "  sekisho logins list\n  sekisho logins test /var/log/mail.log\n");
+    leaf(logins, words, Command::logins_list, "list",
+         "Who reports logins, and what became of them since the agent's start",
+         "  sekisho logins list\n  sekisho logins list --json | jq -r '.reporters[].name'\n");
     CLI::App& test = leaf(logins, words, Command::logins_test, "test",
                           "Say which lines of a log are logins, and what each would open; opens nothing",
                           "  sekisho logins test /var/log/mail.log\n"

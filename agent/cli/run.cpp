@@ -113,6 +113,8 @@ Exchange exchange_of(const Arguments& arguments) {
                               "&cool_down=" + (arguments.cool_down ? "true" : "false"),
                           "the grant of " + arguments.address.text() + " has ended" +
                               (arguments.kill ? ", and its connections" : ""));
+        case Command::logins_list:
+            return get("/v1/logins", print_reporters);
         case Command::exempt_add:
             return exempt_add(arguments);
         case Command::exempt_list:

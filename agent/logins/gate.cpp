@@ -32,10 +32,18 @@ std::chrono::seconds left_of(const Lockout& lockout) {
 
 }  // namespace
 
-Gate::Gate(const std::optional<TriesConfig>& tries, const std::vector<AccessConfig>& access)
-    : access_(access) {
+Gate::Gate(const std::optional<TriesConfig>& tries, const std::vector<AccessConfig>& access,
+           OnDecision on_decision)
+    : access_(access), on_decision_(std::move(on_decision)) {
     if (tries) {
         tries_.emplace(*tries);
+    }
+}
+
+void Gate::tell(std::string_view name, const std::string& text, const Attempt& attempt,
+                std::string_view reporter) {
+    if (quiet_.warning(name, text, described(attempt)) && on_decision_) {
+        on_decision_(name, text, attempt, reporter);
     }
 }
 
@@ -44,8 +52,7 @@ Gate::Answer Gate::ask(const Attempt& attempt, Password password, std::string_vi
     const Access access = access_.judge(attempt);
     if (access == Access::denied) {
         counts_.denied++;
-        quiet_.warning("LOGIN_DENIED", "the access list denies a login at " + std::string(reporter),
-                       described(attempt));
+        tell("LOGIN_DENIED", "the access list denies a login at " + std::string(reporter), attempt, reporter);
         answer = {.status = -1, .message = "Logins of this kind are not allowed here"};
     } else if (access == Access::open && tries_ && attempt.address) {
         answer = answer_to(attempt, tries_->judge(*attempt.address, attempt.user, this_moment()), reporter);
@@ -63,10 +70,10 @@ Gate::Answer Gate::answer_to(const Attempt& attempt, Judgement judgement, std::s
     const bool refused = judgement.verdict == Judgement::Verdict::refuse;
     (refused ? counts_.refused : counts_.delayed)++;
     const std::string until = duration_text(left_of(*judgement.lockout));
-    quiet_.warning("LOGIN_LOCKED",
-                   std::string(refused ? "refused" : "delayed") + " a login at " + std::string(reporter) +
-                       ": " + described(*judgement.lockout) + " is locked for another " + until,
-                   described(attempt));
+    tell("LOGIN_LOCKED",
+         std::string(refused ? "refused" : "delayed") + " a login at " + std::string(reporter) + ": " +
+             described(*judgement.lockout) + " is locked for another " + until,
+         attempt, reporter);
     if (refused) {
         return {.status = -1, .message = "Too many logins have failed; try again in " + until};
     }
@@ -84,11 +91,11 @@ void Gate::failed(const Attempt& attempt, std::string_view reporter) {
     }
     counts_.failed++;
     for (const Lockout& begun : tries_->failed(*attempt.address, attempt.user, this_moment())) {
-        quiet_.warning("LOCKOUT_BEGAN",
-                       described(begun) + " has failed " + std::to_string(begun.lock.tries) +
-                           " times and is locked for " + duration_text(left_of(begun)) + "; last at " +
-                           std::string(reporter),
-                       described(attempt));
+        tell("LOCKOUT_BEGAN",
+             described(begun) + " has failed " + std::to_string(begun.lock.tries) +
+                 " times and is locked for " + duration_text(left_of(begun)) + "; last at " +
+                 std::string(reporter),
+             attempt, reporter);
     }
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -35,8 +36,13 @@ public:
         std::uint64_t delayed = 0;
     };
 
+    // Called with what is written into the log: the name, what was decided, about whom, and who asked.
+    using OnDecision = std::function<void(std::string_view name, const std::string& text,
+                                          const Attempt& attempt, std::string_view reporter)>;
+
     // Without `tries` nothing is counted.
-    Gate(const std::optional<TriesConfig>& tries, const std::vector<AccessConfig>& access);
+    Gate(const std::optional<TriesConfig>& tries, const std::vector<AccessConfig>& access,
+         OnDecision on_decision = {});
 
     // Judges a login that `reporter` asks about. Once the password is known to be right there is nothing to
     // wait for, and a refusal says nothing: else its words would tell a guesser that he has guessed right.
@@ -54,11 +60,14 @@ public:
     Result<void> remove(const std::string& who);
 
 private:
+    void tell(std::string_view name, const std::string& text, const Attempt& attempt,
+              std::string_view reporter);
     [[nodiscard]] Answer answer_to(const Attempt& attempt, Judgement judgement, std::string_view reporter);
 
     AccessList access_;
     std::optional<FailedTries> tries_;
     Counts counts_;
+    OnDecision on_decision_;
     log::Quiet quiet_{"logins"};
 };
 

@@ -97,6 +97,11 @@ class FailedLogins(GuessingTest):
         self.assertIn("LOGIN_LOCKED", log)
         self.assertEqual(self.locked()[A.address4]["held"], 2)
         self.assertIn("no longer locked", self.agent.command("lockout", "remove", A.address4).stdout)
+        told = self.agent.command("events", "--within", A.address4, "--json").stdout.splitlines()
+        decided = {event["name"]: event for event in map(json.loads, told)}
+        self.assertEqual(decided["LOCKOUT_BEGAN"]["user"], A.user)
+        self.assertIn("is locked for another", decided["LOGIN_LOCKED"]["text"])
+        self.assertEqual(decided["LOCKOUT_REMOVED"]["by"], "uid 0")
         self.assertEqual(self.pop3(A.password), "+OK")
         await_true(lambda: self.agent.granted(A.address4), "grant once it isn't locked")
         self.assertEqual(self.agent.ask("lockout", "list"), {"lockouts": []})

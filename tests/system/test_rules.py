@@ -60,6 +60,9 @@ class Rules(LabTest):  # labels: sanitize
                          [("LOGIN_REFUSED", "", "imap"), ("LOGIN_REFUSED", "webmail", "webmail"), ("LOGIN_GRANTED", "old", "pop3")])
         why = self.agent.command("why", A.address4).stdout
         self.assertIn("without TLS opens nothing", why)
+        reporter = self.agent.ask("logins", "list")["reporters"][0]
+        self.assertEqual({key: reporter[key] for key in ("name", "kind", "where", "granted", "refused")},
+                         {"name": "mail1", "kind": "dovecot", "where": "198.51.100.1:4001", "granted": 1, "refused": 2})
         self.assertIn("LOGIN_GRANTED, user alice, by pop3, reporter mail1, rule old", why)
 
     def test_so_many_addresses_for_each_user(self) -> None:

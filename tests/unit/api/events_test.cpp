@@ -27,6 +27,17 @@ TEST_F(Routes, Events) {
     EXPECT_EQ(error_kind(ask("GET", "/v1/events")), "unavailable");
 }
 
+TEST_F(Routes, Reporters) {
+    EXPECT_EQ(parsed(ask("GET", "/v1/logins")), json::parse(R"({"reporters":[
+        {"name":"mail1","kind":"dovecot","where":"192.0.2.1:4001","granted":3,"refused":2,"rejected":1,
+         "lines":null,"trouble":""},
+        {"name":"mail.log","kind":"log","where":"/var/log/mail.log","granted":0,"refused":0,"rejected":0,
+         "lines":7,"trouble":"no such file"}]})"));
+    EXPECT_EQ(ask("GET", "/v1/logins", {}, Role::viewer).status, 200);
+    EXPECT_EQ(ask("GET", "/v1/logins", {}, Role::reporter).status, 403) << "it tells, and asks nothing";
+    EXPECT_EQ(ask("POST", "/v1/logins", {}, Role::operator_).status, 403);
+}
+
 TEST_F(Routes, EventsAreFiltered) {
     EXPECT_EQ(
         ask("GET", "/v1/events?after=0&count=5&within=192.0.2.0%2F24&name=N&user=a%40b&reporter=r&since=60")
@@ -67,6 +78,7 @@ TEST_F(Routes, WhoOrderedIsSaid) {
           {"DELETE", "/v1/grants/192.0.2.1", ""},
           {"POST", "/v1/quarantines", R"({"address":"192.0.2.3","note":"n"})"},
           {"DELETE", "/v1/quarantines/192.0.2.3", ""},
+          {"DELETE", "/v1/lockouts/192.0.2.7", ""},
           {"POST", "/v1/exemptions", R"({"prefix":"192.0.2.1/32"})"},
           {"DELETE", "/v1/exemptions?prefix=192.0.2.1%2F32", ""},
           {"POST", "/v1/subscribers/import", R"({"subscribers":[]})"}}) {

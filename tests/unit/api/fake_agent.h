@@ -171,7 +171,8 @@ public:
                  .until = noon + 600s,
                  .left = 599s}};
     }
-    [[nodiscard]] Result<void> remove_lockout(const std::string& who) override {
+    [[nodiscard]] Result<void> remove_lockout(const std::string& who, const std::string& by) override {
+        last_by = by;
         calls.push_back("unlock " + who);
         return who == "nobody" ? fail(Failure::not_found, "nobody is not locked") : Result<void>();
     }
@@ -249,6 +250,24 @@ public:
             return fail(Failure::unavailable, "the table is full", "import less");
         }
         return SubscriberImport{.began = list.size(), .ended = 1, .kept = 2, .revoked = 3};
+    }
+    [[nodiscard]] std::vector<ReporterStatus> reporters() const override {
+        return {{.name = "mail1",
+                 .kind = "dovecot",
+                 .where = "192.0.2.1:4001",
+                 .granted = 3,
+                 .refused = 2,
+                 .rejected = 1,
+                 .lines = {},
+                 .trouble = {}},
+                {.name = "mail.log",
+                 .kind = "log",
+                 .where = "/var/log/mail.log",
+                 .granted = 0,
+                 .refused = 0,
+                 .rejected = 0,
+                 .lines = 7,
+                 .trouble = "no such file"}};
     }
     [[nodiscard]] Result<EventPage> events(const EventQuestion& question) override {
         asked_for = (question.after ? "after " + std::to_string(*question.after) : "last") + " " +

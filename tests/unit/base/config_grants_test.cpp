@@ -51,7 +51,7 @@ TEST(ConfigGrants, RulesAreRead) {
 TEST(ConfigGrants, NothingIsNeeded) {
     const auto config = parse_config("", "x.toml");
     EXPECT_FALSE(config->grants.tls_required);
-    EXPECT_EQ(config->grants.addresses_per_user, 10U);
+    EXPECT_EQ(config->grants.addresses_per_user, 0U);
     EXPECT_FALSE(config->grants.other_family);
     EXPECT_THAT(config->grants.rules, IsEmpty());
 }

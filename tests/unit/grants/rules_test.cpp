@@ -45,7 +45,7 @@ TEST(Rules, WithoutAnyTheReportersTimeCounts) {
     EXPECT_EQ(wish->from, login.when);
     EXPECT_TRUE(wish->by_login);
     EXPECT_FALSE(wish->ends_cool_down);
-    EXPECT_EQ(wish->addresses_per_user, 10U);
+    EXPECT_EQ(wish->addresses_per_user, 0U);
     EXPECT_EQ(request_of({}, seen_login("mail1", ""))->reason, "login");
 }
 

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SIGKILL at any moment: what was acknowledged before it is there after the next start."""
+
+import hashlib
+import http.client
+import json
+import random
+import socket
+import struct
+import threading
+import time
+
+from lab.topology import EDGE_CORE4, crowd_address4
+from test_radius import SECRET, RadiusTest
+
+START, STOP = 1, 2
+
+
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: str):
+        super().__init__("localhost", timeout=5)
+        self.path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(5)
+        self.sock.connect(self.path)
+
+
+def accounting(identifier: int, status: int, session: str, address: str) -> bytes:
+    """An Accounting-Request, RFC 2866, 3."""
+    def attribute(number: int, value: bytes) -> bytes:
+        return bytes([number, len(value) + 2]) + value
+    body = (attribute(40, struct.pack("!I", status)) + attribute(44, session.encode()) + attribute(32, b"bng1")
+            + attribute(8, socket.inet_aton(address)) + attribute(55, struct.pack("!I", int(time.time()))))
+    head = struct.pack("!BBH", 4, identifier, 20 + len(body))
+    return head + hashlib.md5(head + bytes(16) + body + SECRET.encode()).digest() + body
+
+
+class Changes(threading.Thread):
+    """Changes one thing after the other until the agent is gone. `sure` is what was acknowledged last of each thing, without
+    what was under way at the end; that may have happened or not."""
+
+    def __init__(self, test: "SuddenDeathTest", seed: int, sure: dict, sessions: dict):
+        super().__init__()
+        self.random = random.Random(seed)
+        self.test, self.sure, self.sessions, self.acknowledged = test, sure, sessions, 0
+
+    def run(self) -> None:
+        connection = UnixConnection(str(self.test.edge.file("/run/sekisho/agent.sock")))
+        with self.test.nas.network():
+            nas = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        nas.settimeout(5)
+        nas.connect((EDGE_CORE4, 1813))
+        try:
+            while True:
+                kind = self.random.choice(("exemptions", "quarantines", "grants", "sessions"))
+                number = self.random.randrange(20)
+                address = crowd_address4(number + {"exemptions": 0, "quarantines": 20, "grants": 40, "sessions": 60}[kind])
+                wanted = not self.sure.pop((kind, address), False)
+                done = self.account(nas, address, wanted) if kind == "sessions" else self.order(connection, kind, address, wanted)
+                if done:
+                    self.sure[kind, address] = wanted
+                    self.acknowledged += 1
+        except (OSError, http.client.HTTPException):
+            pass  # it is gone
+        finally:
+            nas.close()
+            connection.close()
+
+    def order(self, connection: UnixConnection, kind: str, address: str, wanted: bool) -> bool:
+        if wanted:
+            body = {"prefix": address} if kind == "exemptions" else {"address": address}
+            connection.request("POST", f"/v1/{kind}", json.dumps(body))
+        elif kind == "exemptions":
+            connection.request("DELETE", f"/v1/exemptions?prefix={address}")
+        else:
+            connection.request("DELETE", f"/v1/{kind}/{address}?cool_down=false")
+        answer = connection.getresponse()
+        answer.read()
+        # What was under way when the agent before this one died may be there already, or be gone.
+        return answer.status in (200, 201, 204, 404, 409)
+
+    def account(self, nas: socket.socket, address: str, wanted: bool) -> bool:
+        identifier = self.random.randrange(256)
+        if wanted:  # a NAS never gives an id twice
+            self.sessions[address] = f"{address}-{self.random.randrange(2**64):x}"
+        nas.send(accounting(identifier, START if wanted else STOP, self.sessions[address], address))
+        return nas.recv(4096)[1] == identifier
+
+
+class SuddenDeathTest(RadiusTest):
+    kills = 0
+
+    def found(self) -> set[tuple[str, str]]:
+        """What the agent has now."""
+        there = {("exemptions", each["prefix"]) for each in self.agent.ask("exempt", "list")["exemptions"]}
+        there |= {("quarantines", each["key"]) for each in self.agent.ask("quarantine", "list")["quarantines"]}
+        there |= {("grants", each["key"]) for each in self.agent.ask("grant", "list")["grants"]}
+        there |= {("sessions", each["prefixes"][0]) for each in self.agent.ask("subscriber", "list")["subscribers"]}
+        return {(kind, prefix.removesuffix("/32")) for kind, prefix in there}
+
+    def die_and_look(self) -> None:
+        chance = random.Random(20261127)
+        sure: dict[tuple[str, str], bool] = {}
+        sessions: dict[str, str] = {}
+        acknowledged = 0
+        for number in range(self.kills):
+            changes = Changes(self, number, sure, sessions)
+            changes.start()
+            time.sleep(chance.uniform(0.0, 0.25))
+            self.agent.kill()
+            changes.join()
+            acknowledged += changes.acknowledged
+            self.agent.start()
+            there = self.found()
+            for what, wanted in sure.items():
+                self.assertEqual(what in there, wanted, f"{what} after kill {number}")
+            sure.update({what: True for what in there})
+            for each in self.agent.ask("subscriber", "list")["subscribers"]:
+                sessions[each["prefixes"][0].removesuffix("/32")] = each["session"]
+        self.assertGreater(acknowledged, 20 * self.kills, "the agent was killed at work")
+
+
+class SuddenDeath(SuddenDeathTest):
+    kills = 20
+
+    def test_nothing_acknowledged_is_lost(self) -> None:
+        self.die_and_look()
+
+
+class SuddenDeathOften(SuddenDeathTest):  # labels: long
+    kills = 200
+
+    def test_nothing_acknowledged_is_lost(self) -> None:
+        self.die_and_look()
