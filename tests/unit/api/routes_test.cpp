@@ -284,7 +284,7 @@ TEST_F(Routes, TheReporterMayDoNothingElse) {
                                          {"POST", "/v1/grants"}}) {
         EXPECT_EQ(ask(method, target, R"({"address":"192.0.2.1"})", Role::reporter).status, 403) << target;
     }
-    EXPECT_EQ(ask("GET", "/v1/logins", "", Role::reporter).status, 405);
+    EXPECT_EQ(ask("GET", "/v1/logins", "", Role::reporter).status, 403);
     EXPECT_TRUE(agent_.calls.empty());
 }
 

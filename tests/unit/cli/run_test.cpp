@@ -64,7 +64,7 @@ const std::map<std::string, std::string>& answers() {
              R"({"name":"ppp70","index":5,"side":"subscriber","driver":"","mode":"","why":"no such device",)"
              R"("program":0,"fast_path":"off","attached":false,"unjudged_packets":null,)"
              R"("unjudged_microseconds":null,"counts":null}]})")},
-        {"GET /v1/grants",
+        {"GET /v1/grants?count=1000",
          answer(200, std::string(R"({"grants":[)") + grant +
                          R"(],"cool_downs":[{"key":"192.0.2.9/32","cause":"revoked","user":"bob",)"
                          R"("since":"2026-11-24T01:00:00Z","until":"2026-11-24T01:15:00Z",)"
