@@ -260,8 +260,10 @@ void check_access(const std::vector<Placed<AccessConfig>>& list, Complaints& com
     for (const Placed<AccessConfig>& each : list) {
         order.push_back(&each);
     }
-    std::ranges::stable_sort(order, {},
-                             [](const Placed<AccessConfig>* each) { return each->value.priority; });
+    // Of one priority the one that stands first comes first.
+    std::ranges::sort(order, {}, [](const Placed<AccessConfig>* each) {
+        return std::tuple(each->value.priority, each->place.line, each->place.column);
+    });
     const auto fits_all = std::ranges::find_if(order, [](const Placed<AccessConfig>* each) {
         return each->value.clients.empty() && each->value.users.empty() && each->value.protocols.empty();
     });

@@ -5,6 +5,9 @@
 #include <fnmatch.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <map>
+#include <ranges>
 #include <utility>
 
 namespace sekisho::logins {
@@ -42,10 +45,15 @@ std::string folded(std::string_view user) {
     return name;
 }
 
-AccessList::AccessList(std::vector<AccessConfig> entries) : entries_(std::move(entries)) {
-    std::ranges::stable_sort(entries_, {}, &AccessConfig::priority);
-    for (AccessConfig& entry : entries_) {
+AccessList::AccessList(std::vector<AccessConfig> entries) {
+    // Of one priority the one that stood first comes first.
+    std::multimap<std::int64_t, AccessConfig> in_order;
+    for (AccessConfig& entry : entries) {
         std::ranges::transform(entry.users, entry.users.begin(), folded);
+        in_order.emplace(entry.priority, std::move(entry));
+    }
+    for (AccessConfig& entry : in_order | std::views::values) {
+        entries_.push_back(std::move(entry));
     }
 }
 
