@@ -18,8 +18,8 @@ build="build-essential cmake ninja-build pkg-config ccache clang-19 clang-format
     libunbound-dev libsqlite3-dev libtomlplusplus-dev libcli11-dev libspdlog-dev prometheus-cpp-dev libsystemd-dev
     libgtest-dev libgmock-dev googletest libbenchmark-dev libre2-dev"
 lab="systemd dovecot-imapd dovecot-pop3d postfix nsd iproute2 nftables ethtool procps mount util-linux
-    python3 python3-scapy curl openssl jq bind9-dnsutils rsyslog rsyslog-openssl systemd-journal-remote freeradius-utils
-    swaks libio-socket-inet6-perl libnet-ssleay-perl libnet-dns-perl libauthen-sasl-perl"
+    python3 python3-scapy curl openssl jq bind9-dnsutils rsyslog rsyslog-openssl systemd-journal-remote
+    freeradius freeradius-utils swaks libio-socket-inet6-perl libnet-ssleay-perl libnet-dns-perl libauthen-sasl-perl"
 
 case "${ID:-}:${VERSION_ID:-}" in
 debian:12) boost="libboost1.81-dev libboost-json1.81-dev libboost-url1.81-dev" ;;
