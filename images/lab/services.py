@@ -4,15 +4,17 @@
 import re
 import secrets
 import socket
+from itertools import takewhile
 from pathlib import Path
 from string import Template
 
-from .hosts import ROOT, Host, Lab, await_true
+from .hosts import ROOT, Host, Lab, LabError, Process, await_true
 from .topology import (API_KEY, DOWN4, DOWN_DOMAIN, EDGE_CORE4, EDGE_CORE6, INTERNET4, INTERNET6, ISP_DOMAIN, MAIL4,
                        MAIL6, MAIL_NAME, MX_DOMAIN, MX_NAME, POLICY_PORT, POOL4, POOL6, SMTP_NAME, SUBSCRIBERS,
                        UNKNOWN_USER)
 
 TEMPLATES = Path(__file__).with_name("templates")
+FREERADIUS = "/etc/freeradius/3.0"
 OTHER_PORT = 587  # where the Internet's MX listens, too, and which nobody closes
 
 
@@ -116,9 +118,50 @@ def start_dovecot(lab: Lab, **checks: bool) -> None:
             await_true(lambda address=address, port=port: accepts(mail, address, port), f"Dovecot on port {port}")
 
 
+def manual_example(page: str, behind: str) -> str:
+    """What the manual page shows literally, first behind the line that is `behind`: an example that is never but tried."""
+    lines = iter((ROOT / "images/man" / page).read_text().splitlines())
+    for begins in (behind, ".Bd -literal -offset indent"):
+        if begins not in lines:  # and the iterator stands behind it
+            raise LabError(f"{page} has no {begins!r}")
+    return "".join(f"{line}\n" for line in takewhile(lambda line: line != ".Ed", lines))
+
+
+def start_freeradius(lab: Lab, secret: str) -> Process:
+    """On the mail host: Debian's configuration, with what sekisho.toml(5) has an operator write."""
+    mail = lab["mail"]
+    for path in ("mods-enabled/sekisho", "sites-enabled/sekisho"):
+        text = manual_example("sekisho.toml.5", f".Pa {FREERADIUS}/{path}").replace("SECRET", secret)
+        mail.write(f"{FREERADIUS}/{path}", text, 0o640)
+        mail.run("chgrp", "freerad", f"{FREERADIUS}/{path}")
+    site = f"{FREERADIUS}/sites-available/default"
+    begin = "accounting {\n"
+    ours = manual_example("sekisho.toml.5", f".Pa {FREERADIUS}/sites-enabled/default")
+    text = mail.file(site).read_text()
+    if text.count(f"\n{begin}") != 1:
+        raise LabError(f"{site} has no accounting section")
+    if ours not in text:
+        mail.write(site, text.replace(f"\n{begin}", f"\n{begin}{ours}"), 0o640)
+    mail.run("install", "-d", "-o", "freerad", "-g", "freerad", "/var/log/freeradius", "/run/freeradius")
+    log = mail.log("freeradius.log")
+    begins = log.stat().st_size if log.exists() else 0
+    with open(log, "ab") as out:
+        process = mail.spawn("freeradius", "-f", "-l", "stdout", stdout=out, stderr=out)
+
+    def ready() -> bool:
+        said = log.read_bytes()[begins:].decode(errors="replace")
+        if process.poll() is not None:
+            raise LabError(f"freeradius ended with {process.poll()}:\n{said}")
+        return "Ready to process requests" in said
+
+    await_true(ready, "FreeRADIUS", 30)
+    return process
+
+
 def give_edge_its_key(lab: Lab) -> None:
     lab["edge"].write("/etc/sekisho/policy.key", API_KEY + "\n", 0o600)
 
 
 __all__ = ["OTHER_PORT", "ROOT", "TEMPLATES", "fill", "accepts", "make_certificate", "start_dns", "start_isp_postfix",
-           "start_internet_postfix", "start_dovecot", "write_dovecot", "dovecot_version", "give_edge_its_key"]
+           "start_internet_postfix", "start_dovecot", "write_dovecot", "dovecot_version", "manual_example", "start_freeradius",
+           "give_edge_its_key"]
