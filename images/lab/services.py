@@ -146,7 +146,8 @@ def start_freeradius(lab: Lab, secret: str) -> Process:
     log = mail.log("freeradius.log")
     begins = log.stat().st_size if log.exists() else 0
     with open(log, "ab") as out:
-        process = mail.spawn("freeradius", "-f", "-l", "stdout", stdout=out, stderr=out)
+        process = mail.spawn("setpriv", "--reuid", "freerad", "--regid", "freerad", "--init-groups",  # as its unit does
+                             "freeradius", "-f", "-l", "stdout", stdout=out, stderr=out)
 
     def ready() -> bool:
         said = log.read_bytes()[begins:].decode(errors="replace")
