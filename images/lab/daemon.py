@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A daemon of ours on a host: started as systemd would, ended as a test likes."""
 
+import os
 import signal
 import socket
 import subprocess
+from pathlib import Path
 
 from .hosts import Host, LabError, Process, await_true
 
@@ -71,6 +73,11 @@ class Daemon:
             return self.host.log(f"{self.name}.log").read_text(errors="replace")[-size:]
         except OSError:
             return "(no log)"
+
+    def seconds_of_a_core(self) -> float:
+        """That it has taken since its start."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def kill(self) -> None:
         """SIGKILL: no farewell."""

@@ -3,7 +3,6 @@
 take of the agent's memory, and of a core while nothing happens."""
 
 import json
-import os
 import shutil
 import statistics
 import subprocess
@@ -78,11 +77,6 @@ class Bench:
         lost = sum(each["lost"] for each in rounds)
         row("logins-radius", value, "packets/s", 20_000, value >= 20_000 and lost == 0, lost=lost)
 
-    def _seconds(self) -> float:
-        """Of a core that the agent has taken."""
-        fields = Path(f"/proc/{self.agent.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
     def _memory(self) -> tuple[float, float]:
         """MiB that are resident: the agent's own, and of the kernel's maps that it looks into, which are there without it."""
         own = maps = 0
@@ -101,9 +95,9 @@ class Bench:
         self.edge.file("/run/list.txt").write_text("".join(f"{text(number)}\n" for number in range(1, MANY + 1)))
         self.edge.run("sekisho", "grant", "import", "/run/list.txt", "--for", "10h", timeout=300)
         own, maps = self._memory()
-        begin = self._seconds()
+        begin = self.agent.seconds_of_a_core()
         time.sleep(IDLE)
-        idle = 100 * (self._seconds() - begin) / IDLE
+        idle = 100 * (self.agent.seconds_of_a_core() - begin) / IDLE
         self.stop()
         row("logins-memory-1m", own, "MiB", 600, own <= 600, mapped_kernel_tables=round(maps, 2))
         row("logins-idle-1m", idle, "% of a core", 0.5, idle <= 0.5)

@@ -5,7 +5,7 @@ set -euo pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 names=(dataplane-blocked dataplane-passing dataplane-sizes dataplane-known dataplane-forwarding
-    dataplane-replacements grants-import logins-lines logins-radius smtp-in)
+    dataplane-replacements grants-import logins-lines logins-radius logins-pop3 logins-http smtp-in)
 
 usage() {
     cat <<'END'
@@ -23,6 +23,9 @@ Each row is {"row","value","unit","target","met","peers"}. Needs root. Benchmark
   grants-import      a million grants: imported, found again at a start, and what the kernel keeps for each (minutes)
   logins-lines       lines of logs scanned a second with all patterns, one in a hundred a login (seconds)
   logins-radius      RADIUS packets answered a second; memory and idling with a million sessions and grants (minutes)
+  logins-pop3        POP3 clients that connect to port 25 the moment they have read +OK: how many are refused (minutes)
+  logins-http        logins a second that a Dovecot reports, one core, and how long each waits (two minutes)
+  logins             all that begin with it
   smtp-in            messages of 4 KB accepted a second in 50 sessions: against Postfix (a minute)
 
 Example:
@@ -36,12 +39,12 @@ run() {
     dataplane-replacements)
         "$top/build/release/tests/bench/bench_dataplane_replacements" "$top/build/release/agent/sekishod"
         ;;
-    dataplane)
+    dataplane | logins)
         for name in "${names[@]}"; do
-            if [[ $name == dataplane-* ]]; then run "$name"; fi
+            if [[ $name == "$1"-* ]]; then run "$name"; fi
         done
         ;;
-    grants-import | logins-radius | smtp-in)
+    grants-import | logins-radius | logins-pop3 | logins-http | smtp-in)
         PYTHONPATH=$top/images /usr/bin/python3 -B "$top/tests/bench/${1/-/_}.py" "$top/build/release"
         ;;
     *)
@@ -59,7 +62,7 @@ for name in "$@"; do
         exit 0
         ;;
     esac
-    [[ " dataplane ${names[*]} " == *" $name "* ]] || run "$name"
+    [[ " dataplane logins ${names[*]} " == *" $name "* ]] || run "$name"
 done
 if [ "$(id -u)" != 0 ]; then
     echo "tests/bench/run.sh: needs root" >&2
@@ -69,7 +72,7 @@ cd "$top"
 {
     sh images/packages.sh
     cmake --preset release
-    cmake --build --preset release --target bench_dataplane_{blocked,passing,sizes,known,forwarding,replacements} bench_logins_{lines,radius} \
+    cmake --build --preset release --target bench_dataplane_{blocked,passing,sizes,known,forwarding,replacements} bench_logins_{lines,radius,http} \
         sekisho sekishod sekisho-smtpd sekisho-relay
 } >&2
 for name in "${@:-${names[@]}}"; do
