@@ -180,12 +180,11 @@ public:
         }
         const double p50 = percentile(took_, 0.5);
         const double p99 = percentile(took_, 0.99);
-        std::printf(
-            "{\"answered\":%zu,\"seconds\":%.3f,\"failed\":%zu,\"unsent\":%zu,\"p50_ms\":%.3f,\"p99_ms\":%."
-            "3f,"
-            "\"slowest_ms\":%.3f,\"late_p99_ms\":%.3f}\n",
-            answered, seconds_, failed_, took_.size() - answered, p50, p99, *std::ranges::max_element(took_),
-            late_.empty() ? 0 : percentile(late_, 0.99));
+        std::printf(R"({"answered":%zu,"seconds":%.3f,"failed":%zu,"unsent":%zu,"p50_ms":%.3f,"p99_ms":%.3f,)"
+                    R"("slowest_ms":%.3f,"late_p99_ms":%.3f})"
+                    "\n",
+                    answered, seconds_, failed_, took_.size() - answered, p50, p99,
+                    *std::ranges::max_element(took_), late_.empty() ? 0 : percentile(late_, 0.99));
     }
 
 private:
