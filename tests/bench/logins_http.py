@@ -69,8 +69,9 @@ class Bench:
         self.agent.launch("taskset", "-c", "0")
         await_true(self.agent.ready, "READY=1", 120)
         begin = self.agent.seconds_of_a_core()
-        done = self.edge.run("taskset", "-c", "1", str(self.sender), "127.0.0.1", str(PORT), KEY, str(LOGINS), str(rate),
-                             str(seconds), str(CONNECTIONS), str(depth), timeout=300)
+        order = (KEY, LOGINS, rate, seconds, CONNECTIONS, depth)
+        done = self.edge.run("taskset", "-c", "1", str(self.sender), "127.0.0.1", str(PORT), *map(str, order),
+                             timeout=300)
         seen = json.loads(done.stdout)
         seen["per_second"] = seen["answered"] / seen["seconds"]
         seen["core_us"] = 1e6 * (self.agent.seconds_of_a_core() - begin) / seen["answered"]
@@ -86,14 +87,16 @@ class Bench:
         pipelined = [self.round(0, SECONDS, PIPELINE) for _ in range(ROUNDS)]
         value, wrong = median(rounds, "per_second"), total(rounds + pipelined, "wrong")
         row("logins-http rate", value, "logins/s", RATE, value >= RATE and wrong == 0, wrong=wrong,
-            core_us_per_login=median(rounds, "core_us"), pipelined_per_second=median(pipelined, "per_second"),
-            pipelined_core_us_per_login=median(pipelined, "core_us"))
+            core_us=median(rounds, "core_us"), sender_us=median(rounds, "sender_us"),
+            pipelined_per_second=median(pipelined, "per_second"),
+            pipelined_core_us=median(pipelined, "core_us"))
 
     def p99(self) -> None:
         rounds = [self.round(RATE, OVERTIME) for _ in range(ROUNDS)]
-        value, wrong, unsent = median(rounds, "p99_ms"), total(rounds, "wrong"), total(rounds, "unsent")
-        row("logins-http p99", value, "ms", SLOWEST, value < SLOWEST and wrong == unsent == 0, wrong=wrong, unsent=unsent,
-            offered_per_second=RATE,
+        at_a_tenth = [self.round(RATE // 10, SECONDS) for _ in range(ROUNDS)]
+        value, wrong, unsent = median(rounds, "p99_ms"), total(rounds + at_a_tenth, "wrong"), total(rounds, "unsent")
+        row("logins-http p99", value, "ms", SLOWEST, value < SLOWEST and wrong == unsent == 0, wrong=wrong,
+            unsent=unsent, offered_per_second=RATE, p99_ms_at_a_tenth=median(at_a_tenth, "p99_ms"),
             **{name: median(rounds, name) for name in ("per_second", "p50_ms", "slowest_ms", "late_p99_ms", "core_us")})
 
 

@@ -23,8 +23,8 @@ Each row is {"row","value","unit","target","met","peers"}. Needs root. Benchmark
   grants-import      a million grants: imported, found again at a start, and what the kernel keeps for each (minutes)
   logins-lines       lines of logs scanned a second with all patterns, one in a hundred a login (seconds)
   logins-radius      RADIUS packets answered a second; memory and idling with a million sessions and grants (minutes)
-  logins-pop3        POP3 clients that connect to port 25 the moment they have read +OK: how many are refused (minutes)
-  logins-http        logins a second that a Dovecot reports, one core, and how long each waits (two minutes)
+  logins-pop3        POP3 clients that connect to port 25 the moment they have read +OK: how many are refused (two minutes)
+  logins-http        logins a second that a Dovecot reports, one core, and how long each waits (minutes)
   logins             all that begin with it
   smtp-in            messages of 4 KB accepted a second in 50 sessions: against Postfix (a minute)
 
