@@ -56,9 +56,10 @@ Result<std::unique_ptr<Daemon>> Daemon::start(boost::asio::io_context& context, 
     if (!dataplane) {
         return std::unexpected(dataplane.error());
     }
+    const bool ours = store::may_be_ours(config.store.path);
     auto store = store::Store::open(config.store.path);
     std::optional<Error> lost;
-    if (!store && store.error().kind == Failure::invalid) {
+    if (!store && ours && store.error().kind == Failure::invalid) {
         const auto moved = store::set_aside(config.store.path);
         if (!moved) {
             return std::unexpected(moved.error());

@@ -112,7 +112,7 @@ void Grants::set_end(Holding& holding, BootTime expires) {
 }
 
 void Grants::set_user(Holding& holding, const std::string& user) {
-    if (static_cast<UserHook&>(holding).is_linked()) {
+    if (!holding.user.empty()) {
         by_user_.erase(by_user_.iterator_to(holding));
     }
     holding.user = user;

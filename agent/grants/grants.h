@@ -323,7 +323,7 @@ private:
 
     template <class Tag>
     using Hook = boost::intrusive::set_base_hook<boost::intrusive::tag<Tag>,
-                                                 boost::intrusive::link_mode<boost::intrusive::safe_link>,
+                                                 boost::intrusive::link_mode<boost::intrusive::normal_link>,
                                                  boost::intrusive::optimize_size<true>>;
     using EndHook = Hook<struct EndTag>;
     using UserHook = Hook<struct UserTag>;
@@ -343,7 +343,7 @@ private:
         WallTime expires_wall{};
         Shared source = nothing();
         Shared reason = nothing();
-        std::string user;
+        std::string user;  // in by_user_ if it isn't empty
 
         [[nodiscard]] bool alive(const Now& now) const { return granted && expires > now.boottime; }
         // Whether there is anything but a grant to keep.

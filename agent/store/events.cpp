@@ -166,8 +166,9 @@ Events::Events(Database database, Statement insert, const EventRetention& retent
     : database_(std::move(database)), insert_(std::move(insert)), retention_(retention), last_(last) {}
 
 Result<Events> Events::open(const std::filesystem::path& file, const EventRetention& retention) {
+    const bool ours = may_be_ours(file);
     auto database = open_database(file);
-    if (!database && database.error().kind == Failure::invalid) {
+    if (!database && ours && database.error().kind == Failure::invalid) {
         const std::string why = database.error().what;
         const auto moved = set_aside(file);
         if (!moved) {

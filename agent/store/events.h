@@ -56,8 +56,8 @@ struct EventRetention {
 class Events {
 public:
     // Opens or creates the file (mode 0600). One that is damaged, of a newer version or not ours is moved
-    // aside, with a log line (EVENTS_SET_ASIDE), and begun anew. Failure::unavailable if there can be no such
-    // file.
+    // aside, with a log line (EVENTS_SET_ASIDE), and begun anew, unless it isn't ours by its mode:
+    // Failure::invalid. Failure::unavailable if there can be no such file.
     [[nodiscard]] static Result<Events> open(const std::filesystem::path& file,
                                              const EventRetention& retention);
 

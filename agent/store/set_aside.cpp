@@ -11,6 +11,14 @@
 
 namespace sekisho::store {
 
+bool may_be_ours(const std::filesystem::path& file) {
+    using enum std::filesystem::perms;
+    std::error_code error;
+    const std::filesystem::file_status status = std::filesystem::symlink_status(file, error);
+    return !error && status.type() == std::filesystem::file_type::regular &&
+           (status.permissions() & all) == (owner_read | owner_write);
+}
+
 Result<std::filesystem::path> set_aside(const std::filesystem::path& file) {
     std::string stamp = rfc3339(std::chrono::system_clock::now());
     std::erase_if(stamp, [](char each) { return each == '-' || each == ':'; });

@@ -134,7 +134,7 @@ class Rules(LabTest):  # labels: sanitize
         self.agent.start()
         self.assertEqual([event["name"] for event in self.decisions()], ["LOGIN_GRANTED"])
         self.agent.stop()
-        self.edge.write("/var/lib/sekisho/agent-events.db", "no database at all " * 500)
+        self.edge.write("/var/lib/sekisho/agent-events.db", "no database at all " * 500, 0o600)
         self.agent.start()
         self.assertIn("EVENTS_SET_ASIDE", self.log())
         self.log_in(B.address4)
@@ -153,7 +153,7 @@ class LostStore(LabTest):  # labels: sanitize
         self.policy("allow", self.login_event(A.address4))
         left = self.agent.ask("grant", "show", A.address4)["seconds_left"]
         self.agent.stop()
-        self.edge.write("/var/lib/sekisho/agent.db", "no database at all " * 500)
+        self.edge.write("/var/lib/sekisho/agent.db", "no database at all " * 500, 0o600)
         self.edge.run("rm", "-f", "/var/lib/sekisho/agent.db-wal", "/var/lib/sekisho/agent.db-shm")
         self.agent.start()
         self.assertIn("STORE_SET_ASIDE", self.log())

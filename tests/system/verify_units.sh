@@ -16,7 +16,8 @@ for unit in "$units"/*.service "$units"/*.socket; do
         -e "s,^ExecStart=/usr/sbin/,ExecStart=$build/smtpd/," "$unit" >"$here/${unit##*/}"
 done
 for unit in "$here"/*; do
-    said=$(systemd-analyze --man=no verify "$unit" 2>&1) || true
+    # It also reads what else this machine starts; what it says of that is not about these.
+    said=$(systemd-analyze --man=no verify "$unit" 2>&1 | grep -v -e '^/\(usr/\)\?lib/systemd/system/' -e '^$') || true
     [ -z "$said" ] || { echo "$said"; exit 1; }
 done
 

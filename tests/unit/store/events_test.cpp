@@ -173,6 +173,7 @@ TEST_F(EventsTest, WhatIsTooMuchGoesAndTheFileGrowsNoFurther) {
 }
 
 TEST_F(EventsTest, AFileThatIsNoUseIsMovedAside) {
+    ASSERT_EQ(open().last(), 0U);  // it has the mode of ours
     overwrite(file_, std::string(5000, 'x'));
     Events events = open();
     events.add(login_event("192.0.2.1/32"));
@@ -183,12 +184,22 @@ TEST_F(EventsTest, AFileThatIsNoUseIsMovedAside) {
 
 TEST_F(EventsTest, SoIsOneOfANewerVersion) {
     for (int i = 0; i < 2; i++) {
-        overwrite(file_, "");
+        ASSERT_EQ(open().last(), 0U);
         ASSERT_TRUE(Database::open(file_, 0)->run("PRAGMA user_version = 99"));
         Events events = open();
         EXPECT_EQ(events.last(), 0U);
     }
     EXPECT_EQ(aside().size(), 2U) << "each has a name of its own";
+}
+
+TEST_F(EventsTest, WhatASlipNamesStaysWhereItIs) {
+    overwrite(file_, std::string(5000, 'x'));  // others may read it
+    std::filesystem::permissions(file_, std::filesystem::perms(0644));
+    const auto events = Events::open(file_, {});
+    ASSERT_FALSE(events);
+    EXPECT_EQ(events.error().kind, Failure::invalid);
+    EXPECT_EQ(content(file_), std::string(5000, 'x'));
+    EXPECT_THAT(aside(), IsEmpty());
 }
 
 TEST_F(EventsTest, AnotherProgramsFileIsLeftAlone) {
