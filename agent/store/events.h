@@ -55,9 +55,9 @@ struct EventRetention {
 // before.
 class Events {
 public:
-    // Opens or creates the file (mode 0600). One that is damaged, of a newer version or not ours is moved
-    // aside, with a log line (EVENTS_SET_ASIDE), and begun anew, unless it isn't ours by its mode:
-    // Failure::invalid. Failure::unavailable if there can be no such file.
+    // Opens or creates the file (mode 0600). One that is damaged or of a newer version is moved aside, with a
+    // log line (EVENTS_SET_ASIDE), and begun anew; but by its mode it must be ours, else Failure::invalid.
+    // Failure::conflict for another program's, Failure::unavailable if there can be no such file.
     [[nodiscard]] static Result<Events> open(const std::filesystem::path& file,
                                              const EventRetention& retention);
 
