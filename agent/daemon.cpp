@@ -67,9 +67,8 @@ Result<std::unique_ptr<Daemon>> Daemon::start(boost::asio::io_context& context, 
         lost = store.error();
         lost->what += "; it was moved to " + moved->string();
         lost->remedy =
-            "what the kernel held goes on, without wide exemptions, notes and sessions: compare `sekisho "
-            "exempt "
-            "list`, or stop the agent and put a good file there";
+            "what the kernel held goes on, without wide exemptions, notes and sessions: compare "
+            "`sekisho exempt list`, or stop the agent and put a good file there";
         log::error("STORE_SET_ASIDE", lost->what, {{"remedy", lost->remedy}});
         store = store::Store::open(config.store.path);
     }

@@ -163,6 +163,7 @@ private:
     void audit_attempt(std::string_view name, const std::string& text, const logins::Attempt& attempt,
                        std::string_view reporter);
     void flush_events();
+    void flush_events_in(std::chrono::milliseconds time);
     void expire_events();
     void complain_of_events(const Error& error);
     void check_events(std::vector<api::Check>& checks) const;

@@ -19,7 +19,7 @@ namespace {
 // Decisions wait so long for one another, so that many are one transaction.
 constexpr std::chrono::milliseconds together{200};
 // And so long if the disk didn't take them.
-constexpr std::chrono::seconds once_more{10};
+constexpr std::chrono::milliseconds once_more{10'000};
 constexpr std::size_t decisions_shown = 3;
 
 api::EventStatus status_of(store::Event&& event) {
@@ -75,14 +75,18 @@ void Daemon::audit(store::Event event) {
         event.session = session->number;
     }
     if (events_->waiting() == 0) {
-        events_timer_.expires_after(events_trouble_ ? std::chrono::milliseconds(once_more) : together);
-        events_timer_.async_wait([this](const boost::system::error_code& error) {
-            if (!error) {
-                flush_events();
-            }
-        });
+        flush_events_in(events_trouble_ ? once_more : together);
     }
     events_->add(std::move(event));
+}
+
+void Daemon::flush_events_in(std::chrono::milliseconds time) {
+    events_timer_.expires_after(time);
+    events_timer_.async_wait([this](const boost::system::error_code& error) {
+        if (!error) {
+            flush_events();
+        }
+    });
 }
 
 void Daemon::flush_events() {
@@ -90,12 +94,7 @@ void Daemon::flush_events() {
         events_trouble_.reset();
     } else {
         complain_of_events(written.error());
-        events_timer_.expires_after(once_more);
-        events_timer_.async_wait([this](const boost::system::error_code& error) {
-            if (!error) {
-                flush_events();
-            }
-        });
+        flush_events_in(once_more);
     }
     events_signal_.cancel();
 }
