@@ -1,16 +1,21 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """Runs clang-tidy on all sources that a build folder knows, several at once: tidy.py BUILD-FOLDER. What was clean
-is remembered in that folder by all that clang-tidy saw of it, and not looked at again."""
+is remembered in that folder by all that clang-tidy saw of it, and not looked at again.
+
+Nearly all the time goes into the headers that sources include, so the sources of a folder are looked at as one text
+first; only if something is wrong with that, each is looked at alone."""
 
 import concurrent.futures
 import hashlib
 import json
 import os
 import pathlib
+import re
 import shlex
 import subprocess
 import sys
+import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TIDY = "clang-tidy-19"
@@ -18,6 +23,8 @@ CLANG = {".c": "clang-19", ".cpp": "clang++-19"}
 # Of the compiler's options: what says where to write, and what only GCC knows.
 WITHOUT_VALUE = {"-c", "-MD", "-Winvalid-pch"}
 WITH_VALUE = {"-o", "-MT", "-MF"}
+# So many sources make one text: eight fit into 3 GiB.
+TOGETHER = 8
 
 
 def options(command):
@@ -29,6 +36,10 @@ def options(command):
             yield word
             if word in ("-isystem", "-include", "-idirafter"):
                 yield next(words)
+
+
+def source_of(entry):
+    return pathlib.Path(entry["file"])
 
 
 def seen_by(source, command, setting):
@@ -43,21 +54,52 @@ def seen_by(source, command, setting):
     return digest.hexdigest()
 
 
-def look_at(entry, build, setting, clean):
-    """None if it is clean, else what is wrong; and whether it was looked at."""
-    source = pathlib.Path(entry["file"])
+def stamp_of(entry, setting, clean):
+    """Where it is remembered that a source was clean, or the compiler's complaint."""
     try:
-        stamp = clean / seen_by(source, entry["command"], setting)
+        return clean / seen_by(source_of(entry), entry["command"], setting), ""
     except subprocess.CalledProcessError as error:
-        return error.stderr.decode(errors="replace"), True
-    if stamp.exists():
-        return None, False
-    run = subprocess.run([TIDY, "-quiet", "-warnings-as-errors=*", "-p", str(build), str(source)],
+        return None, error.stderr.decode(errors="replace")
+
+
+def complaints(source, given):
+    run = subprocess.run([TIDY, "-quiet", "-warnings-as-errors=*", f"--config-file={ROOT / '.clang-tidy'}",
+                          str(source), "--", CLANG[source.suffix], *given],
                          capture_output=True, text=True, check=False)
-    if run.returncode != 0:
-        return run.stdout + run.stderr, True
-    stamp.touch()
-    return None, True
+    return run.stdout + run.stderr if run.returncode != 0 else ""
+
+
+def look_at_all(entries, build):
+    """Whether these, which have the same options, are clean as one text."""
+    with tempfile.TemporaryDirectory(dir=build) as folder:
+        text = pathlib.Path(folder) / f"together{source_of(entries[0]).suffix}"
+        text.write_text("".join(source_of(each).read_text() for each in entries))
+        return not complaints(text, options(entries[0]["command"]))
+
+
+def look_at(group, build, setting, clean):
+    """For each source what is wrong with it, if anything, and whether it was looked at."""
+    stamps = [(each, *stamp_of(each, setting, clean)) for each in group]
+    found = [(each, trouble, True) for each, stamp, trouble in stamps if not stamp]
+    found += [(each, "", False) for each, stamp, _ in stamps if stamp and stamp.exists()]
+    unseen = [(each, stamp) for each, stamp, _ in stamps if stamp and not stamp.exists()]
+    together = len(unseen) > 1 and look_at_all([each for each, _ in unseen], build)
+    for each, stamp in unseen:
+        trouble = "" if together else complaints(source_of(each), options(each["command"]))
+        if not trouble:
+            stamp.touch()
+        found.append((each, trouble, True))
+    return found
+
+
+def grouped(entries):
+    """Those of one folder with the same options, some at a time; programs of one source each stay alone."""
+    groups = {}
+    for each in entries:
+        source = source_of(each)
+        alone = str(source) if re.search(r"\bmain\(|LLVMFuzzerTestOneInput", source.read_text()) else ""
+        groups.setdefault((str(source.parent), source.suffix, tuple(options(each["command"])), alone), []).append(each)
+    return [group[first:first + TOGETHER] for group in groups.values() for first in range(0, len(group), TOGETHER)]
 
 
 def main():
@@ -71,18 +113,18 @@ def main():
                and not pathlib.Path(each["file"]).is_relative_to(build)]
     # One source may be in several targets.
     entries = list({each["file"]: each for each in reversed(entries)}.values())
-    bad = 0
+    bad = done = 0
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        jobs = {pool.submit(look_at, each, build, setting, clean): each["file"] for each in entries}
-        for done, job in enumerate(concurrent.futures.as_completed(jobs), 1):
-            trouble, looked = job.result()
-            name = pathlib.Path(jobs[job]).relative_to(ROOT)
-            print(f"[{done}/{len(jobs)}] {name}: "
-                  + ("NOT CLEAN" if trouble else "clean" if looked else "clean before"), flush=True)
-            if trouble:
-                bad += 1
-                print(trouble, flush=True)
-    print(f"{bad} of {len(jobs)} sources are not clean" if bad else f"all {len(jobs)} sources are clean")
+        jobs = [pool.submit(look_at, group, build, setting, clean) for group in grouped(entries)]
+        for job in concurrent.futures.as_completed(jobs):
+            for entry, trouble, looked in job.result():
+                done += 1
+                print(f"[{done}/{len(entries)}] {source_of(entry).relative_to(ROOT)}: "
+                      + ("NOT CLEAN" if trouble else "clean" if looked else "clean before"), flush=True)
+                if trouble:
+                    bad += 1
+                    print(trouble, flush=True)
+    print(f"{bad} of {len(entries)} sources are not clean" if bad else f"all {len(entries)} sources are clean")
     return 1 if bad else 0
 
 
