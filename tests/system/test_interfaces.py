@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Interfaces that come late, go, and come back."""
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -267,9 +268,11 @@ class Interfaces(LabTest):
         self.isp.restart_agent(("[[pool]]", '[[interface]]\nname = "late-*"\nside = "subscriber"\n[[pool]]'))
 
         def programs() -> int:
-            files = Path(f"/proc/{self.agent.process.pid}/fdinfo")
-            lines = [line for file in files.iterdir() for line in file.read_text().splitlines()]
-            return len({line for line in lines if line.startswith("prog_id:")})
+            found = set()
+            for file in Path(f"/proc/{self.agent.process.pid}/fdinfo").iterdir():
+                with contextlib.suppress(FileNotFoundError):  # the agent closes others meanwhile
+                    found.update(line for line in file.read_text().splitlines() if line.startswith("prog_id:"))
+            return len(found)
 
         await_true(lambda: programs() >= 4, "subscriber_xdp, subscriber_tc, subscriber_tc_bare, and the agent's own")
 
