@@ -4,7 +4,7 @@
 is remembered in that folder by all that clang-tidy saw of it, and not looked at again.
 
 Nearly all the time goes into the headers that sources include, so the sources of a folder are looked at as one text
-first; only if something is wrong with that, each is looked at alone."""
+first; only those that something seems to be wrong with are looked at alone."""
 
 import concurrent.futures
 import hashlib
@@ -69,12 +69,24 @@ def complaints(source, given):
     return run.stdout + run.stderr if run.returncode != 0 else ""
 
 
-def look_at_all(entries, build):
-    """Whether these, which have the same options, are clean as one text."""
+def clean_together(entries, build):
+    """Which of these, which have the same options, are clean as parts of one text; maybe not all that are."""
+    parts = [source_of(each).read_text() for each in entries]
     with tempfile.TemporaryDirectory(dir=build) as folder:
         text = pathlib.Path(folder) / f"together{source_of(entries[0]).suffix}"
-        text.write_text("".join(source_of(each).read_text() for each in entries))
-        return not complaints(text, options(entries[0]["command"]))
+        text.write_text("".join(parts))
+        found = complaints(text, options(entries[0]["command"]))
+    places = re.findall(r"^(/[^:]+):(\d+):\d+: (?:warning|error): .*\[([^\]]+)\]$", found, re.MULTILINE)
+    if found and (not places or any(file != str(text) or "clang-diagnostic" in check for file, _, check in places)):
+        return []
+    lines = [int(line) for _, line, _ in places]
+    clean, first = [], 1
+    for each, part in zip(entries, parts, strict=True):
+        end = first + part.count("\n")
+        if not any(first <= line < end for line in lines):
+            clean.append(each)
+        first = end
+    return clean
 
 
 def look_at(group, build, setting, clean):
@@ -83,9 +95,9 @@ def look_at(group, build, setting, clean):
     found = [(each, trouble, True) for each, stamp, trouble in stamps if not stamp]
     found += [(each, "", False) for each, stamp, _ in stamps if stamp and stamp.exists()]
     unseen = [(each, stamp) for each, stamp, _ in stamps if stamp and not stamp.exists()]
-    together = len(unseen) > 1 and look_at_all([each for each, _ in unseen], build)
+    together = clean_together([each for each, _ in unseen], build) if len(unseen) > 1 else []
     for each, stamp in unseen:
-        trouble = "" if together else complaints(source_of(each), options(each["command"]))
+        trouble = "" if each in together else complaints(source_of(each), options(each["command"]))
         if not trouble:
             stamp.touch()
         found.append((each, trouble, True))
