@@ -34,8 +34,8 @@ Result<EventQuestion> event_question_in(const Agent& agent, const Request& reque
                            .user = parameter(request, "user").value_or(""),
                            .reporter = parameter(request, "reporter").value_or(""),
                            .since = {}};
-    if (*since) {
-        question.since = std::chrono::seconds(std::min(**since, longest_ago));
+    if (const std::optional<std::uint64_t> ago = *since) {
+        question.since = std::chrono::seconds(std::min(*ago, longest_ago));
     }
     // An address means its subscriber: decisions are about what he has.
     if (question.within && question.within->length == question.within->address.bits()) {

@@ -30,9 +30,8 @@ Result<std::string> required(const Request& request, std::string_view name) {
 
 std::optional<std::uint64_t> number_of(std::string_view text) {
     std::uint64_t number = 0;
-    const char* const end = text.data() + text.size();
-    const auto [at, error] = std::from_chars(text.data(), end, number);
-    return error == std::errc() && at == end ? std::optional(number) : std::nullopt;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    return error == std::errc() && end == text.data() + text.size() ? std::optional(number) : std::nullopt;
 }
 
 Result<std::optional<std::uint64_t>> number_in(const Request& request, std::string_view name) {

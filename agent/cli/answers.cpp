@@ -125,6 +125,13 @@ std::string sender_of(const json::object& message) {
     return sender == nothing ? "<>" : sender;
 }
 
+// "0", or "12 in 340 us".
+std::string unjudged_of(const json::object& interface) {
+    const std::string time = text_of(interface, "unjudged_microseconds");
+    return text_of(interface, "unjudged_packets") +
+           (time == nothing || time == "0" ? std::string() : " in " + time + " us");
+}
+
 }  // namespace
 
 void print_error(const Error& error, bool as_json, std::ostream& out, std::ostream& err) {
@@ -170,13 +177,6 @@ void print_status(const json::object& answer, std::ostream& out) {
                     text_of(login, "rejected")});
     });
     print_section(logins, out);
-}
-
-// "0", or "12 in 340 us".
-std::string unjudged_of(const json::object& interface) {
-    const std::string time = text_of(interface, "unjudged_microseconds");
-    return text_of(interface, "unjudged_packets") +
-           (time == nothing || time == "0" ? std::string() : " in " + time + " us");
 }
 
 void print_interfaces(const json::object& answer, std::ostream& out) {

@@ -41,9 +41,8 @@ Result<std::chrono::seconds> lifetime(const std::string& text) {
 template <class Number>
 std::optional<Number> whole(const std::string& text) {
     Number number = 0;
-    const char* const end = text.data() + text.size();
-    const auto [at, error] = std::from_chars(text.data(), end, number);
-    return error == std::errc() && at == end ? std::optional(number) : std::nullopt;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    return error == std::errc() && end == text.data() + text.size() ? std::optional(number) : std::nullopt;
 }
 
 // Reads how many are to be shown.

@@ -101,7 +101,7 @@ std::optional<Lockout> FailedTries::lockout_of(const Keys& keys, const std::stri
         return held(Counted::network, *lock);
     }
     if (auto* const lock = users_.locked(user, now);
-        lock != nullptr && !homes_->knows(user, keys.network, now)) {
+        lock != nullptr && !(homes_ && homes_->knows(user, keys.network, now))) {
         return held(Counted::user, *lock);
     }
     return std::nullopt;

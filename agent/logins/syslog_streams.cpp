@@ -207,8 +207,8 @@ private:
 
     asio::awaitable<void> serve(std::shared_ptr<Shared> shared, std::shared_ptr<Connection> connection) {
         bool good = !shared->ended;
-        if (good && connection->tls) {
-            good = co_await shake_hands(shared, connection, *connection->tls);
+        if (auto& tls = connection->tls; good && tls) {
+            good = co_await shake_hands(shared, connection, *tls);
         }
         if (good && !shared->ended) {
             co_await read_all(shared, connection);

@@ -76,8 +76,12 @@ void TryTable::erase(Entries::iterator entry) {
 }
 
 void TryTable::end_locks(Moment now) {
-    while (!locks_.empty() && locks_.front()->second.lock->until <= now) {
-        erase(locks_.front());
+    while (!locks_.empty()) {
+        const Entries::iterator first = locks_.front();
+        if (first->second.lock && first->second.lock->until > now) {
+            return;
+        }
+        erase(first);
     }
 }
 

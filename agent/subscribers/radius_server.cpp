@@ -124,6 +124,7 @@ void RadiusServer::note_lost(std::uint64_t count) {
 
 std::vector<std::uint16_t> RadiusServer::ports() const {
     std::vector<std::uint16_t> ports;
+    ports.reserve(bunches_.size());
     for (const auto& bunch : bunches_) {
         ports.push_back(bunch->socket->port());
     }

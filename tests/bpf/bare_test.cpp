@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -27,7 +28,7 @@ class Bare : public testing::TestWithParam<Role> {
 protected:
     Bare() : line_(open_line(box_, "edge0", IFF_TUN, 0)) {
         attach_tc(box_, "edge0", Programs::get().descriptor(Kind::tc, GetParam()));
-        beyond_.emplace(box_, "edge0", IFF_TUN);
+        beyond_ = std::make_unique<Beyond>(box_, "edge0", IFF_TUN);
     }
 
     void SetUp() override {
@@ -72,7 +73,7 @@ protected:
 
     Namespace box_;
     Socket line_;
-    std::optional<Beyond> beyond_;
+    std::unique_ptr<Beyond> beyond_;
     std::size_t answers_ = 0;
 };
 
