@@ -110,22 +110,38 @@ struct HttpConnection::Exchange {
 };
 
 HttpConnection::HttpConnection(Socket socket, const Peer& peer, Environment environment)
-    : socket_(std::move(socket)), peer_(peer), environment_(environment), timer_(socket_.get_executor()) {}
+    : socket_(std::move(socket)),
+      peer_(peer),
+      environment_(environment),
+      timer_(socket_.get_executor(), never) {}
 
 void HttpConnection::enter(Phase phase) {
     phase_ = phase;
     since_ = Clock::now();
 }
 
+// The timer is set anew only if it would come too late: most requests are over before it comes at all.
 void HttpConnection::limit_to(std::chrono::milliseconds time) {
     late_ = false;
-    timer_.expires_after(time);
+    deadline_ = Clock::now() + time;
+    if (deadline_ < timer_.expiry()) {
+        wait_until(deadline_);
+    }
+}
+
+void HttpConnection::wait_until(Clock::time_point when) {
+    timer_.expires_at(when);
     timer_.async_wait([self = weak_from_this()](const boost::system::error_code& error) {
         const auto connection = self.lock();
         // A timer that was set anew may already have sent its old word on the way.
         if (error || !connection || connection->closed_ || connection->timer_.expiry() > Clock::now()) {
             return;
         }
+        if (connection->deadline_ > Clock::now()) {
+            connection->wait_until(connection->deadline_);
+            return;
+        }
+        connection->timer_.expires_at(never);
         connection->late_ = true;
         boost::system::error_code ignored;
         connection->socket_.cancel(ignored);
@@ -274,7 +290,7 @@ asio::awaitable<void> HttpConnection::run() {
         }
         if (more) {
             enter(Phase::working);
-            timer_.cancel();
+            deadline_ = never;
             Response response = co_await answer(exchange.request);
             more = !closed_;
             if (more) {

@@ -49,7 +49,9 @@ private:
     struct Exchange;
 
     void enter(Phase phase);
+    // Gives the phase so much time.
     void limit_to(std::chrono::milliseconds time);
+    void wait_until(Clock::time_point when);
     [[nodiscard]] boost::asio::awaitable<bool> wait_for_request(Exchange& exchange);
     [[nodiscard]] boost::asio::awaitable<bool> read(Exchange& exchange);
     [[nodiscard]] boost::asio::awaitable<boost::system::error_code> read_body(Exchange& exchange);
@@ -62,7 +64,9 @@ private:
     Socket socket_;
     Peer peer_;
     Environment environment_;
-    boost::asio::steady_timer timer_;
+    static constexpr Clock::time_point never = Clock::time_point::max();
+    Clock::time_point deadline_ = never;
+    boost::asio::steady_timer timer_;  // comes at the deadline or before
     Phase phase_ = Phase::idle;
     Clock::time_point since_ = Clock::now();
     bool closed_ = false;
