@@ -40,6 +40,7 @@ Daemon::Daemon(boost::asio::io_context& context, const Config& config, dataplane
       config_(config),
       dataplane_(std::move(dataplane)),
       store_(std::move(store)),
+      group_commit_(context, [this] { heed(store_.flush()); }),
       grants_(config, many_small_.memory()),
       sessions_(config.radius ? config.radius->max_sessions : RadiusConfig().max_sessions),
       events_timer_(context),
@@ -95,7 +96,8 @@ Result<std::unique_ptr<Daemon>> Daemon::start(boost::asio::io_context& context, 
 
 Result<void> Daemon::listen() {
     for (const DovecotConfig& dovecot : config_.dovecot) {
-        auto policy = logins::DovecotPolicy::listen(context_.get_executor(), dovecot, on_login(), gate_);
+        auto policy = logins::DovecotPolicy::listen(context_.get_executor(), dovecot, on_login(),
+                                                    when_settled(), gate_);
         if (!policy) {
             return std::unexpected(policy.error());
         }
@@ -352,11 +354,20 @@ Result<void> Daemon::apply_to_kernel(const grants::Actions& actions, std::vector
 
 // A full disk must not close anybody's port: the kernel has it, the next start adopts it from there.
 void Daemon::apply_to_store(const grants::Actions& actions, store::SessionRows&& rows) {
-    if (auto saved = store_.apply(actions, std::move(rows)); !saved) {
+    heed(store_.apply(actions, std::move(rows)));
+    group_commit_.written();
+}
+
+void Daemon::heed(const Result<void>& written) {
+    if (!written) {
         store_errors_++;
-        store_trouble_ = saved.error();
-        log::error("STORE_FAILED", saved.error().what, {{"remedy", saved.error().remedy}});
+        store_trouble_ = written.error();
+        log::error("STORE_FAILED", written.error().what, {{"remedy", written.error().remedy}});
     }
+}
+
+boost::asio::awaitable<void> Daemon::settled() {
+    return group_commit_.settled();
 }
 
 Result<void> Daemon::apply(const grants::Actions& actions) {
@@ -369,7 +380,7 @@ Result<void> Daemon::apply(const grants::Actions& actions) {
 }
 
 Result<void> Daemon::on_disk() const {
-    if (store_.owed() == 0) {
+    if (store_.owed() == 0 || group_commit_.asked()) {
         return {};
     }
     return fail(Failure::unavailable,

@@ -36,6 +36,7 @@
 #include "agent/logins/stalwart_webhook.h"
 #include "agent/logins/syslog_source.h"
 #include "agent/store/events.h"
+#include "agent/store/group_commit.h"
 #include "agent/store/store.h"
 #include "agent/subscribers/consequences.h"
 #include "agent/subscribers/contracts.h"
@@ -93,6 +94,7 @@ public:
         const std::vector<api::ImportedSubscriber>& list, const std::string& by) override;
     [[nodiscard]] std::vector<api::ReporterStatus> reporters() const override;
     [[nodiscard]] Result<api::EventPage> events(const api::EventQuestion& question) override;
+    [[nodiscard]] boost::asio::awaitable<void> settled() override;
     [[nodiscard]] boost::asio::awaitable<void> wait_for_event(std::uint64_t after,
                                                               std::chrono::seconds time) override;
     [[nodiscard]] std::string metrics() const override;
@@ -145,6 +147,7 @@ private:
     void note(const Result<void>& saved);
     Result<void> listen_for_syslog();
     [[nodiscard]] logins::OnLogin on_login();
+    [[nodiscard]] logins::Settled when_settled();
     void check_logs(std::vector<api::Check>& checks) const;
     // How many addresses, networks and users are locked, by the kind's name.
     [[nodiscard]] std::vector<std::pair<std::string, std::uint64_t>> locked() const;
@@ -228,6 +231,7 @@ private:
     void tell(const grants::LoginEvent& event, const grants::Terms& terms, const Opened& opened);
     std::unexpected<Error> refuse(const grants::LoginEvent& event, const grants::Terms& terms,
                                   const Address& address, const Error& error);
+    // In the kernel when it returns, on the disk when the group commit has settled.
     Result<Opened> open(const grants::GrantRequest& request);
 
     // Does what the grants decided: the kernel first, because somebody waits for it. Fails if the kernel did.
@@ -235,6 +239,8 @@ private:
     // The two halves of it. The keys that the kernel refused are appended.
     Result<void> apply_to_kernel(const grants::Actions& actions, std::vector<Prefix>& refused);
     void apply_to_store(const grants::Actions& actions, store::SessionRows&& rows = {});
+    // What became of an attempt to write.
+    void heed(const Result<void>& written);
     // Fails while something is in force that a restart would forget.
     [[nodiscard]] Result<void> on_disk() const;
     // Takes out of the books what the kernel refused at take-over.
@@ -246,6 +252,7 @@ private:
     const Config& config_;
     dataplane::Dataplane dataplane_;
     store::Store store_;
+    store::GroupCommit group_commit_;
     ManySmall many_small_;  // what the grants stand in
     grants::Grants grants_;
     grants::RecentLogins recent_logins_;

@@ -84,6 +84,10 @@ logins::OnLogin Daemon::on_login() {
     };
 }
 
+logins::Settled Daemon::when_settled() {
+    return [this] { return group_commit_.settled(); };
+}
+
 Result<grants::Grant> Daemon::login(const grants::LoginEvent& event) {
     const grants::Terms terms = grants::terms_of(config_.grants, event);
     const auto request = grants::request_of(terms, event);
@@ -170,7 +174,8 @@ Result<Daemon::Opened> Daemon::open(const grants::GrantRequest& request) {
     if (!granted) {
         return std::unexpected(granted.error());
     }
-    if (auto applied = apply(actions); !applied) {
+    std::vector<Prefix> refused;  // whoever asked hears of it
+    if (auto applied = apply_to_kernel(actions, refused); !applied) {
         // What the kernel does not hold must not stand in the books.
         if (const auto undone = grants_.revoke(request.address, now)) {
             if (auto removed = apply(*undone); !removed) {
@@ -178,6 +183,10 @@ Result<Daemon::Opened> Daemon::open(const grants::GrantRequest& request) {
             }
         }
         return std::unexpected(applied.error());
+    }
+    if (!actions.empty()) {
+        store_.note(actions);
+        group_commit_.ask();
     }
     return Opened{.grant = **granted, .kept = actions.empty()};
 }

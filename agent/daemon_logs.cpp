@@ -18,6 +18,7 @@ Result<void> Daemon::follow_logs() {
         auto source = logins::LogSource::follow(
             context_.get_executor(), config, *from, on_login(),
             [this](const std::filesystem::path& file, const FilePosition& position) {
+                group_commit_.hurry();  // what these lines led to, before
                 note(store_.save_position(file, position));
             });
         if (!source) {
@@ -37,6 +38,7 @@ Result<void> Daemon::follow_journals() {
         auto source =
             logins::JournalSource::follow(context_.get_executor(), config, *from, on_login(),
                                           [this](const std::string& reporter, const std::string& cursor) {
+                                              group_commit_.hurry();
                                               note(store_.save_cursor(reporter, cursor));
                                           });
         if (!source) {

@@ -10,7 +10,8 @@ namespace sekisho {
 
 Result<void> Daemon::listen_for_webhooks() {
     for (const StalwartConfig& config : config_.stalwart) {
-        auto webhook = logins::StalwartWebhook::listen(context_.get_executor(), config, on_login());
+        auto webhook =
+            logins::StalwartWebhook::listen(context_.get_executor(), config, on_login(), when_settled());
         if (!webhook) {
             return std::unexpected(webhook.error());
         }

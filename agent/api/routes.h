@@ -382,6 +382,8 @@ public:
     [[nodiscard]] virtual std::vector<ReporterStatus> reporters() const = 0;
     // Events that fit, in their order.
     [[nodiscard]] virtual Result<EventPage> events(const EventQuestion& question) = 0;
+    // Returns when what was ordered until now is on the disk too, or can't be written.
+    [[nodiscard]] virtual boost::asio::awaitable<void> settled() = 0;
     // Returns when there is an event later than this one, or the time is over.
     [[nodiscard]] virtual boost::asio::awaitable<void> wait_for_event(std::uint64_t after,
                                                                       std::chrono::seconds time) = 0;

@@ -63,7 +63,9 @@ Result<HttpServer> serve(const boost::asio::any_io_executor& executor, const Api
             if (may_wait) {
                 co_await agent.wait_for_event(after_of(request), wait);
             }
-            co_return answer(agent, request, role);
+            Response response = answer(agent, request, role);
+            co_await agent.settled();
+            co_return response;
         },
         limits, {},
         [&config, reporter](const Request& request) {

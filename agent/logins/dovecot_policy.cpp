@@ -28,21 +28,24 @@ Attempt attempt_of(const PolicyRequest& request) {
 
 }  // namespace
 
-DovecotPolicy::DovecotPolicy(const DovecotConfig& config, Reporters reporters, Gate& gate)
-    : config_(config), reporters_(std::move(reporters)), gate_(gate) {}
+DovecotPolicy::DovecotPolicy(const DovecotConfig& config, Reporters reporters, Settled settled, Gate& gate)
+    : config_(config), reporters_(std::move(reporters)), settled_(std::move(settled)), gate_(gate) {}
 
 Result<std::unique_ptr<DovecotPolicy>> DovecotPolicy::listen(const boost::asio::any_io_executor& executor,
                                                              const DovecotConfig& config, OnLogin on_login,
-                                                             Gate& gate) {
+                                                             Settled settled, Gate& gate) {
     auto reporters = Reporters::make(config, std::move(on_login));
     if (!reporters) {
         return std::unexpected(reporters.error());
     }
-    std::unique_ptr<DovecotPolicy> policy(new DovecotPolicy(config, std::move(*reporters), gate));
+    std::unique_ptr<DovecotPolicy> policy(
+        new DovecotPolicy(config, std::move(*reporters), std::move(settled), gate));
     auto server = api::HttpServer::listen_tcp(
         executor, config.listen, config.port,
         [self = policy.get()](const api::Request& request) -> boost::asio::awaitable<api::Response> {
-            co_return self->answer(request);
+            api::Response response = self->answer(request);
+            co_await self->settled_();
+            co_return response;
         },
         limits,
         [self = policy.get()](const api::Peer& peer) {

@@ -18,14 +18,15 @@
 namespace sekisho::logins {
 
 // Listens for one [[login.dovecot]] section. A login goes on unless the gate refuses it, whatever becomes of
-// the grant: it is answered status 0, after the grant is in force. What the gate refuses is never granted on.
+// the grant: it is answered status 0, after the grant is in force and on the disk. What the gate refuses is
+// never granted on.
 class DovecotPolicy {
 public:
     // `config` and `gate`, which several listeners share, must outlive the object. Failure::invalid for a key
     // file that is unfit, Failure::conflict for a port that is taken.
     [[nodiscard]] static Result<std::unique_ptr<DovecotPolicy>> listen(
         const boost::asio::any_io_executor& executor, const DovecotConfig& config, OnLogin on_login,
-        Gate& gate);
+        Settled settled, Gate& gate);
 
     [[nodiscard]] const std::string& name() const { return config_.name; }
     [[nodiscard]] const Counts& counts() const { return reporters_.counts(); }
@@ -33,7 +34,7 @@ public:
     [[nodiscard]] std::uint16_t port() const { return server_ ? server_->port() : 0; }
 
 private:
-    DovecotPolicy(const DovecotConfig& config, Reporters reporters, Gate& gate);
+    DovecotPolicy(const DovecotConfig& config, Reporters reporters, Settled settled, Gate& gate);
 
     [[nodiscard]] api::Response answer(const api::Request& request);
     [[nodiscard]] api::Response reject(int status, std::string_view name, const Error& error,
@@ -43,6 +44,7 @@ private:
 
     const DovecotConfig& config_;
     Reporters reporters_;
+    Settled settled_;
     Gate& gate_;
     std::optional<api::HttpServer> server_;
 };

@@ -2,6 +2,7 @@
 // What all sources of logins have in common: whom they tell, and what they count.
 #pragma once
 
+#include <boost/asio/awaitable.hpp>
 #include <cstdint>
 #include <functional>
 
@@ -13,6 +14,9 @@ namespace sekisho::logins {
 // Called for each login; what it opens is in force when it returns. An Error is a refused grant, with the
 // reason.
 using OnLogin = std::function<Result<void>(const grants::LoginEvent&)>;
+
+// Returns when what logins led to until now is on the disk too, or can't be written.
+using Settled = std::function<boost::asio::awaitable<void>()>;
 
 // What became of what was reported, since the start.
 struct Counts {

@@ -30,17 +30,18 @@ constexpr std::size_t logins_at_once = 64;
 
 }  // namespace
 
-StalwartWebhook::StalwartWebhook(const StalwartConfig& config, Reporters reporters)
-    : config_(config), reporters_(std::move(reporters)) {}
+StalwartWebhook::StalwartWebhook(const StalwartConfig& config, Reporters reporters, Settled settled)
+    : config_(config), reporters_(std::move(reporters)), settled_(std::move(settled)) {}
 
 Result<std::unique_ptr<StalwartWebhook>> StalwartWebhook::listen(const boost::asio::any_io_executor& executor,
                                                                  const StalwartConfig& config,
-                                                                 OnLogin on_login) {
+                                                                 OnLogin on_login, Settled settled) {
     auto reporters = Reporters::make(config, std::move(on_login));
     if (!reporters) {
         return std::unexpected(reporters.error());
     }
-    std::unique_ptr<StalwartWebhook> webhook(new StalwartWebhook(config, std::move(*reporters)));
+    std::unique_ptr<StalwartWebhook> webhook(
+        new StalwartWebhook(config, std::move(*reporters), std::move(settled)));
     auto server = api::HttpServer::listen_tcp(
         executor, config.listen, config.port,
         [self = webhook.get()](const api::Request& request) { return self->answer(request); }, webhook_limits,
@@ -86,6 +87,7 @@ boost::asio::awaitable<api::Response> StalwartWebhook::answer(const api::Request
         }
         report(parsed->logins[i]);
     }
+    co_await settled_();
     co_return api::Response{.status = 200, .body = "{}", .headers = {}};
 }
 

@@ -198,14 +198,19 @@ bool Store::owe(SessionRows&& rows) {
 }
 
 Result<void> Store::apply(const grants::Actions& actions, SessionRows&& rows) {
-    const bool news = static_cast<int>(owe(actions)) + static_cast<int>(owe(std::move(rows))) > 0;
+    const bool news = static_cast<int>(owe(actions)) + static_cast<int>(owe(std::move(rows))) > 0 || noted_;
     if (owed() == 0 || (!news && std::chrono::steady_clock::now() < retry_at_)) {
         return {};
     }
     return flush();
 }
 
+void Store::note(const grants::Actions& actions) {
+    noted_ = owe(actions) || noted_;
+}
+
 Result<void> Store::flush() {
+    noted_ = false;
     if (owed() == 0) {
         return {};
     }

@@ -39,6 +39,9 @@ public:
     // than every `retry_interval`.
     [[nodiscard]] Result<void> apply(const grants::Actions& actions, SessionRows&& rows = {});
 
+    // Notes what the actions say, to be written by the next call of apply() or flush().
+    void note(const grants::Actions& actions);
+
     // Writes what is owed now, whenever it was last tried.
     [[nodiscard]] Result<void> flush();
 
@@ -118,6 +121,7 @@ private:
     OwedQuarantines owed_quarantines_;
     std::map<std::uint64_t, std::optional<subscribers::Session>> owed_sessions_;
     std::chrono::steady_clock::time_point retry_at_;
+    bool noted_ = false;   // something since the last write
     bool durable_ = true;  // PRAGMA synchronous is FULL
 };
 

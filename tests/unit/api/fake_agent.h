@@ -303,6 +303,10 @@ public:
                             .lasts = 600s};
         return EventPage{.events = {decided, ordered}, .last = 43};
     }
+    [[nodiscard]] boost::asio::awaitable<void> settled() override {
+        settles++;
+        co_return;
+    }
     [[nodiscard]] boost::asio::awaitable<void> wait_for_event(std::uint64_t after,
                                                               std::chrono::seconds time) override {
         waited_for = std::to_string(after) + " " + std::to_string(time.count());
@@ -315,7 +319,8 @@ public:
     std::vector<std::string> calls;
     std::vector<ImportedSubscriber> imported;
     mutable std::string asked_for;
-    std::string last_by;     // who ordered
+    std::string last_by;  // who ordered
+    int settles = 0;
     std::string waited_for;  // of wait_for_event
 };
 

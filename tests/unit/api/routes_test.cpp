@@ -348,6 +348,7 @@ TEST(Serve, TheClientReachesTheAgent) {
     EXPECT_EQ(checked.error().kind, Failure::refused);
     EXPECT_EQ(checked.error().what, "in no pool");
     EXPECT_EQ(checked.error().remedy, "see config");
+    EXPECT_EQ(agent.settles, 2) << "nothing is answered before it is on the disk";
     runner.on_thread([&server] { auto gone = std::move(*server); });
 }
 

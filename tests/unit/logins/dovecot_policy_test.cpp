@@ -29,7 +29,7 @@ protected:
 
     void listen() {
         gate_.emplace(tries_, access_);
-        auto policy = DovecotPolicy::listen(context_.get_executor(), config_, on_login(), *gate_);
+        auto policy = DovecotPolicy::listen(context_.get_executor(), config_, on_login(), settled(), *gate_);
         ASSERT_TRUE(policy) << policy.error().what;
         policy_ = std::move(*policy);
     }
@@ -93,6 +93,7 @@ TEST_F(DovecotPolicyTest, AReportOfSuccessIsALogin) {
     EXPECT_EQ(events_[0].lifetime, std::chrono::seconds(3));
     EXPECT_LT(std::chrono::system_clock::now() - events_[0].when, std::chrono::seconds(30));
     EXPECT_EQ(policy_->counts().granted, 1U);
+    EXPECT_EQ(settled_events_, 1U) << "answered when it is on the disk";
 }
 
 TEST_F(DovecotPolicyTest, AnAllowWithItsProofIsALogin) {
@@ -383,17 +384,17 @@ TEST_F(DovecotPolicyTest, ATakenPortAndAnUnfitKeyFileAreErrors) {
     listen();
     config_.port = policy_->port();
     const auto nothing = [](const grants::LoginEvent&) -> Result<void> { return {}; };
-    const auto second = DovecotPolicy::listen(context_.get_executor(), config_, nothing, *gate_);
+    const auto second = DovecotPolicy::listen(context_.get_executor(), config_, nothing, settled(), *gate_);
     ASSERT_FALSE(second);
     EXPECT_EQ(second.error().kind, Failure::conflict);
     EXPECT_THAT(second.error().what, HasSubstr(std::to_string(config_.port)));
     config_.port = 0;
     ::chmod(key_file_.c_str(), 0644);
-    const auto readable = DovecotPolicy::listen(context_.get_executor(), config_, nothing, *gate_);
+    const auto readable = DovecotPolicy::listen(context_.get_executor(), config_, nothing, settled(), *gate_);
     ASSERT_FALSE(readable);
     EXPECT_EQ(readable.error().kind, Failure::invalid);
     config_.key_file = "/nonexistent/policy.key";
-    EXPECT_FALSE(DovecotPolicy::listen(context_.get_executor(), config_, nothing, *gate_));
+    EXPECT_FALSE(DovecotPolicy::listen(context_.get_executor(), config_, nothing, settled(), *gate_));
 }
 
 }  // namespace

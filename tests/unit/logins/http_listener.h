@@ -11,6 +11,8 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/read.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <chrono>
 #include <fstream>
@@ -54,6 +56,16 @@ protected:
         };
     }
 
+    // The disk, which takes its time: two turns.
+    logins::Settled settled() {
+        return [this]() -> boost::asio::awaitable<void> {
+            const auto executor = co_await boost::asio::this_coro::executor;
+            co_await boost::asio::post(executor, boost::asio::use_awaitable);
+            co_await boost::asio::post(executor, boost::asio::use_awaitable);
+            settled_events_ = events_.size();
+        };
+    }
+
     // Sends these bytes and reads until the other side closes; everything that came back.
     std::string talk(std::uint16_t port, const std::string& bytes) {
         using boost::asio::ip::tcp;
@@ -82,6 +94,7 @@ protected:
     std::filesystem::path key_file_ = directory_ / "listener.key";
     boost::asio::io_context context_{1};
     std::vector<grants::LoginEvent> events_;
+    std::size_t settled_events_ = 0;  // when it was last waited for the disk
     Result<void> verdict_;
 };
 

@@ -55,7 +55,7 @@ protected:
     StalwartWebhookTest() { fill(config_); }
 
     void listen() {
-        auto webhook = StalwartWebhook::listen(context_.get_executor(), config_, on_login());
+        auto webhook = StalwartWebhook::listen(context_.get_executor(), config_, on_login(), settled());
         ASSERT_TRUE(webhook) << webhook.error().what;
         webhook_ = std::move(*webhook);
     }
@@ -252,12 +252,15 @@ TEST_F(StalwartWebhookTest, TheLoginsOfMinutesAreTakenAtOnce) {
 TEST_F(StalwartWebhookTest, OthersAreServedMeanwhile) {
     std::size_t taken = 0;
     std::size_t before_others = 0;
-    auto webhook = StalwartWebhook::listen(context_.get_executor(), config_, [&](const grants::LoginEvent&) {
-        if (taken++ == 0) {
-            boost::asio::post(context_, [&] { before_others = taken; });
-        }
-        return Result<void>();
-    });
+    auto webhook = StalwartWebhook::listen(
+        context_.get_executor(), config_,
+        [&](const grants::LoginEvent&) {
+            if (taken++ == 0) {
+                boost::asio::post(context_, [&] { before_others = taken; });
+            }
+            return Result<void>();
+        },
+        settled());
     ASSERT_TRUE(webhook) << webhook.error().what;
     webhook_ = std::move(*webhook);
     std::string events = login_by("imaps", 1);
@@ -268,6 +271,13 @@ TEST_F(StalwartWebhookTest, OthersAreServedMeanwhile) {
     EXPECT_EQ(taken, 1000U);
     EXPECT_GT(before_others, 0U);
     EXPECT_LT(before_others, 100U);
+}
+
+TEST_F(StalwartWebhookTest, TheAnswerWaitsUntilAllOfItIsOnTheDisk) {
+    listen();
+    EXPECT_THAT(talk(delivery(stalwart_body(login_by("imaps", 1) + "," + login_by("imaps", 2)))),
+                StartsWith("HTTP/1.1 200"));
+    EXPECT_EQ(settled_events_, 2U);
 }
 
 TEST_F(StalwartWebhookTest, AFloodDoesNotFillTheLog) {
@@ -284,16 +294,16 @@ TEST_F(StalwartWebhookTest, AFloodDoesNotFillTheLog) {
 TEST_F(StalwartWebhookTest, ATakenPortAndAnUnfitKeyFileAreErrors) {
     listen();
     config_.port = webhook_->port();
-    const auto second = StalwartWebhook::listen(context_.get_executor(), config_, on_login());
+    const auto second = StalwartWebhook::listen(context_.get_executor(), config_, on_login(), settled());
     ASSERT_FALSE(second);
     EXPECT_EQ(second.error().kind, Failure::conflict);
     config_.port = 0;
     ::chmod(key_file_.c_str(), 0644);
-    const auto readable = StalwartWebhook::listen(context_.get_executor(), config_, on_login());
+    const auto readable = StalwartWebhook::listen(context_.get_executor(), config_, on_login(), settled());
     ASSERT_FALSE(readable);
     EXPECT_EQ(readable.error().kind, Failure::invalid);
     config_.key_file = "/nonexistent/webhook.key";
-    EXPECT_FALSE(StalwartWebhook::listen(context_.get_executor(), config_, on_login()));
+    EXPECT_FALSE(StalwartWebhook::listen(context_.get_executor(), config_, on_login(), settled()));
 }
 
 }  // namespace

@@ -57,10 +57,13 @@ TEST(FullDisk, WritesThatFailAreOwedAndWrittenLater) {
                                    grants::ForgetGrant{parse_prefix("10.0.0.1/32").value()}}));
         EXPECT_EQ(store->owed(), 1001U);
         EXPECT_TRUE(store->apply({})) << "no hurry to fail again";
+        store->note(many(1001, 1));
+        EXPECT_FALSE(store->apply({})) << "what was noted since is news";
+        EXPECT_TRUE(store->apply({}));
     }
     ASSERT_TRUE(store->apply({grants::SaveExemption{exemption("192.0.2.2/32")}}));
     EXPECT_EQ(store->owed(), 0U);
-    EXPECT_EQ(grants_in(*store).size(), 999U);
+    EXPECT_EQ(grants_in(*store).size(), 1000U);
     EXPECT_EQ(store->load().value().exemptions.size(), 2U);
 }
 

@@ -58,6 +58,20 @@ std::vector<std::string> prefixes(const Store& store) {
     return all;
 }
 
+TEST_F(StoreTest, WhatIsNotedIsWrittenWithWhateverIsWrittenNext) {
+    Store store = open();
+    store.note({save(grant("192.0.2.1/32"))});
+    store.note({save(grant("192.0.2.2/32"))});
+    EXPECT_EQ(store.owed(), 2U);
+    EXPECT_THAT(grants_in(store), IsEmpty());
+    ASSERT_TRUE(store.apply({}));
+    EXPECT_EQ(store.owed(), 0U);
+    EXPECT_EQ(grants_in(store).size(), 2U);
+    store.note({grants::ForgetGrant{parse_prefix("192.0.2.1/32").value()}});
+    ASSERT_TRUE(store.flush());
+    EXPECT_EQ(grants_in(store).size(), 1U);
+}
+
 TEST_F(StoreTest, ANewFileIsEmptyAndItsOwners) {
     const Store store = open();
     EXPECT_THAT(keys(store), IsEmpty());
