@@ -182,6 +182,25 @@ struct BadBody {
     std::string_view reply;
 };
 
+// Else a test's name shows where in memory its text lies, and is another in each run.
+void PrintTo(const BadBody& body, std::ostream* out) {
+    for (const char octet : body.octets) {
+        switch (octet) {
+            case '\r':
+                *out << "CR ";
+                break;
+            case '\n':
+                *out << "LF ";
+                break;
+            case '\0':
+                *out << "NUL ";
+                break;
+            default:
+                *out << octet << ' ';
+        }
+    }
+}
+
 constexpr std::string_view bare = "554 5.5.2 ";
 constexpr std::string_view damaged = "554 5.6.0 ";
 
