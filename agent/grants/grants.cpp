@@ -133,10 +133,13 @@ std::size_t Grants::keys_of(const std::string& user, std::size_t most, const Now
 // A stolen password is used from many places at once.
 Result<void> Grants::within_users_keys(const GrantRequest& request, const Prefix& key, const Now& now) const {
     const std::uint32_t most = request.addresses_per_user;
+    if (most == 0) {
+        return {};
+    }
     const auto place = holdings_.find(key);
     const bool has_this_one =
         place != holdings_.end() && place->second.alive(now) && place->second.user == request.user;
-    if (most == 0 || has_this_one || keys_of(request.user, most, now) < most) {
+    if (has_this_one || keys_of(request.user, most, now) < most) {
         return {};
     }
     return fail(Failure::refused,
@@ -148,9 +151,11 @@ Result<void> Grants::within_users_keys(const GrantRequest& request, const Prefix
 
 // Takes the grant out of a holding; what the kernel and the store have to do is appended. The kernel comes
 // first: a grant that has ended must not live on because the disk is slow.
-void Grants::drop_grant(Holdings::iterator place, Flows flows, Actions& actions) {
+void Grants::drop_grant(Holdings::iterator place, Flows flows, Actions& actions,
+                        std::optional<std::uint32_t> generation) {
     const Prefix key = place->first;
     Holding& holding = place->second;
+    const ForgetGrant forgotten{.key = key, .generation = holding.generation};
     by_end_.erase(by_end_.iterator_to(holding));
     set_user(holding, {});
     if (holding.stands_without_grant()) {
@@ -159,14 +164,14 @@ void Grants::drop_grant(Holdings::iterator place, Flows flows, Actions& actions)
         rest.exempt = holding.exempt;
         rest.contract = holding.contract;
         rest.quarantined = holding.quarantined;
-        rest.generation = holding.generation;
+        rest.generation = generation.value_or(holding.generation);
         holding = std::move(rest);
         actions.emplace_back(PutEntry{entry_of(key, holding)});
     } else {
         holdings_.erase(place);
         actions.emplace_back(flows == Flows::end ? Action(RemoveEntry{key}) : Action(RetireEntry{key}));
     }
-    actions.emplace_back(ForgetGrant{key});
+    actions.emplace_back(forgotten);
 }
 
 namespace {
@@ -211,6 +216,8 @@ Result<std::shared_ptr<const Grant>> Grants::open(const GrantRequest& request, c
     if (gain <= BootTime::zero() || (request.by_login && 2 * gain < *lifetime)) {
         return shared_grant(key, holding);
     }
+    const ForgetGrant before{.key = key, .generation = holding.generation};
+    const bool over = holding.granted && !holding.alive(now);  // and not swept yet
     if (!holding.alive(now)) {
         holding.generation = next_generation(now);
         holding.since = now.wall;
@@ -225,6 +232,9 @@ Result<std::shared_ptr<const Grant>> Grants::open(const GrantRequest& request, c
     KernelEntry entry = entry_of(key, holding);
     entry.renewed = true;
     actions.emplace_back(PutEntry{entry});
+    if (over) {
+        actions.emplace_back(before);
+    }
     auto granted = shared_grant(key, holding);
     actions.emplace_back(SaveGrant{granted});
     if (cool_downs_.erase(key) != 0) {

@@ -111,11 +111,13 @@ struct RemoveEntry {
 struct SetWideExemptions {
     std::vector<Prefix> prefixes;  // all exemptions wider than a key; they live in the table
 };
+// One key's grants of two generations are two: the old one is forgotten when there is a new one.
 struct SaveGrant {
     std::shared_ptr<const Grant> grant;
 };
 struct ForgetGrant {
     Prefix key;
+    std::uint32_t generation = 0;
 };
 struct SaveCoolDown {
     CoolDown cool_down;
@@ -380,7 +382,9 @@ private:
     Holding& hold(const Prefix& key);
     void set_end(Holding& holding, BootTime expires);
     void set_user(Holding& holding, const std::string& user);
-    void drop_grant(Holdings::iterator place, Flows flows, Actions& actions);
+    // What stands without it has this generation afterwards, else the same.
+    void drop_grant(Holdings::iterator place, Flows flows, Actions& actions,
+                    std::optional<std::uint32_t> generation = {});
     void begin_cool_down(const Prefix& key, CoolDownCause cause, const std::string& user, const Now& now,
                          Actions& actions);
     void sweep_cool_downs(const Now& now, Actions& actions);

@@ -29,11 +29,12 @@ Result<Actions> Grants::quarantine(const Address& address, const std::string& no
     quarantines_.emplace(key, quarantine);
     Holding& holding = hold(key);
     holding.quarantined = true;
-    holding.generation = next_generation(now);  // no connection of before goes on afterwards
+    const std::uint32_t generation = next_generation(now);  // no connection of before goes on afterwards
     Actions actions{SaveQuarantine{quarantine}};
     if (holding.granted) {
-        drop_grant(holdings_.find(key), Flows::end, actions);
+        drop_grant(holdings_.find(key), Flows::end, actions, generation);
     } else {
+        holding.generation = generation;
         actions.emplace_back(PutEntry{entry_of(key, holding)});
     }
     return actions;

@@ -129,7 +129,7 @@ void Grants::resume(const Grant& grant, const KernelEntry* entry, const Now& now
         end = std::min<BootTime>(*end, now.boottime + rules_.get().longest);
     }
     if (!placement || !end || *end <= now.boottime) {
-        on_disk.emplace_back(ForgetGrant{grant.key});
+        on_disk.emplace_back(ForgetGrant{.key = grant.key, .generation = grant.generation});
         return;
     }
     Holding& holding = hold(grant.key);

@@ -10,7 +10,7 @@ namespace {
 
 // Times are nanoseconds: `..._wall` and `since` since 1970 in UTC, `..._boot` of CLOCK_BOOTTIME in the boot
 // named beside it. Keys and prefixes are text, because an operator may want to read this file with any tool.
-constexpr std::array<const char*, 7> steps = {
+constexpr std::array<const char*, 8> steps = {
     R"(
     CREATE TABLE grants (
         key TEXT PRIMARY KEY,
@@ -109,6 +109,29 @@ constexpr std::array<const char*, 7> steps = {
     )",
     R"(
     ALTER TABLE cool_downs ADD COLUMN cause TEXT NOT NULL DEFAULT 'overrun';
+    )",
+    // In the order in which they were given, which is about that in which they end: what is written at one
+    // time stands together. By their keys each was on another page.
+    R"(
+    CREATE TABLE ordered (
+        generation INTEGER NOT NULL,
+        key TEXT NOT NULL,
+        pool TEXT NOT NULL,
+        source TEXT NOT NULL,
+        user TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        since INTEGER NOT NULL,
+        renewed INTEGER NOT NULL,
+        expires_boot INTEGER NOT NULL,
+        expires_wall INTEGER NOT NULL,
+        boot INTEGER NOT NULL REFERENCES boots,
+        budget INTEGER NOT NULL,
+        PRIMARY KEY (generation, key)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO ordered SELECT generation, key, pool, source, user, reason, since, renewed, expires_boot,
+        expires_wall, boot, budget FROM grants;
+    DROP TABLE grants;
+    ALTER TABLE ordered RENAME TO grants;
     )",
 };
 

@@ -21,13 +21,12 @@ constexpr std::string_view save_boot = "INSERT INTO boots (id) VALUES (?) ON CON
 constexpr std::string_view find_boot = "SELECT number FROM boots WHERE id = ?";
 constexpr std::string_view load_boots = "SELECT number, id FROM boots";
 constexpr std::string_view save_grant =
-    "INSERT OR REPLACE INTO grants (key, pool, source, user, reason, since, renewed, expires_boot, "
-    "expires_wall, boot, "
-    "generation, budget) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    "INSERT OR REPLACE INTO grants (generation, key, pool, source, user, reason, since, renewed, "
+    "expires_boot, expires_wall, boot, budget) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 constexpr std::string_view load_grants =
     "SELECT key, pool, source, user, reason, since, renewed, expires_boot, expires_wall, boot, generation, "
     "budget FROM grants";
-constexpr std::string_view forget_grant = "DELETE FROM grants WHERE key = ?";
+constexpr std::string_view forget_grant = "DELETE FROM grants WHERE generation = ? AND key = ?";
 constexpr std::string_view save_exemption =
     "INSERT OR REPLACE INTO exemptions (prefix, note, since) VALUES (?, ?, ?)";
 constexpr std::string_view load_exemptions = "SELECT prefix, note, since FROM exemptions";
@@ -161,9 +160,10 @@ bool Store::owe(const grants::Actions& actions) {
     bool news = false;
     for (const grants::Action& action : actions) {
         if (const auto* saved = std::get_if<grants::SaveGrant>(&action)) {
-            owed_grants_.insert_or_assign(saved->grant->key, saved->grant);
+            owed_grants_.insert_or_assign(std::pair(saved->grant->generation, saved->grant->key),
+                                          saved->grant);
         } else if (const auto* forgotten = std::get_if<grants::ForgetGrant>(&action)) {
-            owed_grants_.insert_or_assign(forgotten->key, nullptr);
+            owed_grants_.insert_or_assign(std::pair(forgotten->generation, forgotten->key), nullptr);
         } else if (const auto* cooling = std::get_if<grants::SaveCoolDown>(&action)) {
             owed_cool_downs_.insert_or_assign(cooling->cool_down.key, cooling->cool_down);
         } else if (const auto* cooled = std::get_if<grants::ForgetCoolDown>(&action)) {
@@ -298,18 +298,17 @@ Result<void> Store::write_grants() {
             boot_number = *found;
         }
         Statement& statement = grant ? statements_.save_grant : statements_.forget_grant;
-        statement.bind(1, key.text());
+        statement.bind(1, std::int64_t{key.first}).bind(2, key.second.text());
         if (grant) {
-            statement.bind(2, grant->pool)
-                .bind(3, grant->source)
-                .bind(4, grant->user)
-                .bind(5, grant->reason)
-                .bind(6, number(grant->since))
-                .bind(7, number(grant->renewed))
-                .bind(8, grant->expires.count())
-                .bind(9, number(grant->expires_wall))
-                .bind(10, boot_number)
-                .bind(11, std::int64_t{grant->generation})
+            statement.bind(3, grant->pool)
+                .bind(4, grant->source)
+                .bind(5, grant->user)
+                .bind(6, grant->reason)
+                .bind(7, number(grant->since))
+                .bind(8, number(grant->renewed))
+                .bind(9, grant->expires.count())
+                .bind(10, number(grant->expires_wall))
+                .bind(11, boot_number)
                 .bind(12, std::int64_t{grant->budget});
         }
         if (auto done = statement.run(); !done) {

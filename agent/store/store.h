@@ -4,11 +4,13 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "agent/base/database.h"
@@ -72,8 +74,9 @@ public:
     static constexpr std::chrono::seconds retry_interval{10};
 
 private:
-    // What became of a key or prefix last: its value, or nothing if it is to be forgotten.
-    using OwedGrants = std::map<Prefix, std::shared_ptr<const grants::Grant>>;
+    // What became of a key or prefix last: its value, or nothing if it is to be forgotten. Of a grant its
+    // generation is a part of the key.
+    using OwedGrants = std::map<std::pair<std::uint32_t, Prefix>, std::shared_ptr<const grants::Grant>>;
     using OwedExemptions = std::map<Prefix, std::optional<grants::Exemption>>;
     using OwedQuarantines = std::map<Prefix, std::optional<grants::Quarantine>>;
     using OwedCoolDowns = std::map<Prefix, std::optional<grants::CoolDown>>;

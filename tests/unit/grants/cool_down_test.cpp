@@ -217,6 +217,7 @@ TEST_F(CoolDownTest, RevokingLetsConnectionsGoOnOrEndsThem) {
     open(grants, request("192.0.2.7"), now_);
     const Actions kept = grants.revoke(address("192.0.2.7"), now_).value();
     EXPECT_EQ(count<RetireEntry>(kept), 1U);
+    outside_.apply(kept);
     open(grants, request("192.0.2.7"), now_);
     const Actions killed = grants.revoke(address("192.0.2.7"), now_, Flows::end).value();
     EXPECT_EQ(count<RemoveEntry>(killed), 1U);

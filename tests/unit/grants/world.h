@@ -134,8 +134,20 @@ private:
         EXPECT_EQ(kernel.erase(action.key), 1U) << action.key.text() << " was not there";
     }
     void carry_out(const SetWideExemptions& action) { wide = action.prefixes; }
-    void carry_out(const SaveGrant& action) { grants[action.grant->key] = *action.grant; }
-    void carry_out(const ForgetGrant& action) { grants.erase(action.key); }
+    void carry_out(const SaveGrant& action) {
+        const auto [place, is_new] = grants.try_emplace(action.grant->key, *action.grant);
+        EXPECT_TRUE(is_new || place->second.generation == action.grant->generation)
+            << action.grant->key.text() << ": the grant before was not forgotten";
+        place->second = *action.grant;
+    }
+    void carry_out(const ForgetGrant& action) {
+        const auto place = grants.find(action.key);
+        const bool there = place != grants.end() && place->second.generation == action.generation;
+        EXPECT_TRUE(there) << action.key.text() << " has no grant of this generation";
+        if (there) {
+            grants.erase(place);
+        }
+    }
     void carry_out(const SaveCoolDown& action) { cool_downs[action.cool_down.key] = action.cool_down; }
     void carry_out(const ForgetCoolDown& action) { cool_downs.erase(action.key); }
     void carry_out(const SaveQuarantine& action) { quarantines[action.quarantine.key] = action.quarantine; }

@@ -84,6 +84,11 @@ inline grants::SaveGrant save(grants::Grant grant) {
     return {std::make_shared<const grants::Grant>(std::move(grant))};
 }
 
+// Of the generation that grant() makes.
+inline grants::ForgetGrant forget(std::string_view key) {
+    return {.key = parse_prefix(key).value(), .generation = grant(key).generation};
+}
+
 inline std::vector<grants::Grant> grants_in(const Store& store) {
     std::vector<grants::Grant> all;
     EXPECT_TRUE(store.each_grant([&all](const grants::Grant& each) { all.push_back(each); }));

@@ -53,8 +53,7 @@ TEST(FullDisk, WritesThatFailAreOwedAndWrittenLater) {
         EXPECT_THAT(failed.error().remedy, HasSubstr("disk"));
         EXPECT_EQ(store->owed(), 1000U);
         EXPECT_EQ(grants_in(*store).size(), 1U) << "all or nothing";
-        ASSERT_FALSE(store->apply({grants::ForgetGrant{parse_prefix("10.0.0.0/32").value()},
-                                   grants::ForgetGrant{parse_prefix("10.0.0.1/32").value()}}));
+        ASSERT_FALSE(store->apply({forget("10.0.0.0/32"), forget("10.0.0.1/32")}));
         EXPECT_EQ(store->owed(), 1001U);
         EXPECT_TRUE(store->apply({})) << "no hurry to fail again";
         store->note(many(1001, 1));

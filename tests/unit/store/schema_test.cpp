@@ -192,8 +192,8 @@ TEST_F(SchemaTest, ARowThatIsNoPrefixIsNamed) {
 
 TEST_F(SchemaTest, SoIsAGrantThatIsNone) {
     make();
-    run("INSERT INTO grants VALUES ('192.0.2.1', 'dsl', '', '', '', 0, 0, 0, 0, 1, 1, 0)");
-    run("INSERT INTO grants VALUES ('192.0.2.300', 'dsl', '', '', '', 0, 0, 0, 0, 1, 1, 0)");
+    run("INSERT INTO grants VALUES (1, '192.0.2.1', 'dsl', '', '', '', 0, 0, 0, 0, 1, 0)");
+    run("INSERT INTO grants VALUES (1, '192.0.2.300', 'dsl', '', '', '', 0, 0, 0, 0, 1, 0)");
     const auto store = Store::open(file_);
     ASSERT_TRUE(store);
     int taken = 0;

@@ -67,7 +67,7 @@ TEST_F(StoreTest, WhatIsNotedIsWrittenWithWhateverIsWrittenNext) {
     ASSERT_TRUE(store.apply({}));
     EXPECT_EQ(store.owed(), 0U);
     EXPECT_EQ(grants_in(store).size(), 2U);
-    store.note({grants::ForgetGrant{parse_prefix("192.0.2.1/32").value()}});
+    store.note({forget("192.0.2.1/32")});
     ASSERT_TRUE(store.flush());
     EXPECT_EQ(grants_in(store).size(), 1U);
 }
@@ -120,19 +120,29 @@ TEST_F(StoreTest, TextOfStrangersIsOnlyText) {
 TEST_F(StoreTest, TheLastWordOfAKeyCounts) {
     Store store = open();
     ASSERT_TRUE(store.apply({save(grant("192.0.2.1/32", "old")), save(grant("192.0.2.2/32")),
-                             grants::ForgetGrant{parse_prefix("192.0.2.2/32").value()},
-                             save(grant("192.0.2.1/32", "new"))}));
+                             forget("192.0.2.2/32"), save(grant("192.0.2.1/32", "new"))}));
     EXPECT_THAT(keys(store), ElementsAre("192.0.2.1/32"));
     EXPECT_EQ(grants_in(store).at(0).user, "new");
-    ASSERT_TRUE(store.apply({grants::ForgetGrant{parse_prefix("192.0.2.1/32").value()},
-                             grants::ForgetGrant{parse_prefix("192.0.2.99/32").value()}}));
+    ASSERT_TRUE(store.apply({forget("192.0.2.1/32"), forget("192.0.2.99/32")}));
     EXPECT_THAT(keys(store), IsEmpty());
+}
+
+TEST_F(StoreTest, TheGrantAfterwardsIsAnother) {
+    Store store = open();
+    grants::Grant second = grant("192.0.2.1/32", "second");
+    second.generation++;
+    ASSERT_TRUE(store.apply({save(grant("192.0.2.1/32"))}));
+    ASSERT_TRUE(store.apply({forget("192.0.2.1/32"), save(second)}));
+    ASSERT_EQ(grants_in(store).size(), 1U);
+    EXPECT_EQ(grants_in(store).at(0).user, "second");
+    ASSERT_TRUE(store.apply({forget("192.0.2.1/32")}));
+    EXPECT_EQ(grants_in(store).size(), 1U) << "that one is long gone";
 }
 
 TEST_F(StoreTest, AContractAndAGrantOfOneKeyAreApart) {
     Store store = open();
     ASSERT_TRUE(store.apply({save(grant("192.0.2.1/32")), grants::SaveExemption{exemption("192.0.2.1/32")}}));
-    ASSERT_TRUE(store.apply({grants::ForgetGrant{parse_prefix("192.0.2.1/32").value()}}));
+    ASSERT_TRUE(store.apply({forget("192.0.2.1/32")}));
     EXPECT_THAT(prefixes(store), ElementsAre("192.0.2.1/32"));
     ASSERT_TRUE(store.apply({grants::ForgetExemption{parse_prefix("192.0.2.1/32").value()}}));
     EXPECT_THAT(prefixes(store), IsEmpty());
