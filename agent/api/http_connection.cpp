@@ -6,9 +6,9 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/read_size.hpp>
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/read.hpp>
 #include <boost/beast/http/rfc7230.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
@@ -29,6 +29,7 @@ using RequestParser = http::request_parser<http::string_body>;
 // How long, and for how much more data, a client that was turned down is listened to: closing at once would
 // reset the connection and the client might never see the answer.
 constexpr std::chrono::milliseconds linger_time{1000};
+constexpr std::size_t most_at_once = 65'536;
 constexpr std::size_t linger_bytes = std::size_t{1024} * 1024;
 
 // Of a request whose header section has been read: what comes behind a chunked body (a trailer, RFC 9112,
@@ -159,7 +160,7 @@ asio::awaitable<bool> HttpConnection::wait_for_request(Exchange& exchange) {
     enter(Phase::idle);
     if (exchange.buffer.size() == 0) {
         limit_to(environment_.limits.idle);
-        const auto [error] = co_await socket_.async_wait(Socket::wait_read, quietly);
+        const auto error = co_await receive(exchange);
         if (error || late_ || closed_) {
             co_return false;
         }
@@ -169,11 +170,44 @@ asio::awaitable<bool> HttpConnection::wait_for_request(Exchange& exchange) {
     co_return true;
 }
 
+asio::awaitable<boost::system::error_code> HttpConnection::receive(Exchange& exchange) {
+    const std::size_t room = boost::beast::read_size(exchange.buffer, most_at_once);
+    if (room == 0) {
+        co_return make_error_code(http::error::buffer_overflow);
+    }
+    auto [error, size] = co_await socket_.async_read_some(exchange.buffer.prepare(room), quietly);
+    exchange.buffer.commit(size);
+    if (error == asio::error::eof) {
+        error = http::error::end_of_stream;
+        if (exchange.parser.got_some()) {
+            exchange.parser.put_eof(error);
+        }
+    }
+    co_return error;
+}
+
+// Mostly all is there at once; Beast's own reading takes two turns of the loop for that.
+asio::awaitable<boost::system::error_code> HttpConnection::parse(Exchange& exchange, bool whole) {
+    RequestParser& parser = exchange.parser;
+    parser.eager(whole);
+    boost::system::error_code error;
+    while (!error && !(whole ? parser.is_done() : parser.is_header_done())) {
+        error = http::error::need_more;
+        if (exchange.buffer.size() != 0) {
+            exchange.buffer.consume(parser.put(exchange.buffer.data(), error));
+        }
+        if (error == http::error::need_more) {
+            error = co_await receive(exchange);
+        }
+    }
+    co_return error;
+}
+
 asio::awaitable<bool> HttpConnection::read(Exchange& exchange) {
     RequestParser& parser = exchange.parser;
     parser.header_limit(static_cast<std::uint32_t>(environment_.limits.header));
     parser.body_limit(boost::none);  // read_body() knows more
-    auto [error, size] = co_await http::async_read_header(socket_, exchange.buffer, parser, quietly);
+    auto error = co_await parse(exchange, false);
     if (!error && !is_framed_clearly(parser)) {
         ++environment_.counts.malformed;
         co_await turn_down(400, "invalid", "Transfer-Encoding must be chunked, without Content-Length");
@@ -209,11 +243,10 @@ asio::awaitable<boost::system::error_code> HttpConnection::read_body(Exchange& e
             co_return error;
         }
     }
-    // Else Beast reads 512 octets at a time.
+    // Else it is read 512 octets at a time.
     exchange.buffer.reserve(
         static_cast<std::size_t>(std::min<std::uint64_t>(to_come, environment_.limits.body)));
-    const auto [error, size] = co_await http::async_read(socket_, exchange.buffer, parser, quietly);
-    co_return error;
+    co_return co_await parse(exchange, true);
 }
 
 asio::awaitable<void> HttpConnection::explain(boost::system::error_code error) {

@@ -53,6 +53,10 @@ private:
     void limit_to(std::chrono::milliseconds time);
     void wait_until(Clock::time_point when);
     [[nodiscard]] boost::asio::awaitable<bool> wait_for_request(Exchange& exchange);
+    // Reads what has come, or comes next.
+    [[nodiscard]] boost::asio::awaitable<boost::system::error_code> receive(Exchange& exchange);
+    // Reads until the header section is whole, or all of the request.
+    [[nodiscard]] boost::asio::awaitable<boost::system::error_code> parse(Exchange& exchange, bool whole);
     [[nodiscard]] boost::asio::awaitable<bool> read(Exchange& exchange);
     [[nodiscard]] boost::asio::awaitable<boost::system::error_code> read_body(Exchange& exchange);
     // Tells the client why its request could not be read.
