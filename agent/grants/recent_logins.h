@@ -6,8 +6,8 @@
 #include <chrono>
 #include <cstddef>
 #include <deque>
-#include <map>
 #include <string>
+#include <unordered_map>
 #include <utility>
 
 #include "agent/base/address.h"
@@ -35,8 +35,13 @@ private:
 
     void forget(const Now& now);
 
-    std::map<Who, Seen> seen_;
-    std::deque<std::pair<BootTime, Who>> in_order_;
+    struct Hash {
+        std::size_t operator()(const Who& who) const;
+    };
+
+    std::unordered_map<Who, Seen, Hash> seen_;
+    // Each time that one was noted; the last time is in `seen_`.
+    std::deque<std::pair<BootTime, const Who*>> in_order_;
 };
 
 }  // namespace sekisho::grants

@@ -35,6 +35,14 @@ TEST_F(RecentLoginsTest, OneReportersAreDifferent) {
     EXPECT_TRUE(again("submission", "alice", "192.0.2.7", 11s)) << "of the second";
 }
 
+TEST_F(RecentLoginsTest, ManyOfOneMoment) {
+    for (int i = 0; i < 3; i++) {
+        EXPECT_FALSE(again("dovecot", "alice", "192.0.2.7", 0s));
+    }
+    EXPECT_FALSE(again("dovecot", "bob", "192.0.2.7", 11s)) << "the first three are forgotten";
+    EXPECT_FALSE(again("submission", "alice", "192.0.2.7", 11s));
+}
+
 TEST_F(RecentLoginsTest, AnotherUserAddressOrTimeIsAnotherLogin) {
     EXPECT_FALSE(again("dovecot", "alice", "192.0.2.7", 0s));
     EXPECT_FALSE(again("submission", "bob", "192.0.2.7", 1s));
