@@ -62,8 +62,10 @@ Result<std::string> one_line(std::string content, const std::string& name) {
 using Digest = std::array<unsigned char, 32>;
 
 Digest digest(std::string_view text) {
+    static EVP_MD* const sha256 = ::EVP_MD_fetch(nullptr, "SHA256", nullptr);  // each time it costs a search
     Digest result{};
-    if (EVP_Digest(text.data(), text.size(), result.data(), nullptr, EVP_sha256(), nullptr) != 1) {
+    if (sha256 == nullptr ||
+        EVP_Digest(text.data(), text.size(), result.data(), nullptr, sha256, nullptr) != 1) {
         throw std::runtime_error("OpenSSL has no SHA-256");
     }
     return result;
