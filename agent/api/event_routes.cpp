@@ -61,7 +61,8 @@ std::chrono::seconds wait_of(const Request& request) {
     }
     const auto wait = number_in(request, "wait");
     const auto longest = static_cast<std::uint64_t>(longest_wait.count());
-    return std::chrono::seconds(wait && *wait ? std::min(**wait, longest) : 0);
+    const std::optional<std::uint64_t> asked = wait ? *wait : std::nullopt;
+    return std::chrono::seconds(std::min(asked.value_or(0), longest));
 }
 
 std::uint64_t after_of(const Request& request) {

@@ -78,7 +78,8 @@ void TryTable::erase(Entries::iterator entry) {
 void TryTable::end_locks(Moment now) {
     while (!locks_.empty()) {
         const Entries::iterator first = locks_.front();
-        if (first->second.lock && first->second.lock->until > now) {
+        const auto& lock = first->second.lock;
+        if (lock && lock->until > now) {
             return;
         }
         erase(first);
