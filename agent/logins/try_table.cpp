@@ -134,7 +134,11 @@ void TryTable::forgive(const std::string& who, std::string_view by, Moment now) 
 TryTable::Lock* TryTable::locked(const std::string& who, Moment now) {
     end_locks(now);
     const auto entry = entries_.find(who);
-    return entry == entries_.end() || !entry->second.lock ? nullptr : &*entry->second.lock;
+    if (entry == entries_.end()) {
+        return nullptr;
+    }
+    auto& lock = entry->second.lock;
+    return lock ? &*lock : nullptr;
 }
 
 bool TryTable::remove(const std::string& who, Moment now) {
@@ -148,8 +152,9 @@ bool TryTable::remove(const std::string& who, Moment now) {
 std::vector<TryTable::Lock> TryTable::locks(Moment now) const {
     std::vector<Lock> list;
     for (const auto& entry : locks_) {
-        if (entry->second.lock->until > now) {
-            list.push_back(*entry->second.lock);
+        const auto& lock = entry->second.lock;
+        if (lock && lock->until > now) {
+            list.push_back(*lock);
         }
     }
     return list;

@@ -242,7 +242,7 @@ TEST_P(Conversations, GoOnAfterTheEndOfTheirGrant) {
     ASSERT_NO_FATAL_FAILURE(meet(25));
     const auto found = Programs::get().entries().find(key_of(from, key_bits));
     ASSERT_TRUE(found);
-    sekisho_entry entry = *found;
+    sekisho_entry entry = found.value_or(sekisho_entry{});
     EXPECT_EQ(entry.flows, 1);
     entry.expires_ns = 1;
     Programs::get().put_entry(entry);
