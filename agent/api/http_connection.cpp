@@ -29,6 +29,7 @@ using RequestParser = http::request_parser<http::string_body>;
 // How long, and for how much more data, a client that was turned down is listened to: closing at once would
 // reset the connection and the client might never see the answer.
 constexpr std::chrono::milliseconds linger_time{1000};
+constexpr std::chrono::seconds once_more{1};
 constexpr std::size_t most_at_once = 65'536;
 constexpr std::size_t linger_bytes = std::size_t{1024} * 1024;
 
@@ -142,7 +143,8 @@ void HttpConnection::wait_until(Clock::time_point when) {
             connection->wait_until(connection->deadline_);
             return;
         }
-        connection->timer_.expires_at(never);
+        // What has just come may have been too fast to be cancelled; what waits next is, a second later.
+        connection->wait_until(Clock::now() + once_more);
         connection->late_ = true;
         boost::system::error_code ignored;
         connection->socket_.cancel(ignored);
