@@ -380,7 +380,7 @@ Result<void> Daemon::apply(const grants::Actions& actions) {
 }
 
 Result<void> Daemon::on_disk() const {
-    if (store_.owed() == 0 || group_commit_.asked()) {
+    if (store_.owed() == 0 || (group_commit_.asked() && !store_.failing())) {
         return {};
     }
     return fail(Failure::unavailable,

@@ -172,7 +172,8 @@ std::vector<api::Check> Daemon::doctor() const {
     check_logs(checks);
     check_radius(checks);
     check_events(checks);
-    const auto written = store_lost_ ? Result<void>(std::unexpected(*store_lost_)) : on_disk();
+    const std::optional<Error>& trouble = store_lost_ ? store_lost_ : store_.left_out();
+    const auto written = trouble ? Result<void>(std::unexpected(*trouble)) : on_disk();
     checks.push_back({.name = "store",
                       .ok = written.has_value(),
                       .detail = written ? config_.store.path.string() : written.error().what,

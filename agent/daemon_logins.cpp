@@ -2,6 +2,7 @@
 // Logins: what becomes of one that somebody reported.
 #include <string>
 #include <utility>
+#include <variant>
 
 #include "agent/base/log.h"
 #include "agent/base/socket_address.h"
@@ -176,7 +177,11 @@ Result<Daemon::Opened> Daemon::open(const grants::GrantRequest& request) {
     }
     std::vector<Prefix> refused;  // whoever asked hears of it
     if (auto applied = apply_to_kernel(actions, refused); !applied) {
-        // What the kernel does not hold must not stand in the books.
+        // What the kernel does not hold must not stand in the books; what ended before it has ended.
+        std::erase_if(actions,
+                      [](const auto& each) { return std::holds_alternative<grants::SaveGrant>(each); });
+        store_.note(actions);
+        group_commit_.ask();
         if (const auto undone = grants_.revoke(request.address, now)) {
             if (auto removed = apply(*undone); !removed) {
                 log::error("KERNEL_FAILED", removed.error().what, {{"remedy", removed.error().remedy}});

@@ -217,8 +217,9 @@ Result<std::shared_ptr<const Grant>> Grants::open(const GrantRequest& request, c
         return shared_grant(key, holding);
     }
     const ForgetGrant before{.key = key, .generation = holding.generation};
-    const bool over = holding.granted && !holding.alive(now);  // and not swept yet
-    if (!holding.alive(now)) {
+    const bool fresh = !holding.alive(now);
+    const bool over = holding.granted && fresh;  // and not swept yet
+    if (fresh) {
         holding.generation = next_generation(now);
         holding.since = now.wall;
     }
@@ -236,7 +237,7 @@ Result<std::shared_ptr<const Grant>> Grants::open(const GrantRequest& request, c
         actions.emplace_back(before);
     }
     auto granted = shared_grant(key, holding);
-    actions.emplace_back(SaveGrant{granted});
+    actions.emplace_back(SaveGrant{.grant = granted, .fresh = fresh});
     if (cool_downs_.erase(key) != 0) {
         actions.emplace_back(ForgetCoolDown{key});
     }

@@ -114,6 +114,7 @@ struct SetWideExemptions {
 // One key's grants of two generations are two: the old one is forgotten when there is a new one.
 struct SaveGrant {
     std::shared_ptr<const Grant> grant;
+    bool fresh = false;  // its generation was never saved before
 };
 struct ForgetGrant {
     Prefix key;

@@ -18,6 +18,13 @@ namespace sekisho::grants {
 
 class RecentLogins {
 public:
+    RecentLogins() = default;
+    RecentLogins(const RecentLogins&) = delete;  // its order points into it
+    RecentLogins& operator=(const RecentLogins&) = delete;
+    RecentLogins(RecentLogins&&) = default;
+    RecentLogins& operator=(RecentLogins&&) = default;
+    ~RecentLogins() = default;
+
     // Whether another reporter has told of a login of this user from this address within `together`; notes
     // this one. The same reporter's are different logins, however near.
     bool seen_by_another(const LoginEvent& login, const Now& now);

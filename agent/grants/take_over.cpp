@@ -148,7 +148,7 @@ void Grants::resume(const Grant& grant, const KernelEntry* entry, const Now& now
         holding.expires_wall = wall_end(*end, now, rules_.get().longest);
     }
     if (moved || grant.boot != now.boot || grant.pool != placement->pool->name) {
-        on_disk.emplace_back(SaveGrant{shared_grant(grant.key, holding)});
+        on_disk.emplace_back(SaveGrant{.grant = shared_grant(grant.key, holding)});
     }
 }
 
@@ -171,7 +171,7 @@ void Grants::adopt(const KernelEntry& entry, const Now& now, Actions& on_disk) {
     holding.expires_wall = wall_end(end, now, rules_.get().longest);
     holding.source = sources_("kernel");
     holding.reason = reasons_("found in the kernel at start");
-    on_disk.emplace_back(SaveGrant{shared_grant(entry.key, holding)});
+    on_disk.emplace_back(SaveGrant{.grant = shared_grant(entry.key, holding), .fresh = true});
 }
 
 // Takes up what an operator ordered for a key, from a kernel that is the only one to know.

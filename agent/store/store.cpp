@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows from actions and back.
+// Rows from actions.
 #include "agent/store/store.h"
 
 #include <string>
@@ -19,27 +19,19 @@ constexpr int busy_milliseconds = 100;
 
 constexpr std::string_view save_boot = "INSERT INTO boots (id) VALUES (?) ON CONFLICT DO NOTHING";
 constexpr std::string_view find_boot = "SELECT number FROM boots WHERE id = ?";
-constexpr std::string_view load_boots = "SELECT number, id FROM boots";
 constexpr std::string_view save_grant =
     "INSERT OR REPLACE INTO grants (generation, key, pool, source, user, reason, since, renewed, "
     "expires_boot, expires_wall, boot, budget) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-constexpr std::string_view load_grants =
-    "SELECT key, pool, source, user, reason, since, renewed, expires_boot, expires_wall, boot, generation, "
-    "budget FROM grants";
 constexpr std::string_view forget_grant = "DELETE FROM grants WHERE generation = ? AND key = ?";
 constexpr std::string_view save_exemption =
     "INSERT OR REPLACE INTO exemptions (prefix, note, since) VALUES (?, ?, ?)";
-constexpr std::string_view load_exemptions = "SELECT prefix, note, since FROM exemptions";
 constexpr std::string_view forget_exemption = "DELETE FROM exemptions WHERE prefix = ?";
 constexpr std::string_view save_cool_down =
     "INSERT OR REPLACE INTO cool_downs (key, user, since, until_boot, until_wall, boot, cause) VALUES (?, ?, "
     "?, ?, ?, ?, ?)";
-constexpr std::string_view load_cool_downs =
-    "SELECT key, user, since, until_boot, until_wall, boot, cause FROM cool_downs";
 constexpr std::string_view forget_cool_down = "DELETE FROM cool_downs WHERE key = ?";
 constexpr std::string_view save_quarantine =
     "INSERT OR REPLACE INTO quarantines (key, note, since) VALUES (?, ?, ?)";
-constexpr std::string_view load_quarantines = "SELECT key, note, since FROM quarantines";
 constexpr std::string_view save_session =
     "INSERT OR REPLACE INTO sessions (number, nas, session_id, user, calling_station, classes, filters, "
     "prefixes, since, last_event, last_heard, interim_interval) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
@@ -54,56 +46,8 @@ constexpr std::string_view save_journal_cursor =
 constexpr std::string_view find_journal_cursor = "SELECT cursor FROM journal_positions WHERE reporter = ?";
 constexpr std::string_view forget_quarantine = "DELETE FROM quarantines WHERE key = ?";
 
-grants::WallTime wall(std::int64_t nanoseconds) {
-    return grants::WallTime(std::chrono::nanoseconds(nanoseconds));
-}
-
 std::int64_t number(grants::WallTime time) {
     return time.time_since_epoch().count();
-}
-
-std::unexpected<Error> bad_row(const Database& database, std::string_view table, const std::string& key,
-                               const Error& why) {
-    return fail(
-        Failure::invalid,
-        database.file().string() + ": table " + std::string(table) + ", row \"" + key + "\": " + why.what,
-        "correct or delete the row with sqlite3 while the agent is down");
-}
-
-// Calls `take` with each row of a table whose first column is a prefix.
-template <class Take>
-Result<void> each_row(const Database& database, std::string_view table, std::string_view sql, Take take) {
-    auto statement = database.prepare(sql);
-    if (!statement) {
-        return std::unexpected(statement.error());
-    }
-    while (true) {
-        const auto row = statement->step();
-        if (!row) {
-            return std::unexpected(row.error());
-        }
-        if (!*row) {
-            return {};
-        }
-        const auto key = parse_prefix(statement->octets(0));
-        if (!key) {
-            return bad_row(database, table, statement->text(0), key.error());
-        }
-        take(*key, *statement);
-    }
-}
-
-// All of them.
-template <class Row, class Read>
-Result<std::vector<Row>> rows(const Database& database, std::string_view table, std::string_view sql,
-                              Read read) {
-    std::vector<Row> all;
-    auto done = each_row(database, table, sql,
-                         [&](const Prefix& key, const Statement& row) { all.push_back(read(key, row)); });
-    if (!done) {
-        return std::unexpected(done.error());
-    }
-    return all;
 }
 
 }  // namespace
@@ -155,15 +99,34 @@ Result<Store> Store::open(const std::filesystem::path& file) {
     return Store(std::move(*database), std::move(statements));
 }
 
+void Store::owe(const grants::SaveGrant& saved) {
+    const auto [place, is_new] =
+        owed_grants_.try_emplace(std::pair(saved.grant->generation, saved.grant->key),
+                                 OwedGrant{.grant = saved.grant, .fresh = saved.fresh});
+    if (!is_new) {
+        place->second.grant = saved.grant;
+    }
+}
+
+// While the disk can't be written, what came and went since is owed no more: a key may have many grants in a
+// day.
+void Store::owe(const grants::ForgetGrant& forgotten) {
+    const auto place = owed_grants_.try_emplace(std::pair(forgotten.generation, forgotten.key)).first;
+    if (place->second.fresh) {
+        owed_grants_.erase(place);
+    } else {
+        place->second.grant = nullptr;
+    }
+}
+
 // Notes what is to be written; whether there was anything.
 bool Store::owe(const grants::Actions& actions) {
     bool news = false;
     for (const grants::Action& action : actions) {
         if (const auto* saved = std::get_if<grants::SaveGrant>(&action)) {
-            owed_grants_.insert_or_assign(std::pair(saved->grant->generation, saved->grant->key),
-                                          saved->grant);
+            owe(*saved);
         } else if (const auto* forgotten = std::get_if<grants::ForgetGrant>(&action)) {
-            owed_grants_.insert_or_assign(std::pair(forgotten->generation, forgotten->key), nullptr);
+            owe(*forgotten);
         } else if (const auto* cooling = std::get_if<grants::SaveCoolDown>(&action)) {
             owed_cool_downs_.insert_or_assign(cooling->cool_down.key, cooling->cool_down);
         } else if (const auto* cooled = std::get_if<grants::ForgetCoolDown>(&action)) {
@@ -215,6 +178,7 @@ Result<void> Store::flush() {
         return {};
     }
     auto written = write();
+    failing_ = !written;
     if (!written) {
         retry_at_ = std::chrono::steady_clock::now() + retry_interval;
         return written;
@@ -243,8 +207,8 @@ Result<void> Store::make_durable(bool durable) {
 
 Result<void> Store::write() {
     bool durable = !owed_exemptions_.empty() || !owed_quarantines_.empty() || !owed_sessions_.empty();
-    for (const auto& [key, grant] : owed_grants_) {
-        durable = durable || !grant;
+    for (const auto& [key, owed] : owed_grants_) {
+        durable = durable || !owed.grant;
     }
     if (auto set = make_durable(durable); !set) {
         return set;
@@ -288,7 +252,8 @@ Result<std::int64_t> Store::number_of_boot(const std::string& id) {
 Result<void> Store::write_grants() {
     const std::string* boot = nullptr;  // of the one before: mostly the same
     std::int64_t boot_number = 0;
-    for (const auto& [key, grant] : owed_grants_) {
+    for (const auto& [key, owed] : owed_grants_) {
+        const auto& grant = owed.grant;
         if (grant && (boot == nullptr || *boot != grant->boot)) {
             const auto found = number_of_boot(grant->boot);
             if (!found) {
@@ -423,93 +388,6 @@ Result<std::optional<std::string>> Store::cursor_of(const std::string& reporter)
         return std::unexpected(row.error());
     }
     return *row ? std::optional<std::string>(statement->text(0)) : std::nullopt;
-}
-
-Result<grants::Stored> Store::load() const {
-    auto contracts = exemptions();
-    if (!contracts) {
-        return std::unexpected(contracts.error());
-    }
-    auto cooling = cool_downs();
-    if (!cooling) {
-        return std::unexpected(cooling.error());
-    }
-    auto shut = quarantines();
-    if (!shut) {
-        return std::unexpected(shut.error());
-    }
-    return grants::Stored{.exemptions = std::move(*contracts),
-                          .cool_downs = std::move(*cooling),
-                          .quarantines = std::move(*shut)};
-}
-
-Result<std::vector<grants::CoolDown>> Store::cool_downs() const {
-    return rows<grants::CoolDown>(
-        database_, "cool_downs", load_cool_downs, [](const Prefix& key, const Statement& row) {
-            using enum grants::CoolDownCause;
-            return grants::CoolDown{.key = key,
-                                    .cause = row.octets(6) == grants::to_string(revoked) ? revoked : overrun,
-                                    .user = row.text(1),
-                                    .until = std::chrono::nanoseconds(row.integer(3)),
-                                    .until_wall = wall(row.integer(4)),
-                                    .since = wall(row.integer(2)),
-                                    .boot = row.text(5)};
-        });
-}
-
-Result<std::vector<grants::Quarantine>> Store::quarantines() const {
-    return rows<grants::Quarantine>(
-        database_, "quarantines", load_quarantines, [](const Prefix& key, const Statement& row) {
-            return grants::Quarantine{.key = key, .note = row.text(1), .since = wall(row.integer(2))};
-        });
-}
-
-Result<std::map<std::int64_t, std::string>> Store::boots() const {
-    auto statement = database_.prepare(load_boots);
-    if (!statement) {
-        return std::unexpected(statement.error());
-    }
-    std::map<std::int64_t, std::string> all;
-    while (true) {
-        const auto row = statement->step();
-        if (!row) {
-            return std::unexpected(row.error());
-        }
-        if (!*row) {
-            return all;
-        }
-        all[statement->integer(0)] = statement->text(1);
-    }
-}
-
-Result<void> Store::each_grant(const std::function<void(const grants::Grant&)>& take) const {
-    auto known = boots();
-    if (!known) {
-        return std::unexpected(known.error());
-    }
-    grants::Grant grant;  // the same for all: its strings keep their memory
-    return each_row(database_, "grants", load_grants, [&](const Prefix& key, const Statement& row) {
-        grant.key = key;
-        grant.pool = row.octets(1);
-        grant.source = row.octets(2);
-        grant.user = row.octets(3);
-        grant.reason = row.octets(4);
-        grant.since = wall(row.integer(5));
-        grant.renewed = wall(row.integer(6));
-        grant.expires = std::chrono::nanoseconds(row.integer(7));
-        grant.expires_wall = wall(row.integer(8));
-        grant.boot = (*known)[row.integer(9)];  // one that isn't there was another than this
-        grant.generation = static_cast<std::uint32_t>(row.integer(10));
-        grant.budget = static_cast<std::uint32_t>(row.integer(11));
-        take(grant);
-    });
-}
-
-Result<std::vector<grants::Exemption>> Store::exemptions() const {
-    return rows<grants::Exemption>(
-        database_, "exemptions", load_exemptions, [](const Prefix& prefix, const Statement& row) {
-            return grants::Exemption{.prefix = prefix, .note = row.text(1), .since = wall(row.integer(2))};
-        });
 }
 
 }  // namespace sekisho::store

@@ -10,6 +10,8 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -47,6 +49,9 @@ public:
     // Writes what is owed now, whenever it was last tried.
     [[nodiscard]] Result<void> flush();
 
+    // Whether the last write failed.
+    [[nodiscard]] bool failing() const { return failing_; }
+
     // How many keys, prefixes and sessions are owed to the disk.
     [[nodiscard]] std::size_t owed() const {
         return owed_grants_.size() + owed_exemptions_.size() + owed_cool_downs_.size() +
@@ -61,10 +66,14 @@ public:
     [[nodiscard]] Result<void> save_cursor(const std::string& reporter, const std::string& cursor);
     [[nodiscard]] Result<std::optional<std::string>> cursor_of(const std::string& reporter) const;
 
-    // What the file holds, in no particular order. Failure::invalid if a row can't be understood.
+    // What the file holds, in no particular order. A row that can't be understood is left out, with a log
+    // line (STORE_ROW_LEFT_OUT): one slip in the file must not keep the agent from starting.
     [[nodiscard]] Result<grants::Stored> load() const;
-    // The grants, one after the other.
+    // The grants, one after the other, likewise.
     [[nodiscard]] Result<void> each_grant(const std::function<void(const grants::Grant&)>& take) const;
+
+    // Why the first of the rows that were left out was.
+    [[nodiscard]] const std::optional<Error>& left_out() const { return left_out_; }
 
     // The sessions, in the order of their numbers. How many rows were left out that can't be understood: what
     // a stranger once sent must not keep the agent from starting.
@@ -76,7 +85,11 @@ public:
 private:
     // What became of a key or prefix last: its value, or nothing if it is to be forgotten. Of a grant its
     // generation is a part of the key.
-    using OwedGrants = std::map<std::pair<std::uint32_t, Prefix>, std::shared_ptr<const grants::Grant>>;
+    struct OwedGrant {
+        std::shared_ptr<const grants::Grant> grant;
+        bool fresh = false;  // the file has nothing of it
+    };
+    using OwedGrants = std::map<std::pair<std::uint32_t, Prefix>, OwedGrant>;
     using OwedExemptions = std::map<Prefix, std::optional<grants::Exemption>>;
     using OwedQuarantines = std::map<Prefix, std::optional<grants::Quarantine>>;
     using OwedCoolDowns = std::map<Prefix, std::optional<grants::CoolDown>>;
@@ -100,6 +113,8 @@ private:
     Store(Database database, Statements statements);
 
     bool owe(const grants::Actions& actions);
+    void owe(const grants::SaveGrant& saved);
+    void owe(const grants::ForgetGrant& forgotten);
     bool owe(SessionRows&& rows);
     [[nodiscard]] Result<void> write();
     [[nodiscard]] Result<void> write_owed();
@@ -115,6 +130,14 @@ private:
     [[nodiscard]] Result<std::vector<grants::CoolDown>> cool_downs() const;
     [[nodiscard]] Result<std::vector<grants::Quarantine>> quarantines() const;
     [[nodiscard]] Result<void> make_durable(bool durable);
+    // Calls `take` with each row of a table whose first column is a prefix.
+    template <class Take>
+    [[nodiscard]] Result<void> each_row(std::string_view table, std::string_view sql, Take take) const;
+    // All of them.
+    template <class Row, class Read>
+    [[nodiscard]] Result<std::vector<Row>> rows(std::string_view table, std::string_view sql,
+                                                Read read) const;
+    void leave_out(std::string_view table, const std::string& key, const Error& why) const;
 
     Database database_;
     Statements statements_;
@@ -123,7 +146,9 @@ private:
     OwedCoolDowns owed_cool_downs_;
     OwedQuarantines owed_quarantines_;
     std::map<std::uint64_t, std::optional<subscribers::Session>> owed_sessions_;
+    mutable std::optional<Error> left_out_;
     std::chrono::steady_clock::time_point retry_at_;
+    bool failing_ = false;
     bool noted_ = false;   // something since the last write
     bool durable_ = true;  // PRAGMA synchronous is FULL
 };

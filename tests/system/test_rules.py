@@ -171,6 +171,23 @@ class LostStore(LabTest):  # labels: sanitize
         self.assert_port_25("b", INTERNET4, "open")
 
 
+    def test_a_slip_in_the_file_costs_one_row(self) -> None:
+        self.isp.restart_agent()
+        self.agent.ask("exempt", "add", A.address4)
+        self.agent.ask("exempt", "add", B.address4)
+        self.agent.stop()
+        self.edge.run("/usr/bin/python3", "-c", "import sqlite3; store = sqlite3.connect('/var/lib/sekisho/agent.db');"
+                      f"store.execute(\"UPDATE exemptions SET prefix = '192.0.2.x' WHERE prefix = '{A.address4}/32'\");"
+                      "store.commit()")
+        self.agent.start()
+        self.assertIn("STORE_ROW_LEFT_OUT", self.log())
+        self.assert_port_25("a", INTERNET4, "refused")
+        self.assert_port_25("b", INTERNET4, "open")
+        doctor = self.agent.command("doctor")
+        self.assertEqual(doctor.returncode, 1)
+        self.assertIn('row "192.0.2.x"', doctor.stdout)
+
+
 class OtherFamily(RadiusTest):
     """A login over one family opens the other, for the same subscriber."""
 

@@ -81,7 +81,7 @@ inline std::vector<subscribers::Session> sessions_in(const Store& store) {
 }
 
 inline grants::SaveGrant save(grants::Grant grant) {
-    return {std::make_shared<const grants::Grant>(std::move(grant))};
+    return {.grant = std::make_shared<const grants::Grant>(std::move(grant))};
 }
 
 // Of the generation that grant() makes.

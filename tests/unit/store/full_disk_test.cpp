@@ -66,6 +66,28 @@ TEST(FullDisk, WritesThatFailAreOwedAndWrittenLater) {
     EXPECT_EQ(store->load().value().exemptions.size(), 2U);
 }
 
+TEST(FullDisk, WhatCameAndWentMeanwhileIsNotOwed) {
+    const Directory directory;
+    auto store = Store::open(directory / "agent.db");
+    ASSERT_TRUE(store);
+    ASSERT_TRUE(store->apply({save(grant("10.0.0.1/32"))}));
+    {
+        const NoGrowth limit(0);
+        grants::SaveGrant renewed = save(grant("10.0.0.1/32"));
+        ASSERT_FALSE(store->apply({renewed}));
+        EXPECT_TRUE(store->failing());
+        grants::SaveGrant fresh = save(grant("10.0.0.2/32"));
+        fresh.fresh = true;
+        store->note({fresh});
+        renewed = save(grant("10.0.0.2/32"));
+        store->note({renewed, forget("10.0.0.1/32"), forget("10.0.0.2/32")});
+        EXPECT_EQ(store->owed(), 1U) << "the file has that one";
+    }
+    ASSERT_TRUE(store->flush());
+    EXPECT_FALSE(store->failing());
+    EXPECT_TRUE(grants_in(*store).empty());
+}
+
 TEST(FullDisk, ARealOneToo) {
     const Directory directory;
     if (::unshare(CLONE_NEWNS) != 0 || ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
