@@ -13,6 +13,7 @@ import os
 import pathlib
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -63,8 +64,7 @@ def stamp_of(entry, setting, clean):
 
 
 def complaints(source, given):
-    run = subprocess.run([TIDY, "-quiet", "-warnings-as-errors=*", f"--config-file={ROOT / '.clang-tidy'}",
-                          str(source), "--", CLANG[source.suffix], *given],
+    run = subprocess.run([TIDY, "-quiet", "-warnings-as-errors=*", str(source), "--", CLANG[source.suffix], *given],
                          capture_output=True, text=True, check=False)
     return run.stdout + run.stderr if run.returncode != 0 else ""
 
@@ -72,8 +72,16 @@ def complaints(source, given):
 def clean_together(entries, build):
     """Which of these, which have the same options, are clean as parts of one text; maybe not all that are."""
     parts = [source_of(each).read_text() for each in entries]
+    source = source_of(entries[0]).relative_to(ROOT)
     with tempfile.TemporaryDirectory(dir=build) as folder:
-        text = pathlib.Path(folder) / f"together{source_of(entries[0]).suffix}"
+        # The checks are those of the folder of the sources, and of the ones around it.
+        for checks in (ROOT / each / ".clang-tidy" for each in source.parents):
+            if checks.exists():
+                copy = folder / checks.relative_to(ROOT)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(checks, copy)
+        text = folder / source.with_name(f"together{source.suffix}")
+        text.parent.mkdir(parents=True, exist_ok=True)
         text.write_text("".join(parts))
         found = complaints(text, options(entries[0]["command"]))
     places = re.findall(r"^(/[^:]+):(\d+):\d+: (?:warning|error): .*\[([^\]]+)\]$", found, re.MULTILINE)
