@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <map>
-#include <memory>
 #include <optional>
 #include <string>
 
@@ -28,7 +27,7 @@ class Bare : public testing::TestWithParam<Role> {
 protected:
     Bare() : line_(open_line(box_, "edge0", IFF_TUN, 0)) {
         attach_tc(box_, "edge0", Programs::get().descriptor(Kind::tc, GetParam()));
-        beyond_ = std::make_unique<Beyond>(box_, "edge0", IFF_TUN);
+        beyond_.emplace(box_, "edge0", IFF_TUN);
     }
 
     void SetUp() override {
@@ -73,7 +72,7 @@ protected:
 
     Namespace box_;
     Socket line_;
-    std::unique_ptr<Beyond> beyond_;
+    std::optional<Beyond> beyond_;
     std::size_t answers_ = 0;
 };
 

@@ -80,7 +80,7 @@ void tell(const Known& known, const std::function<std::optional<std::uint32_t>(s
     }
     const auto bit = bit_of(known.address);
     ASSERT_TRUE(bit.has_value()) << known.address << " lies in no pool";
-    if (known.bit && bit) {
+    if (known.bit) {
         programs.table().bitmap[*bit / 64] |= std::uint64_t{1} << *bit % 64;
     }
 }

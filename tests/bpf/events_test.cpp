@@ -19,8 +19,8 @@ TEST_P(EventsAreFew, WhatFindsNoRoomIsCounted) {
     }
     const auto unsent = dataplane::unsent_events(limiters);
     ASSERT_TRUE(unsent);
-    EXPECT_GT(unsent.value_or(0), 0U);
-    EXPECT_EQ(events().size() + unsent.value_or(0), more_than_fit);
+    EXPECT_GT(*unsent, 0U);
+    EXPECT_EQ(events().size() + *unsent, more_than_fit);
     grant(600, 0);
     ASSERT_EQ(open(1000), SEKISHO_REASON_BUDGET_EXHAUSTED);
     EXPECT_EQ(events().size(), 1U) << "there is room again";

@@ -166,8 +166,7 @@ void Programs::reset() {
     std::memset(&table(), 0, sizeof(sekisho_table));
     state().active = 2;  // the first of the two
     std::ranges::fill(buckets_, sekisho_bucket{});
-    entries_ = std::make_unique<dataplane::EntryTable>(buckets_, state().seed,
-                                                       [] {});  // the tests wait for what they run
+    entries_.emplace(buckets_, state().seed, [] {});  // the tests wait for what they run
     sekisho_flow_key flow{};
     while (bpf_map_get_next_key(map("sekisho_flows"), nullptr, &flow) == 0) {
         require(bpf_map_delete_elem(map("sekisho_flows"), &flow) == 0, "emptying the flows");

@@ -124,7 +124,7 @@ private:
     sekisho_tc* tc_ = nullptr;
     sekisho_upkeep* upkeep_ = nullptr;
     std::span<sekisho_bucket> buckets_;
-    std::unique_ptr<dataplane::EntryTable> entries_;
+    std::optional<dataplane::EntryTable> entries_;
 };
 
 // CLOCK_BOOTTIME in nanoseconds.

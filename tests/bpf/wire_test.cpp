@@ -240,9 +240,7 @@ TEST_P(Conversations, GoOnAfterTheEndOfTheirGrant) {
     Programs::get().table().flow_idle_s = 900;
     tell({.address = from, .key_bits = key_bits, .flags = SEKISHO_ENTRY_GRANT}, bit_of);
     ASSERT_NO_FATAL_FAILURE(meet(25));
-    const auto found = Programs::get().entries().find(key_of(from, key_bits));
-    ASSERT_TRUE(found);
-    sekisho_entry entry = found.value_or(sekisho_entry{});
+    sekisho_entry entry = Programs::get().entries().find(key_of(from, key_bits)).value();
     EXPECT_EQ(entry.flows, 1);
     entry.expires_ns = 1;
     Programs::get().put_entry(entry);

@@ -64,9 +64,7 @@ public:
     ScriptedServer& operator=(const ScriptedServer&) = delete;
     ~ScriptedServer() { stop(); }
 
-    [[nodiscard]] std::uint16_t port() const {
-        return local_endpoint(listener_.get()).value_or(Endpoint()).port;
-    }
+    [[nodiscard]] std::uint16_t port() const { return local_endpoint(listener_.get())->port; }
 
     // Of all clients that have come. Nobody is served any more then.
     [[nodiscard]] const std::vector<Visit>& visits() {

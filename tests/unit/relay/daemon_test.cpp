@@ -138,7 +138,6 @@ TEST_F(RelayDaemonTest, WhatFailsComesBackAsANoticeAndWhatIsPutOffStays) {
 TEST_F(RelayDaemonTest, ACrowdForOneDomainDoesntHoldUpAnother) {
     std::vector<message::Envelope> envelopes;
     constexpr int crowd = 700;
-    envelopes.reserve(crowd + 1);
     for (int i = 0; i < crowd; i++) {
         envelopes.push_back(spool::envelope(id_of(i), {"x@[127.0.0.1]"}));
     }

@@ -109,18 +109,17 @@ TEST_F(SettlementTest, OneNoticeNamesAllWhoFailed) {
     const Settlement settlement = attempt({failed(), delivered(), failed()}, noon);
     EXPECT_THAT(settlement.fates, ElementsAre(Fate::failed, Fate::delivered, Fate::failed));
     ASSERT_TRUE(notice_);
-    const Notice notice = notice_.value_or(Notice());
-    EXPECT_EQ(notice.envelope.sender, "");
-    EXPECT_THAT(notice.envelope.recipients, ElementsAre("anna@example.net"));
-    EXPECT_EQ(notice.envelope.id, notice_id);
-    EXPECT_THAT(notice.text, AllOf(HasSubstr("Final-Recipient: rfc822; x@example.com\r\n"),
-                                   HasSubstr("Final-Recipient: rfc822; z@example.com\r\n"),
-                                   Not(HasSubstr("y@example.com")), HasSubstr("Status: 5.1.1\r\n"),
-                                   HasSubstr("Remote-MTA: dns; mx.example.com\r\n"),
-                                   HasSubstr("Diagnostic-Code: smtp; 550 5.1.1 unknown\r\n"),
-                                   HasSubstr("\r\n\r\nSubject: x\r\n")));
+    EXPECT_EQ(notice_->envelope.sender, "");
+    EXPECT_THAT(notice_->envelope.recipients, ElementsAre("anna@example.net"));
+    EXPECT_EQ(notice_->envelope.id, notice_id);
+    EXPECT_THAT(notice_->text, AllOf(HasSubstr("Final-Recipient: rfc822; x@example.com\r\n"),
+                                     HasSubstr("Final-Recipient: rfc822; z@example.com\r\n"),
+                                     Not(HasSubstr("y@example.com")), HasSubstr("Status: 5.1.1\r\n"),
+                                     HasSubstr("Remote-MTA: dns; mx.example.com\r\n"),
+                                     HasSubstr("Diagnostic-Code: smtp; 550 5.1.1 unknown\r\n"),
+                                     HasSubstr("\r\n\r\nSubject: x\r\n")));
     EXPECT_THAT(due(noon), ElementsAre("anna@example.net")) << "the notice goes out at once";
-    EXPECT_EQ(reader_.body(notice_id, 0, 100'000).value(), notice.text);
+    EXPECT_EQ(reader_.body(notice_id, 0, 100'000).value(), notice_->text);
     EXPECT_FALSE(reader_.message(id));
 }
 
