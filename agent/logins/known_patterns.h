@@ -32,7 +32,7 @@ constexpr std::array known = {
     // Dovecot 2.3 and 2.4; src/login-common. Elements may be missing, but not these.
     Known{
         "dovecot", "pop3-login imap-login submission-login managesieve-login", Sight::login, "",
-        R"re((?:Login|Logged in): user=<(?P<user>.+)>(?:, method=(?P<mechanism>[A-Z0-9-]*))?, rip=%A(?:, rport=(?P<port>[0-9]+))?(?P<tls>(?:, (?:[a-z_]+=[^,<> ]*|[a-z_]+=<[^<>]*>|TLS|TLS [^,<>=]*|secured))*))re",
+        R"re((?:Login|Logged in): user=<(?P<user>.+)>(?:, method=(?P<mechanism>[A-Z0-9-]*))?, rip=%A(?:, rport=(?P<port>[0-9]+))?(?:, (?:[a-z_]+=[^,<> ]*|[a-z_]+=<[^<>]*>|secured))*(?P<tls>(?:, TLS(?: [^,<>=]*)?)?)(?:, (?:[a-z_]+=[^,<> ]*|[a-z_]+=<[^<>]*>|secured))*)re",
         ", rip="},
     // Courier's pop3d and imapd.
     Known{
@@ -91,10 +91,14 @@ constexpr std::array known = {
         ""},
     Known{"vpopmail-older", "vpopmail", Sight::login, "pop3",
           R"re(vchkpw: login \[(?P<user>[^\[\] ]+)\] from %A)re", ""},
-    // Perdition, a proxy: older and newer.
+    // Perdition, a proxy: older and newer. It writes a port behind any address without brackets.
     Known{
         "perdition", "perdition perdition.*", Sight::login, "",
-        R"re(Auth: (?P<address>[0-9.]+|[0-9A-Fa-f:]+)(?::(?P<port>[0-9]+))?->[0-9A-Fa-f.:\[\]]+ (?:client-secure=(?P<tls>[a-z]+) )?(?:authorisation_id=[^ ]+ )?(?:user|authentication_id)="(?P<user>[^"]+)" server="[^"]*" (?:port="[^"]*" )?(?:protocol=(?P<protocol>[A-Z0-9]+) )?(?:server-secure=[a-z]+ )?status="ok")re",
+        R"re(Auth: (?P<address>[0-9.]+)->[0-9.]+ user="(?P<user>[^"]+)" server="[^"]*" (?:port="[^"]*" )?status="ok")re",
+        ""},
+    Known{
+        "perdition", "perdition perdition.*", Sight::login, "",
+        R"re(Auth: (?P<address>[0-9.]+|[0-9A-Fa-f:.]+):(?P<port>[0-9]+)->[0-9A-Fa-f.:\[\]]+ (?:client-secure=(?P<tls>[a-z]+) )?(?:authorisation_id=[^ ]+ )?(?:user|authentication_id)="(?P<user>[^"]+)" server="[^"]*" (?:port="[^"]*" )?(?:protocol=(?P<protocol>[A-Z0-9]+) )?(?:server-secure=[a-z]+ )?status="ok")re",
         ""},
     Known{"cucipop", "cucipop", Sight::login, "pop3",
           R"re((?P<user>[^ ]+) %A [0-9]+, [0-9]+ \([0-9]+\), [0-9]+ \([0-9]+\))re", ""},

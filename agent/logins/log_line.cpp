@@ -276,7 +276,7 @@ bool is_clock(const std::tm& fields) {
     return fields.tm_hour < 24 && fields.tm_min < 60 && fields.tm_sec <= leap_second;
 }
 
-// Of this year, the one before, or the one after: what is next to now.
+// Of this year, the one before, or, on its last day, the one after: the latest that isn't far ahead.
 std::optional<Seconds> classic_time(std::string_view stamp, grants::WallTime now,
                                     const FromLocal& from_local) {
     std::tm fields = clock_of(stamp.substr(7));
@@ -288,15 +288,15 @@ std::optional<Seconds> classic_time(std::string_view stamp, grants::WallTime now
     constexpr int first_year = 1900;
     const auto today = std::chrono::floor<std::chrono::days>(now);
     const int year = static_cast<int>(std::chrono::year_month_day(today).year()) - first_year;
-    std::optional<Seconds> nearest;
+    std::optional<Seconds> latest;
     for (const int each : {year - 1, year, year + 1}) {
         fields.tm_year = each;
         const auto time = local(fields, from_local);
-        if (time && (!nearest || std::chrono::abs(*time - now) < std::chrono::abs(*nearest - now))) {
-            nearest = time;
+        if (time && *time <= now + grants::farthest_ahead) {
+            latest = time;
         }
     }
-    return nearest;
+    return latest;
 }
 
 std::chrono::nanoseconds fraction_of(std::string_view digits) {

@@ -115,6 +115,14 @@ TEST(Stamps, AtTheTurnOfTheYear) {
     EXPECT_EQ(time_of("Jan  1 00:00:01", at(2026, 12, 31, 22h), two_hours_ahead), at(2026, 12, 31, 22h + 1s));
 }
 
+TEST(Stamps, WhatIsLongAgoIsNotAhead) {
+    EXPECT_EQ(time_of("Mar 27 12:00:00", at(2026, 11, 27, 12h), two_hours_ahead), at(2026, 3, 27, 10h));
+    EXPECT_EQ(time_of("Nov 28 13:59:59", at(2026, 11, 27, 12h), two_hours_ahead),
+              at(2026, 11, 28, 11h + 59min + 59s))
+        << "another zone's";
+    EXPECT_EQ(time_of("Nov 28 14:00:01", at(2026, 11, 27, 12h), two_hours_ahead), at(2025, 11, 28, 12h + 1s));
+}
+
 TEST(Stamps, Iso) {
     const auto now = at(2026, 11, 27, 12h);
     EXPECT_EQ(time_of("2026-11-27T03:33:25Z", now, two_hours_ahead), at(2026, 11, 27, 3h + 33min + 25s));

@@ -57,6 +57,10 @@ const Sample samples[] = {
      "mpid=771, "
      "session=<aG9sYQAAB>",
      "dovecot alice@example.net 2001:db8::2 imap CRAM-MD5"},
+    {"Dovecot23SessionThatSeemsToSayTls",
+     "dovecot: pop3-login: Login: user=<alice>, method=PLAIN, rip=192.0.2.2, lip=198.51.100.1, mpid=771, "
+     "session=<aTlSsSlTLS/AB>",
+     "dovecot alice 192.0.2.2 pop3 PLAIN"},
     {"Dovecot23Secured",
      "dovecot: imap-login: Login: user=<alice>, method=PLAIN, rip=192.0.2.2, lip=192.0.2.2, mpid=1, secured, "
      "session=<x>",
@@ -138,6 +142,16 @@ const Sample samples[] = {
      "perdition.pop3[5]: Auth: 192.0.2.2:1234->198.51.100.1:110 client-secure=ssl authorisation_id=NONE "
      "authentication_id=\"alice\" server=\"mail:110\" protocol=POP3 server-secure=plaintext status=\"ok\"",
      "perdition alice 192.0.2.2:1234 pop3 tls"},
+    {"PerditionIpv6",
+     "perdition.pop3[5]: Auth: 2001:db8::2:34567->2001:db8::1:110 client-secure=plaintext "
+     "authorisation_id=NONE authentication_id=\"alice\" server=\"mail:110\" protocol=POP3 "
+     "server-secure=plaintext status=\"ok\"",
+     "perdition alice 2001:db8::2:34567 pop3"},
+    {"PerditionIpv4Mapped",
+     "perdition.imap4[5]: Auth: ::ffff:192.0.2.2:34567->::ffff:198.51.100.1:143 client-secure=plaintext "
+     "authorisation_id=NONE authentication_id=\"alice\" server=\"mail:143\" protocol=IMAP4 "
+     "server-secure=plaintext status=\"ok\"",
+     "perdition alice 192.0.2.2:34567 imap4"},
     {"Cucipop", "cucipop[5]: alice 192.0.2.2 12345, 0 (0), 12 (3456)", "cucipop alice 192.0.2.2 pop3"},
     {"Postfix",
      "postfix/smtpd[5]: 4A1B2C: client=host.example.net[192.0.2.2], sasl_method=PLAIN, sasl_username=alice",
