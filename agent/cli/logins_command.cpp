@@ -6,6 +6,7 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
+#include <chrono>
 #include <cstdint>
 #include <fstream>
 #include <iostream>
@@ -16,8 +17,11 @@
 
 #include "agent/base/config.h"
 #include "agent/base/printable.h"
+#include "agent/base/time_text.h"
 #include "agent/cli/answers.h"
 #include "agent/cli/table.h"
+#include "agent/grants/grants.h"
+#include "agent/grants/rules.h"
 #include "agent/logins/log_patterns.h"
 
 namespace sekisho::cli {
@@ -48,21 +52,31 @@ Result<const LinesConfig*> section_of(const Config& config, const Arguments& arg
     return named->second;
 }
 
-// What the login of somebody at this address would do.
-std::string consequence(const Config& config, const Address& address) {
-    for (const PoolConfig& pool : config.pools) {
-        if (std::ranges::none_of(pool.prefixes,
-                                 [&address](const Prefix& each) { return each.contains(address); })) {
-            continue;
-        }
-        if (pool.shared) {
-            return "refused: pool " + pool.name + " is shared, nothing is opened for one of many";
-        }
-        const int length = address.family == Family::ipv4 ? 32 : pool.key_length_ipv6;
-        return "opens " + Prefix{.address = address.masked(length), .length = length}.text() + " of pool " +
-               pool.name;
+// What such a login would do if it were seen now.
+std::string consequence(const Config& config, const LinesConfig* section, const logins::SeenLogin& seen) {
+    const grants::LoginEvent login{.when = std::chrono::system_clock::now(),
+                                   .user = seen.user,
+                                   .address = seen.address,
+                                   .port = seen.port,
+                                   .protocol = seen.protocol,
+                                   .mechanism = seen.mechanism,
+                                   .tls = seen.tls,
+                                   .reporter = section != nullptr ? section->name : std::string(),
+                                   .lifetime = section != nullptr ? section->lifetime : std::nullopt};
+    const grants::Terms terms = grants::terms_of(config.grants, login);
+    const auto request = grants::request_of(terms, login);
+    if (!request) {
+        return "refused: " + request.error().what;
     }
-    return "refused: in no pool";
+    grants::Grants grants(config);
+    grants::Actions actions;
+    const auto opened = grants.open(*request, {.boottime = {}, .wall = login.when, .boot = {}}, actions);
+    if (!opened) {
+        return "refused: " + opened.error().what;
+    }
+    return "opens " + (*opened)->key.text() + " of pool " + (*opened)->pool + " for " +
+           duration_text(std::chrono::duration_cast<std::chrono::seconds>((*opened)->expires)) +
+           (terms.rule.empty() ? "" : " (rule \"" + terms.rule + "\")");
 }
 
 struct Found {
@@ -76,12 +90,13 @@ struct Reading {
     std::vector<Found> found;
 };
 
-Reading read_log(std::istream& in, const Config& config, logins::LogPatterns& patterns) {
+Reading read_log(std::istream& in, const Config& config, const LinesConfig* section,
+                 logins::LogPatterns& patterns) {
     Reading reading;
     for (std::string line; std::getline(in, line);) {
         reading.lines++;
         if (auto seen = patterns.read(line)) {
-            std::string then = consequence(config, seen->address);
+            std::string then = consequence(config, section, *seen);
             reading.found.push_back(
                 {.line = reading.lines, .login = std::move(*seen), .then = std::move(then)});
         }
@@ -150,7 +165,7 @@ int logins_test(const Arguments& arguments, std::ostream& out, std::ostream& err
                           .what = "can't open " + printable(arguments.name),
                           .remedy = "name a log that you may read, or - for standard input"});
     }
-    const Reading reading = read_log(in, *config, *patterns);
+    const Reading reading = read_log(in, *config, *section, *patterns);
     if (arguments.json) {
         print_json(reading, out);
     } else {

@@ -104,12 +104,15 @@ class LogFiles(LabTest):  # labels: sanitize
         self.write(self.courier(A.address4) + "Nov 27 03:33:25 mail sshd[1]: hello\n" + self.courier("203.0.113.9"), TESTED)
         told = self.agent.ask("logins", "test", TESTED)
         self.assertEqual((told["lines"], [each["line"] for each in told["logins"]]), (3, [1, 3]))
-        self.assertEqual(told["logins"][0]["then"], f"opens {A.address4}/32 of pool dsl")
-        self.assertEqual(told["logins"][1]["then"], "refused: in no pool")
+        self.assertRegex(told["logins"][0]["then"], rf"^opens {A.address4}/32 of pool dsl for [0-9]+[smh]")
+        self.assertEqual(told["logins"][1]["then"], "refused: 203.0.113.9 lies in no pool")
         self.assertEqual(self.agent.ask("status")["grants"], 0)
         self.assertIn("2 logins in 3 lines", self.agent.command("logins", "test", TESTED).stdout)
         self.assertEqual(self.agent.command("logins", "test", "-", text="nothing\n").returncode, 1)
         self.assertEqual(self.agent.command("logins", "test", "/nowhere").returncode, 1)
+        self.agent.configure(config_text(FOLLOWED, ("[[pool]]", '[[grants.rule]]\nname = "safe"\ntls = "required"\n[[pool]]')))
+        refused = self.agent.ask("logins", "test", TESTED)["logins"][0]["then"]
+        self.assertTrue(refused.startswith("refused: a login by ") and 'without TLS opens nothing (rule "safe")' in refused, refused)
         names = [each["name"] for each in self.agent.ask("logins", "patterns")["patterns"]]
         self.assertTrue({"dovecot", "courier", "cyrus", "postfix"} <= set(names))
 
