@@ -41,6 +41,13 @@ api::CoolDownStatus status_of(const grants::CoolDown& cool_down, const grants::N
             .left = std::chrono::ceil<std::chrono::seconds>(cool_down.until - now.boottime)};
 }
 
+// ", by a pop3 login of alice that mail1 reported".
+std::string opened_by(const grants::Grant& grant) {
+    return ", by " + (grant.user.empty()
+                          ? grant.source + (grant.reason.empty() ? "" : ": " + grant.reason)
+                          : grant.reason + " of " + grant.user + " that " + grant.source + " reported");
+}
+
 std::string cool_down_text(const grants::CoolDown& cool_down) {
     const std::string grant = "grant" + (cool_down.user.empty() ? "" : " (" + cool_down.user + ")");
     return cool_down.cause == grants::CoolDownCause::overrun
@@ -422,10 +429,15 @@ Result<api::Why> Daemon::why(const Address& address, const std::optional<Address
             step.detail += step.rule == "quarantined" ? ": " + shut->note : "";
         }
     }
+    const grants::Now now = read_clocks();
+    if (const auto grant = grants_.find(address, now)) {
+        for (api::Step& step : why.steps) {
+            step.detail += step.rule == "granted" ? opened_by(*grant) : "";
+        }
+    }
     if (sessions_.size() != 0) {
         why.steps.push_back(session_step(address));
     }
-    const grants::Now now = read_clocks();
     if (const auto cooling = grants_.cool_down_of(address, now)) {
         const auto left = std::chrono::ceil<std::chrono::seconds>(cooling->until - now.boottime);
         why.steps.push_back({.rule = "cool_down",

@@ -71,7 +71,8 @@ void Daemon::audit(store::Event event) {
         return;
     }
     event.when = read_clocks().wall;
-    if (const auto session = event.key ? sessions_.find(event.key->address) : std::nullopt) {
+    if (const auto session =
+            event.key && event.session == 0 ? sessions_.find(event.key->address) : std::nullopt) {
         event.session = session->number;
     }
     if (events_->waiting() == 0) {

@@ -9,6 +9,7 @@
 #include "agent/base/time_text.h"
 #include "agent/clocks.h"
 #include "agent/daemon.h"
+#include "agent/subscribers/consequences.h"
 #include "agent/subscribers/other_family.h"
 
 namespace sekisho {
@@ -94,6 +95,12 @@ Result<grants::Grant> Daemon::login(const grants::LoginEvent& event) {
     const auto request = grants::request_of(terms, event);
     if (!request) {
         return refuse(event, terms, event.address, request.error());
+    }
+    if (subscribers::was_of_another(sessions_, event.address, event.when, read_clocks())) {
+        return refuse(event, terms, event.address,
+                      {.kind = Failure::refused,
+                       .what = "the login is older than the session that has the address now",
+                       .remedy = "if it was the same subscriber, compare the clocks of reporter and NAS"});
     }
     auto opened = open(*request);
     if (!opened) {

@@ -167,20 +167,22 @@ void Daemon::follow(const subscribers::Changes& changes, const grants::Now& now,
             grants_.set_contract(key, false, none);
         }
     }
-    if (consequences.revoked != 0) {
-        handed_over_ += consequences.revoked;
-        for (const grants::Action& action : consequences.actions) {
-            if (const auto* ended = std::get_if<grants::ForgetGrant>(&action)) {
-                audit({.name = "HANDED_OVER",
-                       .text = "who has the address has changed: the port was closed",
-                       .key = ended->key});
-            }
-        }
-        log::info("HANDED_OVER", "who has the addresses has changed: the port was closed",
-                  {{"prefix", changes.holders.front().prefix.text()},
-                   {"grants", std::to_string(consequences.revoked)},
-                   {"before", std::to_string(changes.holders.front().before)},
-                   {"after", std::to_string(changes.holders.front().after)}});
+    for (const subscribers::Ended& each : consequences.ended) {
+        audit({.name = "HANDED_OVER",
+               .text = each.why + ": the port was closed",
+               .key = each.grant.key,
+               .user = each.grant.user,
+               .reporter = each.grant.source,
+               .session = each.session});
+    }
+    if (!consequences.ended.empty()) {
+        handed_over_ += consequences.ended.size();
+        const subscribers::Ended& first = consequences.ended.front();
+        log::info("HANDED_OVER", first.why + ": the port was closed",
+                  {{"key", first.grant.key.text()},
+                   {"user", first.grant.user},
+                   {"session", std::to_string(first.session)},
+                   {"grants", std::to_string(consequences.ended.size())}});
     }
     for (const Error& error : consequences.refused) {
         session_log_.warning("CONTRACT_IMPOSSIBLE", error.what, error.remedy);
@@ -188,7 +190,7 @@ void Daemon::follow(const subscribers::Changes& changes, const grants::Now& now,
     if (changes.refused) {
         session_log_.warning("SESSION_REFUSED", changes.refused->what, changes.refused->remedy);
     }
-    work.revoked += consequences.revoked;
+    work.revoked += consequences.ended.size();
     std::ranges::move(consequences.actions, std::back_inserter(work.actions));
     work.to_save.insert(changes.to_save.begin(), changes.to_save.end());
     work.ended.insert(work.ended.end(), changes.ended.begin(), changes.ended.end());

@@ -137,8 +137,8 @@ Result<void> Grants::within_users_keys(const GrantRequest& request, const Prefix
         return {};
     }
     const auto place = holdings_.find(key);
-    const bool has_this_one =
-        place != holdings_.end() && place->second.alive(now) && place->second.user == request.user;
+    const bool has_this_one = place != holdings_.end() && place->second.alive(now) &&
+                              folded(place->second.user) == folded(request.user);
     if (has_this_one || keys_of(request.user, most, now) < most) {
         return {};
     }
@@ -201,7 +201,12 @@ Result<std::shared_ptr<const Grant>> Grants::open(const GrantRequest& request, c
         return std::unexpected(budget.error());
     }
     boot_ = now.boot;
-    const std::chrono::nanoseconds left = *lifetime - age_of(request, now);
+    if (request.from && *request.from > now.wall + farthest_ahead) {
+        return fail(Failure::refused, "the login's time lies in the future",
+                    "compare the clocks of the box and of the reporter");
+    }
+    const std::chrono::nanoseconds age = age_of(request, now);
+    const std::chrono::nanoseconds left = *lifetime - age;
     if (left <= std::chrono::nanoseconds(0)) {
         return fail(Failure::refused, "the login was longer ago than a grant lasts",
                     "compare the clocks of the box and of the reporter");
@@ -221,7 +226,8 @@ Result<std::shared_ptr<const Grant>> Grants::open(const GrantRequest& request, c
     const bool over = holding.granted && fresh;  // and not swept yet
     if (fresh) {
         holding.generation = next_generation(now);
-        holding.since = now.wall;
+        // Not later than the login: who has the address since then inherits nothing.
+        holding.since = now.wall - std::max<std::chrono::nanoseconds>(age - stamps_differ, {});
     }
     set_end(holding, end);
     holding.budget = *budget;

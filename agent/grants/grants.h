@@ -22,6 +22,7 @@
 #include "agent/base/address.h"
 #include "agent/base/config.h"
 #include "agent/base/result.h"
+#include "agent/base/user_name.h"
 #include "agent/grants/placement.h"
 
 namespace sekisho::grants {
@@ -43,7 +44,7 @@ struct Grant {
     std::string source;       // who said so: "operator", or the reporter's name
     std::string user;         // login name; empty for an operator's grant
     std::string reason;       // free text: "pop3 login", or what the operator wrote
-    WallTime since{};         // when it was first opened
+    WallTime since{};         // when it was first opened: when the login was, if that was reported late
     WallTime renewed{};       // when its end was last set: it was given for expires_wall - renewed
     BootTime expires{};       // when it ends
     WallTime expires_wall{};  // the same moment on the wall clock, for the next boot
@@ -143,6 +144,11 @@ using Action =
                  ForgetCoolDown, SaveQuarantine, ForgetQuarantine, SaveExemption, ForgetExemption>;
 using Actions = std::vector<Action>;
 
+// Time stamps are whole seconds, of clocks that differ by no more than this.
+constexpr std::chrono::seconds stamps_differ{2};
+// A stamp that lies further ahead is none.
+constexpr std::chrono::hours farthest_ahead{24};
+
 // Asked for by a login or by an operator.
 struct GrantRequest {
     Address address;
@@ -220,7 +226,7 @@ public:
     // he may; Failure::invalid for a lifetime of 0 or beyond the longest, or a budget beyond largest_budget.
     // The grant as it stands afterwards; what is to be done is appended to `actions`: nothing if one that
     // lasts as long was there, or about as long (see GrantRequest::by_login). One whose lifetime is over
-    // already is refused, too.
+    // already, or that begins tomorrow, is refused, too.
     [[nodiscard]] Result<std::shared_ptr<const Grant>> open(const GrantRequest& request, const Now& now,
                                                             Actions& actions);
 
@@ -246,9 +252,9 @@ public:
 
     // Who has the addresses of the prefix has changed: the grants of the keys that overlap it end, and with
     // them the connections that were opened; but not those that `stays` is true for, of a key and when its
-    // grant was first opened. Appends to `actions`; how many have ended.
+    // grant was first opened. Appends to `actions`; those that have ended.
     using Stays = std::function<bool(const Prefix& key, WallTime since)>;
-    std::size_t hand_over(const Prefix& prefix, const Stays& stays, const Now& now, Actions& actions);
+    std::vector<Grant> hand_over(const Prefix& prefix, const Stays& stays, const Now& now, Actions& actions);
 
     // The keys that a subscriber who has the prefix holds, or a part of one, to set a contract for; none in
     // no pool. Failure::refused for a prefix wider than its pool's or than 2^most_contract_bits keys, or in a
@@ -287,7 +293,8 @@ public:
     // How many those are. Costs next to nothing: whoever only counts must not hold up a login.
     [[nodiscard]] std::size_t count(const Now& now) const;
     [[nodiscard]] std::optional<Grant> find(const Address& address, const Now& now) const;
-    // How many keys are open for a user, counted up to `most`; none for nobody ("").
+    // How many keys are open for a user, whom capital letters make no other, counted up to `most`; none for
+    // nobody ("").
     [[nodiscard]] std::size_t keys_of(const std::string& user, std::size_t most, const Now& now) const;
     // Those that cool down at `now`, in the order of their keys; and that of the address.
     [[nodiscard]] std::vector<CoolDown> cool_downs(const Now& now) const;
@@ -365,7 +372,8 @@ private:
         const std::string& operator()(const Holding& holding) const { return holding.user; }
     };
     using Users = boost::intrusive::multiset<Holding, boost::intrusive::base_hook<UserHook>,
-                                             boost::intrusive::key_of_value<ByUser>>;
+                                             boost::intrusive::key_of_value<ByUser>,
+                                             boost::intrusive::compare<FoldedLess>>;
 
     [[nodiscard]] Result<void> within_users_keys(const GrantRequest& request, const Prefix& key,
                                                  const Now& now) const;

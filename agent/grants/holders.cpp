@@ -24,12 +24,13 @@ std::optional<Address> behind(const Prefix& key) {
 
 }  // namespace
 
-std::size_t Grants::hand_over(const Prefix& prefix, const Stays& stays, const Now& now, Actions& actions) {
-    std::size_t ended = 0;
+std::vector<Grant> Grants::hand_over(const Prefix& prefix, const Stays& stays, const Now& now,
+                                     Actions& actions) {
+    std::vector<Grant> ended;
     const auto end_if_gone = [&](Holdings::iterator place) {
         if (place->second.alive(now) && !stays(place->first, place->second.since)) {
+            ended.push_back(grant_of(place->first, place->second));
             drop_grant(place, Flows::end, actions);
-            ended++;
         }
     };
     if (const auto around = placements_.place(prefix.address); around && around->key.contains(prefix)) {

@@ -4,6 +4,8 @@
 
 #include <boost/container_hash/hash.hpp>
 
+#include "agent/base/user_name.h"
+
 namespace sekisho::grants {
 
 std::size_t RecentLogins::Hash::operator()(const Who& who) const {
@@ -25,7 +27,7 @@ void RecentLogins::forget(const Now& now) {
 
 bool RecentLogins::seen_by_another(const LoginEvent& login, const Now& now) {
     forget(now);
-    const auto [place, fresh] = seen_.try_emplace(Who{login.address, login.user},
+    const auto [place, fresh] = seen_.try_emplace(Who{login.address, folded(login.user)},
                                                   Seen{.reporter = login.reporter, .when = now.boottime});
     if (!fresh && place->second.reporter != login.reporter) {
         return true;

@@ -10,6 +10,8 @@
 #include <ranges>
 #include <utility>
 
+#include "agent/base/user_name.h"
+
 namespace sekisho::logins {
 
 namespace {
@@ -34,16 +36,6 @@ bool fits_protocol(const AccessConfig& entry, const std::string& protocol) {
 }
 
 }  // namespace
-
-std::string folded(std::string_view user) {
-    std::string name(user);
-    for (char& c : name) {
-        if (c >= 'A' && c <= 'Z') {
-            c = static_cast<char>(c - 'A' + 'a');
-        }
-    }
-    return name;
-}
 
 AccessList::AccessList(std::vector<AccessConfig> entries) {
     // Of one priority the one that stood first comes first.

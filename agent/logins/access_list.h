@@ -12,10 +12,6 @@
 
 namespace sekisho::logins {
 
-// A user's name with its ASCII letters small: Dovecot takes them for the same user (auth_username_format), so
-// neither a count nor a list may be passed by with other ones.
-[[nodiscard]] std::string folded(std::string_view user);
-
 // A login that was not decided yet.
 struct Attempt {
     std::optional<Address> address;  // nothing where it isn't known

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "agent/base/printable.h"
+#include "agent/base/user_name.h"
 #include "agent/logins/access_list.h"
 
 namespace sekisho::logins {

@@ -23,6 +23,13 @@ sys_seconds boundary(const HolderChange& change, const Changes& changes, const S
     return sessions.held_since(change.prefix);
 }
 
+void tell(const std::vector<grants::Grant>& ended, std::uint64_t session, const std::string& why,
+          Consequences& consequences) {
+    for (const grants::Grant& grant : ended) {
+        consequences.ended.push_back({.grant = grant, .session = session, .why = why});
+    }
+}
+
 void hand_over(const HolderChange& change, const Changes& changes, const Sessions& sessions,
                grants::Grants& grants, const grants::Now& now, Consequences& consequences) {
     const sys_seconds since = boundary(change, changes, sessions);
@@ -32,7 +39,21 @@ void hand_over(const HolderChange& change, const Changes& changes, const Session
         }
         return change.after != 0 && opened >= since;
     };
-    consequences.revoked += grants.hand_over(change.prefix, stays, now, consequences.actions);
+    const auto ended = grants.hand_over(change.prefix, stays, now, consequences.actions);
+    tell(ended, change.before,
+         change.after == 0 ? "the session that had the address has ended" : "another session has the address",
+         consequences);
+}
+
+// A grant that was opened later is of a session that isn't known either. In one second, what comes later is
+// later.
+void end_before(const LetGo& letting_go, const Sessions& sessions, grants::Grants& grants,
+                const grants::Now& now, Consequences& consequences) {
+    const auto stays = [&](const Prefix& key, grants::WallTime opened) {
+        return sessions.holder_of(key) != 0 || opened >= letting_go.time + std::chrono::seconds(1);
+    };
+    const auto ended = grants.hand_over(letting_go.prefix, stays, now, consequences.actions);
+    tell(ended, 0, "a session that was not known has let go of the address", consequences);
 }
 
 class ContractKeeper {
@@ -90,6 +111,9 @@ Consequences follow(const Changes& changes, const Sessions& sessions, const Cont
         hand_over(change, changes, sessions, grants, now, consequences);
         keeper.refresh(change.prefix);
     }
+    for (const LetGo& each : changes.let_go) {
+        end_before(each, sessions, grants, now, consequences);
+    }
     for (const std::uint64_t number : changes.to_save) {  // what is said of them may have changed
         if (const auto session = sessions.find(number)) {
             for (const Prefix& prefix : session->prefixes) {
@@ -98,6 +122,12 @@ Consequences follow(const Changes& changes, const Sessions& sessions, const Cont
         }
     }
     return consequences;
+}
+
+bool was_of_another(const Sessions& sessions, const Address& address, grants::WallTime when,
+                    const grants::Now& now) {
+    const sys_seconds since = sessions.held_since(Prefix{.address = address, .length = address.bits()});
+    return when + std::chrono::seconds(1) <= now.wall && when + grants::stamps_differ < since;
 }
 
 void begin_contracts(const Session& session, const Sessions& sessions, const Contracts& contracts,

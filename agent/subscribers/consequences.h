@@ -12,9 +12,16 @@
 
 namespace sekisho::subscribers {
 
+// A grant that has ended because of whose its key is.
+struct Ended {
+    grants::Grant grant;
+    std::uint64_t session = 0;  // who had the key, if that is known
+    std::string why;
+};
+
 struct Consequences {
-    grants::Actions actions;     // in this order
-    std::size_t revoked = 0;     // grants that have ended
+    grants::Actions actions;  // in this order
+    std::vector<Ended> ended;
     std::vector<Error> refused;  // contracts that can't be kept, each once
 };
 
@@ -25,6 +32,11 @@ struct Consequences {
 // an Interim has had the address since its session began.
 [[nodiscard]] Consequences follow(const Changes& changes, const Sessions& sessions,
                                   const Contracts& contracts, grants::Grants& grants, const grants::Now& now);
+
+// Whether what a reporter saw at this time was of somebody who had the address before: it is told late, and
+// who has the address now has it since later. What was seen within the last second is never.
+[[nodiscard]] bool was_of_another(const Sessions& sessions, const Address& address, grants::WallTime when,
+                                  const grants::Now& now);
 
 // Appends what brings the contracts of a session's prefixes into force, for a start: grants have been taken
 // over, and the kernel has not been told yet.

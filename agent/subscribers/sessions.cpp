@@ -33,6 +33,9 @@ constexpr std::uint32_t intervals_of_silence = 3;
 // So that a NAS that dies with all its sessions doesn't hold up a login.
 constexpr std::size_t most_at_once = 10'000;
 
+// So long after its end a Start that says no time is one of before.
+constexpr Moment::duration longest_repetition = std::chrono::minutes(5);
+
 // A second has room for so many new sessions before their numbers run ahead of the clock.
 constexpr unsigned number_bits = 16;
 
@@ -99,7 +102,12 @@ Sessions::Packet Sessions::packet_of(const Report& report, const grants::Now& no
     const bool believed = request.event_time && *request.event_time >= came - longest_way;
     // The future is another clock's.
     const auto made = std::min(believed ? *request.event_time : came - request.delay, came);
-    return {.report = report, .nas = nas_of(report), .time = moment(made), .came = moment(came), .now = now};
+    return {.report = report,
+            .nas = nas_of(report),
+            .time = moment(made),
+            .says_time = believed || request.delay > seconds(0),
+            .came = moment(came),
+            .now = now};
 }
 
 Sessions::Record* Sessions::find_record(const std::string& nas, const std::string& session_id) {
@@ -161,8 +169,20 @@ bool Sessions::is_past(const Packet& packet, const Record* record) const {
     return is_another(packet, *record) && packet.time <= record->last_event;
 }
 
-void Sessions::apply_alive(const Packet& packet, Changes& changes) {
+// Of a retransmission both identifier and authenticator may be new (RFC 2866, section 5.2), and what says no
+// time seems to be made when it comes.
+bool Sessions::is_sent_again(const Packet& packet, const Record& record) {
+    if (packet.report.request.status != Status::start || packet.says_time || is_another(packet, record)) {
+        return false;
+    }
+    return !record.ended || (!record.may_be_there && packet.time - record.last_event < longest_repetition);
+}
+
+void Sessions::apply_alive(Packet packet, Changes& changes) {
     Record* record = find_record(packet.nas, packet.report.request.session_id);
+    if (record != nullptr && is_sent_again(packet, *record)) {
+        packet.time = std::min(packet.time, record->ended ? record->last_event : record->since);
+    }
     const bool past = is_past(packet, record);
     if (past) {
         changes.late = true;
@@ -318,13 +338,25 @@ void Sessions::apply_stop(const Packet& packet, Changes& changes) {
         record = &add(packet.nas, packet.report.request.session_id);
         record->last_event = packet.time;
         remember(*record, packet.now);
+        let_go(packet, changes);
     } else if (record->ended) {
         record->last_event = std::max(record->last_event, packet.time);
         record->may_be_there = false;
+        let_go(packet, changes);
     } else if (seconds_of(packet.time) + rounding < seconds_of(record->since)) {
         changes.late = true;  // of another session that had this name
     } else {
         end(*record, packet.time, packet.now, changes);
+    }
+}
+
+// Who has logged in there had that session.
+void Sessions::let_go(const Packet& packet, Changes& changes) const {
+    const auto& named = packet.report.request.prefixes;
+    for (std::size_t i = 0; i < std::min(named.size(), most_prefixes); i++) {
+        if (holder_of(named[i]) == 0) {
+            changes.let_go.push_back({.prefix = named[i], .time = seconds_of(packet.time)});
+        }
     }
 }
 

@@ -58,11 +58,20 @@ struct Report {
     std::optional<std::chrono::seconds> interim_interval;  // configured for that NAS
 };
 
+// The Stop of a session that isn't known: until this time the prefix, which is nobody's now, was its.
+struct LetGo {
+    Prefix prefix;
+    std::chrono::sys_seconds time;
+
+    bool operator==(const LetGo&) const = default;
+};
+
 // What a packet, or the time, has changed.
 struct Changes {
     // In this order. To be seen to first: a grant within one of these prefixes whose session is not the
     // holder now (Sessions::holder_of) must be gone from the kernel before the packet is answered.
     std::vector<HolderChange> holders;
+    std::vector<LetGo> let_go;  // likewise, of grants that were opened before
     std::vector<std::uint64_t> began;
     std::vector<std::uint64_t> ended;  // to be deleted from the store
     // To be written to the store as they are now, those that began included; in order.
@@ -78,7 +87,8 @@ struct Changes {
 // The time of a packet is when it was made: its Event-Timestamp, else now less its Acct-Delay-Time. Packets
 // may come late, twice and in any order; as long as what is over is still remembered and the clocks of the
 // NASes agree, the holder of each address is the one it would be in the right order. In one second, what
-// comes later is later.
+// comes later is later. A Start that says no time and names a session that is there, or has ended in the last
+// minutes, is taken for the one that began it, sent once more.
 class Sessions {
 public:
     explicit Sessions(std::size_t most = most_sessions);
@@ -189,6 +199,7 @@ private:
         const Report& report;
         std::string nas;
         Moment time;
+        bool says_time;  // else it is when it came
         Moment came;
         const grants::Now& now;
     };
@@ -200,7 +211,9 @@ private:
     Record* find_record(const std::string& nas, const std::string& session_id);
     Record& add(const std::string& nas, std::string_view session_id);
 
-    void apply_alive(const Packet& packet, Changes& changes);
+    [[nodiscard]] static bool is_sent_again(const Packet& packet, const Record& record);
+    void apply_alive(Packet packet, Changes& changes);
+    void let_go(const Packet& packet, Changes& changes) const;
     void apply_stop(const Packet& packet, Changes& changes);
     void apply_restart(const Packet& packet, Changes& changes);
     [[nodiscard]] Moment since_of(const Packet& packet) const;

@@ -68,6 +68,7 @@ TEST_F(GrantsTest, ALifetimeCanHaveBegunBefore) {
     EXPECT_EQ(granted.expires, now_.boottime + 500s);
     EXPECT_EQ(granted.expires_wall, now_.wall + 500s);
     EXPECT_EQ(granted.renewed, now_.wall);
+    EXPECT_EQ(granted.since, now_.wall - 98s) << "as the latest of two clocks has it";
 }
 
 TEST_F(GrantsTest, AStampsFractionAndTheFutureAreNow) {
@@ -79,8 +80,10 @@ TEST_F(GrantsTest, AStampsFractionAndTheFutureAreNow) {
     }
 }
 
-TEST_F(GrantsTest, ALoginOfLongAgoIsRefused) {
+TEST_F(GrantsTest, ALoginOfLongAgoOrTomorrowIsRefused) {
     GrantRequest wish = request("192.0.2.7");
+    wish.from = now_.wall + 24h + 1s;
+    EXPECT_THAT(refusal(wish).what, HasSubstr("in the future"));
     wish.from = now_.wall - 600s;
     EXPECT_THAT(refusal(wish).what, HasSubstr("longer ago than a grant lasts"));
 }
@@ -373,6 +376,8 @@ TEST_F(UsersKeysTest, AUserHasOnlySoManyAtOnce) {
     open(login("2001:db8:100::1", "alice", 2), now_);
     EXPECT_EQ(refused(login("192.0.2.3", "alice", 2), now_),
               "user \"alice\" has 2 addresses open already, as many as one user may");
+    EXPECT_NE(refused(login("192.0.2.3", "ALICE", 2), now_), "") << "the same user";
+    EXPECT_EQ(refused(login("192.0.2.1", "Alice", 2), now_), "") << "and the same address";
     EXPECT_EQ(refused(login("192.0.2.3", "alice", 1), now_),
               "user \"alice\" has 1 address open already, as many as one user may");
     EXPECT_EQ(outside_.kernel.size(), 3U);

@@ -23,10 +23,10 @@ protected:
 
     std::size_t hand_over(std::string_view of, WallTime since = WallTime::max()) {
         Actions actions;
-        const std::size_t ended = grants_.hand_over(
+        const std::vector<Grant> ended = grants_.hand_over(
             prefix(of), [since](const Prefix&, WallTime opened) { return opened >= since; }, now_, actions);
         outside_.apply(actions);
-        return ended;
+        return ended.size();
     }
 
     Actions set_contract(std::string_view of, bool contract) {
@@ -64,7 +64,10 @@ TEST_F(HoldersTest, AnAddressThatIsHandedOverLosesItsGrantAndItsConnections) {
     open("192.0.2.8", now_);
     Actions actions;
     const auto nothing_stays = [](const Prefix&, WallTime) { return false; };
-    EXPECT_EQ(grants_.hand_over(prefix("192.0.2.7/32"), nothing_stays, now_, actions), 1U);
+    const std::vector<Grant> ended = grants_.hand_over(prefix("192.0.2.7/32"), nothing_stays, now_, actions);
+    ASSERT_EQ(ended.size(), 1U);
+    EXPECT_EQ(ended.front().key, prefix("192.0.2.7/32"));
+    EXPECT_EQ(ended.front().user, "alice");
     ASSERT_EQ(actions.size(), 2U);
     EXPECT_EQ(std::get<RemoveEntry>(actions[0]).key, prefix("192.0.2.7/32"));
     EXPECT_EQ(std::get<ForgetGrant>(actions[1]).key, prefix("192.0.2.7/32"));

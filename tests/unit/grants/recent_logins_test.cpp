@@ -25,7 +25,7 @@ protected:
 
 TEST_F(RecentLoginsTest, TheSecondReportersIsTheSame) {
     EXPECT_FALSE(again("dovecot", "alice", "192.0.2.7", 0s));
-    EXPECT_TRUE(again("submission", "alice", "192.0.2.7", 1s));
+    EXPECT_TRUE(again("submission", "Alice", "192.0.2.7", 1s));
     EXPECT_TRUE(again("mail.log", "alice", "192.0.2.7", 10s));
 }
 

@@ -67,7 +67,9 @@ TEST_F(ConsequencesTest, AStopEndsTheGrantAndItsConnections) {
     open("192.0.2.7", 110s);
     open("192.0.2.8", 110s);
     const Consequences stopped = apply(stop("a", 200s));
-    EXPECT_EQ(stopped.revoked, 1U);
+    ASSERT_EQ(stopped.ended.size(), 1U);
+    EXPECT_NE(stopped.ended[0].session, 0U);
+    EXPECT_EQ(stopped.ended[0].why, "the session that had the address has ended");
     ASSERT_EQ(stopped.actions.size(), 2U);
     EXPECT_EQ(std::get<grants::RemoveEntry>(stopped.actions[0]).key, prefix("192.0.2.7"));
     EXPECT_FALSE(granted("192.0.2.7"));
@@ -77,18 +79,71 @@ TEST_F(ConsequencesTest, AStopEndsTheGrantAndItsConnections) {
 TEST_F(ConsequencesTest, ANewHolderInheritsNothing) {
     apply(start("a", 100s, {"192.0.2.7"}));
     open("192.0.2.7", 110s);
-    EXPECT_EQ(apply(start("b", 200s, {"192.0.2.7"})).revoked, 1U);
+    EXPECT_EQ(apply(start("b", 200s, {"192.0.2.7"})).ended.size(), 1U);
 }
 
 TEST_F(ConsequencesTest, ALoginMayOvertakeTheStart) {
     apply(start("a", 100s, {"192.0.2.7"}));
     open("192.0.2.7", 205s);
-    EXPECT_EQ(apply(start("b", 200s, {"192.0.2.7"}), 10s).revoked, 0U);
+    EXPECT_EQ(apply(start("b", 200s, {"192.0.2.7"}), 10s).ended.size(), 0U);
     EXPECT_TRUE(granted("192.0.2.7"));
-    EXPECT_EQ(apply(stop("a", 199s), 20s).revoked, 0U) << "late, and of the one before";
+    EXPECT_EQ(apply(stop("a", 199s), 20s).ended.size(), 0U) << "late, and of the one before";
     EXPECT_TRUE(granted("192.0.2.7"));
-    EXPECT_EQ(apply(start("b", 200s, {"192.0.2.7"}), 30s).revoked, 0U) << "once more";
-    EXPECT_EQ(apply(stop("b", 300s)).revoked, 1U);
+    EXPECT_EQ(apply(start("b", 200s, {"192.0.2.7"}), 30s).ended.size(), 0U) << "once more";
+    EXPECT_EQ(apply(stop("b", 300s)).ended.size(), 1U);
+}
+
+TEST_F(ConsequencesTest, ALoginThatIsToldLateIsNotTheNewHolders) {
+    apply(start("a", 100s, {"192.0.2.7"}));
+    apply(start("b", 200s, {"192.0.2.7"}));
+    const auto of_another = [this](std::chrono::seconds when, std::chrono::seconds now) {
+        return was_of_another(sessions_, address("192.0.2.7"), at(when).wall, at(now));
+    };
+    EXPECT_TRUE(of_another(197s, 260s));
+    EXPECT_FALSE(of_another(198s, 260s)) << "stamps are whole seconds, of two clocks";
+    EXPECT_FALSE(of_another(250s, 260s));
+    EXPECT_FALSE(was_of_another(sessions_, address("192.0.2.7"), at(197s).wall + 1ms, at(198s)))
+        << "that was a moment ago: one of the clocks is wrong";
+    EXPECT_FALSE(was_of_another(sessions_, address("192.0.2.8"), at(0s).wall, at(260s))) << "nobody's";
+}
+
+TEST_F(ConsequencesTest, NorIsOneThatWasToldBeforeTheStart) {
+    grants::GrantRequest late{.address = address("192.0.2.7"),
+                              .lifetime = 24h,
+                              .budget = {},
+                              .source = "mail.log",
+                              .user = "alice",
+                              .reason = "pop3 login",
+                              .from = at(100s).wall};
+    grants::Actions actions;
+    ASSERT_TRUE(grants_.open(late, at(205s), actions));
+    late.address = address("192.0.2.8");
+    late.from = at(201s).wall;
+    ASSERT_TRUE(grants_.open(late, at(205s), actions));
+    const Consequences first = apply(start("b", 200s, {"192.0.2.7"}), 10s);
+    ASSERT_EQ(first.ended.size(), 1U);
+    EXPECT_EQ(first.ended[0].grant.user, "alice");
+    EXPECT_EQ(first.ended[0].why, "another session has the address");
+    EXPECT_EQ(apply(start("c", 200s, {"192.0.2.8"}), 10s).ended.size(), 0U) << "his own";
+}
+
+TEST_F(ConsequencesTest, TheStopOfASessionThatIsNotKnownEndsWhatWasOpenedBefore) {
+    open("192.0.2.7", 110s);
+    open("192.0.2.8", 200s);
+    open("192.0.2.9", 110s);
+    apply(start("b", 105s, {"192.0.2.9"}));
+    Report unknown = stop("a", 200s);
+    unknown.request.prefixes = {prefix("192.0.2.7"), prefix("192.0.2.8"), prefix("192.0.2.9")};
+    const Consequences stopped = apply(unknown);
+    ASSERT_EQ(stopped.ended.size(), 2U);
+    EXPECT_EQ(stopped.ended[0].session, 0U);
+    EXPECT_THAT(stopped.ended[0].why, testing::HasSubstr("not known"));
+    EXPECT_FALSE(granted("192.0.2.7"));
+    EXPECT_FALSE(granted("192.0.2.8")) << "of the same second";
+    EXPECT_TRUE(granted("192.0.2.9")) << "another's";
+    open("192.0.2.7", 300s);
+    EXPECT_EQ(apply(unknown, 150s).ended.size(), 0U) << "once more, and late";
+    EXPECT_TRUE(granted("192.0.2.7"));
 }
 
 TEST_F(ConsequencesTest, WhoIsFirstHeardOfByAnInterimHasHadTheAddressAllAlong) {
@@ -96,15 +151,15 @@ TEST_F(ConsequencesTest, WhoIsFirstHeardOfByAnInterimHasHadTheAddressAllAlong) {
     open("192.0.2.8", 100s);
     Report lasts = interim("a", 400s, {"192.0.2.7"});
     lasts.request.session_time = 350s;
-    EXPECT_EQ(apply(lasts).revoked, 0U);
+    EXPECT_EQ(apply(lasts).ended.size(), 0U);
     EXPECT_EQ(sessions_.find(address("192.0.2.7"))->since, midnight + 50s);
     lasts = interim("b", 400s, {"192.0.2.8"});
     lasts.request.session_time = 200s;
-    EXPECT_EQ(apply(lasts).revoked, 1U);
+    EXPECT_EQ(apply(lasts).ended.size(), 1U);
     lasts = interim("a", 410s, {"192.0.2.9"});  // it has lasted, but not with this address
     lasts.request.session_time = 360s;
     open("192.0.2.9", 405s);
-    EXPECT_EQ(apply(lasts).revoked, 2U);  // of the address it has left, too
+    EXPECT_EQ(apply(lasts).ended.size(), 2U);  // of the address it has left, too
 }
 
 TEST_F(ConsequencesTest, AnInterimThatLastsLongerThanTheNasDoesNot) {
@@ -112,7 +167,7 @@ TEST_F(ConsequencesTest, AnInterimThatLastsLongerThanTheNasDoesNot) {
     Report lasts = interim("a", 400s, {"192.0.2.7"});
     lasts.request.session_time = 350s;
     open("192.0.2.7", 200s);
-    EXPECT_EQ(apply(lasts).revoked, 1U);
+    EXPECT_EQ(apply(lasts).ended.size(), 1U);
     EXPECT_EQ(sessions_.find(address("192.0.2.7"))->since, midnight + 300s);
 }
 
@@ -121,7 +176,7 @@ TEST_F(ConsequencesTest, WhoHasANarrowerPrefixKeepsItsGrant) {
     apply(start("b", 110s, {"2001:db8:100:1234::/64"}));
     open("2001:db8:100:1201::1", 120s);
     open("2001:db8:100:1234::1", 120s);
-    EXPECT_EQ(apply(stop("a", 200s)).revoked, 1U);
+    EXPECT_EQ(apply(stop("a", 200s)).ended.size(), 1U);
     EXPECT_FALSE(granted("2001:db8:100:1201::1"));
     EXPECT_TRUE(granted("2001:db8:100:1234::1"));
 }
@@ -132,7 +187,7 @@ TEST_F(ConsequencesTest, SilenceEndsGrantsToo) {
     apply(begins);
     open("192.0.2.7", 110s);
     const Changes changes = sessions_.sweep(at(1h));
-    EXPECT_EQ(follow(changes, sessions_, contracts_, grants_, at(1h)).revoked, 1U);
+    EXPECT_EQ(follow(changes, sessions_, contracts_, grants_, at(1h)).ended.size(), 1U);
 }
 
 TEST_F(ConsequencesTest, AContractComesAndGoesWithTheSession) {
