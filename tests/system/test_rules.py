@@ -144,7 +144,14 @@ class Rules(LabTest):  # labels: sanitize
 
 
 class LostStore(LabTest):  # labels: sanitize
-    """The file of grants, exemptions and sessions is no use any more."""
+    """The file of grants, exemptions and sessions is no use any more, or one row of it."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        if self.agent.running():
+            self.agent.stop()
+        self.edge.run("sekishod", "--detach")
+        self.edge.run("sh", "-c", "rm -f /var/lib/sekisho/agent.db*")
 
     def test_the_agent_goes_on_with_what_the_kernel_holds(self) -> None:
         self.isp.restart_agent()
