@@ -11,9 +11,16 @@ import threading
 import time
 
 from lab.topology import EDGE_CORE4, crowd_address4
+from lab_test import API_KEY, POLICY_PORT
 from test_radius import SECRET, RadiusTest
 
 START, STOP = 1, 2
+KINDS = ("exemptions", "quarantines", "grants", "sessions", "logins")
+EACH = 20  # addresses
+
+
+def address_of(kind: str, number: int) -> str:
+    return crowd_address4(number + EACH * KINDS.index(kind))
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -38,11 +45,12 @@ def accounting(identifier: int, status: int, session: str, address: str) -> byte
 
 
 class Changes(threading.Thread):
-    """Changes one thing after the other until the agent is gone. `sure` is what was acknowledged last of each thing, without
-    what was under way at the end; that may have happened or not."""
+    """Changes one thing after the other until the agent is gone. `sure` is what was acknowledged last of each thing (of a
+    login, whose it was), without what was under way at the end; that may have happened or not."""
 
     def __init__(self, test: "SuddenDeathTest", seed: int, sure: dict, sessions: dict):
         super().__init__()
+        self.seed = seed
         self.random = random.Random(seed)
         self.test, self.sure, self.sessions, self.acknowledged = test, sure, sessions, 0
 
@@ -52,13 +60,22 @@ class Changes(threading.Thread):
             nas = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         nas.settimeout(5)
         nas.connect((EDGE_CORE4, 1813))
+        dovecot = http.client.HTTPConnection(EDGE_CORE4, POLICY_PORT, timeout=5)
+        with self.test.isp.lab["mail"].network():
+            dovecot.connect()
         try:
             while True:
-                kind = self.random.choice(("exemptions", "quarantines", "grants", "sessions"))
-                number = self.random.randrange(20)
-                address = crowd_address4(number + {"exemptions": 0, "quarantines": 20, "grants": 40, "sessions": 60}[kind])
+                kind = self.random.choice(KINDS)
+                address = address_of(kind, self.random.randrange(EACH))
                 wanted = not self.sure.pop((kind, address), False)
-                done = self.account(nas, address, wanted) if kind == "sessions" else self.order(connection, kind, address, wanted)
+                if kind == "sessions":
+                    done = self.account(nas, address, wanted)
+                elif kind == "logins" and wanted:
+                    user = f"user-{self.seed}-{self.acknowledged}"
+                    done = self.log_in(dovecot, address, user)
+                    wanted = f"mail1 {user}"
+                else:
+                    done = self.order(connection, kind, address, wanted)
                 if done:
                     self.sure[kind, address] = wanted
                     self.acknowledged += 1
@@ -67,6 +84,12 @@ class Changes(threading.Thread):
         finally:
             nas.close()
             connection.close()
+            dovecot.close()
+
+    def log_in(self, dovecot: http.client.HTTPConnection, address: str, user: str) -> bool:
+        dovecot.request("POST", "/?command=allow", json.dumps(self.test.login_event(address, login=user)), {"X-API-Key": API_KEY})
+        answer = dovecot.getresponse()
+        return answer.status == 200 and answer.read() == b'{"status":0,"msg":""}'
 
     def order(self, connection: UnixConnection, kind: str, address: str, wanted: bool) -> bool:
         if wanted:
@@ -75,6 +98,7 @@ class Changes(threading.Thread):
         elif kind == "exemptions":
             connection.request("DELETE", f"/v1/exemptions?prefix={address}")
         else:
+            kind = kind.replace("logins", "grants")
             connection.request("DELETE", f"/v1/{kind}/{address}?cool_down=false")
         answer = connection.getresponse()
         answer.read()
@@ -92,13 +116,21 @@ class Changes(threading.Thread):
 class SuddenDeathTest(RadiusTest):
     kills = 0
 
-    def found(self) -> set[tuple[str, str]]:
+    def found(self) -> dict[tuple[str, str], bool | str]:
         """What the agent has now."""
-        there = {("exemptions", each["prefix"]) for each in self.agent.ask("exempt", "list")["exemptions"]}
-        there |= {("quarantines", each["key"]) for each in self.agent.ask("quarantine", "list")["quarantines"]}
-        there |= {("grants", each["key"]) for each in self.agent.ask("grant", "list")["grants"]}
-        there |= {("sessions", each["prefixes"][0]) for each in self.agent.ask("subscriber", "list")["subscribers"]}
-        return {(kind, prefix.removesuffix("/32")) for kind, prefix in there}
+        there: dict[tuple[str, str], bool | str] = {}
+        there |= {("exemptions", each["prefix"]): True for each in self.agent.ask("exempt", "list")["exemptions"]}
+        there |= {("quarantines", each["key"]): True for each in self.agent.ask("quarantine", "list")["quarantines"]}
+        there |= {("sessions", each["prefixes"][0]): True for each in self.agent.ask("subscriber", "list")["subscribers"]}
+        there = {(kind, prefix.removesuffix("/32")): value for (kind, prefix), value in there.items()}
+        by_login = {address_of("logins", number) for number in range(EACH)}
+        for each in self.agent.ask("grant", "list")["grants"]:
+            address = each["key"].removesuffix("/32")
+            if address in by_login:
+                there["logins", address] = f"{each['source']} {each['user']}"
+            else:
+                there["grants", address] = True
+        return there
 
     def die_and_look(self) -> None:
         chance = random.Random(20261127)
@@ -115,8 +147,8 @@ class SuddenDeathTest(RadiusTest):
             self.agent.start()
             there = self.found()
             for what, wanted in sure.items():
-                self.assertEqual(what in there, wanted, f"{what} after kill {number}")
-            sure.update({what: True for what in there})
+                self.assertEqual(there.get(what, False), wanted, f"{what} after kill {number}")
+            sure.update(there)
             for each in self.agent.ask("subscriber", "list")["subscribers"]:
                 sessions[each["prefixes"][0].removesuffix("/32")] = each["session"]
         self.assertGreater(acknowledged, 20 * self.kills, "the agent was killed at work")
