@@ -59,13 +59,13 @@ class LabTest(unittest.TestCase):
         self.assert_attempt(connect(self.isp.lab[host], address, source=source), outcome, f"{host} to {address}:")
 
     def policy(self, command: str, body: bytes | dict, key: str | None = API_KEY, host: str = "mail",
-               source: str | None = None) -> tuple[int, bytes]:
+               source: str | None = None, port: int = POLICY_PORT) -> tuple[int, bytes]:
         """One request of Dovecot's policy protocol, made by hand; status and body of the answer."""
         if isinstance(body, dict):
             body = json.dumps(body).encode()
         headers = {"Content-Type": "application/json"} | ({"X-API-Key": key} if key is not None else {})
         with self.isp.lab[host].network():
-            connection = http.client.HTTPConnection(EDGE_CORE4, POLICY_PORT, timeout=5,
+            connection = http.client.HTTPConnection(EDGE_CORE4, port, timeout=5,
                                                     source_address=(source, 0) if source else None)
             try:
                 connection.request("POST", f"/?command={command}", body, headers)

@@ -5,7 +5,7 @@ import json
 import time
 
 from lab.hosts import await_true
-from lab.topology import INTERNET4, INTERNET6, SUBSCRIBERS
+from lab.topology import API_KEY, EDGE_CORE4, INTERNET4, INTERNET6, MAIL4, POLICY_PORT, SUBSCRIBERS
 from lab_test import LabTest
 from test_radius import RADIUS, RadiusTest
 
@@ -141,6 +141,27 @@ class Rules(LabTest):  # labels: sanitize
         self.assertEqual([event["user"] for event in self.decisions()], ["alice"])
         self.assert_port_25("b", INTERNET4, "open")
         self.assertIn("agent-events.db.aside-", self.edge.run("ls", "/var/lib/sekisho").stdout)
+
+
+class TwoServers(LabTest):
+    """Each [[login.dovecot]] has its own key and time."""
+
+    def test_each_has_its_key_and_its_time(self) -> None:
+        self.edge.write("/etc/sekisho/other.key", "the-other-key\n", 0o600)
+        other = (f'[[login.dovecot]]\nname = "mail2"\nlisten = "{EDGE_CORE4}"\nport = {POLICY_PORT + 1}\n'
+                 f'key_file = "/etc/sekisho/other.key"\nreporters = ["{MAIL4}/32"]\nproof = "authed=ok"\nlifetime = "2m"\n')
+        self.isp.restart_agent(("[[login.dovecot]]", other + "[[login.dovecot]]"))
+        for key, port, status in (("the-other-key", POLICY_PORT, 401), (API_KEY, POLICY_PORT + 1, 401),
+                                  (None, POLICY_PORT + 1, 401), ("the-other-key", POLICY_PORT + 1, 200)):
+            self.assertEqual(self.policy("allow", self.login_event(B.address4), key=key, port=port)[0], status)
+        self.assertEqual(self.policy("allow", self.login_event(A.address4))[0], 200)
+        grants = {each["key"]: each for each in self.agent.ask("grant", "list")["grants"]}
+        self.assertEqual(grants[f"{B.address4}/32"]["source"], "mail2")
+        self.assertLessEqual(grants[f"{B.address4}/32"]["seconds_left"], 120)
+        self.assertEqual(grants[f"{A.address4}/32"]["source"], "mail1")
+        self.assertGreater(grants[f"{A.address4}/32"]["seconds_left"], 120)
+        counts = {each["name"]: (each["granted"], each["rejected"]) for each in self.agent.ask("status")["logins"]}
+        self.assertEqual((counts["mail1"], counts["mail2"]), ((1, 1), (1, 2)))
 
 
 class LostStore(LabTest):  # labels: sanitize
