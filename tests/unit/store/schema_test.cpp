@@ -90,6 +90,89 @@ TEST_F(SchemaTest, AFileOfTheFirstVersionIsBroughtUpToDate) {
     EXPECT_TRUE(kept->quarantines.empty());
 }
 
+// Whatever version wrote the file: a row in each table that it had is there afterwards.
+class EveryVersionTest : public SchemaTest, public testing::WithParamInterface<int> {
+protected:
+    void write_file() {
+        const int version = GetParam();
+        for (int step = 0; step < version; step++) {
+            run(schema().steps[static_cast<std::size_t>(step)]);
+        }
+        if (version >= 3) {
+            run("INSERT INTO boots (number, id) VALUES (7, 'boot')");
+        }
+        const std::string boot = version >= 3 ? "7" : "'boot'";
+        run(version >= 8
+                ? "INSERT INTO grants VALUES (5, '192.0.2.1/32', 'dsl', 'mail1', 'alice', 'pop3 login', "
+                  "1, 2, 3, 4, 7, 6)"
+                : "INSERT INTO grants VALUES ('192.0.2.1/32', 'dsl', 'mail1', 'alice', 'pop3 login', 1, "
+                  "2, 3, 4, " +
+                      boot + ", 5" + (version >= 2 ? ", 6)" : ")"));
+        run("INSERT INTO exemptions VALUES ('192.0.2.8/29', 'contract 7', 8)");
+        if (version >= 2) {
+            run("INSERT INTO cool_downs (key, user, since, until_boot, until_wall, boot) VALUES "
+                "('192.0.2.2/32', "
+                "'bob', 1, 2, 3, 'boot')");
+            run("INSERT INTO quarantines VALUES ('192.0.2.3/32', 'ticket 1', 9)");
+        }
+        if (version >= 4) {
+            run("INSERT INTO log_positions VALUES ('/var/log/mail.log', 1, 2, 3, 4, 5)");
+        }
+        if (version >= 5) {
+            run("INSERT INTO journal_positions VALUES ('journal', 's=1')");
+        }
+        if (version >= 6) {
+            run("INSERT INTO sessions VALUES (1, 'bras1', 'a', 'carol', '', x'', x'', '192.0.2.4/32', 1, 2, "
+                "3, 0)");
+        }
+        run("PRAGMA user_version = " + std::to_string(version));
+        run("PRAGMA application_id = 1399550831");
+    }
+};
+
+TEST_P(EveryVersionTest, IsCarriedOver) {
+    const int version = GetParam();
+    write_file();
+    const auto store = Store::open(file_);
+    ASSERT_TRUE(store) << store.error().what;
+    const auto grants = grants_in(*store);
+    ASSERT_EQ(grants.size(), 1U);
+    const grants::Grant& grant = grants.front();
+    EXPECT_EQ(grant.key.text() + " " + grant.pool + " " + grant.source + " " + grant.user + " " +
+                  grant.reason + " " + grant.boot,
+              "192.0.2.1/32 dsl mail1 alice pop3 login boot");
+    EXPECT_EQ(grant.since.time_since_epoch().count(), 1);
+    EXPECT_EQ(grant.renewed.time_since_epoch().count(), 2);
+    EXPECT_EQ(grant.expires.count(), 3);
+    EXPECT_EQ(grant.expires_wall.time_since_epoch().count(), 4);
+    EXPECT_EQ(grant.generation, 5U);
+    EXPECT_EQ(grant.budget, version >= 2 ? 6U : 0U);
+    const auto kept = store->load();
+    ASSERT_TRUE(kept) << kept.error().what;
+    ASSERT_EQ(kept->exemptions.size(), 1U);
+    EXPECT_EQ(kept->exemptions.front().note, "contract 7");
+    ASSERT_EQ(kept->cool_downs.size(), version >= 2 ? 1U : 0U);
+    ASSERT_EQ(kept->quarantines.size(), version >= 2 ? 1U : 0U);
+    if (version >= 2) {
+        EXPECT_EQ(kept->cool_downs.front().user, "bob");
+        EXPECT_EQ(kept->cool_downs.front().cause, grants::CoolDownCause::overrun);
+        EXPECT_EQ(kept->quarantines.front().note, "ticket 1");
+    }
+    EXPECT_EQ(store->position_of("/var/log/mail.log").value().has_value(), version >= 4);
+    EXPECT_EQ(store->cursor_of("journal").value(),
+              version >= 5 ? std::optional<std::string>("s=1") : std::nullopt);
+    const auto sessions = sessions_in(*store);
+    ASSERT_EQ(sessions.size(), version >= 6 ? 1U : 0U);
+    if (version >= 6) {
+        EXPECT_EQ(sessions.front().user, "carol");
+        EXPECT_EQ(sessions.front().prefixes.size(), 1U);
+    }
+    EXPECT_FALSE(store->left_out());
+}
+
+INSTANTIATE_TEST_SUITE_P(Versions, EveryVersionTest,
+                         testing::Range(1, static_cast<int>(schema().steps.size()) + 1));
+
 // Each grant has the boot in which its time runs, of several.
 TEST_F(SchemaTest, BootsAreNumbered) {
     run(schema().steps[0]);
