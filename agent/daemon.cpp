@@ -491,6 +491,8 @@ void Daemon::sweep() {
         refresh_contracts();
         expire_events();
         verify_at_ = now + verify_interval;
+    } else if (more_to_expire_) {
+        expire_events();
     }
     if (const auto now = std::chrono::steady_clock::now(); now >= sweep_flows_at_) {
         sweep_flows();

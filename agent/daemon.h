@@ -263,6 +263,7 @@ private:
     // Whoever only looks has what waits written down before.
     mutable std::optional<store::Events> events_;
     std::optional<Error> events_trouble_;
+    bool more_to_expire_ = false;
     boost::asio::steady_timer events_timer_;   // until what waits is written down
     boost::asio::steady_timer events_signal_;  // cancelled when there is another one
     log::Quiet session_log_{"radius"};

@@ -104,7 +104,9 @@ void Daemon::expire_events() {
     if (!events_) {
         return;
     }
-    if (auto expired = events_->expire(read_clocks().wall); !expired) {
+    const auto expired = events_->expire(read_clocks().wall);
+    more_to_expire_ = expired && *expired;
+    if (!expired) {
         complain_of_events(expired.error());
     }
 }

@@ -239,21 +239,34 @@ Result<std::uint64_t> Events::used() const {
 }
 
 // What has gone leaves room in the file, which the next ones take: it grows no further.
-Result<void> Events::expire(grants::WallTime now) {
+Result<bool> Events::expire(grants::WallTime now) {
     const auto size = used();
     if (!size) {
         return std::unexpected(size.error());
     }
-    auto statement = database_.prepare(
-        "DELETE FROM events WHERE id <= (SELECT max(id) FROM (SELECT id, at FROM events ORDER BY id LIMIT ?)"
-        " WHERE ? OR at < ?)");
+    auto last = database_.prepare(
+        "SELECT coalesce(max(id), 0) FROM (SELECT id, at FROM events ORDER BY id LIMIT ?) WHERE ? OR at < ?");
+    if (!last) {
+        return std::unexpected(last.error());
+    }
+    last->bind(1, expire_at_once)
+        .bind(2, std::int64_t{*size > retention_.size ? 1 : 0})
+        .bind(3, (now - retention_.time).time_since_epoch().count());
+    if (const auto row = last->step(); !row) {
+        return std::unexpected(row.error());
+    }
+    const std::int64_t id = last->integer(0);
+    if (id == 0) {
+        return false;
+    }
+    auto statement = database_.prepare("DELETE FROM events WHERE id <= ?");
     if (!statement) {
         return std::unexpected(statement.error());
     }
-    statement->bind(1, expire_at_once)
-        .bind(2, std::int64_t{*size > retention_.size ? 1 : 0})
-        .bind(3, (now - retention_.time).time_since_epoch().count());
-    return statement->run();
+    if (auto deleted = statement->bind(1, id).run(); !deleted) {
+        return std::unexpected(deleted.error());
+    }
+    return true;
 }
 
 Result<std::vector<Event>> Events::find(const EventFilter& filter, std::size_t count) {

@@ -67,8 +67,9 @@ public:
     // Writes what waits, in one transaction. On failure it goes on waiting.
     [[nodiscard]] Result<void> flush();
 
-    // Deletes what is older or more than is to be kept, some thousands at most; call it again and again.
-    [[nodiscard]] Result<void> expire(grants::WallTime now);
+    // Deletes what is older or more than is to be kept, some thousands at most. Whether it has deleted any;
+    // then there may be more.
+    [[nodiscard]] Result<bool> expire(grants::WallTime now);
 
     // At most `count` that fit, in their order: the first ones where `filter.after` is set, else the last
     // ones. What waits is written before.
