@@ -11,6 +11,11 @@ namespace sekisho::logins {
 
 namespace {
 
+// How long one who was told of is not told of again, and of how many that is remembered: more in that time
+// are not told of.
+constexpr std::chrono::minutes told_of_for{1};
+constexpr std::size_t most_told_of = 1'000;
+
 Moment this_moment() {
     return std::chrono::steady_clock::now();
 }
@@ -42,9 +47,29 @@ Gate::Gate(const std::optional<TriesConfig>& tries, const std::vector<AccessConf
 
 void Gate::tell(std::string_view name, const std::string& text, const Attempt& attempt,
                 std::string_view reporter) {
-    if (quiet_.warning(name, text, described(attempt)) && on_decision_) {
+    quiet_.warning(name, text, described(attempt));
+    if (on_decision_) {
         on_decision_(name, text, attempt, reporter);
     }
+}
+
+// Who is turned away tries again and again, and an attack comes from everywhere.
+void Gate::tell_of_one_turned_away(std::string_view name, const std::string& text, const Attempt& attempt,
+                                   std::string_view reporter) {
+    const std::string who = described(attempt);
+    const Moment now = this_moment();
+    const auto is_old = [now](const auto& each) { return now - each.second >= told_of_for; };
+    if (turned_away_.size() >= most_told_of) {
+        std::erase_if(turned_away_, is_old);
+    }
+    const auto place = turned_away_.find(std::string(name) + who);
+    const bool known = place != turned_away_.end() && !is_old(*place);
+    if (known || turned_away_.size() >= most_told_of) {
+        quiet_.warning(name, text, who);
+        return;
+    }
+    turned_away_.insert_or_assign(std::string(name) + who, now);
+    tell(name, text, attempt, reporter);
 }
 
 Gate::Answer Gate::ask(const Attempt& attempt, Password password, std::string_view reporter) {
@@ -52,7 +77,8 @@ Gate::Answer Gate::ask(const Attempt& attempt, Password password, std::string_vi
     const Access access = access_.judge(attempt);
     if (access == Access::denied) {
         counts_.denied++;
-        tell("LOGIN_DENIED", "the access list denies a login at " + std::string(reporter), attempt, reporter);
+        tell_of_one_turned_away("LOGIN_DENIED", "the access list denies a login at " + std::string(reporter),
+                                attempt, reporter);
         answer = {.status = -1, .message = "Logins of this kind are not allowed here"};
     } else if (access == Access::open && tries_ && attempt.address) {
         answer = answer_to(attempt, tries_->judge(*attempt.address, attempt.user, this_moment()), reporter);
@@ -70,10 +96,11 @@ Gate::Answer Gate::answer_to(const Attempt& attempt, Judgement judgement, std::s
     const bool refused = judgement.verdict == Judgement::Verdict::refuse;
     (refused ? counts_.refused : counts_.delayed)++;
     const std::string until = duration_text(left_of(*judgement.lockout));
-    tell("LOGIN_LOCKED",
-         std::string(refused ? "refused" : "delayed") + " a login at " + std::string(reporter) + ": " +
-             described(*judgement.lockout) + " is locked for another " + until,
-         attempt, reporter);
+    tell_of_one_turned_away("LOGIN_LOCKED",
+                            std::string(refused ? "refused" : "delayed") + " a login at " +
+                                std::string(reporter) + ": " + described(*judgement.lockout) +
+                                " is locked for another " + until,
+                            attempt, reporter);
     if (refused) {
         return {.status = -1, .message = "Too many logins have failed; try again in " + until};
     }

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "agent/base/config.h"
@@ -36,7 +37,8 @@ public:
         std::uint64_t delayed = 0;
     };
 
-    // Called with what is written into the log: the name, what was decided, about whom, and who asked.
+    // Called for the audit log: the name, what was decided, about whom, and who asked. For each lockout that
+    // begins; for those who are turned away once a minute each, and for some of many at once.
     using OnDecision = std::function<void(std::string_view name, const std::string& text,
                                           const Attempt& attempt, std::string_view reporter)>;
 
@@ -62,6 +64,8 @@ public:
 private:
     void tell(std::string_view name, const std::string& text, const Attempt& attempt,
               std::string_view reporter);
+    void tell_of_one_turned_away(std::string_view name, const std::string& text, const Attempt& attempt,
+                                 std::string_view reporter);
     [[nodiscard]] Answer answer_to(const Attempt& attempt, Judgement judgement, std::string_view reporter);
 
     AccessList access_;
@@ -69,6 +73,7 @@ private:
     Counts counts_;
     OnDecision on_decision_;
     log::Quiet quiet_{"logins"};
+    std::unordered_map<std::string, Moment> turned_away_;  // when it was last told of
 };
 
 }  // namespace sekisho::logins
