@@ -78,7 +78,12 @@ void Daemon::audit(store::Event event) {
     if (events_->waiting() == 0) {
         flush_events_in(events_trouble_ ? once_more : together);
     }
+    const bool ordered = !event.by.empty();
     events_->add(std::move(event));
+    if (ordered) {  // nobody is told that his order was carried out before that is written down
+        events_timer_.cancel();
+        flush_events();
+    }
 }
 
 void Daemon::flush_events_in(std::chrono::milliseconds time) {

@@ -53,6 +53,7 @@ class Changes(threading.Thread):
         self.seed = seed
         self.random = random.Random(seed)
         self.test, self.sure, self.sessions, self.acknowledged = test, sure, sessions, 0
+        self.ordered = 0  # carried out, and said so
 
     def run(self) -> None:
         connection = UnixConnection(str(self.test.edge.file("/run/sekisho/agent.sock")))
@@ -102,6 +103,7 @@ class Changes(threading.Thread):
             connection.request("DELETE", f"/v1/{kind}/{address}?cool_down=false")
         answer = connection.getresponse()
         answer.read()
+        self.ordered += answer.status in (200, 201, 204)
         # What was under way when the agent before this one died may be there already, or be gone.
         return answer.status in (200, 201, 204, 404, 409)
 
@@ -132,11 +134,16 @@ class SuddenDeathTest(RadiusTest):
                 there["grants", address] = True
         return there
 
+    def orders_written_down(self) -> int:
+        return int(self.edge.run("/usr/bin/python3", "-c", "import sqlite3; print(sqlite3.connect("
+                                 "'/var/lib/sekisho/agent-events.db').execute(\"SELECT count(*) FROM events WHERE by <> ''\")"
+                                 ".fetchone()[0])").stdout)
+
     def die_and_look(self) -> None:
         chance = random.Random(20261127)
         sure: dict[tuple[str, str], bool] = {}
         sessions: dict[str, str] = {}
-        acknowledged = 0
+        acknowledged = ordered = 0
         for number in range(self.kills):
             changes = Changes(self, number, sure, sessions)
             changes.start()
@@ -144,8 +151,10 @@ class SuddenDeathTest(RadiusTest):
             self.agent.kill()
             changes.join()
             acknowledged += changes.acknowledged
+            ordered += changes.ordered
             self.agent.start()
             there = self.found()
+            self.assertGreaterEqual(self.orders_written_down(), ordered, f"after kill {number}")
             for what, wanted in sure.items():
                 self.assertEqual(there.get(what, False), wanted, f"{what} after kill {number}")
             sure.update(there)
