@@ -91,21 +91,26 @@ static __always_inline bool entry_of(const struct sekisho_key *key, struct known
     return same_key(&found->key, key);
 }
 
-/* The one trie that is asked of a packet. */
+/* Whether an address is in the one trie there is. */
+static __always_inline int is_foreign_address(const struct sekisho_foreign_key *key)
+{
+    __u32 zero = 0;
+    void *foreign = bpf_map_lookup_elem(&sekisho_foreign, &zero);
+
+    return foreign && bpf_map_lookup_elem(foreign, key);
+}
+
 __attribute__((noinline)) int is_foreign(const struct packet *segment)
 {
     struct sekisho_foreign_key key = {.bits = 128};
     __be64 halves[2];
-    __u32 zero = 0;
-    void *foreign;
 
     if (!segment)
         return 0;
     halves[0] = bpf_cpu_to_be64(segment->source.high);
     halves[1] = bpf_cpu_to_be64(segment->source.low | (segment->version == 4 ? 0x0000ffff00000000ULL : 0));
     __builtin_memcpy(key.address, halves, sizeof(halves));
-    foreign = bpf_map_lookup_elem(&sekisho_foreign, &zero);
-    return foreign && bpf_map_lookup_elem(foreign, &key);
+    return is_foreign_address(&key);
 }
 
 static __always_inline __u64 boottime(void)

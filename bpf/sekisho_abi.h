@@ -328,6 +328,12 @@ struct sekisho_foreign_key {
     __u8 address[16]; /* network order */
 };
 
+/* The context of ask_foreign, see upkeep.bpf.c. */
+struct sekisho_foreign_question {
+    struct sekisho_foreign_key key; /* an address: all its bits */
+    __u32 found;                    /* the answer: 1 or 0 */
+};
+
 /* Counters of one slot, per CPU, at [reason * SEKISHO_VERDICTS + verdict]. */
 #define SEKISHO_COUNTS ((__u32)SEKISHO_REASONS * SEKISHO_VERDICTS)
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
 /*
  * What the agent runs itself (bpf(2), BPF_PROG_TEST_RUN of a program of type syscall), never a packet:
- * to walk over a table is cheaper in the kernel.
+ * to walk over a table is cheaper in the kernel, and some things only programs may see.
  */
 #include <linux/bpf.h>
 
@@ -53,6 +53,16 @@ int sweep_flows(struct sekisho_sweep *context)
     bpf_for_each_map_elem(&sekisho_flows, sweep_flow, &sweep, 0);
     context->flows = sweep.flows;
     context->ended = sweep.ended;
+    return 0;
+}
+
+/* Whether an address is a foreign dynamic one: to open the trie itself takes CAP_SYS_ADMIN (bpf_map_get_fd_by_id). */
+SEC("syscall")
+int ask_foreign(struct sekisho_foreign_question *context)
+{
+    struct sekisho_foreign_key key = context->key;
+
+    context->found = is_foreign_address(&key);
     return 0;
 }
 

@@ -5,7 +5,6 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <linux/if_link.h>
-#include <net/if.h>
 #include <net/if_arp.h>
 
 #include <algorithm>
@@ -13,9 +12,9 @@
 #include <cerrno>
 #include <charconv>
 #include <expected>
-#include <memory>
 #include <system_error>
 
+#include "agent/dataplane/clsact.h"
 #include "agent/dataplane/offloads.h"
 
 namespace sekisho::dataplane {
@@ -24,10 +23,6 @@ namespace {
 
 // BPF_TCX_INGRESS of Linux 6.6; older headers don't have it, and libbpf passes it on unseen.
 constexpr auto tcx_ingress = static_cast<bpf_attach_type>(46);
-
-// Our place among a device's clsact filters.
-constexpr std::uint32_t clsact_handle = 0x5e;
-constexpr std::uint32_t clsact_priority = 25;
 
 constexpr std::array<const char*, 3> link_modes = {"xdp", "xdp-generic", "tcx"};
 
@@ -79,39 +74,6 @@ int make_link(const std::filesystem::path& pin, unsigned index, int program, con
     std::filesystem::create_directories(pin.parent_path(), ignored);
     // Without a pin the link would end with the agent, and the subscribers' port 25 would open.
     return bpf_obj_pin(link.get(), pin.c_str()) == 0 ? 0 : errno;
-}
-
-bpf_tc_hook clsact_hook(unsigned index) {
-    bpf_tc_hook hook{};
-    hook.sz = sizeof(hook);
-    hook.ifindex = static_cast<int>(index);
-    hook.attach_point = BPF_TC_INGRESS;
-    return hook;
-}
-
-bpf_tc_opts clsact_place() {
-    bpf_tc_opts options{};
-    options.sz = sizeof(options);
-    options.handle = clsact_handle;
-    options.priority = clsact_priority;
-    return options;
-}
-
-int make_clsact(unsigned index, int program) {
-    bpf_tc_hook hook = clsact_hook(index);
-    if (const int failed = bpf_tc_hook_create(&hook); failed != 0 && failed != -EEXIST) {
-        return -failed;
-    }
-    bpf_tc_opts options = clsact_place();
-    options.prog_fd = program;
-    options.flags = BPF_TC_F_REPLACE;
-    return -bpf_tc_attach(&hook, &options);
-}
-
-bool remove_clsact(unsigned index) {
-    const bpf_tc_hook hook = clsact_hook(index);
-    const bpf_tc_opts options = clsact_place();
-    return bpf_tc_detach(&hook, &options) == 0;
 }
 
 // ARPHRD_IP6GRE, which only linux/if_arp.h has; that can't stand beside net/if.h.
@@ -206,12 +168,6 @@ std::uint32_t xdp_program_on(unsigned index, bool generic) {
         return 0;
     }
     return generic ? options.skb_prog_id : options.drv_prog_id;
-}
-
-std::uint32_t clsact_program_on(unsigned index) {
-    const bpf_tc_hook hook = clsact_hook(index);
-    bpf_tc_opts options = clsact_place();
-    return bpf_tc_query(&hook, &options) == 0 ? options.prog_id : 0;
 }
 
 // A program's name, cut to 15 letters; empty if it can't be told.
@@ -401,23 +357,6 @@ std::vector<unsigned> linked_interfaces(const std::filesystem::path& links) {
         unsigned index = 0;
         if (std::from_chars(name.data(), name.data() + name.size(), index).ec == std::errc()) {
             indexes.push_back(index);
-        }
-    }
-    return indexes;
-}
-
-std::vector<unsigned> filtered_interfaces() {
-    std::vector<unsigned> indexes;
-    struct Free {
-        void operator()(struct if_nameindex* list) const { ::if_freenameindex(list); }
-    };
-    const std::unique_ptr<struct if_nameindex[], Free> all(::if_nameindex());
-    for (std::size_t at = 0; all && all[at].if_index != 0; at++) {
-        const std::string name = program_name(clsact_program_on(all[at].if_index));
-        // Those of tc.bpf.c.
-        if (std::ranges::any_of(std::array{"subscriber_tc", "validated_tc", "uplink_tc"},
-                                [&name](const char* ours) { return name.starts_with(ours); })) {
-            indexes.push_back(all[at].if_index);
         }
     }
     return indexes;

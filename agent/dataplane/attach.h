@@ -18,9 +18,7 @@ namespace sekisho::dataplane {
 // one.
 bool detach_programs(const std::filesystem::path& links, unsigned index, const std::string& kept_mode = {});
 
-// The indexes of the interfaces that have a pinned link; and of those that have a clsact filter of ours,
-// which outlives pins.
+// The indexes of the interfaces that have a pinned link.
 [[nodiscard]] std::vector<unsigned> linked_interfaces(const std::filesystem::path& links);
-[[nodiscard]] std::vector<unsigned> filtered_interfaces();
 
 }  // namespace sekisho::dataplane

@@ -21,6 +21,7 @@
 
 #include "agent/dataplane/attach.h"
 #include "agent/dataplane/carry_over.h"
+#include "agent/dataplane/clsact.h"
 #include "agent/dataplane/kernel.h"
 #include "agent/dataplane/state.h"
 #include "agent/dataplane/table.h"

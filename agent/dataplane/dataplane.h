@@ -124,6 +124,8 @@ public:
     // remove().
     void retire(const Prefix& key);
     void remove(const Prefix& key);
+    // Keys within the prefix for which nothing is open, but whose connections go on.
+    [[nodiscard]] std::vector<Prefix> resting(const Prefix& within) const;
     // Without those that only wait for their connections to end.
     [[nodiscard]] std::vector<grants::KernelEntry> entries();
     // Nothing if the kernel knows nothing of the key.

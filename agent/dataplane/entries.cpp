@@ -10,6 +10,7 @@
 #include <numeric>
 
 #include "agent/dataplane/state.h"
+#include "agent/dataplane/upkeep.h"
 
 namespace sekisho::dataplane {
 
@@ -54,16 +55,6 @@ void wake(std::set<Prefix>& resting, const Address& address) {
     while (each != resting.end() && each->address == address) {
         each = resting.erase(each);
     }
-}
-
-// Runs a program of upkeep.bpf.c, which may change its context: 0, or an errno.
-template <class Context>
-int run(int program, Context& context) {
-    bpf_test_run_opts options{};
-    options.sz = sizeof(options);
-    options.ctx_in = &context;
-    options.ctx_size_in = sizeof(context);
-    return bpf_prog_test_run_opts(program, &options) == 0 ? 0 : errno;
 }
 
 }  // namespace
@@ -149,6 +140,16 @@ void Dataplane::retire(const Prefix& key) {
     if (retired == EntryTable::Retired::gone) {
         lower_bit(key);
     }
+}
+
+std::vector<Prefix> Dataplane::resting(const Prefix& within) const {
+    std::vector<Prefix> keys;
+    const Prefix first{.address = within.address, .length = 0};
+    for (auto each = state_->resting.lower_bound(first);
+         each != state_->resting.end() && within.contains(*each); ++each) {
+        keys.push_back(*each);
+    }
+    return keys;
 }
 
 void Dataplane::remove(const Prefix& key) {

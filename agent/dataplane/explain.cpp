@@ -193,7 +193,7 @@ Result<Explanation> Dataplane::explain(const Address& source, const std::optiona
     subject.flow_limit = state_->config.dataplane.flows_per_subscriber;
     subject.enforced =
         std::ranges::find(state_->config.dataplane.ports, asked_port) != state_->config.dataplane.ports.end();
-    const auto foreign = is_foreign_dynamic(state_->kernel.foreign(), source);
+    const auto foreign = is_foreign_dynamic(state_->kernel.ask_foreign(), source);
     if (!foreign) {
         return std::unexpected(foreign.error());
     }

@@ -8,6 +8,7 @@
 #include <cerrno>
 
 #include "agent/dataplane/state.h"
+#include "agent/dataplane/upkeep.h"
 
 namespace sekisho::dataplane {
 
@@ -69,20 +70,13 @@ Result<void> Dataplane::set_foreign_dynamic(const std::vector<Prefix>& prefixes)
     return {};
 }
 
-Result<bool> is_foreign_dynamic(int outer, const Address& address) {
-    std::uint32_t id = 0;
-    if (bpf_map_lookup_elem(outer, &only, &id) != 0) {
-        return errno == ENOENT ? Result<bool>(false)
-                               : fail(Failure::unavailable,
-                                      "can't find the foreign dynamic prefixes: " + error_text(errno));
+Result<bool> is_foreign_dynamic(int ask_foreign, const Address& address) {
+    sekisho_foreign_question question{};
+    question.key = trie_key(address, address.bits());
+    if (const int error = run(ask_foreign, question); error != 0) {
+        return fail(Failure::unavailable, "can't read the foreign dynamic prefixes: " + error_text(error));
     }
-    const Descriptor trie(bpf_map_get_fd_by_id(id));
-    const sekisho_foreign_key key = trie_key(address, address.bits());
-    std::uint8_t value = 0;
-    if (!trie || (bpf_map_lookup_elem(trie.get(), &key, &value) != 0 && errno != ENOENT)) {
-        return fail(Failure::unavailable, "can't read the foreign dynamic prefixes: " + error_text(errno));
-    }
-    return value != 0;
+    return question.found != 0;
 }
 
 }  // namespace sekisho::dataplane

@@ -7,7 +7,7 @@
 
 namespace sekisho::dataplane {
 
-// Whether an address is among those that `outer` (the map sekisho_foreign) holds.
-[[nodiscard]] Result<bool> is_foreign_dynamic(int outer, const Address& address);
+// Whether an address is among those that the kernel holds, asked by Kernel::ask_foreign().
+[[nodiscard]] Result<bool> is_foreign_dynamic(int ask_foreign, const Address& address);
 
 }  // namespace sekisho::dataplane

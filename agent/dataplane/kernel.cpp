@@ -325,3 +325,6 @@ int Kernel::sweep_flows() const {
 }
 
 }  // namespace sekisho::dataplane
+int Kernel::ask_foreign() const {
+    return bpf_program__fd(upkeep_->progs.ask_foreign);
+}

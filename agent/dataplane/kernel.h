@@ -58,13 +58,14 @@ public:
     [[nodiscard]] int limiters() const;
     [[nodiscard]] int forwarding() const;
     [[nodiscard]] int routers() const;
-    // The program of upkeep.bpf.c.
+    // The programs of upkeep.bpf.c: run() them.
     [[nodiscard]] int sweep_flows() const;
     // Those for interfaces.
     [[nodiscard]] Programs& programs() { return programs_; }
 
     [[nodiscard]] const std::filesystem::path& links() const { return links_; }
     [[nodiscard]] const std::vector<std::string>& notices() const { return notices_; }
+    [[nodiscard]] int ask_foreign() const;
 
 private:
     explicit Kernel(Descriptor lock);

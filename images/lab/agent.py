@@ -9,12 +9,20 @@ from .hosts import Lab
 from .topology import API_KEY
 
 
+# What sekisho-agent.service leaves it.
+CAPABILITIES = "-all,+bpf,+net_admin,+perfmon"
+
+
 class Agent(Daemon):
     """Killed, it leaves what is in the kernel there."""
 
     def __init__(self, lab: Lab):
         super().__init__(lab["edge"], "sekishod")
         self.edge = self.host
+        self.capabilities = CAPABILITIES
+
+    def launch(self, *wrapper: str, program: str | None = None) -> None:
+        super().launch(*(wrapper or ("setpriv", "--bounding-set", self.capabilities)), program=program)
 
     def configure(self, text: str) -> None:
         for directory in ("/run/sekisho", "/var/lib/sekisho"):  # systemd's part elsewhere
@@ -41,4 +49,4 @@ class Agent(Daemon):
             self.edge.run("sekisho", "grant", "revoke", "--no-cool-down", grant["key"].split("/")[0])
 
 
-__all__ = ["CONFIG", "Agent"]
+__all__ = ["CAPABILITIES", "CONFIG", "Agent"]
