@@ -217,6 +217,7 @@ private:
     [[nodiscard]] std::string fast_path_of(const dataplane::Attachment& attachment) const;
     // The names of those that packets which come in by this one may leave by.
     [[nodiscard]] std::string ways_out(unsigned index) const;
+    void verify_pins();
 
     struct Opened {
         grants::Grant grant;

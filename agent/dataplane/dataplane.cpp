@@ -220,6 +220,10 @@ void Dataplane::stop_forwarding(unsigned index) {
     }
 }
 
+Result<bool> Dataplane::renew_pins() {
+    return state_->kernel.renew_pins();
+}
+
 bool Dataplane::in_place(unsigned index) const {
     const auto known = state_->attachments.find(index);
     return known != state_->attachments.end() && is_attached(known->second);

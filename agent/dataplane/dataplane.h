@@ -156,6 +156,10 @@ public:
     // that are attached by native XDP; what is routed elsewhere goes by the stack. Failure::unavailable if
     // there is no memory for one.
     [[nodiscard]] Result<void> set_frame_takers(const std::set<unsigned>& takers);
+    // Pins the maps anew, if somebody has removed their pins: else a new agent would begin with empty ones,
+    // and beside this one. Whether any were missing. Failure::conflict if another agent is there already,
+    // Failure::unavailable if the kernel says no.
+    [[nodiscard]] Result<bool> renew_pins();
     // Takes the programs off all interfaces that were not attached by this object; returns how many.
     [[nodiscard]] Result<int> detach_others();
     [[nodiscard]] std::vector<Attachment> attachments() const;

@@ -9,6 +9,7 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <sys/statfs.h>
 
 #include <algorithm>
@@ -102,17 +103,23 @@ bool share_device_map(bpf_map* map, const std::filesystem::path& pin) {
     return pinned && bpf_map__reuse_fd(map, pinned.get()) == 0;
 }
 
+// The name of a map's pin; empty for one that has none.
+std::string pin_name(const bpf_map* map) {
+    const std::string name = bpf_map__name(map);
+    if (!bpf_map__is_internal(map)) {
+        return name;
+    }
+    return name.ends_with(".bss") ? "sekisho_state" : "";  // or the compiler's own, for constants
+}
+
 // Each object has the maps that its programs use.
 int set_pins(const std::filesystem::path& directory, bpf_object* object, const Sizes& sizes) {
     int failed = 0;
     bpf_map* map = nullptr;
     bpf_object__for_each_map(map, object) {
-        std::string name = bpf_map__name(map);
-        if (bpf_map__is_internal(map)) {
-            if (!name.ends_with(".bss")) {
-                continue;  // the compiler's own, for constants
-            }
-            name = "sekisho_state";
+        const std::string name = pin_name(map);
+        if (name.empty()) {
+            continue;
         }
         if (name == "sekisho_entries" || name == "sekisho_flows") {
             failed = failed != 0 ? failed
@@ -164,7 +171,48 @@ Result<Descriptor> lock_pins(const std::filesystem::path& pin_path) {
     return lock;
 }
 
+namespace {
+
+// Whether the descriptor is of what has this path now.
+bool is_at(const Descriptor& file, const std::filesystem::path& path) {
+    struct stat held{};
+    struct stat there{};
+    return ::fstat(file.get(), &held) == 0 && ::stat(path.c_str(), &there) == 0 &&
+           held.st_dev == there.st_dev && held.st_ino == there.st_ino;
+}
+
+}  // namespace
+
 Kernel::Kernel(Descriptor lock) : lock_(std::move(lock)) {}
+
+// By hand: what libbpf has pinned once it takes for pinned.
+Result<bool> Kernel::renew_pins() {
+    const std::filesystem::path maps = links_.parent_path();
+    const std::filesystem::path pin_path = maps.parent_path();
+    if (!is_at(lock_, pin_path)) {
+        auto lock = lock_pins(pin_path);
+        if (!lock) {
+            return std::unexpected(lock.error());
+        }
+        lock_ = std::move(*lock);
+    }
+    if (auto made = make_directory(links_); !made) {
+        return std::unexpected(made.error());
+    }
+    bool renewed = false;
+    bpf_map* map = nullptr;
+    bpf_object__for_each_map(map, maps_->obj) {
+        const std::filesystem::path pin = maps / pin_name(map);
+        if (pin == maps / "" || ::access(pin.c_str(), F_OK) == 0) {
+            continue;
+        }
+        if (bpf_obj_pin(bpf_map__fd(map), pin.c_str()) != 0) {
+            return fail(Failure::unavailable, "can't pin " + pin.string() + ": " + error_text(errno));
+        }
+        renewed = true;
+    }
+    return renewed;
+}
 
 Kernel::Kernel(Kernel&& other) noexcept
     : lock_(std::move(other.lock_)),
@@ -218,8 +266,8 @@ Result<Kernel> Kernel::load(const Config& whole) {
     }
     // What will be needed, as far as is known: a kernel that refuses it is told of now.
     for (const InterfaceConfig& interface : whole.interfaces) {
-        auto program = interface.attach == Attach::tc ? kernel.programs_.tc(interface, false)
-                                                      : kernel.programs_.xdp(interface);
+        const bool by_tc = interface.attach == Attach::tc || interface.attach == Attach::clsact;
+        auto program = by_tc ? kernel.programs_.tc(interface, false) : kernel.programs_.xdp(interface);
         if (!program) {
             return std::unexpected(program.error());
         }
@@ -323,8 +371,8 @@ int Kernel::routers() const {
 int Kernel::sweep_flows() const {
     return bpf_program__fd(upkeep_->progs.sweep_flows);
 }
-
-}  // namespace sekisho::dataplane
 int Kernel::ask_foreign() const {
     return bpf_program__fd(upkeep_->progs.ask_foreign);
 }
+
+}  // namespace sekisho::dataplane

@@ -44,6 +44,11 @@ public:
     Kernel& operator=(const Kernel&) = delete;
     ~Kernel();
 
+    // Pins the maps that somebody has removed the pins of, and takes the lock on their directory anew if that
+    // is another one now. Whether any were missing. Failure::conflict if another agent has the lock
+    // meanwhile.
+    [[nodiscard]] Result<bool> renew_pins();
+
     // What the programs read in place; shared with the kernel.
     [[nodiscard]] sekisho_state& state() const { return *state_; }
     // Where entries stand.
@@ -60,12 +65,12 @@ public:
     [[nodiscard]] int routers() const;
     // The programs of upkeep.bpf.c: run() them.
     [[nodiscard]] int sweep_flows() const;
+    [[nodiscard]] int ask_foreign() const;
     // Those for interfaces.
     [[nodiscard]] Programs& programs() { return programs_; }
 
     [[nodiscard]] const std::filesystem::path& links() const { return links_; }
     [[nodiscard]] const std::vector<std::string>& notices() const { return notices_; }
-    [[nodiscard]] int ask_foreign() const;
 
 private:
     explicit Kernel(Descriptor lock);

@@ -65,7 +65,7 @@ Result<int> Programs::tc(const InterfaceConfig& config, bool bare) {
 
 Result<bool> Programs::load_ahead(const std::vector<InterfaceConfig>& interfaces) {
     for (const InterfaceConfig& config : interfaces) {
-        const bool by_tc = config.attach == Attach::automatic || config.attach == Attach::tc;
+        const bool by_tc = config.attach != Attach::xdp && config.attach != Attach::xdp_generic;
         for (const bool bare : {false, true}) {
             if (!by_tc || loaded_.contains(tc_name(config, bare))) {
                 continue;

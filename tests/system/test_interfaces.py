@@ -106,15 +106,22 @@ class Interfaces(LabTest):
         """All that is pinned, while the agent runs: it puts its programs back, and the next one goes on."""
         self.agent.ask("grant", "add", SUBSCRIBERS["c"].address4)
         self.edge.run("rm", "-rf", "/sys/fs/bpf/sekisho", check=False)
+        pins = self.edge.run("find", "/sys/fs/bpf/sekisho", "-type", "f").stdout.split()
         await_true(lambda: self.log().count("INTERFACE_LOST") == len(SUBSCRIBERS), "the agent notices", 15)
         for name in (line.interface for line in SUBSCRIBERS.values()):
             await_true(lambda: self.attached(name), f"{name} is attached again")
         self.assert_port_25("a", INTERNET4, "refused")
         self.assert_port_25("b", INTERNET4, "refused")
         self.agent.kill()
+        self.assertIn("PINS_RENEWED", self.log())
+        self.assertEqual(set(self.edge.run("find", "/sys/fs/bpf/sekisho", "-type", "f").stdout.split()), set(pins))
+        self.assertIn("another agent holds", self.agent.refused_start(1))
+        blocked = self.blocked()
+        self.assertGreater(blocked, 0)
         self.assert_port_25("a", INTERNET4, "refused")
         self.agent.start()
         self.assert_port_25("b", INTERNET4, "refused")
+        self.assertGreater(self.blocked(), blocked, "the maps are the same")
         self.assert_port_25("c", INTERNET4, "open")
         self.agent.revoke_all()
 
@@ -211,13 +218,16 @@ class Interfaces(LabTest):
         self.assert_port_25("b", INTERNET4, "refused")
 
     def test_pins_go_while_nobody_looks(self) -> None:
-        """Links end with them; a clsact filter goes on, with maps of its own, and is replaced."""
+        """Links end with them; a clsact filter goes on, with maps of its own, and is replaced. The store has the grants."""
         self.isp.restart_agent(('attach = "tc"', 'attach = "clsact"'))
         self.agent.kill()
+        self.agent.ask("grant", "add", SUBSCRIBERS["c"].address4)
         self.edge.run("rm", "-rf", "/sys/fs/bpf/sekisho", check=False)
         self.assert_port_25("b", INTERNET4, "refused")
         self.agent.start()
+        await_true(lambda: connect(self.isp.lab["a"], INTERNET4).outcome == "open", "nobody judges A")
         self.assertTrue(self.attached(A.interface) and self.attached("sub-b"))
+        self.assert_port_25("c", INTERNET4, "open")
         self.assert_port_25("a", INTERNET4, "refused")
         self.assert_port_25("b", INTERNET4, "refused")
         self.agent.ask("grant", "add", SUBSCRIBERS["b"].address4)
