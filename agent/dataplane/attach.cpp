@@ -16,6 +16,7 @@
 
 #include "agent/dataplane/clsact.h"
 #include "agent/dataplane/offloads.h"
+#include "agent/dataplane/refusal.h"
 
 namespace sekisho::dataplane {
 
@@ -189,38 +190,24 @@ std::string foreign_program(unsigned index) {
     return "the program " + name + (name.empty() ? "" : " ") + "(id " + std::to_string(options.prog_id) + ")";
 }
 
-std::string why_no_native(const std::string& interface) {
-    const auto offloads = harmful_offloads(interface);
-    if (std::ranges::find(offloads, "lro") != offloads.end()) {
-        return "the device merges segments: `ethtool -K " + interface + " lro off`";
-    }
-    if (driver_of(interface) == "virtio_net") {
-        // virtnet_xdp_set() of the kernel: the host merges segments, and can't be told not to.
-        return "virtio's guest offloads are on (start the guest with guest_tso4=off, guest_tso6=off, "
-               "guest_ecn=off, guest_ufo=off and guest_csum=off)";
-    }
-    return "the driver has no native XDP";
-}
-
 // What lacks where the kernel or a driver says no to XDP or TCX, and what to do about it.
 std::string why_not(const Interface& interface, const std::string& mode, int error) {
     switch (error) {
         case EBUSY:
             return foreign_program(interface.index) + " is attached already (`bpftool net`)";
-        case EOPNOTSUPP:
-            return mode == "xdp" ? why_no_native(interface.name) : "the kernel does not support it";
         case ENODEV:
             return "the interface is gone";
-        case ENOSPC:
-            // veth_xdp_set() of the kernel, and drivers that want a queue for each CPU to send answers from.
-            return "too few queues: `ethtool -l " + interface.name +
-                   "`; XDP needs a transmit queue for each CPU, and a veth as many receive queues as its "
-                   "peer has transmit queues";
-        case ERANGE:
-            return "the MTU is too large for the driver's XDP: `ip link set " + interface.name + " mtu 1500`";
         default:
-            return error_text(error);
+            break;
     }
+    if (mode == "xdp") {
+        const auto on = harmful_offloads(interface.name);
+        return why_no_xdp(error, {.name = interface.name,
+                                  .driver = driver_of(interface.name),
+                                  .lro = std::ranges::find(on, "lro") != on.end(),
+                                  .mtu = mtu_of(interface.name)});
+    }
+    return error == EOPNOTSUPP ? "the kernel does not support it" : error_text(error);
 }
 
 }  // namespace
@@ -237,14 +224,17 @@ bool is_attached(const Attachment& attachment) {
 
 namespace {
 
-// What the device does to packets before XDP sees them is switched off: says what was, or what can't be.
-std::expected<std::string, std::string> leave_frames_alone(const std::string& interface) {
+// What the device does to packets before XDP sees them is switched off: "switched off: lro", or what can't
+// be.
+std::expected<std::string, std::string> leave_frames_alone(const std::string& interface,
+                                                           std::vector<std::string> before) {
     const auto offloads = switch_off_offloads(interface);
     if (!offloads) {
         return std::unexpected(offloads.error().what);
     }
+    before.insert(before.end(), offloads->begin(), offloads->end());
     std::string names;
-    for (const std::string& offload : *offloads) {
+    for (const std::string& offload : before) {
         names += (names.empty() ? "switched off: " : ", ") + offload;
     }
     return names;
@@ -311,6 +301,10 @@ Result<Attachment> attach_program(Kernel& kernel, const Interface& interface, co
     const bool taken_over = is_judged(kernel.links(), interface.index);
     std::string failures;
     for (const std::string& mode : modes_of(attach, bare)) {
+        // Most drivers refuse XDP while they merge segments, which they mustn't where packets are forwarded.
+        const auto before =
+            mode == "xdp" ? switch_off_offloads(interface.name, "lro").value_or(std::vector<std::string>())
+                          : std::vector<std::string>();
         auto attachment = try_mode(kernel, interface, config, mode);
         if (!attachment) {
             failures += (failures.empty() ? "not " : "; not ") + mode + ": " + attachment.error();
@@ -318,7 +312,7 @@ Result<Attachment> attach_program(Kernel& kernel, const Interface& interface, co
         }
         std::string offloads;
         if (mode.starts_with("xdp")) {
-            const auto alone = leave_frames_alone(interface.name);
+            const auto alone = leave_frames_alone(interface.name, before);
             if (!alone && attach == Attach::automatic) {
                 failures += "not " + mode + ": " + alone.error();
                 continue;  // TC is told of tags; our XDP program goes when that one is there

@@ -61,8 +61,13 @@ std::vector<std::string> harmful_offloads(const std::string& interface) {
     return on;
 }
 
-Result<std::vector<std::string>> switch_off_offloads(const std::string& interface) {
-    std::vector<std::string> on = harmful_offloads(interface);
+Result<std::vector<std::string>> switch_off_offloads(const std::string& interface, std::string_view only) {
+    const auto wanted_on = [&interface, only] {
+        std::vector<std::string> on = harmful_offloads(interface);
+        std::erase_if(on, [only](const std::string& each) { return !only.empty() && each != only; });
+        return on;
+    };
+    std::vector<std::string> on = wanted_on();
     if (on.empty()) {
         return on;
     }
@@ -70,15 +75,22 @@ Result<std::vector<std::string>> switch_off_offloads(const std::string& interfac
     value.cmd = ETHTOOL_SFLAGS;
     value.data = flags_of(interface).value_or(0);
     for (const auto& [flag, name] : harmful) {
-        value.data &= ~flag;
+        value.data &= only.empty() || only == name ? ~flag : ~0U;
     }
     ask_driver(interface, &value);  // what came of it is looked at
-    const std::vector<std::string> still_on = harmful_offloads(interface);
+    const std::vector<std::string> still_on = wanted_on();
     if (!still_on.empty()) {
         return fail(Failure::unavailable, "the device keeps " + still_on.front() + " on (`ethtool -k " +
                                               interface + "`), which hides packets from XDP");
     }
     return on;
+}
+
+int mtu_of(const std::string& interface) {
+    const Descriptor socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    ifreq request{};
+    interface.copy(request.ifr_name, IFNAMSIZ - 1);
+    return ::ioctl(socket.get(), SIOCGIFMTU, &request) == 0 ? request.ifr_mtu : 0;
 }
 
 }  // namespace sekisho::dataplane

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "agent/base/result.h"
@@ -17,7 +18,12 @@ namespace sekisho::dataplane {
 // driver can't be asked.
 [[nodiscard]] std::vector<std::string> harmful_offloads(const std::string& interface);
 
-// Switches those off and says which they were. Failure::unavailable if the device keeps one on.
-[[nodiscard]] Result<std::vector<std::string>> switch_off_offloads(const std::string& interface);
+// Switches those off, or `only` one of them, and says which were on. Failure::unavailable if the device keeps
+// one on.
+[[nodiscard]] Result<std::vector<std::string>> switch_off_offloads(const std::string& interface,
+                                                                   std::string_view only = {});
+
+// What largest packet it sends, in octets; 0 where that can't be told.
+[[nodiscard]] int mtu_of(const std::string& interface);
 
 }  // namespace sekisho::dataplane

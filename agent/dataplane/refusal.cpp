@@ -42,6 +42,34 @@ std::string error_text(int error) {
     return std::generic_category().message(error < 0 ? -error : error);
 }
 
+std::string why_no_xdp(int error, const Device& device) {
+    constexpr int usual_mtu = 1500;
+    if (error == ENOSPC) {
+        // veth_xdp_set() of the kernel, and drivers that want a queue for each CPU to send answers from.
+        return "too few queues: `ethtool -l " + device.name +
+               "`; XDP needs a transmit queue for each CPU, and a veth as many receive queues as its peer "
+               "has "
+               "transmit queues";
+    }
+    const std::string no_remedy = error == EOPNOTSUPP ? "the driver has no native XDP" : error_text(error);
+    std::string why;
+    const auto add = [&why](const std::string& more) { why += (why.empty() ? "" : "; ") + more; };
+    if (device.lro) {
+        add("the device merges segments: `ethtool -K " + device.name + " lro off`");
+    }
+    if (error == EOPNOTSUPP && device.driver == "virtio_net") {
+        // virtnet_xdp_set() of the kernel: the host merges segments, and can't be told not to.
+        add("virtio's guest offloads are on (start the guest with guest_tso4=off, guest_tso6=off, "
+            "guest_ecn=off, guest_ufo=off and guest_csum=off)");
+    }
+    if (error == ERANGE || (error == EINVAL && device.mtu > usual_mtu)) {
+        add("the MTU " + (device.mtu == 0 ? "" : "of " + std::to_string(device.mtu) + " ") +
+            "is too large for the driver's XDP: `ip link set " + device.name + " mtu " +
+            std::to_string(usual_mtu) + "`");
+    }
+    return why.empty() ? no_remedy : why;
+}
+
 void keep_refusals() {
     kept().clear();
     libbpf_set_print(&keep);

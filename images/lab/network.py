@@ -41,7 +41,7 @@ def connect_subscriber(lab: Lab, line: Subscriber, passing: Path) -> None:
     # What leaves a veth has partial checksums, and then nobody looks at those that come back, either.
     host.run("ethtool", "-K", "eth0", "tx", "off")
     host.file("/run/pass.o").write_bytes(passing.read_bytes())
-    host.run("ip", "link", "set", "dev", "eth0", "xdp", "obj", "/run/pass.o", "sec", "xdp")
+    host.run("ip", "link", "set", "dev", "eth0", "xdp", "obj", "/run/pass.o", "sec", "xdp.frags")
     lab.configure(
         line.host,
         f"addr add {line.address4}/32 dev eth0",

@@ -7,9 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from lab.clients import connect
 from lab.hosts import await_true
 from lab.network import compile_pass, connect_subscriber
-from lab.topology import INTERNET4, INTERNET6, SUBSCRIBERS
+from lab.topology import EDGE_CORE4, INTERNET4, INTERNET6, SUBSCRIBERS
 from lab_test import LabTest
 
 A = SUBSCRIBERS["a"]
@@ -105,23 +106,23 @@ class Interfaces(LabTest):
     def test_pins_are_removed(self) -> None:
         """All that is pinned, while the agent runs: it puts its programs back, and the next one goes on."""
         self.agent.ask("grant", "add", SUBSCRIBERS["c"].address4)
-        self.edge.run("rm", "-rf", "/sys/fs/bpf/sekisho", check=False)
         pins = self.edge.run("find", "/sys/fs/bpf/sekisho", "-type", "f").stdout.split()
+        self.edge.run("rm", "-rf", "/sys/fs/bpf/sekisho", check=False)
         await_true(lambda: self.log().count("INTERFACE_LOST") == len(SUBSCRIBERS), "the agent notices", 15)
         for name in (line.interface for line in SUBSCRIBERS.values()):
             await_true(lambda: self.attached(name), f"{name} is attached again")
         self.assert_port_25("a", INTERNET4, "refused")
         self.assert_port_25("b", INTERNET4, "refused")
-        self.agent.kill()
         self.assertIn("PINS_RENEWED", self.log())
         self.assertEqual(set(self.edge.run("find", "/sys/fs/bpf/sekisho", "-type", "f").stdout.split()), set(pins))
         self.assertIn("another agent holds", self.agent.refused_start(1))
         blocked = self.blocked()
         self.assertGreater(blocked, 0)
+        self.agent.kill()
         self.assert_port_25("a", INTERNET4, "refused")
         self.agent.start()
-        self.assert_port_25("b", INTERNET4, "refused")
         self.assertGreater(self.blocked(), blocked, "the maps are the same")
+        self.assert_port_25("b", INTERNET4, "refused")
         self.assert_port_25("c", INTERNET4, "open")
         self.agent.revoke_all()
 
@@ -220,14 +221,14 @@ class Interfaces(LabTest):
     def test_pins_go_while_nobody_looks(self) -> None:
         """Links end with them; a clsact filter goes on, with maps of its own, and is replaced. The store has the grants."""
         self.isp.restart_agent(('attach = "tc"', 'attach = "clsact"'))
-        self.agent.kill()
         self.agent.ask("grant", "add", SUBSCRIBERS["c"].address4)
+        self.agent.kill()
         self.edge.run("rm", "-rf", "/sys/fs/bpf/sekisho", check=False)
         self.assert_port_25("b", INTERNET4, "refused")
-        self.agent.start()
         await_true(lambda: connect(self.isp.lab["a"], INTERNET4).outcome == "open", "nobody judges A")
-        self.assertTrue(self.attached(A.interface) and self.attached("sub-b"))
+        self.agent.start()
         self.assert_port_25("c", INTERNET4, "open")
+        self.assertTrue(self.attached(A.interface) and self.attached("sub-b"))
         self.assert_port_25("a", INTERNET4, "refused")
         self.assert_port_25("b", INTERNET4, "refused")
         self.agent.ask("grant", "add", SUBSCRIBERS["b"].address4)
@@ -251,6 +252,21 @@ class Interfaces(LabTest):
                 self.assertEqual(doctor.returncode, 1)
                 self.assertRegex(doctor.stdout, rf"BAD +vlan-offload-{A.interface} ")
                 self.assertIn(f"ethtool -K {A.interface} rxvlan off", doctor.stdout)
+
+    def test_jumbo_frames(self) -> None:
+        """Native XDP takes frames in several buffers, where the driver does."""
+        for host, name in (("edge", A.interface), ("a", "eth0")):
+            self.isp.lab[host].run("ip", "link", "set", name, "mtu", "9000")
+        try:
+            self.isp.restart_agent()
+            self.assertEqual(self.interface(A.interface)["mode"], "xdp")
+            self.assert_port_25("a", INTERNET4, "refused")
+            self.isp.lab["a"].run("ping", "-c", "1", "-W", "5", "-M", "do", "-s", "8900", EDGE_CORE4)
+            counts = {each["reason"]: each["packets"] for each in self.interface(A.interface)["counts"]}
+            self.assertGreaterEqual(counts["not_tcp"], 1)
+        finally:
+            for host, name in (("edge", A.interface), ("a", "eth0")):
+                self.isp.lab[host].run("ip", "link", "set", name, "mtu", "1500")
 
     def test_tc_is_told_of_tags(self) -> None:
         """There the device may take them off."""
