@@ -27,6 +27,9 @@ struct Subject {
     bool enforced = true;  // the port
     bool foreign = false;  // the source is among the foreign dynamic addresses
     std::uint32_t flow_limit = 0;
+    std::uint32_t window_s = 0;  // 0: connections aren't counted by time
+    std::uint32_t window_limit = 0;
+    const Config* config = nullptr;
 
     [[nodiscard]] bool in_pool() const { return (source->flags & SEKISHO_SEGMENT_POOL) != 0; }
     [[nodiscard]] bool flagged(sekisho_entry_flag flag) const { return entry && (entry->flags & flag) != 0; }
@@ -38,6 +41,32 @@ struct Subject {
 
 std::string seconds_text(std::chrono::nanoseconds time) {
     return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(time).count()) + " s";
+}
+
+// Which interfaces don't take the source, whatever it sends: it is not said by which one it comes in.
+Step source_invalid(const Subject& subject) {
+    std::string refusing;
+    std::size_t refuse = 0;
+    std::size_t subscribers = 0;
+    bool validated = false;
+    for (const InterfaceConfig& interface : subject.config->interfaces) {
+        if (interface.side != Side::subscriber) {
+            continue;
+        }
+        subscribers++;
+        validated = validated || interface.validate_source;
+        const bool takes =
+            subject.in_pool() && (interface.pools.empty() || interface.pools.contains(subject.pool));
+        if (interface.validate_source && !takes) {
+            refuse++;
+            refusing += (refusing.empty() ? "" : ", ") + interface.name;
+        }
+    }
+    return {.rule = "source_invalid",
+            .matched = refuse != 0 && refuse == subscribers,
+            .detail = refuse != 0 ? "whatever " + subject.from + " sends is dropped by " + refusing
+                      : validated ? "each interface that validates sources takes " + subject.from
+                                  : "no interface validates sources"};
 }
 
 Step port_not_enforced(const Subject& subject) {
@@ -119,15 +148,42 @@ Step too_many_flows(const Subject& subject) {
                       std::to_string(subject.flow_limit)};
 }
 
+Step window_exhausted(const Subject& subject) {
+    constexpr std::uint32_t numbers = 0xffff;
+    Step step{
+        .rule = "budget_exhausted",
+        .matched = false,
+        .detail = subject.window_s == 0 ? "connections aren't limited by time" : "no grant, so no window"};
+    if (subject.window_s == 0 || !subject.entry || !subject.live_grant()) {
+        return step;
+    }
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(subject.boottime).count();
+    const auto number = static_cast<std::uint32_t>(seconds / subject.window_s) & numbers;
+    const std::uint32_t window = subject.entry->window;
+    const std::uint32_t used = window >> 16U == number ? window & numbers : 0;
+    step.matched = used >= subject.window_limit;
+    step.detail = subject.key + " has opened " + std::to_string(used) + " connections of at most " +
+                  std::to_string(subject.window_limit) + " within these " + std::to_string(subject.window_s) +
+                  " s" + (step.matched ? ": one more ends its grant" : "");
+    return step;
+}
+
 Step granted(const Subject& subject) {
+    const std::uint32_t open = subject.entry ? subject.entry->flows : 0;
+    const std::string outlived =
+        open == 0
+            ? ""
+            : "; " + std::to_string(open) +
+                  " connections that were opened under it go on (`sekisho grant revoke --kill` ends them)";
     if (!subject.entry || !subject.flagged(SEKISHO_ENTRY_GRANT)) {
-        return {.rule = "granted", .matched = false, .detail = "no grant for " + subject.key};
+        return {.rule = "granted", .matched = false, .detail = "no grant for " + subject.key + outlived};
     }
     const auto left = std::chrono::nanoseconds(subject.entry->expires_ns) - subject.boottime;
     if (left <= std::chrono::nanoseconds::zero()) {
-        return {.rule = "granted",
-                .matched = false,
-                .detail = "the grant for " + subject.key + " ended " + seconds_text(-left) + " ago"};
+        return {
+            .rule = "granted",
+            .matched = false,
+            .detail = "the grant for " + subject.key + " ended " + seconds_text(-left) + " ago" + outlived};
     }
     return {.rule = "granted",
             .matched = true,
@@ -143,16 +199,18 @@ Step not_granted(const Subject& subject) {
 
 Explanation walk(const Subject& subject) {
     Explanation explanation;
-    for (const auto rule : {port_not_enforced, foreign_dynamic, quarantined, designated, no_pool, exempt,
-                            budget_exhausted, too_many_flows, granted, not_granted}) {
+    for (const auto rule :
+         {source_invalid, port_not_enforced, foreign_dynamic, quarantined, designated, no_pool, exempt,
+          budget_exhausted, too_many_flows, window_exhausted, granted, not_granted}) {
         explanation.steps.push_back(rule(subject));
         const Step& step = explanation.steps.back();
         if (step.matched) {
             const bool blocks = step.rule == "quarantined" || step.rule == "budget_exhausted" ||
                                 step.rule == "too_many_flows" || step.rule == "not_granted";
-            explanation.verdict = step.rule == "foreign_dynamic" ? verdict_name(subject.destination->action)
-                                  : blocks                       ? verdict_name(subject.source->action)
-                                                                 : verdict_name(SEKISHO_PASS);
+            explanation.verdict = step.rule == "foreign_dynamic"  ? verdict_name(subject.destination->action)
+                                  : step.rule == "source_invalid" ? verdict_name(SEKISHO_DROP)
+                                  : blocks                        ? verdict_name(subject.source->action)
+                                                                  : verdict_name(SEKISHO_PASS);
             explanation.reason = step.rule;
             break;
         }
@@ -191,6 +249,9 @@ Result<Explanation> Dataplane::explain(const Address& source, const std::optiona
     subject.from = source.text();
     subject.boottime = boottime;
     subject.flow_limit = state_->config.dataplane.flows_per_subscriber;
+    subject.window_s = state_->tables.in_force().window_s;
+    subject.window_limit = state_->tables.in_force().window_limit;
+    subject.config = &state_->config;
     subject.enforced =
         std::ranges::find(state_->config.dataplane.ports, asked_port) != state_->config.dataplane.ports.end();
     const auto foreign = is_foreign_dynamic(state_->kernel.ask_foreign(), source);
