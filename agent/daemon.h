@@ -171,6 +171,11 @@ private:
     void complain_of_events(const Error& error);
     void check_events(std::vector<api::Check>& checks) const;
     // What was decided last about who has the address, for `why`.
+    // Recorded connections of the address's key, whether its grant lives or not.
+    [[nodiscard]] std::uint32_t connections_of(const Address& address) const;
+    Result<void> end_connections(const api::RevokeOrder& order, std::uint32_t open);
+    [[nodiscard]] grants::GrantPage page_of_session(std::uint64_t number, grants::GrantFilter filter,
+                                                    std::size_t count, const grants::Now& now) const;
     [[nodiscard]] std::vector<api::Step> decision_steps(const Address& address) const;
     [[nodiscard]] api::GrantStatus with_session(api::GrantStatus status) const;
     // The subscriber's key; of an address in no pool, itself.
@@ -185,6 +190,8 @@ private:
     void take_reports(std::span<subscribers::Report> reports);
     // Does in the kernel what follows, and notes the rest.
     void follow(const subscribers::Changes& changes, const grants::Now& now, SessionWork& work);
+    void end_connections_of_former(const subscribers::HolderChange& change);
+    void tell(const subscribers::Consequences& consequences);
     void write_down(SessionWork&& work);
     // By their ids.
     [[nodiscard]] std::map<std::string, subscribers::Session> imported() const;

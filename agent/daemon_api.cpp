@@ -16,31 +16,6 @@ namespace sekisho {
 
 namespace {
 
-// What grants, counters and logs call sekisho-smtpd.
-api::GrantStatus status_of(const grants::Grant& grant, const grants::Now& now) {
-    return {.key = grant.key,
-            .pool = grant.pool,
-            .source = grant.source,
-            .user = grant.user,
-            .reason = grant.reason,
-            .since = grant.since,
-            .expires = grant.expires_wall,
-            .left = std::chrono::ceil<std::chrono::seconds>(grant.expires - now.boottime),
-            .budget = grant.budget,
-            .connections_left = {},
-            .flows = {},
-            .session = 0};
-}
-
-api::CoolDownStatus status_of(const grants::CoolDown& cool_down, const grants::Now& now) {
-    return {.key = cool_down.key,
-            .cause = std::string(grants::to_string(cool_down.cause)),
-            .user = cool_down.user,
-            .since = cool_down.since,
-            .until = cool_down.until_wall,
-            .left = std::chrono::ceil<std::chrono::seconds>(cool_down.until - now.boottime)};
-}
-
 // ", by a pop3 login of alice that mail1 reported".
 std::string opened_by(const grants::Grant& grant) {
     return ", by " + (grant.user.empty()
@@ -211,102 +186,6 @@ std::optional<std::vector<api::Count>> Daemon::counts_of(unsigned index) const {
     std::vector<api::Count> list;
     std::ranges::transform(**counts, std::back_inserter(list), count_of);
     return list;
-}
-
-api::GrantListing Daemon::grants(const api::GrantQuestion& question) const {
-    const grants::Now now = read_clocks();
-    const grants::GrantPage page = grants_.page({.after = question.after,
-                                                 .within = question.within,
-                                                 .user = question.user,
-                                                 .source = question.source},
-                                                question.count, now);
-    api::GrantListing listing{.grants = {}, .next = page.next};
-    for (const grants::Grant& grant : page.grants) {
-        listing.grants.push_back(with_session(status_of(grant, now)));
-    }
-    return listing;
-}
-
-api::GrantStatus Daemon::with_session(api::GrantStatus status) const {
-    const auto session = sessions_.find(status.key.address);
-    status.session = session ? session->number : 0;
-    return status;
-}
-
-std::optional<Prefix> Daemon::key_of(const Address& address) const {
-    const auto placement = grants_.place(address);
-    return placement ? std::optional(placement->key) : std::nullopt;
-}
-
-Result<api::GrantStatus> Daemon::grant(const Address& address) const {
-    const grants::Now now = read_clocks();
-    const auto found = grants_.find(address, now);
-    if (!found) {
-        return fail(Failure::not_found, "there is no grant for " + address.text(),
-                    "see `sekisho grant list`");
-    }
-    api::GrantStatus status = with_session(status_of(*found, now));
-    if (const auto usage = dataplane_.usage(found->key)) {
-        status.connections_left = usage->connections_left;
-        status.flows = usage->flows;
-    }
-    return status;
-}
-
-std::vector<api::CoolDownStatus> Daemon::cool_downs() const {
-    const grants::Now now = read_clocks();
-    std::vector<api::CoolDownStatus> list;
-    for (const grants::CoolDown& cool_down : grants_.cool_downs(now)) {
-        list.push_back(status_of(cool_down, now));
-    }
-    return list;
-}
-
-Result<api::GrantStatus> Daemon::add_grant(const api::GrantOrder& order) {
-    const auto granted = open({.address = order.address,
-                               .lifetime = order.lifetime,
-                               .budget = order.budget,
-                               .source = "operator",
-                               .user = {},
-                               .reason = order.reason,
-                               .ends_cool_down = true});
-    if (!granted) {
-        return std::unexpected(granted.error());
-    }
-    log::info("GRANT_ADDED", "an operator opened the port",
-              {{"key", granted->grant.key.text()}, {"reason", order.reason}, {"by", order.by}});
-    audit(
-        {.name = "GRANT_ADDED",
-         .text = order.reason,
-         .key = granted->grant.key,
-         .by = order.by,
-         .lasts = std::chrono::ceil<std::chrono::seconds>(granted->grant.expires - read_clocks().boottime)});
-    return with_session(status_of(granted->grant, read_clocks()));
-}
-
-Result<void> Daemon::revoke_grant(const api::RevokeOrder& order) {
-    const auto grant = grants_.find(order.address, read_clocks());
-    const auto actions =
-        grants_.revoke(order.address, read_clocks(), order.kill ? grants::Flows::end : grants::Flows::go_on,
-                       order.cool_down ? grants::After::cool_down : grants::After::logins);
-    if (!actions) {
-        return std::unexpected(actions.error());
-    }
-    const std::chrono::seconds cool_down =
-        order.cool_down ? config_.grants.cool_down : std::chrono::seconds(0);
-    log::info("GRANT_REVOKED", "an operator closed the port",
-              {{"address", order.address.text()},
-               {"connections", order.kill ? "ended" : "go on"},
-               {"cool_down", seconds_text(cool_down)},
-               {"by", order.by}});
-    audit({.name = "GRANT_REVOKED",
-           .text = order.kill ? "its connections ended, too" : "its connections go on",
-           .key = key_or_itself(order.address),
-           .user = grant ? grant->user : "",
-           .by = order.by,
-           .lasts = cool_down});
-    const auto applied = apply(*actions);
-    return applied ? on_disk() : applied;
 }
 
 std::vector<api::QuarantineStatus> Daemon::quarantines() const {

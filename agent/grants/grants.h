@@ -234,6 +234,10 @@ public:
     [[nodiscard]] Result<Actions> revoke(const Address& address, const Now& now, Flows flows = Flows::go_on,
                                          After after = After::logins);
 
+    // Ends the connections that outlived the grants of the address's key; it must have no living one.
+    // Nothing for an address in no pool.
+    [[nodiscard]] Actions end_connections(const Address& address, const Now& now);
+
     // The kernel says that the grant of this generation was used more often than it was good for: it ends,
     // and its key cools down. Nothing if it has ended already.
     [[nodiscard]] Actions overrun(const Prefix& key, std::uint32_t generation, const Now& now);

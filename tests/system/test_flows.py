@@ -87,6 +87,20 @@ class Flows(LabTest):
         self.agent.ask("grant", "revoke", A.address4, "--kill")
         self.assertFalse(conversation.goes_on())
 
+    def test_kill_what_has_outlived_its_grant(self) -> None:
+        for address, source in ((INTERNET4, A.address4), (INTERNET6, A.address6)):
+            with self.subTest(address=address):
+                self.agent.ask("grant", "add", source, "--for", "2s")
+                conversation = Conversation(self, address)
+                self.closed(address)
+                self.assertTrue(conversation.goes_on())
+                self.assertIn("1 connections that were opened under it go on", self.agent.command("why", source).stdout)
+                self.assertNotEqual(self.agent.command("grant", "revoke", source).returncode, 0, "there is none")
+                self.agent.ask("grant", "revoke", source, "--kill")
+                self.assertFalse(conversation.goes_on())
+                self.assertEqual(self.decisions("--within", source)[-1]["name"], "CONNECTIONS_ENDED")
+                self.assertNotEqual(self.agent.command("grant", "revoke", source, "--kill").returncode, 0, "nor connections")
+
     def test_the_next_holder_inherits_nothing(self) -> None:
         self.agent.ask("grant", "add", A.address4)
         conversation = Conversation(self, INTERNET4)

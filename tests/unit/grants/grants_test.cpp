@@ -206,6 +206,29 @@ TEST_F(GrantsTest, OnlyALivingGrantCanBeRevoked) {
     EXPECT_EQ(grants_.revoke(address("192.0.2.7"), later(now_, 3s)).error().kind, Failure::not_found);
 }
 
+TEST_F(GrantsTest, ConnectionsThatOutlivedTheirGrantCanBeEnded) {
+    const auto end = [this](std::string_view of, Now now) {
+        return grants_.end_connections(address(of), now);
+    };
+    EXPECT_TRUE(end("192.0.3.7", now_).empty()) << "in no pool";
+    open(request("192.0.2.7", 3s), now_);
+    outside_.apply(grants_.sweep(later(now_, 3s)));
+    Actions actions = end("192.0.2.7", later(now_, 4s));
+    ASSERT_EQ(actions.size(), 1U);
+    EXPECT_EQ(std::get<RemoveEntry>(actions[0]).key, prefix("192.0.2.7/32"));
+    open(request("192.0.2.8", 3s), now_);  // over, and not swept yet
+    actions = end("192.0.2.8", later(now_, 4s));
+    EXPECT_EQ(count<RemoveEntry>(actions), 1U);
+    EXPECT_EQ(count<ForgetGrant>(actions), 1U);
+    outside_.apply(
+        grants_.exempt({.prefix = prefix("192.0.2.9/32"), .note = {}, .since = now_.wall}).value());
+    const std::uint32_t before = outside_.kernel.at(prefix("192.0.2.9/32")).generation;
+    actions = end("192.0.2.9", now_);
+    ASSERT_EQ(actions.size(), 1U);
+    EXPECT_NE(std::get<PutEntry>(actions[0]).entry.generation, before);
+    EXPECT_TRUE(std::get<PutEntry>(actions[0]).entry.exempt);
+}
+
 TEST_F(GrantsTest, SweepForgetsWhatHasEndedAndNothingElse) {
     open(request("192.0.2.1", 10s), now_);
     open(request("192.0.2.2", 20s), now_);
