@@ -100,7 +100,8 @@ static __always_inline void note(struct sekisho_sampling *sampling, const struct
     packets = stands_for(sampling, hitters);
     now = bpf_ktime_get_coarse_ns() >> HITTER_TICK;
     place = place_of(hitters, who);
-    if (!holds(place, who)) {
+    if (!holds(place, who) || now - place->last >= HITTER_STALE) {
+        /* Who comes back after a while begins anew, too: it is asked how many a second he sends now. */
         if (now - place->last < HITTER_STALE && !wins_against(hitters, packets, place->packets))
             return;
         __builtin_memset(place, 0, sizeof(*place));

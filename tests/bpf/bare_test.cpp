@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <tuple>
 
 #include "tests/bpf/beyond.h"
 #include "tests/bpf/cases.h"
@@ -14,6 +15,7 @@
 #include "tests/bpf/modem.h"
 #include "tests/bpf/reference.h"
 #include "tests/bpf/shells.h"
+#include "tests/bpf/through.h"
 #include "tests/bpf/wire.h"
 
 namespace sekisho::bpftest {
@@ -23,19 +25,25 @@ constexpr std::size_t ethernet = 14;
 constexpr std::size_t macs = 12;
 constexpr std::size_t flags = 2;  // before the ethertype, over the TUN's descriptor
 
-class Bare : public testing::TestWithParam<Role> {
+// A program, and whether it looks into tunnels.
+class Bare : public testing::TestWithParam<std::tuple<Role, bool>> {
 protected:
     Bare() : line_(open_line(box_, "edge0", IFF_TUN, 0)) {
-        attach_tc(box_, "edge0", Programs::get().descriptor(Kind::tc, GetParam()));
+        attach_tc(box_, "edge0", Programs::get().descriptor(Kind::tc, role()));
         beyond_.emplace(box_, "edge0", IFF_TUN);
     }
+
+    [[nodiscard]] static Role role() { return std::get<Role>(GetParam()); }
+    [[nodiscard]] static bool inspects() { return std::get<bool>(GetParam()); }
 
     void SetUp() override {
         fresh_table();
         auto& programs = Programs::get();
         programs.put_foreign(example_policy().foreign);
         programs.table().inbound_replies = SEKISHO_REPLIES_STRICT;
-        programs.put_interface(box_.index_of("edge0"), {});
+        sekisho_interface interface{};
+        interface.tunnels = inspects() ? 1 : 0;
+        programs.put_interface(box_.index_of("edge0"), interface);
     }
 
     // What the frame carries comes in; what came back then, in a frame of the other direction.
@@ -83,11 +91,11 @@ bool may_be_bare(const Bytes& frame) {
 }
 
 TEST_P(Bare, AgreesWithTheReference) {
-    const bool uplink = GetParam() == Role::uplink_bare;
+    const bool uplink = role() == Role::uplink_bare;
     const Reference reference(
-        example_policy(), [](const sekisho_key&) { return std::uint8_t{0}; }, false,
-        GetParam() == Role::validated_bare);
-    FrameGenerator generator(31 + static_cast<std::uint64_t>(GetParam()));
+        example_policy(), [](const sekisho_key&) { return std::uint8_t{0}; }, inspects(),
+        role() == Role::validated_bare);
+    FrameGenerator generator(31 + static_cast<std::uint64_t>(role()));
     std::map<sekisho_reason, std::size_t> seen;
     for (int i = 0; i < 10'000 && !HasFailure(); i++) {
         const Bytes frame = generator.next();
@@ -106,13 +114,13 @@ TEST_P(Bare, AgreesWithTheReference) {
         EXPECT_EQ(answers_, 0);
         return;
     }
-    EXPECT_EQ(seen[SEKISHO_REASON_SOURCE_INVALID] > 1000, GetParam() == Role::validated_bare);
+    EXPECT_EQ(seen[SEKISHO_REASON_SOURCE_INVALID] > 1000, role() == Role::validated_bare);
     EXPECT_GT(seen[SEKISHO_REASON_NOT_GRANTED], 100);
     EXPECT_GT(answers_, 20);
 }
 
 TEST_P(Bare, AnswersOctetByOctet) {
-    if (GetParam() == Role::uplink_bare) {
+    if (role() == Role::uplink_bare) {
         return;
     }
     for (const Shell& shell : shells()) {
@@ -130,14 +138,33 @@ TEST_P(Bare, AnswersOctetByOctet) {
     }
 }
 
-std::string role_name(const testing::TestParamInfo<Role>& info) {
-    return info.param == Role::bare             ? "Subscriber"
-           : info.param == Role::validated_bare ? "Validated"
-                                                : "Uplink";
+// DS-Lite and 6in4 over a line without Ethernet: what is blocked is answered through the tunnel.
+TEST_P(Bare, AnswersThroughATunnel) {
+    if (role() == Role::uplink_bare || !inspects()) {
+        return;
+    }
+    for (const Way& way : ways()) {
+        if (way.tags + way.ppp != 0) {
+            continue;
+        }
+        SCOPED_TRACE(way.name);
+        EXPECT_EQ(ask(question_through(way, reset4, reset6)), reset_through(way));
+        EXPECT_EQ(ask(question_through(way, prohibit4, prohibit6)), prohibition_through(way));
+    }
 }
 
-INSTANTIATE_TEST_SUITE_P(Each, Bare, testing::Values(Role::bare, Role::validated_bare, Role::uplink_bare),
-                         role_name);
+std::string role_name(const testing::TestParamInfo<Bare::ParamType>& info) {
+    const Role role = std::get<Role>(info.param);
+    return std::string(role == Role::bare             ? "Subscriber"
+                       : role == Role::validated_bare ? "Validated"
+                                                      : "Uplink") +
+           (std::get<bool>(info.param) ? "Inspects" : "");
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Each, Bare,
+    testing::Combine(testing::Values(Role::bare, Role::validated_bare, Role::uplink_bare), testing::Bool()),
+    role_name);
 
 }  // namespace
 }  // namespace sekisho::bpftest

@@ -199,6 +199,25 @@ TEST_P(Hitters, AStrangerTakesAPlaceThatIsStale) {
     EXPECT_EQ(now.begin()->second.packets, 1U);
 }
 
+TEST_P(Hitters, WhoComesBackAfterAWhileBeginsAnew) {
+    send(syn4(drop4), 3);
+    std::vector<sekisho_hitters> all = read();
+    for (sekisho_hitters& table : all) {
+        for (sekisho_hitter& place : table.places) {
+            if (place.packets != 0) {
+                place.first -= 10'000;
+                place.last -= 601;
+            }
+        }
+    }
+    write(all);
+    send(syn4(drop4), 2);
+    const auto now = hitters();
+    ASSERT_EQ(now.size(), 1U);
+    EXPECT_EQ(now.begin()->second.packets, 2U);
+    EXPECT_LE(now.begin()->second.last - now.begin()->second.first, 2U);
+}
+
 TEST_P(Hitters, OneDoesNotUseUpTheOthersAnswers) {
     Programs::get().table().answers_per_second = 400;
     const Bytes frame = syn4(reset4).bytes();

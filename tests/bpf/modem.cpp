@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -15,6 +16,7 @@
 #include <cstring>
 #include <optional>
 #include <span>
+#include <utility>
 
 #include "tests/bpf/cases.h"
 
@@ -148,6 +150,47 @@ std::optional<Bytes> Modem::unwrap(const Bytes& frame) const {
     unwrapped.insert(unwrapped.end(), frame.begin() + static_cast<std::ptrdiff_t>(begin), frame.end());
     return unwrapped;
 }
+
+namespace {
+
+// The packet in one that goes from one end of a tunnel to the other.
+Bytes encapsulated(const Bytes& packet, const std::string& from, const std::string& to) {
+    return from.contains(':') ? Packet{}.IPv6(from, to).Next(IPPROTO_IPIP).Raw(packet).bytes()
+                              : Packet{}.IPv4(from, to).Next(IPPROTO_IPV6).Raw(packet).bytes();
+}
+
+// What is in it; nothing unless it comes from that end. A TTL, an identification or a checksum may differ:
+// the addresses do not.
+std::optional<Bytes> decapsulated(const Bytes& packet, const std::string& from, const std::string& to) {
+    const bool six = from.contains(':');
+    const Bytes header = encapsulated({}, from, to);
+    const std::size_t addresses = six ? 32 : 8;
+    const std::size_t protocol = six ? 6 : 9;
+    if (packet.size() <= header.size() || packet.at(0) != header.at(0) ||
+        packet.at(protocol) != header.at(protocol) ||
+        !std::equal(header.end() - static_cast<std::ptrdiff_t>(addresses), header.end(),
+                    packet.begin() + static_cast<std::ptrdiff_t>(header.size() - addresses))) {
+        return std::nullopt;
+    }
+    return Bytes(packet.begin() + static_cast<std::ptrdiff_t>(header.size()), packet.end());
+}
+
+}  // namespace
+
+TunnelLine::TunnelLine(const Client& client, const Socket& other, std::string from, std::string to)
+    : carrying_([inside = client.line(), outside = other.get(), from = std::move(from),
+                 to = std::move(to)](const std::stop_token& stop) {
+          while (!stop.stop_requested()) {
+              if (const auto said = read_from(inside)) {
+                  write_to(outside, encapsulated(*said, from, to));
+              }
+              if (const auto heard = read_from(outside)) {
+                  if (const auto packet = decapsulated(*heard, to, from)) {
+                      write_to(inside, *packet);
+                  }
+              }
+          }
+      }) {}
 
 SerialLine::SerialLine(const Client& client, const Socket& other)
     : carrying_([from = client.line(), to = other.get()](const std::stop_token& stop) {

@@ -7,6 +7,7 @@
 
 #include <optional>
 #include <stop_token>
+#include <string>
 #include <thread>
 
 #include "tests/bpf/conversation.h"
@@ -62,6 +63,15 @@ private:
 class SerialLine {
 public:
     SerialLine(const Client& client, const Socket& other);
+
+private:
+    std::jthread carrying_;
+};
+
+// The same, with what the client says in packets of the other IP version from one end of a tunnel to another.
+class TunnelLine {
+public:
+    TunnelLine(const Client& client, const Socket& other, std::string from, std::string to);
 
 private:
     std::jthread carrying_;

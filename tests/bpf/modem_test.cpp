@@ -9,6 +9,7 @@
 #include <ostream>
 
 #include "tests/bpf/cases.h"
+#include "tests/bpf/through.h"
 
 namespace sekisho::bpftest {
 namespace {
@@ -93,6 +94,32 @@ INSTANTIATE_TEST_SUITE_P(All, WithoutEthernet,
                          testing::Combine(testing::Bool(), testing::Values(by_reset, by_prohibit)),
                          [](const auto& each) {
                              return std::string(std::get<bool>(each.param) ? "IPv6" : "IPv4") +
+                                    std::get<Refusal>(each.param).name;
+                         });
+
+// DS-Lite and 6in4 over such a line: the client inside hears of it.
+class WithoutEthernetInATunnel : public testing::TestWithParam<std::tuple<bool, Refusal>> {};
+
+TEST_P(WithoutEthernetInATunnel, IsRefused) {
+    const auto& [six, refusal] = GetParam();
+    fresh_table();
+    const Namespace box;
+    const Socket line = open_line(box, "edge0", IFF_TUN);
+    sekisho_interface interface{};
+    interface.tunnels = 1;
+    Programs::get().put_interface(box.index_of("edge0"), interface);
+    attach_tc(box, "edge0", Programs::get().descriptor(Kind::tc, Role::bare));
+    const Client client(IFF_TUN);
+    const TunnelLine carried(client, line, six ? refusal.from4 : refusal.from6, six ? far4 : far6);
+    client.number(six ? home6 : private4);
+    EXPECT_EQ(client.connect(six ? mx6 : mx4), six ? refusal.errno6 : refusal.errno4);
+    EXPECT_TRUE(Programs::get().counts().contains({SEKISHO_REASON_NOT_GRANTED, refusal.verdict}));
+}
+
+INSTANTIATE_TEST_SUITE_P(All, WithoutEthernetInATunnel,
+                         testing::Combine(testing::Bool(), testing::Values(by_reset, by_prohibit)),
+                         [](const auto& each) {
+                             return std::string(std::get<bool>(each.param) ? "SixInFour" : "FourInSix") +
                                     std::get<Refusal>(each.param).name;
                          });
 

@@ -230,7 +230,7 @@ TEST_P(Conversations, LargeSegmentsToAnotherPortPass) {
     }
 }
 
-// Until flows are recorded, the end of a grant cuts what runs on it; at once, not by a time-out.
+// A connection is recorded when it is opened; the end of its grant is no matter to it.
 TEST_P(Conversations, GoOnAfterTheEndOfTheirGrant) {
     const auto* from = six_ ? reset6 : reset4;
     const int key_bits = six_ ? 64 : 32;
