@@ -111,6 +111,10 @@ InterfaceConfig read_interface(TomlTable& table) {
         table.complain("source_validation", "can't be \"pool\" on the uplink side",
                        "sources in a pool come from subscribers; leave it out there");
     }
+    if (config.tunnels == Tunnels::inspect && config.side == Side::uplink) {
+        table.complain("tunnels", "can't be \"inspect\" on the uplink side",
+                       "only what subscribers send is looked for in tunnels; leave it out there");
+    }
     read_entrants(table, config);
     set(config.fast_path, table.boolean("fast_path"));
     if (config.fast_path && config.attach != Attach::automatic && config.attach != Attach::xdp) {

@@ -89,7 +89,8 @@ void check_overlaps(const std::vector<Placed<PoolConfig>>& pools, Complaints& co
         complain(complaints, below->place,
                  below->prefix.text() + " of pool \"" + *below->pool + "\" overlaps " + above->prefix.text() +
                      " of pool \"" + *above->pool + "\" at line " + std::to_string(above->place.line),
-                 "an address can belong to one pool only");
+                 "an address can belong to one pool only, in different VLANs, too: put the box behind what "
+                 "translates them, or make one pool of them with shared = true");
     }
 }
 

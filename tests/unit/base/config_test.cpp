@@ -40,12 +40,12 @@ name = "sub-*"
 name = "up0"
 side = "uplink"
 attach = "xdp-generic"
-tunnels = "inspect"
 [[interface]]
 name = "ppp*"
 source_validation = "pool"
 pools = ["dsl"]
 fast_path = true
+tunnels = "inspect"
 [[pool]]
 name = "dsl"
 prefixes = ["192.0.2.0/24", "2001:db8:100::/40"]
@@ -112,7 +112,7 @@ TEST(Config, ReadsEachSection) {
     EXPECT_FALSE(config->interfaces[0].fast_path);
     EXPECT_EQ(config->interfaces[1].side, Side::uplink);
     EXPECT_EQ(config->interfaces[1].attach, Attach::xdp_generic);
-    EXPECT_EQ(config->interfaces[1].tunnels, Tunnels::inspect);
+    EXPECT_EQ(config->interfaces[2].tunnels, Tunnels::inspect);
     EXPECT_EQ(config->grants.lifetime, 90s);
     EXPECT_EQ(config->grants.longest, 90min);
     EXPECT_EQ(config->grants.budget, 20U);
@@ -257,6 +257,8 @@ const Mistake value_mistakes[] = {
 const Mistake section_mistakes[] = {
     {"InterfaceWithoutName", "[[interface]]\nside = \"uplink\"", 1, "has no \"name\"", "add"},
     {"UnknownSide", "[[interface]]\nname = \"a\"\nside = \"uplnk\"", 3, "\"uplnk\"", "\"uplink\""},
+    {"TunnelsOnTheUplinkSide", "[[interface]]\nname = \"a\"\nside = \"uplink\"\ntunnels = \"inspect\"", 4,
+     "on the uplink side", "leave it out"},
     {"ValidationOnTheUplinkSide",
      "[[interface]]\nname = \"a\"\nside = \"uplink\"\nsource_validation = \"pool\"", 4, "on the uplink side",
      "leave it out"},
