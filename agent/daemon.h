@@ -49,7 +49,6 @@ namespace sekisho {
 class Daemon final : public api::Agent {
 public:
     // The reporter that sekisho-smtpd's logins are known by.
-    static constexpr const char* submission_reporter = "submission";
 
     // Takes everything over and begins to listen. Until all that can fail has been tried, nothing in the
     // kernel is changed. `config` must outlive the object.

@@ -37,6 +37,17 @@ api::ReporterStatus reader_of(const Source& source, std::string kind, std::strin
     return status;
 }
 
+std::string port_text(const grants::LoginEvent& event) {
+    return event.port ? std::to_string(*event.port) : "";
+}
+
+// "with TLS, by CRAM-MD5, from port 4312", as far as the reporter knows.
+std::string circumstances(const grants::LoginEvent& event) {
+    return std::string(event.tls ? "with TLS" : "without TLS") +
+           (event.mechanism.empty() ? "" : ", by " + event.mechanism) +
+           (event.port ? ", from port " + port_text(event) : "");
+}
+
 std::string joined(const std::vector<std::string>& words) {
     std::string text;
     for (const std::string& word : words) {
@@ -71,8 +82,8 @@ std::vector<api::ReporterStatus> Daemon::reporters() const {
         all.push_back(reader_of(*syslog_[i], "syslog", place(config_.syslog[i])));
     }
     if (config_.submission_login) {
-        all.push_back(
-            reporter_of(submission_reporter, "submission", config_.submission_login->reporter, submission_));
+        all.push_back(reporter_of(std::string(logins::submission_reporter), "submission",
+                                  config_.submission_login->reporter, submission_));
     }
     return all;
 }
@@ -118,10 +129,12 @@ std::unexpected<Error> Daemon::refuse(const grants::LoginEvent& event, const gra
     log::info("LOGIN_REFUSED", error.what,
               {{"user", event.user},
                {"address", address.text()},
+               {"port", port_text(event)},
                {"protocol", event.protocol},
+               {"mechanism", event.mechanism},
                {"reporter", event.reporter}});
     audit({.name = "LOGIN_REFUSED",
-           .text = error.what,
+           .text = error.what + "; " + circumstances(event),
            .key = key_or_itself(address),
            .user = event.user,
            .reporter = event.reporter,
@@ -142,12 +155,14 @@ void Daemon::tell(const grants::LoginEvent& event, const grants::Terms& terms, c
     log::info(name, text,
               {{"user", event.user},
                {"address", event.address.text()},
+               {"port", port_text(event)},
                {"key", opened.grant.key.text()},
                {"protocol", event.protocol},
+               {"mechanism", event.mechanism},
                {"reporter", event.reporter},
                {"seconds", seconds_text(left)}});
     audit({.name = name,
-           .text = text + (event.tls ? ", with TLS" : ""),
+           .text = text + "; " + circumstances(event),
            .key = opened.grant.key,
            .user = event.user,
            .reporter = event.reporter,
@@ -212,18 +227,18 @@ Result<api::LoginOutcome> Daemon::report_login(const api::LoginReport& report) {
         .address = report.address, .user = report.user, .protocol = report.protocol};
     if (!report.success) {
         submission_.rejected++;
-        gate_.failed(attempt, submission_reporter);
+        gate_.failed(attempt, logins::submission_reporter);
         return api::LoginOutcome{.granted = false, .key = {}, .expires = {}, .reason = "the login failed"};
     }
     gate_.succeeded(attempt);
     const auto granted = login({.when = std::chrono::system_clock::now(),
                                 .user = report.user,
                                 .address = report.address,
-                                .port = {},
+                                .port = report.port,
                                 .protocol = report.protocol,
-                                .mechanism = {},
-                                .tls = true,
-                                .reporter = submission_reporter,
+                                .mechanism = report.mechanism,
+                                .tls = report.tls,
+                                .reporter = std::string(logins::submission_reporter),
                                 .lifetime = config_.submission_login->lifetime});
     if (!granted) {
         submission_.refused++;

@@ -209,6 +209,7 @@ asio::awaitable<void> SmtpdConnection::start_tls() {
 
 asio::awaitable<void> SmtpdConnection::authenticate(session::Authenticate wanted) {
     co_await flush();
+    mechanism_ = wanted.mechanism;
     sasl::AuthRequest request{.mechanism = std::move(wanted.mechanism),
                               .initial = std::move(wanted.initial),
                               .local = local_.address.text(),
@@ -240,7 +241,7 @@ asio::awaitable<void> SmtpdConnection::take(sasl::AuthStep step) {
         log::info("LOGIN", "a user has logged in",
                   {{"user", ok->user}, {"client", client}, {"session", name_}});
         if (services_.report != nullptr) {
-            co_await services_.report->tell(client, ok->user, true);
+            co_await services_.report->tell(seen_login(ok->user, true));
         }
         add(session_.auth_succeeded(std::move(ok->user)));
         co_return;
@@ -250,10 +251,18 @@ asio::awaitable<void> SmtpdConnection::take(sasl::AuthStep step) {
               failed.reason.empty() ? "wrong name or password" : failed.reason,
               {{"client", client}, {"session", name_}});
     if (services_.report != nullptr && !failed.temporary) {
-        co_await services_.report->tell(client, "", false);
+        co_await services_.report->tell(seen_login(failed.user, false));
     }
     add(session_.auth_failed(failed.temporary ? session::AuthFailure::temporary
                                               : session::AuthFailure::wrong));
+}
+
+SeenLogin SmtpdConnection::seen_login(const std::string& user, bool success) const {
+    return {.client = remote_,
+            .user = user,
+            .mechanism = mechanism_,
+            .tls = tls_.has_value(),
+            .success = success};
 }
 
 void SmtpdConnection::begin_message(session::MessageBegun begun) {

@@ -69,6 +69,7 @@ private:
     boost::asio::awaitable<void> authenticate(session::Authenticate wanted);
     boost::asio::awaitable<void> respond(std::string response);
     boost::asio::awaitable<void> take(sasl::AuthStep step);
+    [[nodiscard]] SeenLogin seen_login(const std::string& user, bool success) const;
     void begin_message(session::MessageBegun begun);
     void take_body(std::string_view octets);
     void refuse(std::string_view reply);
@@ -88,7 +89,8 @@ private:
     std::string unsent_;
     std::array<char, 16384> input_{};
 
-    std::optional<std::uint32_t> challenge_;  // the login that is being answered
+    std::string mechanism_;                   // of the last login
+    std::optional<std::uint32_t> challenge_;  // the one that is being answered
     message::Envelope envelope_;
     std::optional<Incoming> incoming_;
 

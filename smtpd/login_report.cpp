@@ -11,12 +11,19 @@
 
 #include "agent/api/client.h"
 #include "agent/base/log.h"
+#include "agent/base/printable.h"
 
 namespace sekisho {
 
 namespace {
 
 constexpr std::chrono::seconds patience{1};
+// What is no name of anybody is not passed on; the agent would refuse it, and the try would not be counted.
+constexpr std::size_t longest_user = 255;
+
+std::string name_of(const std::string& user) {
+    return user.size() <= longest_user && is_utf8(user) ? user : "";
+}
 
 boost::asio::awaitable<Result<std::string>> post(std::filesystem::path socket, std::string body) {
     const api::Client client(std::move(socket), patience);
@@ -31,14 +38,17 @@ boost::asio::awaitable<Result<std::string>> post(std::filesystem::path socket, s
 
 LoginReport::LoginReport(std::filesystem::path socket) : socket_(std::move(socket)) {}
 
-boost::asio::awaitable<void> LoginReport::tell(std::string address, std::string user, bool success) {
-    const boost::json::object body = {
-        {"address", address}, {"user", user}, {"protocol", "smtp"}, {"success", success}};
+boost::asio::awaitable<void> LoginReport::tell(SeenLogin login) {
+    const std::string address = login.client.address.text();
+    const boost::json::object body = {{"address", address},           {"port", login.client.port},
+                                      {"user", name_of(login.user)},  {"protocol", "smtp"},
+                                      {"mechanism", login.mechanism}, {"tls", login.tls},
+                                      {"success", login.success}};
     const auto said = co_await boost::asio::co_spawn(pool_, post(socket_, boost::json::serialize(body)),
                                                      boost::asio::use_awaitable);
     if (!said) {
         log::warning("LOGIN_NOT_REPORTED", said.error().what,
-                     {{"user", user}, {"address", address}, {"remedy", said.error().remedy}});
+                     {{"user", login.user}, {"address", address}, {"remedy", said.error().remedy}});
     }
 }
 

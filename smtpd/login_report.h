@@ -7,7 +7,18 @@
 #include <filesystem>
 #include <string>
 
+#include "agent/base/socket_address.h"
+
 namespace sekisho {
+
+// A login, or what wanted to be one.
+struct SeenLogin {
+    Endpoint client;
+    std::string user;
+    std::string mechanism;
+    bool tls = false;
+    bool success = false;
+};
 
 class LoginReport {
 public:
@@ -19,7 +30,7 @@ public:
     // POST /v1/logins. Returns when the agent has answered, because the client may connect to port 25 as soon
     // as it knows that it is logged in; after a second at the latest, and whatever the answer: the login
     // stands. Call it once for each login.
-    [[nodiscard]] boost::asio::awaitable<void> tell(std::string address, std::string user, bool success);
+    [[nodiscard]] boost::asio::awaitable<void> tell(SeenLogin login);
 
 private:
     std::filesystem::path socket_;

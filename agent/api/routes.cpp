@@ -9,6 +9,7 @@
 #include "agent/api/event_routes.h"
 #include "agent/api/forms.h"
 #include "agent/api/json_answer.h"
+#include "agent/api/login_routes.h"
 #include "agent/api/parameters.h"
 #include "agent/api/subscriber_import.h"
 
@@ -219,40 +220,6 @@ Response why(Agent& agent, const Request& request) {
         destination = *parsed;
     }
     return respond(agent.why(*address, destination));
-}
-
-constexpr std::string_view logins_path = "/v1/logins";
-constexpr std::size_t longest_protocol = 32;
-
-Result<LoginReport> report_in(const Request& request) {
-    const auto body = body_of(request, {"address", "user", "protocol", "success"});
-    if (!body) {
-        return std::unexpected(body.error());
-    }
-    const auto text = text_of(*body, "address", true);
-    const auto user = text_of(*body, "user", true);
-    const auto protocol = text_of(*body, "protocol", true);
-    if (!text || !user || !protocol) {
-        return std::unexpected(!text ? text.error() : !user ? user.error() : protocol.error());
-    }
-    const auto address = parse_address(*text);
-    if (!address) {
-        return std::unexpected(address.error());
-    }
-    const json::value* const success = body->if_contains("success");
-    if (success == nullptr || !success->is_bool()) {
-        return fail(Failure::invalid, "\"success\" is missing or neither true nor false");
-    }
-    if (protocol->empty() || protocol->size() > longest_protocol) {
-        return fail(Failure::invalid, "\"protocol\" is not a word like smtp");
-    }
-    return LoginReport{
-        .address = *address, .user = *user, .protocol = *protocol, .success = success->get_bool()};
-}
-
-Response report_login(Agent& agent, const Request& request) {
-    const auto report = report_in(request);
-    return report ? respond(agent.report_login(*report)) : error_response(report.error());
 }
 
 Response list_grants(Agent& agent, const Request& request) {

@@ -268,8 +268,11 @@ inline constexpr std::size_t largest_subscriber_import = std::size_t{64} << 20;
 // What the submission server saw.
 struct LoginReport {
     Address address;
-    std::string user;
-    std::string protocol;  // "smtp"
+    std::optional<std::uint16_t> port{};  // of the client
+    std::string user;                     // who it was, or said to be
+    std::string protocol;                 // "smtp"
+    std::string mechanism;                // "PLAIN"; may be empty
+    bool tls = false;
     bool success = false;
 };
 

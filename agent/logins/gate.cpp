@@ -113,7 +113,8 @@ bool Gate::was_not_asked(const Attempt& attempt) {
 }
 
 void Gate::failed(const Attempt& attempt, std::string_view reporter) {
-    if (!tries_ || !attempt.address) {
+    if (!tries_ || !attempt.address ||
+        told_twice_.is_repeated(attempt, reporter == submission_reporter, this_moment())) {
         return;
     }
     counts_.failed++;

@@ -15,8 +15,12 @@
 #include "agent/base/result.h"
 #include "agent/logins/access_list.h"
 #include "agent/logins/failed_tries.h"
+#include "agent/logins/told_twice.h"
 
 namespace sekisho::logins {
+
+// What logs, counters and grants call sekisho-smtpd.
+inline constexpr std::string_view submission_reporter = "submission";
 
 // Whether the password has been looked at when somebody asks.
 enum class Password : std::uint8_t { unknown, right };
@@ -51,7 +55,8 @@ public:
     [[nodiscard]] Answer ask(const Attempt& attempt, Password password, std::string_view reporter);
     // Whether a try of which it is told now should have been refused long before: who tells it did not ask.
     [[nodiscard]] bool was_not_asked(const Attempt& attempt);
-    // A try that failed, and a login that didn't. Without an address nothing is counted.
+    // A try that failed, and a login that didn't. Without an address nothing is counted, and once what both
+    // the submission server and its Dovecot tell of.
     void failed(const Attempt& attempt, std::string_view reporter);
     void succeeded(const Attempt& attempt);
 
@@ -70,6 +75,7 @@ private:
 
     AccessList access_;
     std::optional<FailedTries> tries_;
+    ToldTwice told_twice_;
     Counts counts_;
     OnDecision on_decision_;
     log::Quiet quiet_{"logins"};

@@ -211,7 +211,8 @@ Result<void> AuthClient::Connection::take(Link& from, std::string_view line) {
         answer(ok->id, AuthOk{.user = ok->user});
     } else if (const auto* const failed = std::get_if<Fail>(&*message)) {
         answer(failed->id, AuthFail{.temporary = failed->temporary,
-                                    .reason = failed->reason.empty() ? failed->code : failed->reason});
+                                    .reason = failed->reason.empty() ? failed->code : failed->reason,
+                                    .user = failed->user});
     } else if (const auto* const challenge = std::get_if<Continue>(&*message)) {
         answer(challenge->id, AuthContinue{.id = challenge->id, .challenge = challenge->data});
     }

@@ -38,6 +38,7 @@ struct AuthOk {
 struct AuthFail {
     bool temporary = false;  // the server said so, or it could not be asked
     std::string reason;      // for the log
+    std::string user{};      // whose password it should have been, if the server says that
 };
 using AuthStep = std::variant<AuthContinue, AuthOk, AuthFail>;
 

@@ -13,9 +13,10 @@ from lab.clients import smtp_login
 from lab.hosts import await_true
 from lab.topology import EDGE_CORE4, MX_DOMAIN, SUBSCRIBERS
 from lab_test import LabTest
+from test_failed_logins import tries
 from test_story import tell
 
-A = SUBSCRIBERS["a"]
+A, B = SUBSCRIBERS["a"], SUBSCRIBERS["b"]
 SENDER, FRIEND = "alice@example.net", f"friend@{MX_DOMAIN}"
 
 
@@ -81,6 +82,28 @@ class Submission(SmtpTest):  # labels: quick
 
     def pid(self, name: str) -> str:
         return self.edge.run("pidof", name).stdout.split()[0]
+
+
+class Reports(SmtpTest):
+    """What the agent is told of logins."""
+
+    def test_all_that_is_known(self) -> None:
+        client = self.login()
+        port = client.sock.getsockname()[1]
+        client.close()
+        told = self.decisions("--within", A.address4, "--reporter", "submission")[-1]
+        self.assertEqual((told["user"], told["protocol"]), (A.user, "smtp"))
+        self.assertIn(f"; with TLS, by PLAIN, from port {port}", told["text"])
+        self.assertIn(f"port={port}", self.log())
+
+    def test_failed_tries(self) -> None:
+        """They count for the user, too, from wherever somebody tries."""
+        self.isp.restart_agent(tries(per_user=3))
+        for line in (A, B, B):
+            with self.isp.lab[line.host].network(), self.assertRaises(smtplib.SMTPAuthenticationError):
+                smtp_login(self.isp.smtp_trust, EDGE_CORE4, A.user, "guessed")
+        locked = [(each["kind"], each["who"], each["tries"]) for each in self.agent.ask("lockout", "list")["lockouts"]]
+        self.assertEqual(locked, [("user", A.user, 3)])
 
 
 class BadMail(SmtpTest):

@@ -200,8 +200,10 @@ public:
                    .steps = {{"designated", false, "no"}, {"not_granted", true, "everything else"}}};
     }
     [[nodiscard]] Result<LoginOutcome> report_login(const LoginReport& report) override {
-        calls.push_back("login " + report.address.text() + " " + report.user + " " + report.protocol + " " +
-                        (report.success ? "yes" : "no"));
+        calls.push_back("login " + report.address.text() +
+                        (report.port ? ":" + std::to_string(*report.port) : "") + " " + report.user + " " +
+                        report.protocol + " " + (report.mechanism.empty() ? "" : report.mechanism + " ") +
+                        (report.tls ? "tls " : "") + (report.success ? "yes" : "no"));
         if (broken) {
             return fail(Failure::refused, "no such section", "add [login.submission]");
         }

@@ -260,6 +260,10 @@ TEST_F(Routes, LoginsAreReported) {
                 ::testing::ElementsAre("login 192.0.2.7 anna smtp yes", "login 2001:db8::1 bert smtp no"));
     agent_.broken = true;
     EXPECT_EQ(ask("POST", "/v1/logins", login, Role::reporter).status, 403);
+    ask("POST", "/v1/logins",
+        R"({"address":"192.0.2.7","port":4312,"user":"anna","protocol":"smtp","mechanism":"PLAIN","tls":true,"success":true})",
+        Role::reporter);
+    EXPECT_EQ(agent_.calls.back(), "login 192.0.2.7:4312 anna smtp PLAIN tls yes");
 }
 
 TEST_F(Routes, OnlyRootAndTheReporterReport) {
@@ -302,6 +306,11 @@ TEST_F(Routes, ReportsThatAreNotUnderstoodAreNone) {
          R"({"address":"192.0.2.7","protocol":"smtp","success":true})",
          R"({"address":"192.0.2.7","user":"a","protocol":"smtp","success":true,"lifetime":9})"}) {
         const Response response = ask("POST", "/v1/logins", body, Role::reporter);
+         R"({"address":"192.0.2.7","port":0,"user":"a","protocol":"smtp","success":true})",
+         R"({"address":"192.0.2.7","port":65536,"user":"a","protocol":"smtp","success":true})",
+         R"({"address":"192.0.2.7","port":"25","user":"a","protocol":"smtp","success":true})",
+         R"({"address":"192.0.2.7","user":"a","protocol":"smtp","mechanism":1,"success":true})",
+         R"({"address":"192.0.2.7","user":"a","protocol":"smtp","tls":"yes","success":true})",
         EXPECT_EQ(response.status, 400) << body;
         EXPECT_EQ(error_kind(response), "invalid") << body;
     }

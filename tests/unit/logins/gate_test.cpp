@@ -59,5 +59,64 @@ TEST_F(GateTest, EachLockoutIsToldOf) {
     EXPECT_THAT(told_, testing::Contains(testing::StartsWith("LOCKOUT_BEGAN")).Times(testing::Ge(2)));
 }
 
+TEST_F(GateTest, WhatTheSubmissionServerAndItsDovecotTellIsOne) {
+    Attempt tried = attempt("alice", "192.0.2.7");
+    tried.protocol = "smtp";
+    for (int i = 0; i < 3; i++) {
+        gate_.failed(tried, submission_reporter);
+        gate_.failed(tried, "mail1");
+    }
+    EXPECT_EQ(gate_.counts().failed, 3U);
+    gate_.failed(tried, "mail1");  // the other one's word may come later
+    gate_.failed(tried, "mail1");
+    gate_.failed(tried, submission_reporter);
+    EXPECT_EQ(gate_.counts().failed, 5U);
+    gate_.failed(tried, submission_reporter);
+    gate_.failed(tried, submission_reporter);
+    EXPECT_EQ(gate_.counts().failed, 6U) << "one of these is new";
+}
+
+TEST_F(GateTest, OthersAreNot) {
+    gate_.failed(attempt("alice", "192.0.2.7"), submission_reporter);
+    gate_.failed(attempt("alice", "192.0.2.7"), "mail1");
+    EXPECT_EQ(gate_.counts().failed, 2U) << "by pop3";
+    Attempt tried = attempt("alice", "192.0.2.7");
+    tried.protocol = "smtp";
+    gate_.failed(tried, "mail1");
+    gate_.failed(tried, "mail2");
+    EXPECT_EQ(gate_.counts().failed, 4U) << "at two Dovecots";
+    tried.user = "";
+    gate_.failed(tried, submission_reporter);
+    EXPECT_EQ(gate_.counts().failed, 5U) << "of nobody";
+}
+
+TEST(ToldTwice, ForAWhileOnly) {
+    ToldTwice told;
+    const Attempt tried{.address = parse_address("192.0.2.7").value(), .user = "Alice", .protocol = "smtp"};
+    const Moment begin{std::chrono::hours(1)};
+    EXPECT_FALSE(told.is_repeated(tried, true, begin));
+    EXPECT_TRUE(told.is_repeated({.address = tried.address, .user = "alice", .protocol = "smtp"}, false,
+                                 begin + ToldTwice::together));
+    EXPECT_FALSE(told.is_repeated(tried, true, begin + ToldTwice::together));
+    EXPECT_FALSE(told.is_repeated(tried, false, begin + 3 * ToldTwice::together));
+}
+
+TEST(ToldTwice, FullItForgetsWhatIsOld) {
+    ToldTwice told;
+    const auto by = [&told](std::size_t user, bool submission, Moment now) {
+        return told.is_repeated(
+            {.address = parse_address("192.0.2.7").value(), .user = std::to_string(user), .protocol = "smtp"},
+            submission, now);
+    };
+    const Moment begin{std::chrono::hours(1)};
+    for (std::size_t i = 0; i <= ToldTwice::most; i++) {
+        EXPECT_FALSE(by(i, true, begin));
+    }
+    EXPECT_TRUE(by(0, false, begin));
+    EXPECT_FALSE(by(ToldTwice::most, false, begin)) << "it found no room";
+    EXPECT_FALSE(by(ToldTwice::most, true, begin + 2 * ToldTwice::together));
+    EXPECT_TRUE(by(ToldTwice::most, false, begin + 2 * ToldTwice::together));
+}
+
 }  // namespace
 }  // namespace sekisho::logins

@@ -178,6 +178,7 @@ TEST_F(AuthClientTest, PendingRequestsFailForNowWhenTheConnectionEnds) {
     const AuthStep step = three.get();
     EXPECT_EQ(text(step), "fail");
     EXPECT_EQ(std::get<AuthFail>(step).reason, "authz_fail");
+    EXPECT_EQ(std::get<AuthFail>(step).user, "anna");
 }
 
 TEST_F(AuthClientTest, ServersOfAnotherKindAreLeft) {

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the submission server says of a login.
+#include "agent/api/login_routes.h"
+
+#include <boost/json.hpp>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+
+#include "agent/api/forms.h"
+#include "agent/api/json_answer.h"
+
+namespace sekisho::api {
+
+namespace json = boost::json;
+
+namespace {
+
+constexpr std::size_t longest_protocol = 32;
+
+// A member that is true or false; nothing if it is missing.
+Result<std::optional<bool>> flag_of(const json::object& body, std::string_view name) {
+    const json::value* const value = body.if_contains(name);
+    if (value == nullptr) {
+        return std::nullopt;
+    }
+    if (!value->is_bool()) {
+        return fail(Failure::invalid, "\"" + std::string(name) + "\" is neither true nor false");
+    }
+    return value->get_bool();
+}
+
+Result<std::optional<std::uint16_t>> port_of(const json::object& body) {
+    const json::value* const value = body.if_contains("port");
+    if (value == nullptr) {
+        return std::nullopt;
+    }
+    boost::system::error_code error;
+    const auto port = value->to_number<std::uint16_t>(error);
+    if (error || port == 0) {
+        return fail(Failure::invalid, "\"port\" is no number from 1 to " +
+                                          std::to_string(std::numeric_limits<std::uint16_t>::max()));
+    }
+    return port;
+}
+
+Result<LoginReport> report_in(const Request& request) {
+    const auto body =
+        body_of(request, {"address", "port", "user", "protocol", "mechanism", "tls", "success"});
+    if (!body) {
+        return std::unexpected(body.error());
+    }
+    const auto text = text_of(*body, "address", true);
+    const auto user = text_of(*body, "user", true);
+    const auto protocol = text_of(*body, "protocol", true);
+    const auto mechanism = text_of(*body, "mechanism", false);
+    for (const auto* const each : {&text, &user, &protocol, &mechanism}) {
+        if (!*each) {
+            return std::unexpected(each->error());
+        }
+    }
+    const auto address = parse_address(*text);
+    if (!address) {
+        return std::unexpected(address.error());
+    }
+    const auto port = port_of(*body);
+    const auto tls = flag_of(*body, "tls");
+    const auto success = flag_of(*body, "success");
+    if (!port || !tls || !success) {
+        return std::unexpected(!port ? port.error() : !tls ? tls.error() : success.error());
+    }
+    if (!success->has_value()) {
+        return fail(Failure::invalid, "\"success\" is missing");
+    }
+    if (protocol->empty() || protocol->size() > longest_protocol) {
+        return fail(Failure::invalid, "\"protocol\" is not a word like smtp");
+    }
+    return LoginReport{.address = *address,
+                       .port = *port,
+                       .user = *user,
+                       .protocol = *protocol,
+                       .mechanism = *mechanism,
+                       .tls = tls->value_or(false),
+                       .success = success->value()};
+}
+
+}  // namespace
+
+Response report_login(Agent& agent, const Request& request) {
+    const auto report = report_in(request);
+    if (!report) {
+        return error_response(report.error());
+    }
+    const auto outcome = agent.report_login(*report);
+    return outcome ? json_response(json::value_from(*outcome)) : error_response(outcome.error());
+}
+
+}  // namespace sekisho::api
