@@ -55,7 +55,7 @@ constexpr std::array known = {
         R"re((?:Login|Authenticated|Auth|APOP|Proxy) user=(?P<user>[^ ]+) host=(?:%H )?\[%A\](?: nmsgs=[0-9]+/[0-9]+)?)re",
         ""},
     Known{"gnu-pop3d", "gnu-pop3d", Sight::login, "pop3",
-          R"re(User .(?P<user>.+). logged in with mailbox .+ from %A)re", ""},
+          R"re(User .(?P<user>[^ ]+). logged in with mailbox [^ ]+ from %A)re", ""},
     // Qpopper 4, its own log too; and what Qpopper 2 to 4 write at the end of a session.
     Known{
         "qpopper", "popper qpopper in.qpopper in.popper qpopper*", Sight::login, "pop3",
@@ -73,7 +73,7 @@ constexpr std::array known = {
     Known{"teapop", "teapop", Sight::login, "pop3",
           R"re(Successful login for (?P<user>.+) \[[^\[\]]*\] from %H \[%A\])re", ""},
     Known{"vm-pop3d", "vm-pop3d", Sight::login, "pop3",
-          R"re(User (?P<user>.+) logged in (?:with mailbox .+ )?from %A)re", ""},
+          R"re(User (?P<user>[^ ]+(?: of [^ ]+)?) logged in (?:with mailbox [^ ]+ )?from %A)re", ""},
     Known{"vm-pop3d-session", "vm-pop3d", Sight::connection, "pop3", R"re(Connect from %A)re", ""},
     Known{"vm-pop3d-session", "vm-pop3d", Sight::named, "pop3",
           R"re(User (?P<user>[^ ]+)(?: of [^ ]+)? logged in(?: with mailbox [^ ]+)?)re", ""},

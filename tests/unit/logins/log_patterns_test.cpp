@@ -6,7 +6,9 @@
 #include <gmock/gmock.h>
 
 #include <ostream>
+#include <set>
 #include <string>
+#include <string_view>
 
 namespace sekisho::logins {
 namespace {
@@ -249,97 +251,209 @@ TEST(LinesOfHosts, AreNoPair) {
     EXPECT_TRUE(patterns.read("Nov 27 03:33:25 one popa3d[5]: Authentication passed for alice"));
 }
 
+struct OfAPattern {
+    const char* pattern;
+    const char* message;
+};
+
+// XMail writes a file of its own.
+std::string with_header(std::string_view pattern, const char* message) {
+    return (pattern == "xmail" ? "" : "Nov 27 03:33:25 mail ") + std::string(message);
+}
+
 // What fails, what ends, and what another program says.
+const OfAPattern misses[] = {
+    {"dovecot",
+     "dovecot: pop3-login: Aborted login (auth failed, 1 attempts in 2 secs): user=<alice>, "
+     "method=PLAIN, "
+     "rip=192.0.2.2, lip=192.0.2.1, session=<x>"},
+    {"dovecot", "dovecot: pop3-login: Disconnected: Logged in: user=<alice>, rip=192.0.2.2"},
+    {"dovecot", "dovecot: imap(alice): Logged in: user=<alice>, method=PLAIN, rip=192.0.2.2"},
+    {"dovecot", "dovecot: auth: Login: user=<alice>, method=PLAIN, rip=192.0.2.2"},
+    {"dovecot", "dovecot: pop3-login: Login: user=<>, method=PLAIN, rip=192.0.2.2"},
+    {"dovecot", "dovecot: pop3-login: Login: user=<alice>, method=PLAIN, rip="},
+    {"dovecot", "dovecot: pop3-login: Login: user=<alice>, method=PLAIN, rip=192.0.2.256, lip=192.0.2.1"},
+    {"dovecot", "dovecot: pop3-login: Login: user=<alice>, method=PLAIN, rip=192.0.2.2 lip=192.0.2.1"},
+    {"dovecot", "xdovecot: pop3-login: Login: user=<alice>, method=PLAIN, rip=192.0.2.2"},
+    {"courier", "pop3d: LOGIN FAILED, user=alice, ip=[::ffff:192.0.2.2]"},
+    {"courier",
+     "pop3d: LOGOUT, user=alice, ip=[::ffff:192.0.2.2], port=[1], top=0, retr=0, rcvd=0, sent=0, "
+     "time=0"},
+    {"cyrus",
+     "imap[5]: badlogin: host.example.net [192.0.2.2] plaintext alice SASL(-13): authentication "
+     "failure"},
+    {"cyrus-logfmt", "imap[5]: event=login.bad r.clienthost=\"host [192.0.2.2]\" u.username=alice"},
+    {"uw", "ipop3d[5]: Login failed user=alice auth=alice host=host.example.net [192.0.2.2]"},
+    {"uw", "ipop3d[5]: Logout user=alice host=[192.0.2.2] nmsgs=0 ndele=0"},
+    {"qpopper", "qpopper[5]: (v4.0.9) Possible probe of account \"alice\" from (host.example.net) 192.0.2.2"},
+    {"popa3d", "popa3d[5]: Authentication failed for alice -- [192.0.2.2]"},
+    {"teapop", "teapop[5]: Failed login for alice [local] from host.example.net [192.0.2.2]"},
+    {"solid-pop3d", "spop3d[5]: user alice authentication failed - 192.0.2.2"},
+    {"vpopmail", "vpopmail[5]: vchkpw-pop3: password fail alice@example.net:192.0.2.2"},
+    {"vpopmail", "vpopmail[5]: vchkpw-pop3: vpopmail user not found alice@example.net:192.0.2.2"},
+    {"perdition",
+     "perdition[5]: Auth: 192.0.2.2->198.51.100.1 user=\"alice\" server=\"mail\" port=\"110\" "
+     "status=\"failed: Re-Authentication Failure\""},
+    {"cucipop", "cucipop[5]: authentication failure alice 192.0.2.2"},
+    {"postfix",
+     "postfix/smtpd[5]: warning: host.example.net[192.0.2.2]: SASL LOGIN authentication failed: "
+     "sasl_username=alice"},
+    {"postfix", "postfix/smtpd[5]: 4A1B2C: client=host.example.net[192.0.2.2]"},
+    {"postfix",
+     "postfix/cleanup[5]: 4A1B2C: message-id=<client=x[192.0.2.2], sasl_method=PLAIN, "
+     "sasl_username=alice>"},
+    {"courier", "pop3d: LOGIN, user=alice, ip=[::ffff:192.0.2.2], port=[1234], protocol=POP3 and more"},
+    {"gnu-pop3d", "gnu-pop3d[5]: Login failed for user 'alice' from 192.0.2.2"},
+    {"gnu-pop3d", "gnu-pop3d[5]: User 'alice' logged in with mailbox '/var/mail/alice' from 192.0.2.2 twice"},
+    {"gnu-pop3d", "gnu-pop3d[5]: User 'alice' logged out from 192.0.2.2"},
+    {"qpopper-stats", "popper[5]: Stats: alice 0 0 12 host.example.net 192.0.2.2"},
+    {"qpopper-stats", "popper[5]: Stats: alice 0 0 12 3456 host.example.net"},
+    {"qpopper-stats", "popper[5]: Statistics: alice 0 0 12 3456 host.example.net 192.0.2.2"},
+    {"vm-pop3d", "vm-pop3d[5]: User alice failed to log in from 192.0.2.2"},
+    {"vm-pop3d", "vm-pop3d[5]: User alice logged in from host.example.net"},
+    {"vm-pop3d-session", "vm-pop3d[5]: Connect from 192.0.2.2"},
+    {"vm-pop3d-session", "vm-pop3d[5]: User alice logged in"},
+    {"popa3d-session", "popa3d[5]: Session from 192.0.2.2"},
+    {"popa3d-session", "popa3d[5]: Authentication passed for alice"},
+    {"popa3d-session", "popa3d[5]: Authentication passed for alice (message store locked)"},
+    {"solid-pop3d", "spop3d[5]: user alice authenticated"},
+    {"solid-pop3d", "spop3d[5]: user alice authenticated - host.example.net"},
+    {"solid-pop3d-session", "spop3d[5]: connect from 192.0.2.2"},
+    {"solid-pop3d-session", "spop3d[5]: user alice not authenticated"},
+    {"vpopmail-older", "vpopmail[5]: vchkpw: password fail [alice@example.net] from 192.0.2.2"},
+    {"vpopmail-older", "vpopmail[5]: vchkpw: login [alice@example.net] from host.example.net"},
+    {"perdition", "perdition[5]: Connect: 192.0.2.2->198.51.100.1"},
+    {"perdition",
+     R"(perdition[5]: Auth: 192.0.2.2->198.51.100.1 user="" server="mail" port="110" status="ok")"},
+    {"xmail",
+     "\"mail\"\t\"example.net\"\t\"192.0.2.2\"\t\"2026-11-27 03:33:25\"\t\"alice\"\t\"\"\t\"ELOGIN\""},
+    {"xmail", "\"mail\"\t\"example.net\"\t\"192.0.2.2\"\t\"2026-11-27 03:33:25\"\t\"\"\t\"\"\t\"LOGIN\""},
+};
+
 TEST(NearMisses, AreNoLogins) {
-    for (const char* message : {
-             "dovecot: pop3-login: Aborted login (auth failed, 1 attempts in 2 secs): user=<alice>, "
-             "method=PLAIN, "
-             "rip=192.0.2.2, lip=192.0.2.1, session=<x>",
-             "dovecot: pop3-login: Disconnected: Logged in: user=<alice>, rip=192.0.2.2",
-             "dovecot: imap(alice): Logged in: user=<alice>, method=PLAIN, rip=192.0.2.2",
-             "dovecot: auth: Login: user=<alice>, method=PLAIN, rip=192.0.2.2",
-             "dovecot: pop3-login: Login: user=<>, method=PLAIN, rip=192.0.2.2",
-             "dovecot: pop3-login: Login: user=<alice>, method=PLAIN, rip=",
-             "dovecot: pop3-login: Login: user=<alice>, method=PLAIN, rip=192.0.2.256, lip=192.0.2.1",
-             "dovecot: pop3-login: Login: user=<alice>, method=PLAIN, rip=192.0.2.2 lip=192.0.2.1",
-             "xdovecot: pop3-login: Login: user=<alice>, method=PLAIN, rip=192.0.2.2",
-             "pop3d: LOGIN FAILED, user=alice, ip=[::ffff:192.0.2.2]",
-             "pop3d: LOGOUT, user=alice, ip=[::ffff:192.0.2.2], port=[1], top=0, retr=0, rcvd=0, sent=0, "
-             "time=0",
-             "imap[5]: badlogin: host.example.net [192.0.2.2] plaintext alice SASL(-13): authentication "
-             "failure",
-             "imap[5]: event=login.bad r.clienthost=\"host [192.0.2.2]\" u.username=alice",
-             "ipop3d[5]: Login failed user=alice auth=alice host=host.example.net [192.0.2.2]",
-             "ipop3d[5]: Logout user=alice host=[192.0.2.2] nmsgs=0 ndele=0",
-             "qpopper[5]: (v4.0.9) Possible probe of account \"alice\" from (host.example.net) 192.0.2.2",
-             "popa3d[5]: Authentication failed for alice -- [192.0.2.2]",
-             "teapop[5]: Failed login for alice [local] from host.example.net [192.0.2.2]",
-             "spop3d[5]: user alice authentication failed - 192.0.2.2",
-             "vpopmail[5]: vchkpw-pop3: password fail alice@example.net:192.0.2.2",
-             "vpopmail[5]: vchkpw-pop3: vpopmail user not found alice@example.net:192.0.2.2",
-             "perdition[5]: Auth: 192.0.2.2->198.51.100.1 user=\"alice\" server=\"mail\" port=\"110\" "
-             "status=\"failed: Re-Authentication Failure\"",
-             "cucipop[5]: authentication failure alice 192.0.2.2",
-             "postfix/smtpd[5]: warning: host.example.net[192.0.2.2]: SASL LOGIN authentication failed: "
-             "sasl_username=alice",
-             "postfix/smtpd[5]: 4A1B2C: client=host.example.net[192.0.2.2]",
-             "postfix/cleanup[5]: 4A1B2C: message-id=<client=x[192.0.2.2], sasl_method=PLAIN, "
-             "sasl_username=alice>",
-         }) {
+    for (const auto& [pattern, message] : misses) {
         LogPatterns patterns = all();
-        EXPECT_EQ(text_of(patterns.read(std::string("Nov 27 03:33:25 mail ") + message)), "-") << message;
+        EXPECT_EQ(text_of(patterns.read(with_header(pattern, message))), "-") << message;
     }
 }
 
 // The client is at 192.0.2.2 and wants 203.0.113.66, which is somebody else's, to be opened (or wants a
 // failed login to look like one).
+const OfAPattern hostile[] = {
+    {"dovecot",
+     "dovecot: pop3-login: Login: user=<x>, method=PLAIN, rip=203.0.113.66, lip=1.1.1.1>, "
+     "method=PLAIN, "
+     "rip=192.0.2.2, lip=192.0.2.1, mpid=1, TLS, session=<x>"},
+    {"dovecot",
+     "dovecot: pop3-login: Login: user=<x>, rip=203.0.113.66, a=<b>, method=PLAIN, rip=192.0.2.2, "
+     "lip=1.1.1.1"},
+    {"dovecot",
+     "dovecot: pop3-login: Login: user=<x>, method=PLAIN, rip=192.0.2.2, lip=1.1.1.1, "
+     "local_name=<y>, "
+     "method=PLAIN, rip=203.0.113.66>"},
+    {"dovecot",
+     "dovecot: pop3-login: Aborted login (auth failed): user=<x>, pop3-login: Login: user=<y>, "
+     "method=PLAIN, "
+     "rip=203.0.113.66, lip=1.1.1.1"},
+    {"dovecot",
+     "dovecot: pop3-login: Aborted login: user=<\nNov 27 03:33:25 mail dovecot: pop3-login: Login: "
+     "user=<x>, "
+     "method=PLAIN, rip=203.0.113.66>"},
+    {"courier",
+     "pop3d: LOGIN, user=x, ip=[203.0.113.66], port=[1], protocol=POP3, ip=[192.0.2.2], port=[1], "
+     "protocol=POP3"},
+    {"courier", "pop3d: LOGIN FAILED, user=x\nLOGIN, user=y, ip=[203.0.113.66]"},
+    {"cyrus", "imap[5]: login: [192.0.2.2] [203.0.113.66] x plaintext User logged in"},
+    {"cyrus", "imap[5]: badlogin: [192.0.2.2] plaintext x login: [203.0.113.66] y plaintext User logged in"},
+    {"cyrus-logfmt",
+     "imap[5]: event=login.bad u.username=\"x event=login.good r.clienthost=[203.0.113.66] "
+     "u.username=y\""},
+    {"uw", "ipop3d[5]: Login failed user=x Login user=y host=[203.0.113.66]"},
+    {"uw", "ipop3d[5]: Login user=x host=[203.0.113.66] host=[192.0.2.2]"},
+    {"popa3d", "popa3d[5]: Authentication failed for x -- Authentication passed for y -- [203.0.113.66]"},
+    {"vpopmail", "vpopmail[5]: vchkpw-pop3: password fail x vchkpw: login [y] from 203.0.113.66:192.0.2.2"},
+    {"cucipop", "cucipop[5]: authentication failure x 203.0.113.66 1, 0 (0), 0 (0) 192.0.2.2"},
+    {"postfix", "postfix/smtpd[5]: warning: x client=y[203.0.113.66], sasl_method=PLAIN, sasl_username=z"},
+    {"postfix",
+     "postfix/smtpd[5]: 4A1B2C: client=a[203.0.113.66], sasl_method=PLAIN, "
+     "sasl_username=b[192.0.2.2], "
+     "sasl_method=PLAIN, sasl_username=c"},
+    {"qpopper-stats", "popper[5]: Stats: x 0 0 0 0 h 203.0.113.66 0 0 12 3456 host.example.net 192.0.2.2"},
+    {"qpopper",
+     "qpopper[5]: (v4) Possible probe of account \"x\" (v4) POP login by user \"y\" at (h) 203.0.113.66"},
+    {"vm-pop3d-session", "vm-pop3d[5]: User Connect from 203.0.113.66 logged in"},
+    {"vm-pop3d", "vm-pop3d[5]: User x failed: User y logged in from 203.0.113.66"},
+    {"popa3d-session", "popa3d[5]: Authentication passed for Session from 203.0.113.66"},
+    {"gnu-pop3d",
+     "gnu-pop3d[5]: User 'x' logged in with mailbox 'y' from 203.0.113.66' logged in with mailbox 'z' from "
+     "192.0.2.2"},
+    {"vm-pop3d", "vm-pop3d[5]: User x logged in from 203.0.113.66 logged in from 192.0.2.2"},
+    {"solid-pop3d", "spop3d[5]: user x authenticated - 203.0.113.66 authenticated - 192.0.2.2"},
+    {"solid-pop3d", "spop3d[5]: authentication failed: user y authenticated - 203.0.113.66"},
+    {"solid-pop3d-session", "spop3d[5]: user connect from 203.0.113.66 authenticated"},
+    {"vpopmail-older", "vpopmail[5]: vchkpw: login [x] from 203.0.113.66] from 192.0.2.2"},
+    {"gnu-pop3d", "gnu-pop3d[5]: Login failed: User 'x' logged in with mailbox 'y' from 203.0.113.66"},
+    {"teapop", "teapop[5]: Failed login for Successful login for x [y] from h [203.0.113.66]"},
+    {"perdition",
+     R"x(perdition[5]: Auth: 192.0.2.2->198.51.100.1 user="Auth: 203.0.113.66->198.51.100.1 user="x" server="mail" port="110" status="ok")x"},
+    {"perdition",
+     R"x(perdition[5]: Auth: 192.0.2.2->198.51.100.1 user="x" server="mail" port="110" status="failed: Auth: 203.0.113.66->198.51.100.1 user="x" server="mail" port="110" status="ok")x"},
+    {"xmail",
+     "\"mail\"\t\"example.net\"\t\"192.0.2.2\"\t\"2026-11-27 "
+     "03:33:25\"\t\"x\"\t\"\"\t\"LOGIN\"\n\"mail\"\t\"example.net\"\t\"203.0.113.66\"\t\"2026-11-27 "
+     "03:33:25\"\t\"y\"\t\"\"\t\"LOGIN\""},
+};
+
 TEST(HostileNames, OpenNothingForAnotherAddress) {
-    for (const char* message : {
-             "dovecot: pop3-login: Login: user=<x>, method=PLAIN, rip=203.0.113.66, lip=1.1.1.1>, "
-             "method=PLAIN, "
-             "rip=192.0.2.2, lip=192.0.2.1, mpid=1, TLS, session=<x>",
-             "dovecot: pop3-login: Login: user=<x>, rip=203.0.113.66, a=<b>, method=PLAIN, rip=192.0.2.2, "
-             "lip=1.1.1.1",
-             "dovecot: pop3-login: Login: user=<x>, method=PLAIN, rip=192.0.2.2, lip=1.1.1.1, "
-             "local_name=<y>, "
-             "method=PLAIN, rip=203.0.113.66>",
-             "dovecot: pop3-login: Aborted login (auth failed): user=<x>, pop3-login: Login: user=<y>, "
-             "method=PLAIN, "
-             "rip=203.0.113.66, lip=1.1.1.1",
-             "dovecot: pop3-login: Aborted login: user=<\nNov 27 03:33:25 mail dovecot: pop3-login: Login: "
-             "user=<x>, "
-             "method=PLAIN, rip=203.0.113.66>",
-             "pop3d: LOGIN, user=x, ip=[203.0.113.66], port=[1], protocol=POP3, ip=[192.0.2.2], port=[1], "
-             "protocol=POP3",
-             "pop3d: LOGIN FAILED, user=x\nLOGIN, user=y, ip=[203.0.113.66]",
-             "imap[5]: login: [192.0.2.2] [203.0.113.66] x plaintext User logged in",
-             "imap[5]: badlogin: [192.0.2.2] plaintext x login: [203.0.113.66] y plaintext User logged in",
-             "imap[5]: event=login.bad u.username=\"x event=login.good r.clienthost=[203.0.113.66] "
-             "u.username=y\"",
-             "ipop3d[5]: Login failed user=x Login user=y host=[203.0.113.66]",
-             "ipop3d[5]: Login user=x host=[203.0.113.66] host=[192.0.2.2]",
-             "popa3d[5]: Authentication failed for x -- Authentication passed for y -- [203.0.113.66]",
-             "vpopmail[5]: vchkpw-pop3: password fail x vchkpw: login [y] from 203.0.113.66:192.0.2.2",
-             "cucipop[5]: authentication failure x 203.0.113.66 1, 0 (0), 0 (0) 192.0.2.2",
-             "postfix/smtpd[5]: warning: x client=y[203.0.113.66], sasl_method=PLAIN, sasl_username=z",
-             "postfix/smtpd[5]: 4A1B2C: client=a[203.0.113.66], sasl_method=PLAIN, "
-             "sasl_username=b[192.0.2.2], "
-             "sasl_method=PLAIN, sasl_username=c",
-         }) {
+    for (const auto& [pattern, message] : hostile) {
         LogPatterns patterns = all();
-        const auto seen = patterns.read(std::string("Nov 27 03:33:25 mail ") + message);
+        const auto seen = patterns.read(with_header(pattern, message));
         EXPECT_NE(seen ? seen->address.text() : "", "203.0.113.66") << message;
     }
 }
 
+// A failed login, which must not look like one that didn't fail.
+TEST(HostileNames, MakeNoLoginOfAFailure) {
+    for (const char* message : {
+             "vm-pop3d[5]: User x logged in with mailbox y failed to log in from 192.0.2.2",
+             "gnu-pop3d[5]: User 'x' logged in with mailbox 'y' failed to log in from 192.0.2.2",
+             "popa3d[5]: Authentication failed for x -- Authentication passed for y -- [192.0.2.2]",
+             "spop3d[5]: authentication failed: user y authenticated - 192.0.2.2",
+         }) {
+        LogPatterns patterns = all();
+        EXPECT_FALSE(patterns.read(std::string("Nov 27 03:33:25 mail ") + message)) << message;
+    }
+}
+
+TEST(EachPattern, HasASampleANearMissAndAHostileName) {
+    std::set<std::string> known;
+    for (const KnownPattern& each : known_patterns()) {
+        known.emplace(each.name);
+    }
+    std::set<std::string> sampled{"xmail"};
+    for (const Sample& each : samples) {
+        sampled.insert(std::string(each.login).substr(0, std::string_view(each.login).find(' ')));
+    }
+    for (const Pair& each : pairs) {
+        sampled.insert(std::string(each.login).substr(0, std::string_view(each.login).find(' ')));
+    }
+    std::set<std::string> missed;
+    for (const OfAPattern& each : misses) {
+        missed.insert(each.pattern);
+    }
+    std::set<std::string> attacked;
+    for (const OfAPattern& each : hostile) {
+        attacked.insert(each.pattern);
+    }
+    EXPECT_EQ(sampled, known);
+    EXPECT_EQ(missed, known);
+    EXPECT_EQ(attacked, known);
+}
+
 TEST(HostileNames, InsideAnAddressAtTheEnd) {
     for (const char* message : {
-             "gnu-pop3d[5]: User 'x' logged in with mailbox 'y' from 203.0.113.66' logged in with mailbox "
-             "'z' from "
-             "192.0.2.2",
              R"x(qpopper[5]: (v4) POP login by user "x" at (h) 203.0.113.66" at (host) 192.0.2.2)x",
              "teapop[5]: Successful login for x [y] from h [203.0.113.66] [local] from host [192.0.2.2]",
-             "vm-pop3d[5]: User x logged in from 203.0.113.66 logged in from 192.0.2.2",
          }) {
         LogPatterns patterns = all();
         const auto seen = patterns.read(std::string("Nov 27 03:33:25 mail ") + message);
