@@ -185,6 +185,7 @@ private:
     Result<bool> read_contracts();
     // Looks at all sessions again if the lists have changed.
     void refresh_contracts();
+    void walk_contracts();
     Result<void> restore_sessions();
     void take_reports(std::span<subscribers::Report> reports);
     // Does in the kernel what follows, and notes the rest.
@@ -266,6 +267,8 @@ private:
     subscribers::Sessions sessions_;
     subscribers::Contracts contracts_;
     std::map<std::filesystem::path, std::filesystem::file_time_type> contract_files_;  // as they were read
+    std::optional<std::uint64_t> contracts_from_;  // the session where new lists are to be applied next
+    std::size_t contract_changes_ = 0;
     std::unique_ptr<subscribers::RadiusServer> radius_;
     // Whoever only looks has what waits written down before.
     mutable std::optional<store::Events> events_;

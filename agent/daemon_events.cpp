@@ -20,6 +20,7 @@ namespace {
 constexpr std::chrono::milliseconds together{200};
 // And so long if the disk didn't take them.
 constexpr std::chrono::milliseconds once_more{10'000};
+constexpr std::size_t most_together = 10'000;
 constexpr std::size_t decisions_shown = 3;
 
 api::EventStatus status_of(store::Event&& event) {
@@ -80,7 +81,9 @@ void Daemon::audit(store::Event event) {
     }
     const bool ordered = !event.by.empty();
     events_->add(std::move(event));
-    if (ordered) {  // nobody is told that his order was carried out before that is written down
+    // Nobody is told that his order was carried out before that is written down; and a list that is imported
+    // may decide about more than can wait.
+    if (ordered || (events_->waiting() >= most_together && !events_trouble_)) {
         events_timer_.cancel();
         flush_events();
     }

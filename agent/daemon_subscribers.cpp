@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sessions of subscribers: what RADIUS says of them, what follows for grants, and what is written down.
 #include <algorithm>
+#include <boost/asio/post.hpp>
 #include <fstream>
 #include <iterator>
 #include <utility>
 
 #include "agent/base/listener.h"
 #include "agent/base/log.h"
-#include "agent/base/systemd.h"
 #include "agent/clocks.h"
 #include "agent/daemon.h"
 
@@ -99,20 +99,33 @@ void Daemon::refresh_contracts() {
     if (!*changed) {
         return;
     }
-    const grants::Now now = read_clocks();
-    SessionWork work;
-    std::vector<subscribers::Session> some = sessions_.list(0, sessions_at_once);
-    while (!some.empty()) {
-        subscribers::Changes all;
-        std::ranges::transform(some, std::back_inserter(all.to_save), &subscribers::Session::number);
-        follow(all, now, work);
-        some = sessions_.list(some.back().number + 1, sessions_at_once);
-        systemd::alive();  // a million take their time
+    const bool walking = contracts_from_.has_value();
+    contracts_from_ = 0;
+    contract_changes_ = 0;
+    if (!walking) {
+        walk_contracts();
     }
-    log::info("CONTRACTS_READ", "the lists of users with a contract have changed",
-              {{"changes", std::to_string(work.actions.size())}});
+}
+
+// Some sessions at a time, so that no login waits for a million of them.
+void Daemon::walk_contracts() {
+    constexpr std::size_t in_one_turn = 2'000;
+    const subscribers::SessionPage page = sessions_.page({.from = *contracts_from_}, in_one_turn);
+    subscribers::Changes all;
+    std::ranges::transform(page.sessions, std::back_inserter(all.to_save), &subscribers::Session::number);
+    SessionWork work;
+    follow(all, read_clocks(), work);
+    contract_changes_ += work.actions.size();
     work.to_save.clear();  // they are as they were
     write_down(std::move(work));
+    if (page.next != 0) {
+        contracts_from_ = page.next;
+        boost::asio::post(context_, [this] { walk_contracts(); });
+        return;
+    }
+    contracts_from_.reset();
+    log::info("CONTRACTS_READ", "the lists of users with a contract have changed",
+              {{"changes", std::to_string(contract_changes_)}});
 }
 
 // Before the kernel is told of anything: who has a contract has no gap in it.
@@ -166,7 +179,33 @@ void Daemon::follow(const subscribers::Changes& changes, const grants::Now& now,
         for (const Prefix& key : refused) {
             grants_.set_contract(key, false, none);
         }
+        std::erase_if(consequences.contracts, [&refused](const subscribers::ContractChange& each) {
+            return std::ranges::find(refused, each.key) != refused.end();
+        });
     }
+    for (const subscribers::HolderChange& change : changes.holders) {
+        end_connections_of_former(change);
+    }
+    tell(consequences);
+    if (changes.refused) {
+        session_log_.warning("SESSION_REFUSED", changes.refused->what, changes.refused->remedy);
+    }
+    work.revoked += consequences.ended.size();
+    std::ranges::move(consequences.actions, std::back_inserter(work.actions));
+    work.to_save.insert(changes.to_save.begin(), changes.to_save.end());
+    work.ended.insert(work.ended.end(), changes.ended.begin(), changes.ended.end());
+}
+
+// Those of grants that have ended before: their keys are in no book any more.
+void Daemon::end_connections_of_former(const subscribers::HolderChange& change) {
+    for (const Prefix& key : dataplane_.resting(change.prefix)) {
+        if (sessions_.holder_of(key) == change.after) {
+            dataplane_.remove(key);
+        }
+    }
+}
+
+void Daemon::tell(const subscribers::Consequences& consequences) {
     for (const subscribers::Ended& each : consequences.ended) {
         audit({.name = "HANDED_OVER",
                .text = each.why + ": the port was closed",
@@ -184,16 +223,20 @@ void Daemon::follow(const subscribers::Changes& changes, const grants::Now& now,
                    {"session", std::to_string(first.session)},
                    {"grants", std::to_string(consequences.ended.size())}});
     }
+    for (const subscribers::ContractChange& each : consequences.contracts) {
+        const std::string name = each.begins ? "CONTRACT_BEGAN" : "CONTRACT_ENDED";
+        const std::string text = each.begins ? "contract \"" + each.name + "\" opened the port"
+                                             : "who has the address has no contract any more";
+        log::info(name, text,
+                  {{"key", each.key.text()},
+                   {"user", each.user},
+                   {"session", std::to_string(each.session)},
+                   {"contract", each.name}});
+        audit({.name = name, .text = text, .key = each.key, .user = each.user, .session = each.session});
+    }
     for (const Error& error : consequences.refused) {
         session_log_.warning("CONTRACT_IMPOSSIBLE", error.what, error.remedy);
     }
-    if (changes.refused) {
-        session_log_.warning("SESSION_REFUSED", changes.refused->what, changes.refused->remedy);
-    }
-    work.revoked += consequences.ended.size();
-    std::ranges::move(consequences.actions, std::back_inserter(work.actions));
-    work.to_save.insert(changes.to_save.begin(), changes.to_save.end());
-    work.ended.insert(work.ended.end(), changes.ended.begin(), changes.ended.end());
 }
 
 void Daemon::write_down(SessionWork&& work) {

@@ -266,8 +266,8 @@ public:
     [[nodiscard]] Result<std::vector<Prefix>> contract_keys(const Prefix& prefix) const;
     static constexpr int most_contract_bits = 8;
     // Whether who has the key has a static contract, and is exempt. That isn't stored, since it follows from
-    // who has it. Appends to `actions`: nothing if it is so already.
-    void set_contract(const Prefix& key, bool contract, Actions& actions);
+    // who has it. Appends to `actions`; false, and nothing, if it is so already.
+    bool set_contract(const Prefix& key, bool contract, Actions& actions);
     // Whether the address's key is exempt by that.
     [[nodiscard]] bool has_contract(const Address& address) const;
 

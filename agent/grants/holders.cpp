@@ -85,10 +85,10 @@ Result<std::vector<Prefix>> Grants::contract_keys(const Prefix& prefix) const {
     return keys;
 }
 
-void Grants::set_contract(const Prefix& key, bool contract, Actions& actions) {
+bool Grants::set_contract(const Prefix& key, bool contract, Actions& actions) {
     const auto place = holdings_.find(key);
     if (contract == (place != holdings_.end() && place->second.contract)) {
-        return;
+        return false;
     }
     Holding& holding = hold(key);
     holding.contract = contract;
@@ -98,6 +98,7 @@ void Grants::set_contract(const Prefix& key, bool contract, Actions& actions) {
         holdings_.erase(place);
         actions.emplace_back(RemoveEntry{key});
     }
+    return true;
 }
 
 bool Grants::has_contract(const Address& address) const {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <string>
 #include <utility>
 
 namespace sekisho::subscribers {
@@ -62,8 +63,8 @@ public:
                    Consequences& consequences)
         : sessions_(sessions), contracts_(contracts), grants_(grants), consequences_(consequences) {}
 
-    // Looks at who has the keys of the prefix now.
-    void refresh(const Prefix& prefix) {
+    // Looks at who has the keys of the prefix now, which another had before; 0: nobody, or the same.
+    void refresh(const Prefix& prefix, std::uint64_t before = 0) {
         const auto keys = grants_.contract_keys(prefix);
         if (!keys) {
             refuse(prefix, keys.error());
@@ -72,7 +73,15 @@ public:
         for (const Prefix& key : *keys) {
             const std::uint64_t around = sessions_.holder_of(key);
             const std::uint64_t holder = around != 0 ? around : sessions_.holder_of(prefix);
-            grants_.set_contract(key, has_contract(holder), consequences_.actions);
+            const bool begins = has_contract(holder);
+            if (grants_.set_contract(key, begins, consequences_.actions)) {
+                const bool was_anothers = !begins && before != 0;
+                consequences_.contracts.push_back({.key = key,
+                                                   .begins = begins,
+                                                   .name = last_contract_,
+                                                   .session = was_anothers ? before : holder,
+                                                   .user = was_anothers ? "" : last_user_});
+            }
         }
     }
 
@@ -81,9 +90,10 @@ private:
         if (number != last_) {
             const auto session = sessions_.find(number);
             last_ = number;
-            last_has_ = session && !contracts_.of(*session).empty();
+            last_contract_ = session ? contracts_.of(*session) : "";
+            last_user_ = session ? session->user : "";
         }
-        return number != 0 && last_has_;
+        return !last_contract_.empty();
     }
 
     // Only whom it would concern.
@@ -98,7 +108,8 @@ private:
     grants::Grants& grants_;
     Consequences& consequences_;
     std::uint64_t last_ = 0;  // whose session was looked at
-    bool last_has_ = false;
+    std::string last_contract_;
+    std::string last_user_;
 };
 
 }  // namespace
@@ -109,7 +120,7 @@ Consequences follow(const Changes& changes, const Sessions& sessions, const Cont
     ContractKeeper keeper(sessions, contracts, grants, consequences);
     for (const HolderChange& change : changes.holders) {
         hand_over(change, changes, sessions, grants, now, consequences);
-        keeper.refresh(change.prefix);
+        keeper.refresh(change.prefix, change.before);
     }
     for (const LetGo& each : changes.let_go) {
         end_before(each, sessions, grants, now, consequences);

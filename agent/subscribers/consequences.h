@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <string>
 #include <vector>
 
 #include "agent/base/result.h"
@@ -19,9 +21,19 @@ struct Ended {
     std::string why;
 };
 
+// A key whose holder has a contract from now on, or none any more.
+struct ContractChange {
+    Prefix key;
+    bool begins = false;
+    std::string name;           // of the contract that begins
+    std::uint64_t session = 0;  // who has it, or had it if that is known
+    std::string user;           // of that session, while it lives
+};
+
 struct Consequences {
     grants::Actions actions;  // in this order
     std::vector<Ended> ended;
+    std::vector<ContractChange> contracts;
     std::vector<Error> refused;  // contracts that can't be kept, each once
 };
 

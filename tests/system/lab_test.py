@@ -47,6 +47,13 @@ class LabTest(unittest.TestCase):
         log = self.edge.log("sekishod.log")
         self._log_begins = log.stat().st_size if log.exists() else 0
 
+    def begin_anew(self) -> None:
+        """No agent, nothing in the kernel, nothing remembered."""
+        if self.agent.running():
+            self.agent.stop()
+        self.edge.run("sekishod", "--detach")
+        self.edge.run("sh", "-c", "rm -f /var/lib/sekisho/*.db*")
+
     def log(self) -> str:
         """What sekishod has said in this test."""
         path = self.edge.log("sekishod.log")
@@ -73,6 +80,12 @@ class LabTest(unittest.TestCase):
                 return answer.status, answer.read()
             finally:
                 connection.close()
+
+    def decisions(self, *words: str) -> list[dict]:
+        """What the audit log says, by the words of `sekisho events`."""
+        done = self.agent.command("events", "--json", *words)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return [json.loads(line) for line in done.stdout.splitlines()]
 
     def for_all(self, program: str) -> str:
         """A program of the build where every user of the edge may execute it, which the build's folder may not allow."""

@@ -97,8 +97,7 @@ class FailedLogins(GuessingTest):
         self.assertIn("LOGIN_LOCKED", log)
         self.assertEqual(self.locked()[A.address4]["held"], 2)
         self.assertIn("no longer locked", self.agent.command("lockout", "remove", A.address4).stdout)
-        told = self.agent.command("events", "--within", A.address4, "--json").stdout.splitlines()
-        decided = {event["name"]: event for event in map(json.loads, told)}
+        decided = {event["name"]: event for event in self.decisions("--within", A.address4)}
         self.assertEqual(decided["LOCKOUT_BEGAN"]["user"], A.user)
         self.assertIn("is locked for another", decided["LOGIN_LOCKED"]["text"])
         self.assertEqual(decided["LOCKOUT_REMOVED"]["by"], "uid 0")

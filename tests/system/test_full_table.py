@@ -3,7 +3,6 @@
 
 import json
 
-from lab.agent import CONFIG
 from lab.clients import connect
 from lab.isp import config_text
 from lab.topology import INTERNET4, INTERNET6, MAIL4, SUBSCRIBERS, crowd_address4, crowd_address6
@@ -39,10 +38,7 @@ class FullTable(LabTest):  # labels: sanitize
 
     def setUp(self) -> None:
         super().setUp()
-        if self.agent.running():
-            self.agent.stop()
-        self.edge.run("sekishod", "--config", CONFIG, "--detach")
-        self.edge.run("sh", "-c", "rm -f /var/lib/sekisho/agent.db*")
+        self.begin_anew()
 
     def outcome(self, source: str, address: str = INTERNET4) -> str:
         return connect(self.isp.lab["a"], address, source=source).outcome

@@ -22,10 +22,8 @@ OPENS = "LOGIN, user=alice, ip=[::ffff:{}], port=[1234], protocol=POP3"
 class Journal(LabTest):  # labels: sanitize
     def setUp(self) -> None:
         super().setUp()
-        if self.agent.running():
-            self.agent.stop()
-        self.edge.run("sekishod", "--detach")
-        self.edge.run("sh", "-c", f"rm -rf {DIRECTORY} /var/lib/sekisho/agent.db*; mkdir -p {DIRECTORY}")
+        self.begin_anew()
+        self.edge.run("sh", "-c", f"rm -rf {DIRECTORY}; mkdir -p {DIRECTORY}")
         self.numbers = count(1)
 
     def write(self, *messages: str, unit: str = "courier-pop.service", program: str = "pop3d", ago: float = 0) -> None:

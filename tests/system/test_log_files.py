@@ -21,10 +21,8 @@ class LogFiles(LabTest):  # labels: sanitize
 
     def setUp(self) -> None:
         super().setUp()
-        if self.agent.running():
-            self.agent.stop()
-        self.edge.run("sekishod", "--detach")
-        self.edge.run("sh", "-c", f"mkdir -p /var/log; rm -f {LOG}* /var/lib/sekisho/agent.db*")
+        self.begin_anew()
+        self.edge.run("sh", "-c", f"mkdir -p /var/log; rm -f {LOG}*")
 
     def write(self, text: str, name: str = LOG) -> None:
         with self.edge.file(name).open("a") as file:

@@ -42,11 +42,6 @@ class Rules(LabTest):  # labels: sanitize
         status, body = self.policy("allow", self.login_event(address, **fields))
         self.assertEqual((status, json.loads(body)["status"]), (200, 0))
 
-    def decisions(self, *words: str) -> list[dict]:
-        done = self.agent.command("events", "--json", *words)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        return [json.loads(line) for line in done.stdout.splitlines()]
-
     def test_tls_and_protocols(self) -> None:
         self.log_in(A.address4, protocol="imap", tls=False)
         self.assertIsNone(self.agent.granted(A.address4))
@@ -169,10 +164,7 @@ class LostStore(LabTest):  # labels: sanitize
 
     def setUp(self) -> None:
         super().setUp()
-        if self.agent.running():
-            self.agent.stop()
-        self.edge.run("sekishod", "--detach")
-        self.edge.run("sh", "-c", "rm -f /var/lib/sekisho/agent.db*")
+        self.begin_anew()
 
     def test_the_agent_goes_on_with_what_the_kernel_holds(self) -> None:
         self.isp.restart_agent()

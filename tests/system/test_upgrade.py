@@ -80,10 +80,7 @@ class Upgrade(LabTest):  # labels: sanitize
 
     def begin_anew(self) -> None:
         """Nobody has been granted anything, the kernel is empty, and nothing has arrived."""
-        if self.agent.running():
-            self.agent.stop()
-        self.detach()
-        self.edge.run("sh", "-c", "rm -f /var/lib/sekisho/agent.db*")
+        super().begin_anew()
         self.isp.restart_agent(FEW)
         self.arrived = SynCounters(self.isp.lab["internet"], {
             "b4": f"{B.address4}/32", "b6": B.prefix6, "c4": f"{C.address4}/32", "c6": C.prefix6})

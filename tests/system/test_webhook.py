@@ -48,10 +48,7 @@ class Webhook(LabTest):  # labels: sanitize
 
     def setUp(self) -> None:
         super().setUp()
-        if self.agent.running():
-            self.agent.stop()
-        self.edge.run("sekishod", "--detach")
-        self.edge.run("sh", "-c", "rm -f /var/lib/sekisho/agent.db*")
+        self.begin_anew()
         self.edge.write(KEY_FILE, KEY + "\n", 0o600)
         self.isp.restart_agent(CHANGE)
 

@@ -205,6 +205,30 @@ TEST_F(ConsequencesTest, AContractComesAndGoesWithTheSession) {
     EXPECT_FALSE(has_contract("192.0.2.8"));
 }
 
+TEST_F(ConsequencesTest, EachContractThatComesOrGoesIsTold) {
+    const auto began = apply(labelled(start("a", 100s, {"192.0.2.7"}), {"static-7"}, {}, "alice")).contracts;
+    ASSERT_EQ(began.size(), 1U);
+    EXPECT_EQ(began[0].key, prefix("192.0.2.7"));
+    EXPECT_TRUE(began[0].begins);
+    EXPECT_EQ(began[0].name, "business");
+    EXPECT_EQ(began[0].session, sessions_.find(address("192.0.2.7"))->number);
+    EXPECT_EQ(began[0].user, "alice");
+    EXPECT_THAT(apply(labelled(interim("a", 150s), {"static-7"})).contracts, IsEmpty())
+        << "it has it already";
+    const auto ended = apply(start("b", 200s, {"192.0.2.7"})).contracts;
+    ASSERT_EQ(ended.size(), 1U);
+    EXPECT_FALSE(ended[0].begins);
+    EXPECT_EQ(ended[0].name, "");
+    EXPECT_EQ(ended[0].session, began[0].session) << "whose it was";
+    EXPECT_EQ(ended[0].user, "") << "not the next one's name";
+    EXPECT_THAT(apply(stop("b", 300s)).contracts, IsEmpty());
+    apply(labelled(start("c", 400s, {"192.0.2.7"}), {}, {}, "bob"));
+    const auto lost = apply(labelled(interim("c", 500s), {}, {}, "carol")).contracts;
+    ASSERT_EQ(lost.size(), 1U) << "the same session, and no contract any more";
+    EXPECT_EQ(lost[0].session, sessions_.find(address("192.0.2.7"))->number);
+    EXPECT_EQ(lost[0].user, "carol");
+}
+
 TEST_F(ConsequencesTest, AContractMayComeWithAnInterim) {
     apply(labelled(start("a", 100s, {"192.0.2.7", "2001:db8:100:12::/64"}), {"gold"}));
     EXPECT_FALSE(has_contract("192.0.2.7"));
