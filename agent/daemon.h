@@ -86,7 +86,7 @@ public:
     [[nodiscard]] Result<api::Why> why(const Address& address,
                                        const std::optional<Address>& destination) const override;
     [[nodiscard]] Result<api::LoginOutcome> report_login(const api::LoginReport& report) override;
-    [[nodiscard]] api::SubscriberPage subscribers(std::uint64_t from, std::size_t count) const override;
+    [[nodiscard]] api::SubscriberPage subscribers(const api::SubscriberQuestion& question) const override;
     [[nodiscard]] Result<api::SubscriberStatus> subscriber(std::uint64_t id) const override;
     [[nodiscard]] Result<api::SubscriberStatus> subscriber_of(const Address& address) const override;
     [[nodiscard]] Result<api::SubscriberImport> import_subscribers(
@@ -170,12 +170,12 @@ private:
     void complain_of_events(const Error& error);
     void check_events(std::vector<api::Check>& checks) const;
     // What was decided last about who has the address, for `why`.
+    [[nodiscard]] std::vector<api::Step> decision_steps(const Address& address) const;
     // Recorded connections of the address's key, whether its grant lives or not.
     [[nodiscard]] std::uint32_t connections_of(const Address& address) const;
     Result<void> end_connections(const api::RevokeOrder& order, std::uint32_t open);
     [[nodiscard]] grants::GrantPage page_of_session(std::uint64_t number, grants::GrantFilter filter,
                                                     std::size_t count, const grants::Now& now) const;
-    [[nodiscard]] std::vector<api::Step> decision_steps(const Address& address) const;
     [[nodiscard]] api::GrantStatus with_session(api::GrantStatus status) const;
     // The subscriber's key; of an address in no pool, itself.
     [[nodiscard]] Prefix key_or_itself(const Address& address) const;
@@ -217,6 +217,7 @@ private:
     void link_gone(const links::Link& link);
     void attach(const links::Link& link, const InterfaceConfig& interface);
     // Attaches anew what others have taken off, and tries again what could not be attached.
+    void verify_pins();
     void verify_interfaces();
     // Tells the kernel which interfaces take frames from the fast path; they can begin and cease to.
     void refresh_fast_path();
@@ -224,7 +225,6 @@ private:
     [[nodiscard]] std::string fast_path_of(const dataplane::Attachment& attachment) const;
     // The names of those that packets which come in by this one may leave by.
     [[nodiscard]] std::string ways_out(unsigned index) const;
-    void verify_pins();
 
     struct Opened {
         grants::Grant grant;

@@ -125,10 +125,12 @@ Result<api::EventPage> Daemon::events(const api::EventQuestion& question) {
                     events_trouble_.value_or(Error{}).remedy);
     }
     store::EventFilter filter{.after = question.after.value_or(0),
+                              .before = question.before.value_or(0),
                               .within = question.within,
                               .name = question.name,
                               .user = question.user,
                               .reporter = question.reporter,
+                              .session = question.session,
                               .since = {}};
     if (question.since) {
         filter.since = read_clocks().wall - *question.since;
@@ -138,10 +140,11 @@ Result<api::EventPage> Daemon::events(const api::EventQuestion& question) {
         return std::unexpected(found.error());
     }
     api::EventPage page;
-    std::ranges::transform(*found, std::back_inserter(page.events),
+    std::ranges::transform(found->events, std::back_inserter(page.events),
                            [](store::Event& event) { return status_of(std::move(event)); });
-    // Whoever asks on must miss none: a full page ends with its last one.
-    page.last = page.events.size() == question.count ? page.events.back().id : events_->last();
+    const bool forward = filter.after != 0;
+    page.last = forward ? found->next : events_->last();
+    page.before = forward ? 0 : found->next;
     return page;
 }
 
@@ -190,7 +193,7 @@ std::vector<api::Step> Daemon::decision_steps(const Address& address) const {
     if (!found) {
         return steps;
     }
-    for (const store::Event& event : *found) {
+    for (const store::Event& event : found->events) {
         steps.push_back({.rule = "decided", .matched = false, .detail = decision_text(event)});
     }
     return steps;

@@ -116,14 +116,12 @@ api::SubscriberStatus Daemon::subscriber_status(const subscribers::Session& sess
             .contract = std::string(contracts_.of(session))};
 }
 
-api::SubscriberPage Daemon::subscribers(std::uint64_t from, std::size_t count) const {
-    api::SubscriberPage page{.subscribers = {}, .in_all = sessions_.size(), .next = 0};
-    std::vector<subscribers::Session> some = sessions_.list(from, count + 1);
-    if (some.size() > count) {
-        page.next = some.back().number;
-        some.pop_back();
-    }
-    for (const subscribers::Session& session : some) {
+api::SubscriberPage Daemon::subscribers(const api::SubscriberQuestion& question) const {
+    const subscribers::SessionPage found = sessions_.page(
+        {.from = question.from, .within = question.within, .user = question.user, .nas = question.nas},
+        question.count);
+    api::SubscriberPage page{.subscribers = {}, .in_all = sessions_.size(), .next = found.next};
+    for (const subscribers::Session& session : found.sessions) {
         page.subscribers.push_back(subscriber_status(session));
     }
     return page;

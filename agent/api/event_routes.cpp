@@ -19,20 +19,26 @@ Result<EventQuestion> event_question_in(const Agent& agent, const Request& reque
     constexpr std::uint64_t longest_ago = std::uint64_t{100} * 366 * 86'400;
     const auto count = count_in(request, usual);
     const auto after = number_in(request, "after");
+    const auto before = number_in(request, "before");
     const auto since = number_in(request, "since");
     const auto within = prefix_in(request, "within");
-    if (!count || !after || !since || !within) {
-        return std::unexpected(!count   ? count.error()
-                               : !after ? after.error()
-                               : !since ? since.error()
-                                        : within.error());
+    const auto session = number_in(request, "session");
+    if (!count || !after || !before || !since || !within || !session) {
+        return std::unexpected(!count    ? count.error()
+                               : !after  ? after.error()
+                               : !before ? before.error()
+                               : !since  ? since.error()
+                               : !within ? within.error()
+                                         : session.error());
     }
     EventQuestion question{.after = *after,
+                           .before = *before,
                            .count = *count,
                            .within = *within,
                            .name = parameter(request, "name").value_or(""),
                            .user = parameter(request, "user").value_or(""),
                            .reporter = parameter(request, "reporter").value_or(""),
+                           .session = session->value_or(0),
                            .since = {}};
     if (const std::optional<std::uint64_t> ago = *since) {
         question.since = std::chrono::seconds(std::min(*ago, longest_ago));

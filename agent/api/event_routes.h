@@ -6,8 +6,8 @@
 
 namespace sekisho::api {
 
-// GET /v1/events?after=ID&count=N&within=PREFIX&name=NAME&user=USER&reporter=NAME&since=SECONDS: an address
-// as `within` means its subscriber.
+// GET /v1/events?after=ID&before=ID&count=N&within=PREFIX&name=NAME&user=USER&reporter=NAME&session=ID&
+// since=SECONDS: an address as `within` means its subscriber.
 [[nodiscard]] Response list_events(Agent& agent, const Request& request);
 
 }  // namespace sekisho::api

@@ -150,7 +150,9 @@ void tag_invoke(const json::value_from_tag&, json::value& to, const EventStatus&
 }
 
 void tag_invoke(const json::value_from_tag&, json::value& to, const EventPage& from) {
-    to = {{"events", json::value_from(from.events)}, {"last", from.last}};
+    to = {{"events", json::value_from(from.events)},
+          {"last", from.last},
+          {"before", from.before == 0 ? json::value(nullptr) : json::value(from.before)}};
 }
 
 void tag_invoke(const json::value_from_tag&, json::value& to, const BlockedStatus& from) {

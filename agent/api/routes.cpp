@@ -227,14 +227,19 @@ Response list_grants(Agent& agent, const Request& request) {
     const auto count = count_in(request, usual);
     const auto after = prefix_in(request, "after");
     const auto within = prefix_in(request, "within");
-    if (!count || !after || !within) {
-        return error_response(!count ? count.error() : !after ? after.error() : within.error());
+    const auto session = number_in(request, "session");
+    if (!count || !after || !within || !session) {
+        return error_response(!count    ? count.error()
+                              : !after  ? after.error()
+                              : !within ? within.error()
+                                        : session.error());
     }
     const GrantListing listing = agent.grants({.count = *count,
                                                .after = *after,
                                                .within = *within,
                                                .user = parameter(request, "user").value_or(""),
-                                               .source = parameter(request, "source").value_or("")});
+                                               .source = parameter(request, "source").value_or(""),
+                                               .session = session->value_or(0)});
     return json_response({{"grants", json::value_from(listing.grants)},
                           {"next", listing.next ? json::value(listing.next->text()) : json::value(nullptr)},
                           {"cool_downs", json::value_from(agent.cool_downs())}});
@@ -303,8 +308,9 @@ constexpr std::string_view subscriber_prefix = "/v1/subscribers/";
 Response list_subscribers(Agent& agent, const Request& request) {
     constexpr std::size_t usual = 1'000;
     const auto count = count_in(request, usual);
-    if (!count) {
-        return error_response(count.error());
+    const auto within = prefix_in(request, "within");
+    if (!count || !within) {
+        return error_response(!count ? count.error() : within.error());
     }
     std::optional<std::uint64_t> from = 0;
     if (const auto text = parameter(request, "from")) {
@@ -314,7 +320,12 @@ Response list_subscribers(Agent& agent, const Request& request) {
         return error_response({Failure::invalid, "\"from\" is no id of a subscriber",
                                "give the number that stands as \"next\" in the page before"});
     }
-    return json_response(json::value_from(agent.subscribers(*from, *count)));
+    return json_response(
+        json::value_from(agent.subscribers({.count = *count,
+                                            .from = *from,
+                                            .within = *within,
+                                            .user = parameter(request, "user").value_or(""),
+                                            .nas = parameter(request, "nas").value_or("")})));
 }
 
 Response show_subscriber(Agent& agent, const Request& request) {

@@ -109,6 +109,7 @@ struct GrantQuestion {
     std::optional<Prefix> within;
     std::string user;
     std::string source;
+    std::uint64_t session = 0;  // whose keys they are; 0: anybody's
 };
 
 struct GrantListing {
@@ -239,6 +240,14 @@ struct SubscriberStatus {
     std::string contract;                                  // the name of the one that exempts it; empty: none
 };
 
+struct SubscriberQuestion {
+    std::size_t count = 0;
+    std::uint64_t from = 0;  // this id and larger ones
+    std::optional<Prefix> within;
+    std::string user;
+    std::string nas;
+};
+
 struct SubscriberPage {
     std::vector<SubscriberStatus> subscribers;  // in the order of their ids
     std::size_t in_all = 0;
@@ -302,18 +311,21 @@ struct EventStatus {
 
 // Which ones are asked for; what is empty excludes none.
 struct EventQuestion {
-    std::optional<std::uint64_t> after;  // the first ones later than this id; missing: the last ones
+    std::optional<std::uint64_t> after;   // the first ones later than this id; missing: the last ones
+    std::optional<std::uint64_t> before;  // earlier than this one
     std::size_t count = 0;
     std::optional<Prefix> within;
     std::string name;
     std::string user;
     std::string reporter;
+    std::uint64_t session = 0;                  // 0: any
     std::optional<std::chrono::seconds> since;  // not longer ago
 };
 
 struct EventPage {
     std::vector<EventStatus> events;
-    std::uint64_t last = 0;  // from where to ask on: the id of the last one there is, fitting or not
+    std::uint64_t last = 0;    // from where to ask on: later ones were not looked at
+    std::uint64_t before = 0;  // from where to ask on for earlier ones, if `after` was missing; 0: none
 };
 
 // The one request that may be told to wait: "wait" seconds, if there is nothing yet.
@@ -374,7 +386,7 @@ public:
     // error.
     [[nodiscard]] virtual Result<LoginOutcome> report_login(const LoginReport& report) = 0;
     // At most `count`, from this id on.
-    [[nodiscard]] virtual SubscriberPage subscribers(std::uint64_t from, std::size_t count) const = 0;
+    [[nodiscard]] virtual SubscriberPage subscribers(const SubscriberQuestion& question) const = 0;
     // Failure::not_found if there is none.
     [[nodiscard]] virtual Result<SubscriberStatus> subscriber(std::uint64_t id) const = 0;
     [[nodiscard]] virtual Result<SubscriberStatus> subscriber_of(const Address& address) const = 0;

@@ -67,6 +67,15 @@ Result<std::uint64_t> subscriber_id(const std::string& text) {
     return *number;
 }
 
+Result<std::uint64_t> event_id(const std::string& text) {
+    const auto number = whole<std::uint64_t>(text);
+    if (!number || *number == 0) {
+        return fail(Failure::invalid, "\"" + printable(text) + "\" is no id of an event",
+                    "see \"id\" in `sekisho events --json`");
+    }
+    return *number;
+}
+
 // Reads a grant's budget.
 Result<std::uint32_t> budget(const std::string& text) {
     const auto number = whole<std::uint32_t>(text);
@@ -89,9 +98,18 @@ Result<void> read(const std::string& text, Parse parse, Value& value) {
     return {};
 }
 
-// What belongs to lists that are shown page by page, and to the commands subscriber_*.
+// What belongs to lists that are shown page by page, and to sessions.
 Result<void> read_page(const Words& words, Arguments& arguments) {
     arguments.empty = words.empty;
+    arguments.nas = words.nas;
+    if (!words.session.empty()) {
+        if (auto ok = read(words.session, subscriber_id, arguments.session); !ok) {
+            return ok;
+        }
+    }
+    if (!words.before.empty()) {
+        return read(words.before, event_id, arguments.before);
+    }
     constexpr std::uint32_t page = 1'000;
     if (arguments.command == Command::grant_list) {
         arguments.count = page;

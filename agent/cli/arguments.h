@@ -68,13 +68,16 @@ struct Arguments {
     bool cool_down = true;                         // of grant revoke
     std::uint32_t count = 20;         // of blocked top and events; 1000 of subscriber list, grant list
     std::uint64_t from = 0;           // of subscriber list
+    std::uint64_t before = 0;         // of events
+    std::uint64_t session = 0;        // of events, grant list
+    std::string nas;                  // of subscriber list
     std::optional<std::uint64_t> id;  // of subscriber show, where it isn't by an address
     bool empty = false;               // of subscriber import
     bool follow = false;              // of events
     std::optional<std::chrono::seconds> since;  // of events
-    std::optional<Prefix> within;               // of events, grant list
+    std::optional<Prefix> within;               // of events, grant list, subscriber list
     std::optional<Prefix> after;                // of grant list
-    std::string user;                           // of events, grant list
+    std::string user;                           // of events, grant list, subscriber list
     std::string event;                          // of events
     std::string words;                          // a grant's reason, an exemption's or a quarantine's note
     std::string reporter;                       // of logins test and events; a source of grant list

@@ -125,6 +125,8 @@ void add_grant(CLI::App& app, Words& words) {
     all.add_option("--user", words.user, "Only those of logins of this user")->type_name("NAME");
     all.add_option("--source", words.reporter, "Only those of this reporter, or of an \"operator\"")
         ->type_name("NAME");
+    all.add_option("--session", words.session, "Only those of keys that this session has now")
+        ->type_name("ID");
     CLI::App& show = leaf(grant, words, Command::grant_show, "show", "The grant of one subscriber",
                           "  sekisho grant show 192.0.2.10\n");
     show.add_option("ADDRESS", words.address, "An address of the subscriber")->required()->type_name("");
@@ -209,9 +211,16 @@ void add_subscriber(CLI::App& app, Words& words) {
     CLI::App& list = leaf(subscriber, words, Command::subscriber_list, "list",
                           "The sessions that are known, in the order of their ids",
                           "  sekisho subscriber list\n  sekisho subscriber list --from 4711 -n 50\n"
+                          "  sekisho subscriber list --nas bng1 --within 192.0.2.0/24\n"
                           "  sekisho subscriber list --json | jq -r '.subscribers[].user'\n");
     list.add_option("--from", words.from, "Begin at this id (default: the first)")->type_name("ID");
     list.add_option("-n", words.count, "How many to show, up to 10000 (default: 1000)")->type_name("COUNT");
+    list.add_option("--within", words.prefix,
+                    "Only those with addresses in this prefix, or with one around it")
+        ->type_name("PREFIX");
+    list.add_option("--user", words.user, "Only those of this user")->type_name("NAME");
+    list.add_option("--nas", words.nas, "Only those of this NAS, as the list names it, or of this client")
+        ->type_name("NAME");
     CLI::App& show = leaf(subscriber, words, Command::subscriber_show, "show", "One session",
                           "  sekisho subscriber show 4711\n  sekisho subscriber show 2001:db8:100::1\n");
     show.add_option("SUBSCRIBER", words.name, "Its id as it stands in the list, or an address that it has")
@@ -300,6 +309,10 @@ void add_events(CLI::App& app, Words& words) {
     events.add_option("--reporter", words.reporter, "Only those of logins that this reporter told of")
         ->type_name("NAME");
     events.add_option("--event", words.event, "Only those of this name, see sekishod(8)")->type_name("NAME");
+    events.add_option("--session", words.session, "Only those about this session of a subscriber")
+        ->type_name("ID");
+    events.add_option("--before", words.before, "Only those before this id, as --json names it")
+        ->type_name("ID");
 }
 
 }  // namespace

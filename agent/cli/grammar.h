@@ -24,6 +24,9 @@ struct Words {
     bool no_cool_down = false;
     std::string count;
     std::string from;
+    std::string before;
+    std::string session;
+    std::string nas;
     bool follow = false;
     std::string since;
     std::string event;

@@ -19,6 +19,7 @@
 #include "agent/cli/events_command.h"
 #include "agent/cli/import_command.h"
 #include "agent/cli/logins_command.h"
+#include "agent/cli/pages.h"
 #include "agent/cli/queue_command.h"
 #include "agent/cli/subscriber_command.h"
 #include "agent/cli/user_command.h"
@@ -44,17 +45,20 @@ Exchange grant_add(const Arguments& arguments) {
             .words = {}};
 }
 
-std::string grants_target(const Arguments& arguments) {
-    std::string target = "/v1/grants?count=" + std::to_string(arguments.count);
-    for (const auto& [key, prefix] :
-         {std::pair("after", &arguments.after), std::pair("within", &arguments.within)}) {
-        target += *prefix ? std::string("&") + key + "=" + encoded((*prefix)->text()) : "";
-    }
+List grants_of(const Arguments& arguments) {
+    std::string filters = arguments.within ? "&within=" + encoded(arguments.within->text()) : "";
     for (const auto& [key, name] :
          {std::pair("user", &arguments.user), std::pair("source", &arguments.reporter)}) {
-        target += name->empty() ? "" : std::string("&") + key + "=" + encoded(*name);
+        filters += name->empty() ? "" : std::string("&") + key + "=" + encoded(*name);
     }
-    return target;
+    filters += arguments.session == 0 ? "" : "&session=" + std::to_string(arguments.session);
+    return {.path = "/v1/grants",
+            .filters = std::move(filters),
+            .name = "grants",
+            .cursor = "next",
+            .parameter = "after",
+            .begin = arguments.after ? arguments.after->text() : "",
+            .count = arguments.count};
 }
 
 Exchange exempt_add(const Arguments& arguments) {
@@ -103,8 +107,6 @@ Exchange exchange_of(const Arguments& arguments) {
             return get("/v1/interfaces", print_interfaces);
         case Command::grant_add:
             return grant_add(arguments);
-        case Command::grant_list:
-            return get(grants_target(arguments), print_grants);
         case Command::grant_show:
             return get("/v1/grants/" + encoded(arguments.address.text()), print_grant);
         case Command::grant_revoke:
@@ -143,6 +145,7 @@ Exchange exchange_of(const Arguments& arguments) {
         case Command::config_check:
         case Command::dataplane_detach:
         case Command::grant_import:
+        case Command::grant_list:
         case Command::logins_test:
         case Command::logins_patterns:
         case Command::user_add:
@@ -162,9 +165,9 @@ Exchange exchange_of(const Arguments& arguments) {
     std::unreachable();
 }
 
-int exchange(const Arguments& arguments, std::ostream& out, std::ostream& err) {
-    const Exchange exchange = exchange_of(arguments);
-    const auto reply = ask(agent_of(arguments), exchange.question);
+// Prints the answer: by `print`, or else `words`.
+int finish_exchange(const Arguments& arguments, const Result<Reply>& reply, const Exchange& exchange,
+                    std::ostream& out, std::ostream& err) {
     if (!reply) {
         print_error(reply.error(), arguments.json, out, err);
         return exit_failed;
@@ -177,6 +180,11 @@ int exchange(const Arguments& arguments, std::ostream& out, std::ostream& err) {
         out << exchange.words << '\n';
     }
     return exit_done;
+}
+
+int exchange(const Arguments& arguments, std::ostream& out, std::ostream& err) {
+    const Exchange exchange = exchange_of(arguments);
+    return finish_exchange(arguments, ask(agent_of(arguments), exchange.question), exchange, out, err);
 }
 
 int doctor(const Arguments& arguments, std::ostream& out) {
@@ -251,6 +259,9 @@ int perform(const Arguments& arguments, std::ostream& out, std::ostream& err) {
             return events_command(arguments, out, err);
         case Command::grant_import:
             return grant_import(arguments, out, err);
+        case Command::grant_list:
+            return finish_exchange(arguments, ask_list(agent_of(arguments), grants_of(arguments)),
+                                   {.question = {}, .print = print_grants, .words = {}}, out, err);
         case Command::logins_test:
             return logins_test(arguments, out, err);
         case Command::logins_patterns:

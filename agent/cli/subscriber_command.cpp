@@ -9,6 +9,8 @@
 #include <chrono>
 #include <ostream>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "agent/api/routes.h"
@@ -18,6 +20,7 @@
 #include "agent/cli/ask.h"
 #include "agent/cli/cli.h"
 #include "agent/cli/input_file.h"
+#include "agent/cli/pages.h"
 #include "agent/cli/subscriber_list.h"
 
 namespace sekisho::cli {
@@ -105,16 +108,44 @@ api::Client patient_client(const Arguments& arguments, std::size_t subscribers) 
                        std::chrono::seconds(10 + subscribers / in_a_second));
 }
 
-Question look_of(const Arguments& arguments) {
-    if (arguments.command == Command::subscriber_show) {
-        const std::string which =
-            arguments.id ? std::to_string(*arguments.id) : encoded(arguments.address.text());
-        return {.method = "GET", .target = "/v1/subscribers/" + which, .body = {}};
+// For a shell.
+std::string quoted(std::string_view text) {
+    std::string word = "'";
+    for (const char c : printable(text)) {
+        word += c == '\'' ? std::string("'\\''") : std::string(1, c);
     }
-    return {.method = "GET",
-            .target = "/v1/subscribers?from=" + std::to_string(arguments.from) +
-                      "&count=" + std::to_string(arguments.count),
-            .body = {}};
+    return word + "'";
+}
+
+// The filters that were given, each behind `before`, its value behind `between`.
+template <class Written>
+std::string filters_of(const Arguments& arguments, std::string_view before, std::string_view between,
+                       Written written) {
+    const std::string within = arguments.within ? arguments.within->text() : "";
+    std::string filters;
+    for (const auto& [name, value] : {std::pair("within", &within), std::pair("user", &arguments.user),
+                                      std::pair("nas", &arguments.nas)}) {
+        if (!value->empty()) {
+            filters.append(before).append(name).append(between).append(written(*value));
+        }
+    }
+    return filters;
+}
+
+Question look_of(const Arguments& arguments) {
+    const std::string which =
+        arguments.id ? std::to_string(*arguments.id) : encoded(arguments.address.text());
+    return {.method = "GET", .target = "/v1/subscribers/" + which, .body = {}};
+}
+
+List list_of(const Arguments& arguments) {
+    return {.path = "/v1/subscribers",
+            .filters = filters_of(arguments, "&", "=", encoded),
+            .name = "subscribers",
+            .cursor = "next",
+            .parameter = "from",
+            .begin = arguments.from == 0 ? "" : std::to_string(arguments.from),
+            .count = arguments.count};
 }
 
 void print_answer(const Arguments& arguments, const json::object& answer, std::ostream& out) {
@@ -126,8 +157,10 @@ void print_answer(const Arguments& arguments, const json::object& answer, std::o
             print_subscriber_import(answer, out);
             break;
         default:
-            print_subscribers(
-                answer, "sekisho subscriber list -n " + std::to_string(arguments.count) + " --from ", out);
+            print_subscribers(answer,
+                              "sekisho subscriber list" + filters_of(arguments, " --", " ", quoted) + " -n " +
+                                  std::to_string(arguments.count) + " --from ",
+                              out);
     }
 }
 
@@ -164,9 +197,14 @@ int import_list(const Arguments& arguments, std::ostream& out, std::ostream& err
 }  // namespace
 
 int subscriber_command(const Arguments& arguments, std::ostream& out, std::ostream& err) {
-    return arguments.command == Command::subscriber_import
-               ? import_list(arguments, out, err)
-               : finish(arguments, ask(agent_of(arguments), look_of(arguments)), out, err);
+    switch (arguments.command) {
+        case Command::subscriber_import:
+            return import_list(arguments, out, err);
+        case Command::subscriber_list:
+            return finish(arguments, ask_list(agent_of(arguments), list_of(arguments)), out, err);
+        default:
+            return finish(arguments, ask(agent_of(arguments), look_of(arguments)), out, err);
+    }
 }
 
 }  // namespace sekisho::cli

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <string_view>
 #include <utility>
 
@@ -19,10 +20,12 @@ namespace {
 constexpr int event_busy_milliseconds = 50;
 // What is deleted in one go must not hold up a login.
 constexpr std::int64_t expire_at_once = 5'000;
+// So many are looked at between two looks at the clock: that takes some 20 ms.
+constexpr std::uint64_t looked_at_together = 100'000;
 
 // `at` is in nanoseconds since 1970, UTC; `key` the first address as octets, so that what lies within a
 // prefix stands together, and its length.
-constexpr std::array<const char*, 1> event_steps = {
+constexpr std::array<const char*, 2> event_steps = {
     R"(
     CREATE TABLE events (
         id INTEGER PRIMARY KEY,
@@ -42,6 +45,7 @@ constexpr std::array<const char*, 1> event_steps = {
     CREATE INDEX events_by_key ON events (key, id);
     CREATE INDEX events_by_user ON events (user, id) WHERE user <> '';
     )",
+    "CREATE INDEX events_by_session ON events (session, id) WHERE session <> 0;",
 };
 
 constexpr Schema events_schema = {.application_id = 0x536b6576,  // "Skev"
@@ -111,9 +115,9 @@ void bind(Statement& statement, const Event& event) {
         .bind(13, event.lasts.count());
 }
 
-// A WHERE clause, and what is to be bound to its question marks.
+// What follows "FROM events", and what is to be bound to its question marks behind the first two.
 struct Condition {
-    std::string sql = " WHERE id > ?";
+    std::string sql = " WHERE id > ? AND id <= ?";
     std::vector<std::pair<std::string, bool>> texts;  // true: a blob
 };
 
@@ -124,9 +128,15 @@ Condition condition_of(const EventFilter& filter) {
         condition.texts.emplace_back(std::move(value), blob);
     };
     if (filter.within) {
+        // Of what lies in a wide prefix the index would have to be looked through anew for each window.
+        const bool narrow =
+            filter.within->length >= (filter.within->address.family == Family::ipv4 ? 24 : 40);
+        const bool by_key = narrow && filter.user.empty() && filter.session == 0;
+        condition.sql.insert(0, by_key ? " INDEXED BY events_by_key" : "");
+        const std::string key = by_key ? "key" : "+key";
         const Address last = filter.within->address.last(filter.within->length);
-        add("key >= ?", std::string(octets_of(filter.within->address)), true);
-        add("key <= ?", std::string(octets_of(last)), true);
+        add(key + " >= ?", std::string(octets_of(filter.within->address)), true);
+        add(key + " <= ?", std::string(octets_of(last)), true);
         condition.sql += " AND length(key) = " + std::to_string(octets_of(last).size());
     }
     for (const auto& [column, value] : {std::pair("name", &filter.name), std::pair("user", &filter.user),
@@ -134,6 +144,14 @@ Condition condition_of(const EventFilter& filter) {
         if (!value->empty()) {
             add(std::string(column) + " = ?", *value);
         }
+    }
+    // SQLite takes an index of a part of the rows only where the query says the same.
+    if (!filter.user.empty()) {
+        condition.sql += " AND user <> ''";
+    }
+    if (filter.session != 0) {
+        condition.sql +=
+            " AND session <> 0 AND session = " + std::to_string(static_cast<std::int64_t>(filter.session));
     }
     if (filter.since) {
         condition.sql += " AND at >= " + std::to_string(filter.since->time_since_epoch().count());
@@ -269,10 +287,8 @@ Result<bool> Events::expire(grants::WallTime now) {
     return true;
 }
 
-Result<std::vector<Event>> Events::find(const EventFilter& filter, std::size_t count) {
-    if (auto written = flush(); !written) {
-        return std::unexpected(written.error());
-    }
+Result<void> Events::look(const EventFilter& filter, const Window& window, std::size_t count,
+                          std::vector<Event>& found) const {
     const Condition condition = condition_of(filter);
     const std::string in_order = filter.after != 0 ? " ORDER BY id LIMIT " : " ORDER BY id DESC LIMIT ";
     auto statement =
@@ -281,24 +297,59 @@ Result<std::vector<Event>> Events::find(const EventFilter& filter, std::size_t c
         return std::unexpected(statement.error());
     }
     int at = 1;
-    statement->bind(at++, static_cast<std::int64_t>(filter.after));
+    for (const std::uint64_t bound : {window.first, window.second}) {
+        statement->bind(at++, static_cast<std::int64_t>(bound));
+    }
     for (const auto& [value, blob] : condition.texts) {
         blob ? statement->bind_blob(at++, value) : statement->bind(at++, value);
     }
-    std::vector<Event> found;
     while (true) {
         const auto row = statement->step();
         if (!row) {
             return std::unexpected(row.error());
         }
         if (!*row) {
-            break;
+            return {};
         }
         found.push_back(event_of(*statement));
     }
-    if (filter.after == 0) {
-        std::ranges::reverse(found);
+}
+
+Result<FoundEvents> Events::find(const EventFilter& filter, std::size_t count,
+                                 std::chrono::milliseconds patience) {
+    if (auto written = flush(); !written) {
+        return std::unexpected(written.error());
     }
+    const auto first = database_.integer("SELECT min(id) FROM events");
+    if (!first) {
+        return std::unexpected(first.error());
+    }
+    const bool forward = filter.after != 0;
+    const auto until = std::chrono::steady_clock::now() + patience;
+    // What is left to look at.
+    Window left{std::max(filter.after, static_cast<std::uint64_t>(std::max<std::int64_t>(*first, 1)) - 1),
+                filter.before == 0 ? last_ : std::min(last_, filter.before - 1)};
+    FoundEvents found;
+    while (left.first < left.second && found.events.size() < count) {
+        const std::uint64_t size = std::min(looked_at_together, left.second - left.first);
+        const Window window =
+            forward ? Window{left.first, left.first + size} : Window{left.second - size, left.second};
+        if (auto looked = look(filter, window, count - found.events.size(), found.events); !looked) {
+            return std::unexpected(looked.error());
+        }
+        (forward ? left.first : left.second) = forward ? window.second : window.first;
+        if (std::chrono::steady_clock::now() >= until) {
+            break;
+        }
+    }
+    const bool full = found.events.size() >= count && count != 0;
+    if (forward) {
+        found.next = full ? found.events.back().id : std::max(left.first, filter.after);
+        return found;
+    }
+    const std::uint64_t earliest = full ? found.events.back().id : left.second + 1;
+    found.next = earliest > left.first + 1 ? earliest : 0;
+    std::ranges::reverse(found.events);
     return found;
 }
 

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "agent/base/address.h"
@@ -37,12 +38,21 @@ struct Event {
 
 // Which ones are asked for. What is empty excludes none.
 struct EventFilter {
-    std::uint64_t after = 0;  // later than this id
+    std::uint64_t after = 0;   // later than this id
+    std::uint64_t before = 0;  // earlier than this id; 0: any
     std::optional<Prefix> within{};
     std::string name{};
     std::string user{};
     std::string reporter{};
+    std::uint64_t session = 0;
     std::optional<grants::WallTime> since{};
+};
+
+struct FoundEvents {
+    std::vector<Event> events;  // in their order
+    // From where to ask on, by `after` if that was set: what comes later was not looked at. Else by `before`,
+    // and 0 if there are no earlier ones.
+    std::uint64_t next = 0;
 };
 
 // How much is kept.
@@ -71,9 +81,11 @@ public:
     // then there may be more.
     [[nodiscard]] Result<bool> expire(grants::WallTime now);
 
-    // At most `count` that fit, in their order: the first ones where `filter.after` is set, else the last
-    // ones. What waits is written before.
-    [[nodiscard]] Result<std::vector<Event>> find(const EventFilter& filter, std::size_t count);
+    // At most `count` that fit: the first ones where `filter.after` is set, else the last ones. Fewer if the
+    // search takes longer than `patience`, because a login may be waiting. What waits is written before.
+    [[nodiscard]] Result<FoundEvents> find(const EventFilter& filter, std::size_t count,
+                                           std::chrono::milliseconds patience = usual_patience);
+    static constexpr std::chrono::milliseconds usual_patience{50};
 
     // The id of the last one that was added; 0 if there is none.
     [[nodiscard]] std::uint64_t last() const { return last_; }
@@ -87,6 +99,10 @@ private:
 
     [[nodiscard]] Result<void> write_waiting();
     [[nodiscard]] Result<std::uint64_t> used() const;
+    // Ids above the first and up to the second.
+    using Window = std::pair<std::uint64_t, std::uint64_t>;
+    [[nodiscard]] Result<void> look(const EventFilter& filter, const Window& window, std::size_t count,
+                                    std::vector<Event>& found) const;
 
     Database database_;
     Statement insert_;

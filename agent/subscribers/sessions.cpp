@@ -512,13 +512,4 @@ std::chrono::sys_seconds Sessions::held_since(const Prefix& prefix) const {
     return seconds_of(claims_.held_since(prefix));
 }
 
-std::vector<Session> Sessions::list(std::uint64_t from, std::size_t count) const {
-    std::vector<Session> sessions;
-    for (auto each = by_number_.lower_bound(from); each != by_number_.end() && sessions.size() < count;
-         ++each) {
-        sessions.push_back(session_of(*each));
-    }
-    return sessions;
-}
-
 }  // namespace sekisho::subscribers

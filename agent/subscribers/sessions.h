@@ -50,6 +50,19 @@ struct Session {
     std::optional<std::chrono::seconds> interim_interval;
 };
 
+// Which ones are asked for. What is empty excludes none.
+struct SessionFilter {
+    std::uint64_t from = 0;          // this number and larger ones
+    std::optional<Prefix> within{};  // that have addresses in it, or have a prefix around it
+    std::string user{};
+    std::string nas{};  // as in Session, or the name of the client alone
+};
+
+struct SessionPage {
+    std::vector<Session> sessions;  // in the order of their numbers
+    std::uint64_t next = 0;         // from where to ask on; 0: that was the last page
+};
+
 // A packet, and what is known besides.
 struct Report {
     AccountingRequest request;
@@ -116,6 +129,9 @@ public:
     [[nodiscard]] std::chrono::sys_seconds held_since(const Prefix& prefix) const;
     // At most `count`, in the order of their numbers, from this number on.
     [[nodiscard]] std::vector<Session> list(std::uint64_t from, std::size_t count) const;
+    // Those that fit. A page may have few or none although there are more: so many are looked at for one.
+    [[nodiscard]] SessionPage page(const SessionFilter& filter, std::size_t count) const;
+    static constexpr std::size_t most_looked_at = 100'000;
     [[nodiscard]] std::size_t most() const { return most_; }
     [[nodiscard]] std::size_t size() const { return by_number_.size(); }
     // How many sessions were not taken in because the table was full.

@@ -14,6 +14,7 @@ COMMANDS = (
     ("exempt",), ("exempt", "add"), ("exempt", "list"), ("exempt", "remove"), ("why",), ("events",), ("dataplane",), ("dataplane", "detach"), ("config",), ("config", "check"),
     ("subscriber",), ("subscriber", "list"), ("subscriber", "show"), ("subscriber", "import"),
     ("lockout",), ("lockout", "list"), ("lockout", "remove"),
+    ("blocked",), ("blocked", "top"), ("quarantine",), ("quarantine", "add"), ("quarantine", "list"), ("quarantine", "remove"),
     ("logins",), ("logins", "list"), ("logins", "test"), ("logins", "patterns"),
     ("user",), ("user", "add"), ("user", "list"), ("user", "passwd"), ("user", "remove"),
     ("queue",), ("queue", "list"), ("queue", "show"), ("queue", "flush"), ("queue", "delete"),

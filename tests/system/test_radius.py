@@ -32,10 +32,7 @@ class RadiusTest(LabTest):
 
     def setUp(self) -> None:
         super().setUp()
-        if self.agent.running():
-            self.agent.stop()
-        self.edge.run("sekishod", "--detach")
-        self.edge.run("sh", "-c", "rm -f /var/lib/sekisho/agent.db*")
+        self.begin_anew()
         self.edge.write(SECRET_FILE, SECRET + "\n", 0o600)
         self.edge.write("/etc/sekisho/static.users", "carol  # by contract of 2024\n")
         self.isp.restart_agent(("[[pool]]", RADIUS))
@@ -184,6 +181,29 @@ class Contracts(RadiusTest):
         self.assert_port_25("a", INTERNET4, "open")
         self.assertTrue(self.account("Stop", "5f01"))
         self.assert_port_25("a", INTERNET4, "refused")
+        decided = self.decisions("--within", A.address4)
+        self.assertEqual([each["name"] for each in decided], ["CONTRACT_BEGAN", "CONTRACT_ENDED"])
+        self.assertIn('"static"', decided[0]["text"])
+        decided = self.decisions("--within", B.address4)
+        self.assertEqual([each["name"] for each in decided], ["CONTRACT_BEGAN", "CONTRACT_ENDED"])
+
+    def test_lists_are_filtered(self) -> None:
+        self.begin(A, "5f01")
+        self.begin(B, "5f02", 'Class = "static-7"')
+        self.open_port(A)
+        listed = lambda *words: [each["user"] for each in self.agent.ask("subscriber", "list", *words)["subscribers"]]
+        self.assertEqual(listed("--nas", "bng1"), [A.user, B.user])
+        self.assertEqual(listed("--nas", "bng2"), [])
+        self.assertEqual(listed("--user", B.user), [B.user])
+        self.assertEqual(listed("--within", A.prefix6), [A.user])
+        session = self.session_of(A.address4)["id"]
+        keys = [each["key"] for each in self.agent.ask("grant", "list", "--session", str(session))["grants"]]
+        self.assertIn(f"{A.address4}/32", keys)
+        self.assertEqual({each["session"] for each in self.decisions("--session", str(session))}, {session})
+        other = self.session_of(B.address4)["id"]
+        self.assertEqual(self.agent.ask("grant", "list", "--session", str(other))["grants"], [])
+        self.assertEqual([each["name"] for each in self.decisions("--session", str(other))],
+                         ["CONTRACT_BEGAN"] * 2)  # of both families
 
     def test_a_restart_has_no_gap(self) -> None:
         self.begin(A, "5f01", 'Class = "static-7"')

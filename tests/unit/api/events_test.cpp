@@ -18,7 +18,7 @@ TEST_F(Routes, Events) {
          "user":"a\"b\n","reporter":"mail1","protocol":"pop3","rule":"webmail","session":7,"by":"","seconds":0},
         {"id":43,"when":"2026-01-31T12:00:01Z","name":"GRANTS_IMPORTED","text":"2 opened","key":null,
          "user":"","reporter":"","protocol":"","rule":"","session":null,"by":"uid 0","seconds":600}],
-        "last":43})"));
+        "last":43,"before":null})"));
     EXPECT_EQ(agent_.asked_for, "last 100 - // -");
     EXPECT_EQ(ask("GET", "/v1/events", {}, Role::viewer).status, 200);
     EXPECT_EQ(ask("GET", "/v1/events", {}, Role::reporter).status, 403);
@@ -44,10 +44,12 @@ TEST_F(Routes, EventsAreFiltered) {
             .status,
         200);
     EXPECT_EQ(agent_.asked_for, "after 0 5 192.0.2.0/24 N/a@b/r 60");
+    EXPECT_EQ(ask("GET", "/v1/events?session=7&before=9").status, 200);
+    EXPECT_EQ(agent_.asked_for, "last 100 - // - session 7 before 9");
     EXPECT_EQ(ask("GET", "/v1/events?within=2001:db8:100:a12::1").status, 200);
     EXPECT_EQ(agent_.asked_for, "last 100 2001:db8:100:a00::/56 // -") << "an address means its subscriber";
     for (const char* wrong : {"count=0", "count=10001", "after=-1", "after=x", "since=1h", "within=192.0.2",
-                              "within=192.0.2.1/24"}) {
+                              "within=192.0.2.1/24", "session=x", "before=-1"}) {
         EXPECT_EQ(error_kind(ask("GET", std::string("/v1/events?") + wrong)), "invalid") << wrong;
     }
 }

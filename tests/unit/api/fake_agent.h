@@ -82,7 +82,7 @@ public:
     [[nodiscard]] GrantListing grants(const GrantQuestion& question) const override {
         asked_for = std::to_string(question.count) + " " + (question.after ? question.after->text() : "-") +
                     " " + (question.within ? question.within->text() : "-") + " " + question.user + "/" +
-                    question.source;
+                    question.source + (question.session == 0 ? "" : " " + std::to_string(question.session));
         return {
             .grants = {grant_for(parse_prefix("192.0.2.1/32").value())},
             .next = question.count == 1 ? std::optional(parse_prefix("192.0.2.1/32").value()) : std::nullopt};
@@ -214,7 +214,8 @@ public:
             .granted = true, .key = {report.address, 32}, .expires = noon + 600s, .reason = {}};
     }
     // There are 7 and 9.
-    [[nodiscard]] SubscriberPage subscribers(std::uint64_t from, std::size_t count) const override {
+    [[nodiscard]] SubscriberPage subscribers(const SubscriberQuestion& question) const override {
+        const auto& [count, from, within, user, nas] = question;
         SubscriberPage page{.subscribers = {}, .in_all = 2, .next = 0};
         for (const std::uint64_t id : {7U, 9U}) {
             if (id >= from && page.subscribers.size() == count) {
@@ -225,7 +226,8 @@ public:
                 page.subscribers.push_back(subscriber_for(id));
             }
         }
-        asked_for = std::to_string(from) + " " + std::to_string(count);
+        asked_for = std::to_string(from) + " " + std::to_string(count) + " " +
+                    (within ? within->text() : "-") + " " + user + "/" + nas;
         return page;
     }
     [[nodiscard]] Result<SubscriberStatus> subscriber(std::uint64_t id) const override {
@@ -275,7 +277,9 @@ public:
         asked_for = (question.after ? "after " + std::to_string(*question.after) : "last") + " " +
                     std::to_string(question.count) + " " + (question.within ? question.within->text() : "-") +
                     " " + question.name + "/" + question.user + "/" + question.reporter + " " +
-                    (question.since ? std::to_string(question.since->count()) : "-");
+                    (question.since ? std::to_string(question.since->count()) : "-") +
+                    (question.session == 0 ? "" : " session " + std::to_string(question.session)) +
+                    (question.before ? " before " + std::to_string(*question.before) : "");
         if (broken) {
             return fail(Failure::unavailable, "the disk is full", "make room");
         }

@@ -57,7 +57,9 @@ TEST_F(Routes, ShowsGrants) {
         ask("GET", "/v1/grants?count=1&after=192.0.2.0%2F32&within=192.0.2.0%2F24&user=a%40b&source=mail1"));
     EXPECT_EQ(page.at("next").as_string(), "192.0.2.1/32");
     EXPECT_EQ(agent_.asked_for, "1 192.0.2.0/32 192.0.2.0/24 a@b/mail1");
-    for (const char* wrong : {"count=0", "after=x", "within=192.0.2"}) {
+    EXPECT_EQ(ask("GET", "/v1/grants?session=7").status, 200);
+    EXPECT_EQ(agent_.asked_for, "1000 - - / 7");
+    for (const char* wrong : {"count=0", "after=x", "within=192.0.2", "session=x"}) {
         EXPECT_EQ(error_kind(ask("GET", std::string("/v1/grants?") + wrong)), "invalid") << wrong;
     }
     json::value used = grant;
@@ -258,12 +260,12 @@ TEST_F(Routes, LoginsAreReported) {
     EXPECT_EQ(parsed(refused), json::parse(R"({"granted":false,"reason":"in no pool"})"));
     EXPECT_THAT(agent_.calls,
                 ::testing::ElementsAre("login 192.0.2.7 anna smtp yes", "login 2001:db8::1 bert smtp no"));
-    agent_.broken = true;
-    EXPECT_EQ(ask("POST", "/v1/logins", login, Role::reporter).status, 403);
     ask("POST", "/v1/logins",
         R"({"address":"192.0.2.7","port":4312,"user":"anna","protocol":"smtp","mechanism":"PLAIN","tls":true,"success":true})",
         Role::reporter);
     EXPECT_EQ(agent_.calls.back(), "login 192.0.2.7:4312 anna smtp PLAIN tls yes");
+    agent_.broken = true;
+    EXPECT_EQ(ask("POST", "/v1/logins", login, Role::reporter).status, 403);
 }
 
 TEST_F(Routes, OnlyRootAndTheReporterReport) {
@@ -304,13 +306,13 @@ TEST_F(Routes, ReportsThatAreNotUnderstoodAreNone) {
          R"({"address":"","user":"a","protocol":"smtp","success":true})",
          R"({"address":"192.0.2.7","user":7,"protocol":"smtp","success":true})",
          R"({"address":"192.0.2.7","protocol":"smtp","success":true})",
-         R"({"address":"192.0.2.7","user":"a","protocol":"smtp","success":true,"lifetime":9})"}) {
-        const Response response = ask("POST", "/v1/logins", body, Role::reporter);
          R"({"address":"192.0.2.7","port":0,"user":"a","protocol":"smtp","success":true})",
          R"({"address":"192.0.2.7","port":65536,"user":"a","protocol":"smtp","success":true})",
          R"({"address":"192.0.2.7","port":"25","user":"a","protocol":"smtp","success":true})",
          R"({"address":"192.0.2.7","user":"a","protocol":"smtp","mechanism":1,"success":true})",
          R"({"address":"192.0.2.7","user":"a","protocol":"smtp","tls":"yes","success":true})",
+         R"({"address":"192.0.2.7","user":"a","protocol":"smtp","success":true,"lifetime":9})"}) {
+        const Response response = ask("POST", "/v1/logins", body, Role::reporter);
         EXPECT_EQ(response.status, 400) << body;
         EXPECT_EQ(error_kind(response), "invalid") << body;
     }

@@ -33,16 +33,19 @@ TEST_F(Routes, SubscribersInPages) {
     EXPECT_EQ(page.at("subscribers").as_array(), json::array{json::parse(seven)});
     EXPECT_EQ(page.at("in_all"), 2);
     EXPECT_EQ(page.at("next"), 9);
-    EXPECT_EQ(agent_.asked_for, "0 1");
+    EXPECT_EQ(agent_.asked_for, "0 1 - /");
     const json::value last = parsed(ask("GET", "/v1/subscribers?from=8&count=10000"));
     EXPECT_EQ(last.at("subscribers").as_array().size(), 1U);
     EXPECT_EQ(last.at("next"), 0);
-    EXPECT_EQ(agent_.asked_for, "8 10000");
+    EXPECT_EQ(agent_.asked_for, "8 10000 - /");
     EXPECT_EQ(ask("GET", "/v1/subscribers").status, 200);
-    EXPECT_EQ(agent_.asked_for, "0 1000");
+    EXPECT_EQ(agent_.asked_for, "0 1000 - /");
+    EXPECT_EQ(ask("GET", "/v1/subscribers?within=192.0.2.1&user=a%40b&nas=bng1").status, 200);
+    EXPECT_EQ(agent_.asked_for, "0 1000 192.0.2.1/32 a@b/bng1");
     EXPECT_EQ(ask("GET", "/v1/subscribers?from=18446744073709551615").status, 200);
-    for (const char* wrong : {"count=0", "count=10001", "count=x", "count=", "count=-1", "count=1x",
-                              "from=-1", "from=", "from=x", "from=18446744073709551616", "from=1.5"}) {
+    for (const char* wrong :
+         {"count=0", "count=10001", "count=x", "count=", "count=-1", "count=1x", "from=-1", "from=", "from=x",
+          "from=18446744073709551616", "from=1.5", "within=192.0.2"}) {
         const Response response = ask("GET", std::string("/v1/subscribers?") + wrong);
         EXPECT_EQ(response.status, 400) << wrong;
         EXPECT_EQ(error_kind(response), "invalid");

@@ -35,7 +35,8 @@ protected:
             // The last ones, one more, none, and then the agent goes.
             switch (pages++) {
                 case 0:
-                    return answer(200, std::string(R"({"events":[)") + refused_login + R"(],"last":41})");
+                    return answer(
+                        200, std::string(R"({"events":[)") + refused_login + R"(],"last":41,"before":null})");
                 case 1:
                     return answer(200, std::string(R"({"events":[)") + order + R"(],"last":43})");
                 case 2:
@@ -78,13 +79,38 @@ TEST_F(EventsCommandTest, Filters) {
         << err_.str();
     EXPECT_THAT(asked_, ElementsAre("GET /v1/events?count=5&within=192.0.2.0%2F24&since=7200&user=a%40b&name="
                                     "LOGIN_REFUSED&reporter=mail1"));
+    EXPECT_EQ(ask({"events", "--session", "7", "--before", "99"}), exit_done) << err_.str();
+    EXPECT_THAT(asked_, ElementsAre("GET /v1/events?count=20&before=99&session=7"));
     for (const std::vector<std::string>& wrong : {std::vector<std::string>{"events", "--since", "soon"},
+                                                  {"events", "--session", "anna"},
+                                                  {"events", "--before", "0"},
                                                   {"events", "--within", "192.0.2"},
                                                   {"events", "-n", "0"},
                                                   {"events", "--from", "3"}}) {
         EXPECT_EQ(ask(wrong), exit_wrong_usage) << wrong[1];
         EXPECT_THAT(asked_, ElementsAre());
     }
+}
+
+TEST(EventsCommand, ASearchInPartsIsOneAnswer) {
+    const tests::Directory directory;
+    const std::string socket = (directory.path() / "agent.sock").string();
+    const StandIn agent(socket, [](const Asked& asked) {
+        if (asked.line == "GET /v1/events?count=2&user=anna") {
+            return answer(200, R"({"events":[],"last":90,"before":80})");
+        }
+        if (asked.line == "GET /v1/events?count=2&before=80&user=anna") {
+            return answer(200, std::string(R"({"events":[)") + order + R"(],"last":90,"before":43})");
+        }
+        return answer(200, std::string(R"({"events":[)") + refused_login + R"(],"last":90,"before":41})");
+    });
+    std::ostringstream out;
+    std::ostringstream err;
+    const std::vector<std::string> arguments = {"events", "--user", "anna",     "-n",
+                                                "2",      "--json", "--socket", socket};
+    EXPECT_EQ(run(arguments, out, err), exit_done) << err.str();
+    EXPECT_EQ(out.str(), std::string(refused_login) + "\n" + order + "\n");
+    EXPECT_EQ(agent.asked().back().line, "GET /v1/events?count=1&before=43&user=anna");
 }
 
 TEST_F(EventsCommandTest, Following) {

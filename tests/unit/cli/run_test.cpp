@@ -69,7 +69,11 @@ const std::map<std::string, std::string>& answers() {
                          R"(],"cool_downs":[{"key":"192.0.2.9/32","cause":"revoked","user":"bob",)"
                          R"("since":"2026-11-24T01:00:00Z","until":"2026-11-24T01:15:00Z",)"
                          R"("seconds_left":899}]})")},
-        {"GET /v1/grants?count=5&after=192.0.2.1%2F32&within=192.0.2.0%2F24&user=a%40b&source=mail1",
+        {"GET "
+         "/v1/grants?count=5&after=192.0.2.1%2F32&within=192.0.2.0%2F24&user=a%40b&source=mail1&session=7",
+         answer(200, R"({"grants":[],"next":"192.0.2.9/32","cool_downs":[]})")},
+        {"GET "
+         "/v1/grants?count=5&after=192.0.2.9%2F32&within=192.0.2.0%2F24&user=a%40b&source=mail1&session=7",
          answer(200, R"({"grants":[],"next":"192.0.2.9/32","cool_downs":[]})")},
         {"POST /v1/grants", answer(201, grant)},
         {"GET /v1/grants/192.0.2.10", answer(200, grant)},
@@ -179,11 +183,19 @@ TEST_F(RunTest, GrantList) {
 }
 
 TEST_F(RunTest, GrantListOfSome) {
-    const Outcome outcome = with_agent({"grant", "list", "-n", "5", "--after", "192.0.2.1", "--within",
-                                        "192.0.2.0/24", "--user", "a@b", "--source", "mail1"});
-    EXPECT_EQ(outcome.code, 0) << outcome.err;
-    EXPECT_EQ(asked()[0].line,
-              "GET /v1/grants?count=5&after=192.0.2.1%2F32&within=192.0.2.0%2F24&user=a%40b&source=mail1");
+    const Outcome outcome =
+        with_agent({"grant", "list", "-n", "5", "--after", "192.0.2.1", "--within", "192.0.2.0/24", "--user",
+                    "a@b", "--source", "mail1", "--session", "7"});
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_EQ(
+        asked()[0].line,
+        "GET "
+        "/v1/grants?count=5&after=192.0.2.1%2F32&within=192.0.2.0%2F24&user=a%40b&source=mail1&session=7");
+    EXPECT_EQ(
+        asked()[1].line,
+        "GET "
+        "/v1/grants?count=5&after=192.0.2.9%2F32&within=192.0.2.0%2F24&user=a%40b&source=mail1&session=7");
+    EXPECT_EQ(asked().size(), 2U) << "the agent has stopped saying where to go on";
     EXPECT_EQ(outcome.out, "no grants\nthere are more: add --after 192.0.2.9/32\n");
     EXPECT_EQ(perform({"grant", "list", "--after", "192.0.2"}).code, 2);
     EXPECT_EQ(perform({"grant", "list", "-n", "0"}).code, 2);
@@ -455,9 +467,25 @@ TEST_F(RunTest, HelpHasExamples) {
                                                     {"interface", "list"},
                                                     {"grant"},
                                                     {"grant", "add"},
+                                                    {"grant", "import"},
                                                     {"grant", "list"},
                                                     {"grant", "show"},
                                                     {"grant", "revoke"},
+                                                    {"blocked"},
+                                                    {"blocked", "top"},
+                                                    {"quarantine"},
+                                                    {"quarantine", "add"},
+                                                    {"quarantine", "list"},
+                                                    {"quarantine", "remove"},
+                                                    {"lockout"},
+                                                    {"lockout", "list"},
+                                                    {"lockout", "remove"},
+                                                    {"logins"},
+                                                    {"logins", "list"},
+                                                    {"logins", "test"},
+                                                    {"logins", "patterns"},
+                                                    {"events"},
+                                                    {"dataplane"},
                                                     {"exempt"},
                                                     {"exempt", "add"},
                                                     {"exempt", "list"},

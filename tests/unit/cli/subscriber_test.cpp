@@ -34,9 +34,9 @@ constexpr const char* session =
     R"("contract":"business"})";
 
 std::string reply_about_subscribers(const Asked& asked) {
-    if (asked.line == "GET /v1/subscribers?from=0&count=1000" ||
-        asked.line == "GET /v1/subscribers?from=7&count=1") {
-        const bool paged = asked.line.ends_with("=1");
+    if (asked.line == "GET /v1/subscribers?count=1000" ||
+        asked.line.starts_with("GET /v1/subscribers?count=1&from=7")) {
+        const bool paged = asked.line.find("count=1&") != std::string::npos;
         return answer(200, R"({"subscribers":[)" + std::string(session) + R"(],"in_all":12,"next":)" +
                                (paged ? "9" : "0") + "}");
     }
@@ -92,6 +92,18 @@ TEST_F(SubscriberTest, List) {
               "01:02:03 UTC  business\n");
     EXPECT_EQ(ask({"list", "--from", "7", "-n", "1"}), 0) << err_;
     EXPECT_THAT(out_, HasSubstr("\n\n1 of 12; more: sekisho subscriber list -n 1 --from 9\n"));
+    EXPECT_EQ(ask({"list", "--from", "7", "-n", "1", "--within", "192.0.2.0/24", "--user", "an'na", "--nas",
+                   "bng1"}),
+              0)
+        << err_;
+    EXPECT_EQ(asked_[0].line,
+              "GET /v1/subscribers?count=1&from=7&within=192.0.2.0%2F24&user=an%27na&nas=bng1");
+    EXPECT_THAT(
+        out_,
+        HasSubstr(
+            R"(more: sekisho subscriber list --within '192.0.2.0/24' --user 'an'\''na' --nas 'bng1' -n 1 )"
+            "--from 9\n"));
+    EXPECT_NE(ask({"list", "--within", "192.0.2"}), 0);
     EXPECT_EQ(ask({"list"}, answer(200, R"({"subscribers":[],"in_all":0,"next":0})")), 0);
     EXPECT_EQ(out_, "no subscribers\n");
     EXPECT_EQ(ask({"list", "--json"}), 0);

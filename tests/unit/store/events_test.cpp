@@ -40,10 +40,13 @@ protected:
         return std::move(*events);
     }
 
-    static std::vector<std::uint64_t> ids(Result<std::vector<Event>> found) {
+    static std::vector<std::uint64_t> ids(const Result<FoundEvents>& found) {
         std::vector<std::uint64_t> all;
-        EXPECT_TRUE(found) << found.error().what;
-        for (const Event& each : found.value_or(std::vector<Event>())) {
+        if (!found) {
+            ADD_FAILURE() << found.error().what;
+            return all;
+        }
+        for (const Event& each : found->events) {
             all.push_back(each.id);
         }
         return all;
@@ -70,8 +73,8 @@ TEST_F(EventsTest, WhatGoesInComesOut) {
     events.add({.when = first_moment + 1s, .name = "GRANTS_IMPORTED", .by = "uid 1000"});
     const auto found = events.find({}, 10);
     ASSERT_TRUE(found);
-    ASSERT_EQ(found->size(), 2U);
-    const Event& login = found->front();
+    ASSERT_EQ(found->events.size(), 2U);
+    const Event& login = found->events.front();
     EXPECT_EQ(login.id, 1U);
     EXPECT_EQ(login.when, first_moment);
     EXPECT_EQ(login.name, "LOGIN_GRANTED");
@@ -84,8 +87,8 @@ TEST_F(EventsTest, WhatGoesInComesOut) {
     EXPECT_EQ(login.session, 1'234'567'890'123U);
     EXPECT_EQ(login.by, "");
     EXPECT_EQ(login.lasts, 600s);
-    EXPECT_FALSE(found->back().key);
-    EXPECT_EQ(found->back().by, "uid 1000");
+    EXPECT_FALSE(found->events.back().key);
+    EXPECT_EQ(found->events.back().by, "uid 1000");
     EXPECT_EQ(std::filesystem::status(file_).permissions(),
               std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
 }
@@ -102,6 +105,69 @@ TEST_F(EventsTest, TheLastOnesOrThoseAfterOne) {
     EXPECT_EQ(events.last(), 10U);
 }
 
+TEST_F(EventsTest, PageByPage) {
+    Events events = open();
+    for (int i = 0; i < 10; i++) {
+        events.add(login_event("192.0.2.1/32", i % 2 == 0 ? "alice" : "bob"));  // bob has the even ids
+    }
+    const auto page = [&events](EventFilter filter, std::size_t count) {
+        auto found = events.find(filter, count);
+        return std::pair(ids(found), found ? found->next : 0);
+    };
+    using Page = std::pair<std::vector<std::uint64_t>, std::uint64_t>;
+    EXPECT_EQ(page({}, 4), (Page{{7, 8, 9, 10}, 7}));
+    EXPECT_EQ(page({.before = 7}, 4), (Page{{3, 4, 5, 6}, 3}));
+    EXPECT_EQ(page({.before = 3}, 4), (Page{{1, 2}, 0}));
+    EXPECT_EQ(page({.before = 1}, 4), (Page{{}, 0}));
+    EXPECT_EQ(page({.before = 100}, 1), (Page{{10}, 10}));
+    EXPECT_EQ(page({.user = "bob"}, 5), (Page{{2, 4, 6, 8, 10}, 2}));
+    EXPECT_EQ(page({.user = "bob"}, 6), (Page{{2, 4, 6, 8, 10}, 0}));
+    EXPECT_EQ(page({.after = 2, .user = "bob"}, 2), (Page{{4, 6}, 6}));
+    EXPECT_EQ(page({.after = 6, .user = "bob"}, 9), (Page{{8, 10}, 10}));
+    EXPECT_EQ(page({.after = 8, .user = "alice"}, 9), (Page{{9}, 10}));
+    EXPECT_EQ(page({.after = 10}, 9), (Page{{}, 10}));
+    EXPECT_EQ(page({.after = 2, .before = 6}, 9), (Page{{3, 4, 5}, 5}));
+}
+
+TEST_F(EventsTest, ALongSearchIsDoneInParts) {
+    Events events = open();
+    events.add(login_event("192.0.2.1/32", "bob"));
+    for (int i = 0; i < 250'000; i++) {
+        events.add(login_event("192.0.2.1/32"));
+        if (events.waiting() == Events::most_waiting) {
+            ASSERT_TRUE(events.flush());
+        }
+    }
+    events.add(login_event("192.0.2.1/32", "bob", "LOGIN_REFUSED"));
+    std::vector<std::uint64_t> all;
+    int parts = 0;
+    std::uint64_t before = 0;
+    do {
+        const auto found = events.find({.before = before, .name = "LOGIN_REFUSED"}, 10, 0ms);
+        ASSERT_TRUE(found) << found.error().what;
+        parts++;
+        before = found->next;
+        for (const Event& each : found->events) {
+            all.push_back(each.id);
+        }
+    } while (before != 0);
+    EXPECT_THAT(all, ElementsAre(250'002));
+    EXPECT_EQ(parts, 3) << "100,000 at a time";
+    all.clear();
+    std::uint64_t after = 1;
+    for (parts = 0; after < events.last(); parts++) {
+        const auto found = events.find({.after = after, .name = "LOGIN_REFUSED"}, 10, 0ms);
+        ASSERT_TRUE(found) << found.error().what;
+        after = found->next;
+        for (const Event& each : found->events) {
+            all.push_back(each.id);
+        }
+    }
+    EXPECT_THAT(all, ElementsAre(250'002));
+    EXPECT_EQ(parts, 3);
+    EXPECT_EQ(ids(events.find({.user = "bob"}, 10, 1h)).size(), 2U);
+}
+
 TEST_F(EventsTest, FiltersGoTogether) {
     Events events = open();
     events.add(login_event("192.0.2.1/32"));                            // 1
@@ -112,6 +178,7 @@ TEST_F(EventsTest, FiltersGoTogether) {
     Event other = login_event("192.0.2.9/32");
     other.reporter = "mail2";
     other.when = first_moment + 1h;
+    other.session = 9;
     events.add(other);  // 6
     const auto within = [](std::string_view text) { return parse_prefix(text).value(); };
     EXPECT_THAT(ids(events.find({.within = within("192.0.2.1")}, 9)), ElementsAre(1, 2));
@@ -124,6 +191,12 @@ TEST_F(EventsTest, FiltersGoTogether) {
     EXPECT_THAT(ids(events.find({.since = first_moment + 1s}, 9)), ElementsAre(6));
     EXPECT_THAT(ids(events.find({.after = 2, .within = within("192.0.2.0/24"), .user = "bob"}, 9)),
                 ElementsAre(3));
+    EXPECT_THAT(ids(events.find({.within = within("192.0.2.0/24"), .user = "bob"}, 9)), ElementsAre(2, 3));
+    EXPECT_THAT(ids(events.find({.within = within("192.0.0.0/16"), .user = "bob"}, 9)), ElementsAre(2, 3, 4));
+    EXPECT_THAT(ids(events.find({.session = 1'234'567'890'123U}, 9)), ElementsAre(1, 2, 3, 4, 5));
+    EXPECT_THAT(ids(events.find({.session = 9}, 9)), ElementsAre(6));
+    EXPECT_THAT(ids(events.find({.within = within("192.0.2.0/24"), .session = 9}, 9)), ElementsAre(6));
+    EXPECT_THAT(ids(events.find({.session = 8}, 9)), IsEmpty());
     EXPECT_THAT(ids(events.find({.user = "' OR 1 --"}, 9)), IsEmpty());
 }
 

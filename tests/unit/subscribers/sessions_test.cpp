@@ -560,21 +560,6 @@ TEST_F(SessionsTest, TheYoungestRestartsAreRemembered) {
 
 // What is outside.
 
-TEST_F(SessionsTest, AreListedInPages) {
-    EXPECT_THAT(sessions_.list(0, 10), IsEmpty());
-    std::vector<std::uint64_t> numbers;
-    for (const char* const id : {"c", "a", "b"}) {
-        numbers.push_back(apply_new(start(id, 100s)));
-    }
-    const auto first = sessions_.list(0, 2);
-    ASSERT_EQ(first.size(), 2U);
-    EXPECT_EQ(first[0].session_id, "c");
-    EXPECT_EQ(first[1].number, numbers[1]);
-    const auto rest = sessions_.list(numbers[1] + 1, 2);
-    ASSERT_EQ(rest.size(), 1U);
-    EXPECT_EQ(rest[0].session_id, "b");
-}
-
 TEST_F(SessionsTest, ANumberIsNeverGivenTwice) {
     std::uint64_t last = 0;
     for (int i = 0; i < 1000; ++i) {
