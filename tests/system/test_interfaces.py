@@ -3,6 +3,7 @@
 
 import contextlib
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from lab.topology import EDGE_CORE4, INTERNET4, INTERNET6, SUBSCRIBERS
 from lab_test import LabTest
 
 A = SUBSCRIBERS["a"]
+IP_MTU_DISCOVER, IP_PMTUDISC_DO = 10, 2  # of linux/in.h
 
 
 def octets_of(number: int) -> list[str]:
@@ -261,12 +263,25 @@ class Interfaces(LabTest):
             self.isp.restart_agent()
             self.assertEqual(self.interface(A.interface)["mode"], "xdp")
             self.assert_port_25("a", INTERNET4, "refused")
-            self.isp.lab["a"].run("ping", "-c", "1", "-W", "5", "-M", "do", "-s", "8900", EDGE_CORE4)
+            self.send_in_one_piece(8_900)
             counts = {each["reason"]: each["packets"] for each in self.interface(A.interface)["counts"]}
             self.assertGreaterEqual(counts["not_tcp"], 1)
         finally:
             for host, name in (("edge", A.interface), ("a", "eth0")):
                 self.isp.lab[host].run("ip", "link", "set", name, "mtu", "1500")
+
+    def send_in_one_piece(self, size: int) -> None:
+        """A datagram from A to the edge, which must arrive; OSError if it had to be cut."""
+        with self.edge.network():
+            there = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            there.bind((EDGE_CORE4, 0))
+            there.settimeout(5)
+        with self.isp.lab["a"].network():
+            here = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        with there, here:
+            here.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO)
+            here.sendto(bytes(size), there.getsockname())
+            self.assertEqual(len(there.recv(2 * size)), size)
 
     def test_tc_is_told_of_tags(self) -> None:
         """There the device may take them off."""
@@ -322,7 +337,7 @@ class Interfaces(LabTest):
     def test_foreign_program(self) -> None:
         self.edge.file("/run/pass.o").write_bytes(self.isp.lab[A.host].file("/run/pass.o").read_bytes())
         late = self.attached_late(("ip", "link", "add", "early-0", "type", "veth", "peer", "name", "peer-0"),
-                                  ("ip", "link", "set", "dev", "early-0", "xdp", "obj", "/run/pass.o", "sec", "xdp"))
+                                  ("ip", "link", "set", "dev", "early-0", "xdp", "obj", "/run/pass.o", "sec", "xdp.frags"))
         self.assertIn(late["mode"], ("tcx", "clsact"))
         self.assertRegex(late["why"], r"not xdp: the program (\w+ )?\(id \d+\) is attached already")
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How every operator begins: everything is judged, and nothing is blocked."""
 
+from lab.clients import connect
 from lab.hosts import await_true
 from lab.topology import INTERNET4, INTERNET6, MAIL4, SUBSCRIBERS
 from lab_test import LabTest
@@ -33,7 +34,7 @@ class Monitor(LabTest):
     def test_what_opens_is_counted_as_such(self) -> None:
         self.agent.ask("grant", "add", A.address4)
         self.assert_port_25("a", INTERNET4, "open")
-        self.assert_port_25("a", MAIL4, "open")
+        connect(self.isp.lab["a"], MAIL4)  # where nobody listens
         counts = self.counted()
         self.assertGreaterEqual(counts["granted", "pass"], 1)
         self.assertGreaterEqual(counts["designated", "pass"], 1)
