@@ -180,11 +180,15 @@ std::vector<api::Check> Daemon::doctor() const {
 
 std::optional<std::vector<api::Count>> Daemon::counts_of(unsigned index) const {
     const auto counts = dataplane_.counts(index);
-    if (!counts || !*counts) {
+    if (!counts) {
+        return std::nullopt;
+    }
+    const std::optional<std::vector<dataplane::Count>>& known = *counts;
+    if (!known) {
         return std::nullopt;
     }
     std::vector<api::Count> list;
-    std::ranges::transform(**counts, std::back_inserter(list), count_of);
+    std::ranges::transform(*known, std::back_inserter(list), count_of);
     return list;
 }
 

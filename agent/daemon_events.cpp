@@ -99,6 +99,9 @@ void Daemon::flush_events_in(std::chrono::milliseconds time) {
 }
 
 void Daemon::flush_events() {
+    if (!events_) {
+        return;
+    }
     if (auto written = events_->flush(); written) {
         events_trouble_.reset();
     } else {

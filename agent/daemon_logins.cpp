@@ -34,6 +34,10 @@ api::ReporterStatus reader_of(const Source& source, std::string kind, std::strin
     api::ReporterStatus status =
         reporter_of(source.name(), std::move(kind), std::move(where), source.counts());
     status.lines = source.lines();
+    if constexpr (requires { source.trouble(); }) {
+        const auto& trouble = source.trouble();
+        status.trouble = trouble ? trouble->what : "";
+    }
     return status;
 }
 
@@ -61,6 +65,7 @@ std::string joined(const std::vector<std::string>& words) {
 // The sections of each kind and what was made of them stand in the same order.
 std::vector<api::ReporterStatus> Daemon::reporters() const {
     std::vector<api::ReporterStatus> all;
+    all.reserve(policies_.size() + webhooks_.size() + logs_.size() + journals_.size() + syslog_.size() + 1);
     const auto place = [](const auto& config) { return Endpoint{config.listen, config.port}.text(); };
     for (std::size_t i = 0; i < policies_.size(); i++) {
         all.push_back(
@@ -72,11 +77,9 @@ std::vector<api::ReporterStatus> Daemon::reporters() const {
     }
     for (std::size_t i = 0; i < logs_.size(); i++) {
         all.push_back(reader_of(*logs_[i], "log", config_.logs[i].file.string()));
-        all.back().trouble = logs_[i]->trouble() ? logs_[i]->trouble()->what : "";
     }
     for (std::size_t i = 0; i < journals_.size(); i++) {
         all.push_back(reader_of(*journals_[i], "journal", joined(config_.journals[i].units)));
-        all.back().trouble = journals_[i]->trouble() ? journals_[i]->trouble()->what : "";
     }
     for (std::size_t i = 0; i < syslog_.size(); i++) {
         all.push_back(reader_of(*syslog_[i], "syslog", place(config_.syslog[i])));

@@ -162,7 +162,7 @@ Result<void> Daemon::restore_sessions() {
 void Daemon::take_reports(std::span<subscribers::Report> reports) {
     const grants::Now now = read_clocks();
     SessionWork work;
-    for (subscribers::Report& report : reports) {
+    for (const subscribers::Report& report : reports) {
         follow(sessions_.apply(report, now), now, work);
     }
     write_down(std::move(work));
@@ -263,15 +263,16 @@ void Daemon::sweep_sessions() {
 }
 
 void Daemon::check_radius(std::vector<api::Check>& checks) const {
-    if (!radius_) {
+    if (!radius_ || !config_.radius) {
         return;
     }
-    for (const Address& address : config_.radius->listen) {
+    const RadiusConfig& config = *config_.radius;
+    for (const Address& address : config.listen) {
         const bool local = is_local(address);
         checks.push_back(
             {.name = "listener-radius",
              .ok = local,
-             .detail = Endpoint{address, config_.radius->port}.text() +
+             .detail = Endpoint{address, config.port}.text() +
                        (local ? "" : ": no interface of this host has the address, nobody can reach it"),
              .remedy = local ? "" : "compare `ip address` with listen of [radius]"});
     }

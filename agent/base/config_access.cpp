@@ -52,7 +52,7 @@ void read_protocols(TomlTable& table, AccessConfig& config) {
         const std::string_view meant = meant_protocol(name);
         if (!word || !meant.empty()) {
             table.complain("protocols", "Dovecot knows no protocol \"" + printable(name) + "\"",
-                           meant.empty() ? "write it like \"pop3\" or \"imap\", in small letters"
+                           meant.empty() ? R"(write it like "pop3" or "imap", in small letters)"
                                          : "write \"" + std::string(meant) + "\", with and without TLS");
         }
     }

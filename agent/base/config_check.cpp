@@ -297,7 +297,7 @@ public:
         }
     }
 
-    [[nodiscard]] bool has(const std::string& name) const { return sections_.count(name) != 0; }
+    [[nodiscard]] bool has(const std::string& name) const { return sections_.contains(name); }
 
 private:
     Complaints& complaints_;

@@ -24,7 +24,7 @@ void check_protocols(TomlTable& table, const std::vector<std::string>& protocols
         if (protocol.empty() ||
             protocol.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") != std::string::npos) {
             table.complain("protocols", "has a word that is no protocol: \"" + printable(protocol) + "\"",
-                           "write it like \"pop3\", \"imap\" or \"smtp\"");
+                           R"(write it like "pop3", "imap" or "smtp")");
         }
     }
 }

@@ -253,7 +253,7 @@ Result<std::shared_ptr<const Grant>> Grants::open(const GrantRequest& request, c
 Result<Actions> Grants::revoke(const Address& address, const Now& now, Flows flows, After after) {
     const auto placement = placements_.place(address);
     const auto place = placement ? holdings_.find(placement->key) : holdings_.end();
-    if (place == holdings_.end() || !place->second.alive(now)) {
+    if (!placement || place == holdings_.end() || !place->second.alive(now)) {
         return fail(Failure::not_found,
                     address.text() + " has no grant" + (placement ? "" : ": it lies in no pool"),
                     "see `sekisho grant list`; `sekisho why " + address.text() +
@@ -346,17 +346,17 @@ GrantPage Grants::page(const GrantFilter& filter, std::size_t count, const Now& 
         }
     }
     std::size_t looked_at = 0;
-    const Prefix* last = nullptr;
+    std::optional<Prefix> last;
     for (; place != holdings_.end(); ++place) {
         const auto& [key, holding] = *place;
         if (filter.within && !filter.within->overlaps(key)) {
             break;  // they stand together
         }
         if (page.grants.size() == count || looked_at++ == most_looked_at) {
-            page.next = *last;
+            page.next = last;
             break;
         }
-        last = &key;
+        last = key;
         if (holding.alive(now) && (filter.user.empty() || holding.user == filter.user) &&
             (filter.source.empty() || holding.source.get() == filter.source)) {
             page.grants.push_back(grant_of(key, holding));

@@ -268,7 +268,7 @@ const Mistake section_mistakes[] = {
     {"PoolsOfNobody", "[[interface]]\nname = \"a\"\nsource_validation = \"pool\"\npools = []", 4,
      "names no pool", "leave it out"},
     {"PoolsThatAreNot", "[[interface]]\nname = \"a\"\nsource_validation = \"pool\"\npools = [\"d\u009bl\"]",
-     1, "there is no [[pool]] \"d\\u{9b}l\"", "as their sections do"},
+     1, R"(there is no [[pool]] "d\u{9b}l")", "as their sections do"},
     {"FastPathByTc", "[[interface]]\nname = \"a\"\nfast_path = true\nattach = \"tc\"", 3, "needs native XDP",
      "leave fast_path out"},
     {"FastPathByGenericXdp", "[[interface]]\nname = \"a\"\nfast_path = true\nattach = \"xdp-generic\"", 3,
@@ -383,7 +383,7 @@ std::vector<Mistake> stalwart_mistakes() {
     };
     const std::string other = "[[login.stalwart]]\nname = \"m3\"\nkey_file = \"/k\"\nreporters = [\"::1\"]\n";
     return {
-        {"ProtocolUnknown", with("protocols = [\"imap\", \"imaps\"]"), 6, "no protocol's: \"imaps\"",
+        {"ProtocolUnknown", with(R"(protocols = ["imap", "imaps"])"), 6, "no protocol's: \"imaps\"",
          "managesieve"},
         {"ProtocolNone", with("protocols = []"), 6, "names no protocol", "leave it out"},
         {"ProofOfAnother", with("proof = \"authed=ok\""), 6, "login.stalwart.proof", ""},

@@ -179,7 +179,7 @@ TEST_F(HoldersTest, AContractOutlivesAQuarantine) {
 TEST_F(HoldersTest, AtTheEndOfAllAddressesNothingGoesAround) {
     config_.pools.push_back(
         {.name = "end", .prefixes = {prefix("ffff:ffff:ffff:ffff::/64")}, .key_length_ipv6 = 72});
-    Grants grants(config_);
+    const Grants grants(config_);
     EXPECT_EQ(grants.contract_keys(prefix("ffff:ffff:ffff:ffff::/64")).value().size(), 256U);
 }
 

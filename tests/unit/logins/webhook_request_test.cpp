@@ -155,7 +155,7 @@ TEST(WebhookRequest, WhatALoginMustSay) {
     }
     for (const auto* address : {"\"\"", "null", "3221225994", "[192,0,2,10]", "\"192.0.2.10:50123\"",
                                 "\"[2001:db8::1]\"", "\"fe80::1%eth0\"", "\"192.0.2.10 \"", "\"0192.0.2.10\"",
-                                "\"192.0.2.10\\u0000\"", "\"192.0.2.0/24\"", "\"localhost\""}) {
+                                R"("192.0.2.10\u0000")", "\"192.0.2.0/24\"", "\"localhost\""}) {
         EXPECT_THAT(unusable(stalwart_event("auth.success",
                                             R"("accountName":"alice","remoteIp":)" + std::string(address))),
                     HasSubstr("remoteIp"));

@@ -273,8 +273,7 @@ TEST_F(EventsTest, SoIsOneOfANewerVersion) {
     for (int i = 0; i < 2; i++) {
         ASSERT_EQ(open().last(), 0U);
         ASSERT_TRUE(Database::open(file_, 0)->run("PRAGMA user_version = 99"));
-        Events events = open();
-        EXPECT_EQ(events.last(), 0U);
+        EXPECT_EQ(open().last(), 0U);
     }
     EXPECT_EQ(aside().size(), 2U) << "each has a name of its own";
 }
