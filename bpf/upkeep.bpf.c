@@ -56,7 +56,8 @@ int sweep_flows(struct sekisho_sweep *context)
     return 0;
 }
 
-/* Whether an address is a foreign dynamic one: to open the trie itself takes CAP_SYS_ADMIN (bpf_map_get_fd_by_id). */
+/* Whether an address is a foreign dynamic one: to open the trie itself takes CAP_SYS_ADMIN
+ * (bpf_map_get_fd_by_id). */
 SEC("syscall")
 int ask_foreign(struct sekisho_foreign_question *context)
 {
