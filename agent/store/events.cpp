@@ -25,7 +25,7 @@ constexpr std::uint64_t looked_at_together = 100'000;
 
 // `at` is in nanoseconds since 1970, UTC; `key` the first address as octets, so that what lies within a
 // prefix stands together, and its length.
-constexpr std::array<const char*, 2> event_steps = {
+constexpr std::array<const char*, 1> event_steps = {
     R"(
     CREATE TABLE events (
         id INTEGER PRIMARY KEY,
@@ -45,7 +45,6 @@ constexpr std::array<const char*, 2> event_steps = {
     CREATE INDEX events_by_key ON events (key, id);
     CREATE INDEX events_by_user ON events (user, id) WHERE user <> '';
     )",
-    "CREATE INDEX events_by_session ON events (session, id) WHERE session <> 0;",
 };
 
 constexpr Schema events_schema = {.application_id = 0x536b6576,  // "Skev"
@@ -121,17 +120,18 @@ struct Condition {
     std::vector<std::pair<std::string, bool>> texts;  // true: a blob
 };
 
-Condition condition_of(const EventFilter& filter) {
+Condition condition_of(const EventFilter& filter, bool wide_window) {
     Condition condition;
     const auto add = [&condition](std::string_view sql, std::string value, bool blob = false) {
         condition.sql += " AND " + std::string(sql);
         condition.texts.emplace_back(std::move(value), blob);
     };
     if (filter.within) {
-        // Of what lies in a wide prefix the index would have to be looked through anew for each window.
+        // The index is looked through anew for each window: only where it has little of the prefix, about one
+        // subscriber's, and the window has much.
         const bool narrow =
-            filter.within->length >= (filter.within->address.family == Family::ipv4 ? 24 : 40);
-        const bool by_key = narrow && filter.user.empty() && filter.session == 0;
+            filter.within->length >= (filter.within->address.family == Family::ipv4 ? 32 : 56);
+        const bool by_key = narrow && wide_window && filter.user.empty();
         condition.sql.insert(0, by_key ? " INDEXED BY events_by_key" : "");
         const std::string key = by_key ? "key" : "+key";
         const Address last = filter.within->address.last(filter.within->length);
@@ -150,8 +150,7 @@ Condition condition_of(const EventFilter& filter) {
         condition.sql += " AND user <> ''";
     }
     if (filter.session != 0) {
-        condition.sql +=
-            " AND session <> 0 AND session = " + std::to_string(static_cast<std::int64_t>(filter.session));
+        condition.sql += " AND session = " + std::to_string(static_cast<std::int64_t>(filter.session));
     }
     if (filter.since) {
         condition.sql += " AND at >= " + std::to_string(filter.since->time_since_epoch().count());
@@ -289,7 +288,8 @@ Result<bool> Events::expire(grants::WallTime now) {
 
 Result<void> Events::look(const EventFilter& filter, const Window& window, std::size_t count,
                           std::vector<Event>& found) const {
-    const Condition condition = condition_of(filter);
+    constexpr std::uint64_t wide = 1'000;
+    const Condition condition = condition_of(filter, window.second - window.first > wide);
     const std::string in_order = filter.after != 0 ? " ORDER BY id LIMIT " : " ORDER BY id DESC LIMIT ";
     auto statement =
         database_.prepare(std::string(select_events) + condition.sql + in_order + std::to_string(count));
@@ -315,6 +315,17 @@ Result<void> Events::look(const EventFilter& filter, const Window& window, std::
     }
 }
 
+// Whether the event of this id, or the last one before it, was long before that time: clocks are set, but not
+// by more than a day.
+bool Events::is_long_before(grants::WallTime time, std::uint64_t id) const {
+    auto statement = database_.prepare("SELECT at FROM events WHERE id <= ? ORDER BY id DESC LIMIT 1");
+    if (!statement) {
+        return false;
+    }
+    const auto row = statement->bind(1, static_cast<std::int64_t>(id)).step();
+    return row && *row && statement->integer(0) < (time - std::chrono::days(1)).time_since_epoch().count();
+}
+
 Result<FoundEvents> Events::find(const EventFilter& filter, std::size_t count,
                                  std::chrono::milliseconds patience) {
     if (auto written = flush(); !written) {
@@ -331,6 +342,10 @@ Result<FoundEvents> Events::find(const EventFilter& filter, std::size_t count,
                 filter.before == 0 ? last_ : std::min(last_, filter.before - 1)};
     FoundEvents found;
     while (left.first < left.second && found.events.size() < count) {
+        if (!forward && filter.since && is_long_before(*filter.since, left.second)) {
+            left.second = left.first;
+            break;
+        }
         const std::uint64_t size = std::min(looked_at_together, left.second - left.first);
         const Window window =
             forward ? Window{left.first, left.first + size} : Window{left.second - size, left.second};
@@ -344,7 +359,8 @@ Result<FoundEvents> Events::find(const EventFilter& filter, std::size_t count,
     }
     const bool full = found.events.size() >= count && count != 0;
     if (forward) {
-        found.next = full ? found.events.back().id : std::max(left.first, filter.after);
+        // An id from before the file was begun anew must not wait for itself.
+        found.next = full ? found.events.back().id : std::min(std::max(left.first, filter.after), last_);
         return found;
     }
     const std::uint64_t earliest = full ? found.events.back().id : left.second + 1;

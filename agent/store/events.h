@@ -22,7 +22,7 @@ namespace sekisho::store {
 
 // One decision.
 struct Event {
-    std::uint64_t id = 0;  // in their order, never used again
+    std::uint64_t id = 0;  // in their order, never used again while the file is the same
     grants::WallTime when{};
     std::string name{};             // as in the log: LOGIN_GRANTED, QUARANTINE_ADDED, ...
     std::string text{};             // what was decided, and why
@@ -50,8 +50,8 @@ struct EventFilter {
 
 struct FoundEvents {
     std::vector<Event> events;  // in their order
-    // From where to ask on, by `after` if that was set: what comes later was not looked at. Else by `before`,
-    // and 0 if there are no earlier ones.
+    // From where to ask on, by `after` if that was set: what comes later was not looked at (never beyond the
+    // last one). Else by `before`, and 0 if there are no earlier ones.
     std::uint64_t next = 0;
 };
 
@@ -101,6 +101,7 @@ private:
     [[nodiscard]] Result<std::uint64_t> used() const;
     // Ids above the first and up to the second.
     using Window = std::pair<std::uint64_t, std::uint64_t>;
+    [[nodiscard]] bool is_long_before(grants::WallTime time, std::uint64_t id) const;
     [[nodiscard]] Result<void> look(const EventFilter& filter, const Window& window, std::size_t count,
                                     std::vector<Event>& found) const;
 

@@ -126,6 +126,7 @@ TEST_F(EventsTest, PageByPage) {
     EXPECT_EQ(page({.after = 6, .user = "bob"}, 9), (Page{{8, 10}, 10}));
     EXPECT_EQ(page({.after = 8, .user = "alice"}, 9), (Page{{9}, 10}));
     EXPECT_EQ(page({.after = 10}, 9), (Page{{}, 10}));
+    EXPECT_EQ(page({.after = 5'000}, 9), (Page{{}, 10})) << "of a file before this one";
     EXPECT_EQ(page({.after = 2, .before = 6}, 9), (Page{{3, 4, 5}, 5}));
 }
 
@@ -166,6 +167,16 @@ TEST_F(EventsTest, ALongSearchIsDoneInParts) {
     EXPECT_THAT(all, ElementsAre(250'002));
     EXPECT_EQ(parts, 3);
     EXPECT_EQ(ids(events.find({.user = "bob"}, 10, 1h)).size(), 2U);
+    const Prefix key = parse_prefix("192.0.2.1/32").value();
+    const Prefix around = parse_prefix("192.0.0.0/16").value();
+    for (const Prefix& within : {key, around}) {
+        EXPECT_THAT(ids(events.find({.within = within, .name = "LOGIN_REFUSED"}, 10, 1h)),
+                    ElementsAre(250'002));
+    }
+    const auto recent = events.find({.name = "LOGIN_REFUSED", .since = first_moment + 48h}, 10, 0ms);
+    ASSERT_TRUE(recent);
+    EXPECT_TRUE(recent->events.empty());
+    EXPECT_EQ(recent->next, 0U) << "what is older isn't looked at";
 }
 
 TEST_F(EventsTest, FiltersGoTogether) {
