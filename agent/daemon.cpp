@@ -335,8 +335,9 @@ void Daemon::sweep() {
     }
     sweep_sessions();
     if (const auto now = std::chrono::steady_clock::now(); now >= verify_at_) {
-        verify_pins();
-        verify_interfaces();
+        if (verify_pins()) {
+            verify_interfaces();
+        }
         refresh_foreign_dynamic();
         refresh_contracts();
         expire_events();

@@ -217,7 +217,9 @@ private:
     void link_gone(const links::Link& link);
     void attach(const links::Link& link, const InterfaceConfig& interface);
     // Attaches anew what others have taken off, and tries again what could not be attached.
-    void verify_pins();
+    // Pins anew what has lost its pins. False if another agent holds the pin path now, which the interfaces
+    // are left to.
+    bool verify_pins();
     void verify_interfaces();
     // Tells the kernel which interfaces take frames from the fast path; they can begin and cease to.
     void refresh_fast_path();
@@ -283,6 +285,7 @@ private:
     std::map<unsigned, Seen> seen_;
     std::unique_ptr<links::Watcher> watcher_;
     logins::Gate gate_;
+    std::string pins_trouble_;  // that was told of
     std::vector<std::unique_ptr<logins::DovecotPolicy>> policies_;
     std::vector<std::unique_ptr<logins::StalwartWebhook>> webhooks_;
     std::vector<std::unique_ptr<logins::LogSource>> logs_;

@@ -150,14 +150,22 @@ void Daemon::link_gone(const links::Link& link) {
     log::warning("INTERFACE_GONE", "it is attached again when it comes back", {{"interface", link.name}});
 }
 
-void Daemon::verify_pins() {
-    if (const auto renewed = dataplane_.renew_pins(); !renewed) {
-        session_log_.warning("PINS_LOST", renewed.error().what, renewed.error().remedy);
-    } else if (*renewed) {
+bool Daemon::verify_pins() {
+    const auto renewed = dataplane_.renew_pins();
+    if (!renewed) {
+        if (pins_trouble_ != renewed.error().what) {  // tried again and again: said once
+            log::error("PINS_LOST", renewed.error().what, {{"remedy", renewed.error().remedy}});
+            pins_trouble_ = renewed.error().what;
+        }
+        return renewed.error().kind != Failure::conflict;
+    }
+    if (*renewed) {
         log::warning("PINS_RENEWED",
                      "somebody has removed the pins of the kernel's maps; they are pinned again",
                      {{"path", config_.dataplane.pin_path.string()}});
     }
+    pins_trouble_.clear();
+    return true;
 }
 
 void Daemon::verify_interfaces() {

@@ -55,6 +55,7 @@ int note_filter(nl_msg* message, void* found) {
     std::array<nlattr*, TCA_BPF_MAX + 1> program{};
     if (header->nlmsg_type != RTM_NEWTFILTER ||
         nlmsg_parse(header, sizeof(tcmsg), filter.data(), TCA_MAX, nullptr) != 0 ||
+        filter[TCA_KIND] == nullptr || std::string_view(nla_get_string(filter[TCA_KIND])) != "bpf" ||
         filter[TCA_OPTIONS] == nullptr ||
         nla_parse_nested(program.data(), TCA_BPF_MAX, filter[TCA_OPTIONS], nullptr) != 0) {
         return NL_OK;
@@ -68,8 +69,13 @@ int note_filter(nl_msg* message, void* found) {
     return NL_OK;
 }
 
-// Whether a filter of ours is on the device.
-bool is_filtered(nl_sock* socket, unsigned index) {
+// Whether a filter of ours is on the device. By a socket of its own: what a question that failed has left
+// would be taken for the answer to the next one.
+bool is_filtered(unsigned index) {
+    const std::unique_ptr<nl_sock, decltype(&nl_socket_free)> socket(nl_socket_alloc(), nl_socket_free);
+    if (!socket || nl_connect(socket.get(), NETLINK_ROUTE) != 0) {
+        return false;
+    }
     const std::unique_ptr<nl_msg, decltype(&nlmsg_free)> question(
         nlmsg_alloc_simple(RTM_GETTFILTER, NLM_F_DUMP), nlmsg_free);
     tcmsg device{};
@@ -77,9 +83,9 @@ bool is_filtered(nl_sock* socket, unsigned index) {
     device.tcm_ifindex = static_cast<int>(index);
     device.tcm_parent = TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS);
     bool found = false;
-    nl_socket_modify_cb(socket, NL_CB_VALID, NL_CB_CUSTOM, &note_filter, &found);
+    nl_socket_modify_cb(socket.get(), NL_CB_VALID, NL_CB_CUSTOM, &note_filter, &found);
     return question && nlmsg_append(question.get(), &device, sizeof(device), NLMSG_ALIGNTO) == 0 &&
-           nl_send_auto(socket, question.get()) >= 0 && nl_recvmsgs_default(socket) == 0 && found;
+           nl_send_auto(socket.get(), question.get()) >= 0 && nl_recvmsgs_default(socket.get()) == 0 && found;
 }
 
 }  // namespace
@@ -109,14 +115,10 @@ std::uint32_t clsact_program_on(unsigned index) {
 
 std::vector<unsigned> filtered_interfaces() {
     std::vector<unsigned> indexes;
-    const std::unique_ptr<nl_sock, decltype(&nl_socket_free)> socket(nl_socket_alloc(), nl_socket_free);
     const std::unique_ptr<struct if_nameindex, decltype(&::if_freenameindex)> all(::if_nameindex(),
                                                                                   ::if_freenameindex);
-    if (!socket || nl_connect(socket.get(), NETLINK_ROUTE) != 0) {
-        return indexes;
-    }
     for (const struct if_nameindex* each = all.get(); each != nullptr && each->if_index != 0; ++each) {
-        if (is_filtered(socket.get(), each->if_index)) {
+        if (is_filtered(each->if_index)) {
             indexes.push_back(each->if_index);
         }
     }

@@ -121,23 +121,30 @@ Step exempt(const Subject& subject) {
     return {.rule = "exempt", .matched = is, .detail = subject.key + (is ? " is exempt" : " is not exempt")};
 }
 
+Step overrun(const Subject& subject) {
+    const bool is = subject.live_grant() && subject.flagged(SEKISHO_ENTRY_OVERRUN);
+    return {
+        .rule = "budget_exhausted",
+        .matched = is,
+        .detail = is ? "the grant for " + subject.key + " was used for more connections than it is good for"
+                     : "no grant that was used too often"};
+}
+
 Step budget_exhausted(const Subject& subject) {
     if (!subject.entry || !subject.live_grant()) {
         return {.rule = "budget_exhausted", .matched = false, .detail = "no grant, so no budget"};
     }
     const sekisho_entry& entry = *subject.entry;
-    const bool limited = (entry.flags & SEKISHO_ENTRY_UNLIMITED) == 0;
-    if ((entry.flags & SEKISHO_ENTRY_OVERRUN) != 0 || (limited && entry.budget_left <= 0)) {
-        return {
-            .rule = "budget_exhausted",
-            .matched = true,
-            .detail = "the grant for " + subject.key + " was used for more connections than it is good for"};
+    if ((entry.flags & SEKISHO_ENTRY_UNLIMITED) != 0) {
+        return {.rule = "budget_exhausted",
+                .matched = false,
+                .detail = "the grant for " + subject.key + " is good for any number of connections"};
     }
+    const auto left = std::max<__s32>(entry.budget_left, 0);
     return {.rule = "budget_exhausted",
-            .matched = false,
-            .detail = limited ? "the grant for " + subject.key + " is good for " +
-                                    std::to_string(entry.budget_left) + " more connections"
-                              : "the grant for " + subject.key + " is good for any number of connections"};
+            .matched = left == 0,
+            .detail = "the grant for " + subject.key + " is good for " + std::to_string(left) +
+                      " more connections"};
 }
 
 Step too_many_flows(const Subject& subject) {
@@ -201,7 +208,7 @@ Explanation walk(const Subject& subject) {
     Explanation explanation;
     for (const auto rule :
          {source_invalid, port_not_enforced, foreign_dynamic, quarantined, designated, no_pool, exempt,
-          budget_exhausted, too_many_flows, window_exhausted, granted, not_granted}) {
+          overrun, too_many_flows, window_exhausted, budget_exhausted, granted, not_granted}) {
         explanation.steps.push_back(rule(subject));
         const Step& step = explanation.steps.back();
         if (step.matched) {

@@ -181,6 +181,18 @@ bool is_at(const Descriptor& file, const std::filesystem::path& path) {
            held.st_dev == there.st_dev && held.st_ino == there.st_ino;
 }
 
+std::uint32_t map_id(int map) {
+    bpf_map_info info{};
+    std::uint32_t length = sizeof(info);
+    return bpf_obj_get_info_by_fd(map, &info, &length) == 0 ? info.id : 0;
+}
+
+// Whether the pin is that of this map, and not of one that somebody else has made meanwhile.
+bool is_pin_of(const std::filesystem::path& pin, int map) {
+    const Descriptor pinned(bpf_obj_get(pin.c_str()));
+    return pinned && map_id(pinned.get()) == map_id(map);
+}
+
 }  // namespace
 
 Kernel::Kernel(Descriptor lock) : lock_(std::move(lock)) {}
@@ -202,10 +214,13 @@ Result<bool> Kernel::renew_pins() {
     bool renewed = false;
     bpf_map* map = nullptr;
     bpf_object__for_each_map(map, maps_->obj) {
-        const std::filesystem::path pin = maps / pin_name(map);
-        if (pin == maps / "" || ::access(pin.c_str(), F_OK) == 0) {
+        const std::string name = pin_name(map);
+        const std::filesystem::path pin = maps / name;
+        if (name.empty() || is_pin_of(pin, bpf_map__fd(map))) {
             continue;
         }
+        std::error_code ignored;
+        std::filesystem::remove(pin, ignored);  // of another map
         if (bpf_obj_pin(bpf_map__fd(map), pin.c_str()) != 0) {
             return fail(Failure::unavailable, "can't pin " + pin.string() + ": " + error_text(errno));
         }
