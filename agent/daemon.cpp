@@ -35,7 +35,7 @@ Daemon::Daemon(boost::asio::io_context& context, const Config& config, dataplane
       sessions_(config.radius ? config.radius->max_sessions : RadiusConfig().max_sessions),
       events_timer_(context),
       events_signal_(context, boost::asio::steady_timer::time_point::max()),
-      gate_(config.tries, config.access,
+      gate_(config.tries, config.access, config.submission.auth_socket != config.auth.socket,
             [this](std::string_view name, const std::string& text, const logins::Attempt& attempt,
                    std::string_view reporter) { audit_attempt(name, text, attempt, reporter); }),
       sweep_timer_(context),

@@ -18,11 +18,11 @@ namespace sekisho {
 namespace {
 
 constexpr std::chrono::seconds patience{1};
-// What is no name of anybody is not passed on; the agent would refuse it, and the try would not be counted.
+// A try with what is no name of anybody counts, too; the agent would refuse such a report.
 constexpr std::size_t longest_user = 255;
 
-std::string name_of(const std::string& user) {
-    return user.size() <= longest_user && is_utf8(user) ? user : "";
+std::string name_of(const SeenLogin& login) {
+    return login.success || (login.user.size() <= longest_user && is_utf8(login.user)) ? login.user : "";
 }
 
 boost::asio::awaitable<Result<std::string>> post(std::filesystem::path socket, std::string body) {
@@ -41,7 +41,7 @@ LoginReport::LoginReport(std::filesystem::path socket) : socket_(std::move(socke
 boost::asio::awaitable<void> LoginReport::tell(SeenLogin login) {
     const std::string address = login.client.address.text();
     const boost::json::object body = {{"address", address},           {"port", login.client.port},
-                                      {"user", name_of(login.user)},  {"protocol", "smtp"},
+                                      {"user", name_of(login)},       {"protocol", "smtp"},
                                       {"mechanism", login.mechanism}, {"tls", login.tls},
                                       {"success", login.success}};
     const auto said = co_await boost::asio::co_spawn(pool_, post(socket_, boost::json::serialize(body)),

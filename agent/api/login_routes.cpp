@@ -81,7 +81,7 @@ Result<LoginReport> report_in(const Request& request) {
                        .user = *user,
                        .protocol = *protocol,
                        .mechanism = *mechanism,
-                       .tls = tls->value_or(false),
+                       .tls = tls->value_or(true),  // it takes no login without
                        .success = success->value()};
 }
 

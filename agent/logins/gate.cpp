@@ -38,8 +38,10 @@ std::chrono::seconds left_of(const Lockout& lockout) {
 }  // namespace
 
 Gate::Gate(const std::optional<TriesConfig>& tries, const std::vector<AccessConfig>& access,
-           OnDecision on_decision)
-    : access_(access), on_decision_(std::move(on_decision)) {
+           bool asks_dovecot, OnDecision on_decision)
+    : access_(access),
+      told_twice_(asks_dovecot ? std::optional<ToldTwice>(std::in_place) : std::nullopt),
+      on_decision_(std::move(on_decision)) {
     if (tries) {
         tries_.emplace(*tries);
     }
@@ -113,8 +115,10 @@ bool Gate::was_not_asked(const Attempt& attempt) {
 }
 
 void Gate::failed(const Attempt& attempt, std::string_view reporter) {
-    if (!tries_ || !attempt.address ||
-        told_twice_.is_repeated(attempt, reporter == submission_reporter, this_moment())) {
+    if (!tries_ || !attempt.address) {
+        return;
+    }
+    if (told_twice_ && told_twice_->is_repeated(attempt, reporter == submission_reporter, this_moment())) {
         return;
     }
     counts_.failed++;

@@ -46,8 +46,9 @@ public:
     using OnDecision = std::function<void(std::string_view name, const std::string& text,
                                           const Attempt& attempt, std::string_view reporter)>;
 
-    // Without `tries` nothing is counted.
-    Gate(const std::optional<TriesConfig>& tries, const std::vector<AccessConfig>& access,
+    // Without `tries` nothing is counted. `asks_dovecot`: the submission server asks a Dovecot, which may
+    // tell of its tries, too.
+    Gate(const std::optional<TriesConfig>& tries, const std::vector<AccessConfig>& access, bool asks_dovecot,
          OnDecision on_decision = {});
 
     // Judges a login that `reporter` asks about. Once the password is known to be right there is nothing to
@@ -75,7 +76,7 @@ private:
 
     AccessList access_;
     std::optional<FailedTries> tries_;
-    ToldTwice told_twice_;
+    std::optional<ToldTwice> told_twice_;
     Counts counts_;
     OnDecision on_decision_;
     log::Quiet quiet_{"logins"};

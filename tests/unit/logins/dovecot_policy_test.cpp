@@ -28,7 +28,7 @@ protected:
     DovecotPolicyTest() { fill(config_); }
 
     void listen() {
-        gate_.emplace(tries_, access_);
+        gate_.emplace(tries_, access_, false);
         auto policy = DovecotPolicy::listen(context_.get_executor(), config_, on_login(), settled(), *gate_);
         ASSERT_TRUE(policy) << policy.error().what;
         policy_ = std::move(*policy);

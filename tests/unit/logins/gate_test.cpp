@@ -26,7 +26,7 @@ protected:
     tests::WrittenLog log_;
     std::vector<std::string> told_;
     std::vector<AccessConfig> access_{AccessConfig{}};  // nobody
-    Gate gate_{TriesConfig{}, access_,
+    Gate gate_{TriesConfig{}, access_, true,
                [this](std::string_view name, const std::string&, const Attempt& whose, std::string_view) {
                    told_.push_back(std::string(name) + " " + whose.user + " " + whose.address->text());
                }};
@@ -88,6 +88,14 @@ TEST_F(GateTest, OthersAreNot) {
     tried.user = "";
     gate_.failed(tried, submission_reporter);
     EXPECT_EQ(gate_.counts().failed, 5U) << "of nobody";
+}
+
+TEST(Gate, AnMtaBesideTheSubmissionServerIsAnother) {
+    Gate gate(TriesConfig{}, {}, false);
+    const Attempt tried{.address = parse_address("192.0.2.7").value(), .user = "alice", .protocol = "smtp"};
+    gate.failed(tried, submission_reporter);
+    gate.failed(tried, "mail1");
+    EXPECT_EQ(gate.counts().failed, 2U);
 }
 
 TEST(ToldTwice, ForAWhileOnly) {
