@@ -190,7 +190,8 @@ private:
     void take_reports(std::span<subscribers::Report> reports);
     // Does in the kernel what follows, and notes the rest.
     void follow(const subscribers::Changes& changes, const grants::Now& now, SessionWork& work);
-    void end_connections_of_former(const subscribers::HolderChange& change);
+    void end_connections_of_former(const subscribers::Changes& changes);
+    [[nodiscard]] std::vector<Prefix> resting_keys(const Prefix& prefix) const;
     void tell(const subscribers::Consequences& consequences);
     void write_down(SessionWork&& work);
     // By their ids.
@@ -216,10 +217,10 @@ private:
     void link_appeared(const links::Link& link);
     void link_gone(const links::Link& link);
     void attach(const links::Link& link, const InterfaceConfig& interface);
-    // Attaches anew what others have taken off, and tries again what could not be attached.
     // Pins anew what has lost its pins. False if another agent holds the pin path now, which the interfaces
     // are left to.
     bool verify_pins();
+    // Attaches anew what others have taken off, and tries again what could not be attached.
     void verify_interfaces();
     // Tells the kernel which interfaces take frames from the fast path; they can begin and cease to.
     void refresh_fast_path();
@@ -237,6 +238,7 @@ private:
     // Opens what the login's session has of the other family.
     void open_other_family(const grants::LoginEvent& event, const grants::Terms& terms,
                            const grants::GrantRequest& request);
+    [[nodiscard]] std::uint64_t session_number(const Address& address) const;
     // Writes down what became of a login.
     void tell(const grants::LoginEvent& event, const grants::Terms& terms, const Opened& opened);
     std::unexpected<Error> refuse(const grants::LoginEvent& event, const grants::Terms& terms,
@@ -283,9 +285,9 @@ private:
     grants::WallTime last_import_{};  // of subscribers
     std::vector<Prefix> wide_exemptions_;
     std::map<unsigned, Seen> seen_;
+    std::string pins_trouble_;  // that was told of
     std::unique_ptr<links::Watcher> watcher_;
     logins::Gate gate_;
-    std::string pins_trouble_;  // that was told of
     std::vector<std::unique_ptr<logins::DovecotPolicy>> policies_;
     std::vector<std::unique_ptr<logins::StalwartWebhook>> webhooks_;
     std::vector<std::unique_ptr<logins::LogSource>> logs_;

@@ -70,8 +70,8 @@ grants::GrantPage Daemon::page_of_session(std::uint64_t number, grants::GrantFil
         filter.within = within && prefix.contains(*within) ? within : prefix;
         const grants::GrantPage page = grants_.page(filter, count - all.grants.size(), now);
         for (const grants::Grant& grant : page.grants) {
-            const auto holder = sessions_.find(grant.key.address);
-            if (holder && holder->number == number) {
+            // A key may be wider than what a session has, or than what has been left of that.
+            if (grant.key.contains(prefix) || sessions_.holder_of(grant.key) == number) {
                 all.grants.push_back(grant);
                 filter.after = grant.key;  // two prefixes may lie in one key
             }
@@ -152,7 +152,8 @@ Result<void> Daemon::end_connections(const api::RevokeOrder& order, std::uint32_
     const std::string text = std::to_string(open) + " connections that outlived their grant were ended";
     log::info("CONNECTIONS_ENDED", text, {{"address", order.address.text()}, {"by", order.by}});
     audit({.name = "CONNECTIONS_ENDED", .text = text, .key = key_or_itself(order.address), .by = order.by});
-    const auto applied = apply(grants_.end_connections(order.address, read_clocks()));
+    const auto applied = apply(grants_.end_connections(
+        order.address, read_clocks(), order.cool_down ? grants::After::cool_down : grants::After::logins));
     return applied ? on_disk() : applied;
 }
 

@@ -142,8 +142,14 @@ std::unexpected<Error> Daemon::refuse(const grants::LoginEvent& event, const gra
            .user = event.user,
            .reporter = event.reporter,
            .protocol = event.protocol,
-           .rule = terms.rule});
+           .rule = terms.rule,
+           .session = session_number(address)});
     return std::unexpected(error);
+}
+
+// Whose address it is; 0: nobody is known.
+std::uint64_t Daemon::session_number(const Address& address) const {
+    return sessions_.holder_of(Prefix{.address = address, .length = address.bits()});
 }
 
 // Two that report one login (Dovecot, and the submission server that asked it) are told of once.
@@ -155,6 +161,8 @@ void Daemon::tell(const grants::LoginEvent& event, const grants::Terms& terms, c
     const std::string name = opened.kept ? "LOGIN_KEPT" : "LOGIN_GRANTED";
     const std::string text = opened.kept ? "the port is open for long enough" : "a login opened the port";
     const grants::BootTime left = opened.grant.expires - read_clocks().boottime;
+    const Prefix own{.address = event.address,
+                     .length = event.address.bits()};  // the other family's may be meant
     log::info(name, text,
               {{"user", event.user},
                {"address", event.address.text()},
@@ -164,14 +172,16 @@ void Daemon::tell(const grants::LoginEvent& event, const grants::Terms& terms, c
                {"mechanism", event.mechanism},
                {"reporter", event.reporter},
                {"seconds", seconds_text(left)}});
-    audit({.name = name,
-           .text = text + "; " + circumstances(event),
-           .key = opened.grant.key,
-           .user = event.user,
-           .reporter = event.reporter,
-           .protocol = event.protocol,
-           .rule = terms.rule,
-           .lasts = std::chrono::ceil<std::chrono::seconds>(left)});
+    audit(
+        {.name = name,
+         .text = text + "; " + circumstances(event),
+         .key = opened.grant.key,
+         .user = event.user,
+         .reporter = event.reporter,
+         .protocol = event.protocol,
+         .rule = terms.rule,
+         .session = session_number(opened.grant.key.contains(own) ? event.address : opened.grant.key.address),
+         .lasts = std::chrono::ceil<std::chrono::seconds>(left)});
 }
 
 // A mail program logs in over the family it likes better, and sends over the other.

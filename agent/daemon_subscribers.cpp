@@ -109,7 +109,7 @@ void Daemon::refresh_contracts() {
 
 // Some sessions at a time, so that no login waits for a million of them.
 void Daemon::walk_contracts() {
-    constexpr std::size_t in_one_turn = 2'000;
+    constexpr std::size_t in_one_turn = 200;  // each may have 256 keys
     const subscribers::SessionPage page = sessions_.page({.from = *contracts_from_}, in_one_turn);
     subscribers::Changes all;
     std::ranges::transform(page.sessions, std::back_inserter(all.to_save), &subscribers::Session::number);
@@ -154,6 +154,7 @@ Result<void> Daemon::restore_sessions() {
             subscribers::begin_contracts(session, sessions_, contracts_, grants_, consequences);
         }
         consequences.actions.clear();  // the take-over tells the kernel of all
+        consequences.contracts.clear();
         some = sessions_.list(some.back().number + 1, sessions_at_once);
     }
     return {};
@@ -179,13 +180,14 @@ void Daemon::follow(const subscribers::Changes& changes, const grants::Now& now,
         for (const Prefix& key : refused) {
             grants_.set_contract(key, false, none);
         }
+        std::ranges::sort(refused);
         std::erase_if(consequences.contracts, [&refused](const subscribers::ContractChange& each) {
-            return std::ranges::find(refused, each.key) != refused.end();
+            const Prefix first{.address = each.key.address, .length = 0};
+            const auto found = std::ranges::lower_bound(refused, first);
+            return found != refused.end() && each.key.contains(*found);
         });
     }
-    for (const subscribers::HolderChange& change : changes.holders) {
-        end_connections_of_former(change);
-    }
+    end_connections_of_former(changes);
     tell(consequences);
     if (changes.refused) {
         session_log_.warning("SESSION_REFUSED", changes.refused->what, changes.refused->remedy);
@@ -196,13 +198,32 @@ void Daemon::follow(const subscribers::Changes& changes, const grants::Now& now,
     work.ended.insert(work.ended.end(), changes.ended.begin(), changes.ended.end());
 }
 
-// Those of grants that have ended before: their keys are in no book any more.
-void Daemon::end_connections_of_former(const subscribers::HolderChange& change) {
-    for (const Prefix& key : dataplane_.resting(change.prefix)) {
-        if (sessions_.holder_of(key) == change.after) {
-            dataplane_.remove(key);
+// Those of grants that have ended before: their keys are in no book any more. Who is first heard of now may
+// have opened them himself.
+void Daemon::end_connections_of_former(const subscribers::Changes& changes) {
+    for (const subscribers::HolderChange& change : changes.holders) {
+        if (change.before == 0) {
+            continue;
+        }
+        for (const Prefix& key : resting_keys(change.prefix)) {
+            if (!change.prefix.contains(key) || sessions_.holder_of(key) == change.after) {
+                dataplane_.remove(key);
+            }
         }
     }
+    for (const subscribers::LetGo& each : changes.let_go) {
+        for (const Prefix& key : resting_keys(each.prefix)) {
+            if (sessions_.holder_of(key) == 0) {
+                dataplane_.remove(key);
+            }
+        }
+    }
+}
+
+// Within the prefix, or the one around it.
+std::vector<Prefix> Daemon::resting_keys(const Prefix& prefix) const {
+    const auto key = key_of(prefix.address);
+    return dataplane_.resting(key && key->contains(prefix) ? *key : prefix);
 }
 
 void Daemon::tell(const subscribers::Consequences& consequences) {
@@ -224,15 +245,25 @@ void Daemon::tell(const subscribers::Consequences& consequences) {
                    {"grants", std::to_string(consequences.ended.size())}});
     }
     for (const subscribers::ContractChange& each : consequences.contracts) {
-        const std::string name = each.begins ? "CONTRACT_BEGAN" : "CONTRACT_ENDED";
-        const std::string text = each.begins ? "contract \"" + each.name + "\" opened the port"
-                                             : "who has the address has no contract any more";
-        log::info(name, text,
-                  {{"key", each.key.text()},
-                   {"user", each.user},
-                   {"session", std::to_string(each.session)},
-                   {"contract", each.name}});
-        audit({.name = name, .text = text, .key = each.key, .user = each.user, .session = each.session});
+        audit({.name = each.begins ? "CONTRACT_BEGAN" : "CONTRACT_ENDED",
+               .text = each.begins ? "contract \"" + each.name + "\" opened the port"
+                                   : "who had the address has no contract there any more",
+               .key = each.key,
+               .user = each.user,
+               .session = each.session});
+    }
+    for (const bool begins : {false, true}) {
+        const auto is = [begins](const auto& each) { return each.begins == begins; };
+        const auto first = std::ranges::find_if(consequences.contracts, is);
+        if (first != consequences.contracts.end()) {
+            log::info(begins ? "CONTRACT_BEGAN" : "CONTRACT_ENDED",
+                      begins ? "a contract opened the port" : "a contract has ended",
+                      {{"key", first->key.text()},
+                       {"user", first->user},
+                       {"session", std::to_string(first->session)},
+                       {"contract", first->name},
+                       {"contracts", std::to_string(std::ranges::count_if(consequences.contracts, is))}});
+        }
     }
     for (const Error& error : consequences.refused) {
         session_log_.warning("CONTRACT_IMPOSSIBLE", error.what, error.remedy);

@@ -268,19 +268,23 @@ Result<Actions> Grants::revoke(const Address& address, const Now& now, Flows flo
     return actions;
 }
 
-Actions Grants::end_connections(const Address& address, const Now& now) {
+Actions Grants::end_connections(const Address& address, const Now& now, After after) {
     Actions actions;
     const auto placement = placements_.place(address);
-    const auto place = placement ? holdings_.find(placement->key) : holdings_.end();
+    if (!placement) {
+        return actions;
+    }
+    const auto place = holdings_.find(placement->key);
     if (place == holdings_.end()) {
-        if (placement) {
-            actions.emplace_back(RemoveEntry{placement->key});
-        }
+        actions.emplace_back(RemoveEntry{placement->key});
     } else if (place->second.granted) {  // over, and not swept yet
         drop_grant(place, Flows::end, actions, next_generation(now));
     } else {
         place->second.generation = next_generation(now);
         actions.emplace_back(PutEntry{entry_of(placement->key, place->second)});
+    }
+    if (after == After::cool_down) {
+        begin_cool_down(placement->key, CoolDownCause::revoked, {}, now, actions);
     }
     return actions;
 }

@@ -236,7 +236,8 @@ public:
 
     // Ends the connections that outlived the grants of the address's key; it must have no living one.
     // Nothing for an address in no pool.
-    [[nodiscard]] Actions end_connections(const Address& address, const Now& now);
+    [[nodiscard]] Actions end_connections(const Address& address, const Now& now,
+                                          After after = After::cool_down);
 
     // The kernel says that the grant of this generation was used more often than it was good for: it ends,
     // and its key cools down. Nothing if it has ended already.

@@ -28,10 +28,13 @@ std::vector<Grant> Grants::hand_over(const Prefix& prefix, const Stays& stays, c
                                      Actions& actions) {
     std::vector<Grant> ended;
     const auto end_if_gone = [&](Holdings::iterator place) {
-        if (place->second.alive(now) && !stays(place->first, place->second.since)) {
-            ended.push_back(grant_of(place->first, place->second));
-            drop_grant(place, Flows::end, actions);
+        if (!place->second.granted || stays(place->first, place->second.since)) {
+            return;
         }
+        if (place->second.alive(now)) {  // else it is over, and not swept yet
+            ended.push_back(grant_of(place->first, place->second));
+        }
+        drop_grant(place, Flows::end, actions);
     };
     if (const auto around = placements_.place(prefix.address); around && around->key.contains(prefix)) {
         if (const auto place = holdings_.find(around->key); place != holdings_.end()) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <utility>
 
 namespace sekisho::subscribers {
@@ -60,8 +61,12 @@ void end_before(const LetGo& letting_go, const Sessions& sessions, grants::Grant
 class ContractKeeper {
 public:
     ContractKeeper(const Sessions& sessions, const Contracts& contracts, grants::Grants& grants,
-                   Consequences& consequences)
-        : sessions_(sessions), contracts_(contracts), grants_(grants), consequences_(consequences) {}
+                   const Changes& changes, Consequences& consequences)
+        : sessions_(sessions),
+          contracts_(contracts),
+          grants_(grants),
+          changes_(changes),
+          consequences_(consequences) {}
 
     // Looks at who has the keys of the prefix now, which another had before; 0: nobody, or the same.
     void refresh(const Prefix& prefix, std::uint64_t before = 0) {
@@ -70,17 +75,25 @@ public:
             refuse(prefix, keys.error());
             return;
         }
+        std::optional<ContractChange> ended;
+        std::optional<ContractChange> began;
         for (const Prefix& key : *keys) {
             const std::uint64_t around = sessions_.holder_of(key);
             const std::uint64_t holder = around != 0 ? around : sessions_.holder_of(prefix);
-            const bool begins = has_contract(holder);
-            if (grants_.set_contract(key, begins, consequences_.actions)) {
-                const bool was_anothers = !begins && before != 0;
-                consequences_.contracts.push_back({.key = key,
-                                                   .begins = begins,
-                                                   .name = last_contract_,
-                                                   .session = was_anothers ? before : holder,
-                                                   .user = was_anothers ? "" : last_user_});
+            const bool has = has_contract(holder);
+            const bool changed = grants_.set_contract(key, has, consequences_.actions);
+            // The next holder has one, too: not the one before's.
+            const bool handed_over = has && !changed && before != 0 && before != holder;
+            if (handed_over || (changed && !has)) {
+                note(ended, key, prefix, before != 0 ? before : holder, false);
+            }
+            if (handed_over || (changed && has)) {
+                note(began, key, prefix, holder, true);
+            }
+        }
+        for (auto* const each : {&ended, &began}) {
+            if (*each) {
+                consequences_.contracts.push_back(std::move(**each));
             }
         }
     }
@@ -91,9 +104,35 @@ private:
             const auto session = sessions_.find(number);
             last_ = number;
             last_contract_ = session ? contracts_.of(*session) : "";
-            last_user_ = session ? session->user : "";
         }
         return !last_contract_.empty();
+    }
+
+    // A prefix of many keys is told of once.
+    void note(std::optional<ContractChange>& change, const Prefix& key, const Prefix& prefix,
+              std::uint64_t session, bool begins) {
+        if (change) {
+            change->key = prefix;
+            return;
+        }
+        change = ContractChange{.key = key,
+                                .begins = begins,
+                                .name = begins ? last_contract_ : "",
+                                .session = session,
+                                .user = user_of(session)};
+    }
+
+    std::string user_of(std::uint64_t number) {
+        if (const auto session = sessions_.find(number)) {
+            return session->user;
+        }
+        if (users_.empty()) {
+            for (std::size_t i = 0; i < changes_.ended.size(); i++) {
+                users_.emplace(changes_.ended[i], changes_.ended_users[i]);
+            }
+        }
+        const auto found = users_.find(number);
+        return found == users_.end() ? "" : found->second;
     }
 
     // Only whom it would concern.
@@ -106,10 +145,12 @@ private:
     const Sessions& sessions_;
     const Contracts& contracts_;
     grants::Grants& grants_;
+    const Changes& changes_;
     Consequences& consequences_;
     std::uint64_t last_ = 0;  // whose session was looked at
     std::string last_contract_;
-    std::string last_user_;
+    std::unordered_map<std::uint64_t, std::string>
+        users_;  // of sessions that have ended, when they are asked for
 };
 
 }  // namespace
@@ -117,7 +158,7 @@ private:
 Consequences follow(const Changes& changes, const Sessions& sessions, const Contracts& contracts,
                     grants::Grants& grants, const grants::Now& now) {
     Consequences consequences;
-    ContractKeeper keeper(sessions, contracts, grants, consequences);
+    ContractKeeper keeper(sessions, contracts, grants, changes, consequences);
     for (const HolderChange& change : changes.holders) {
         hand_over(change, changes, sessions, grants, now, consequences);
         keeper.refresh(change.prefix, change.before);
@@ -146,7 +187,8 @@ void begin_contracts(const Session& session, const Sessions& sessions, const Con
     if (contracts.of(session).empty()) {
         return;
     }
-    ContractKeeper keeper(sessions, contracts, grants, consequences);
+    const Changes none;
+    ContractKeeper keeper(sessions, contracts, grants, none, consequences);
     for (const Prefix& prefix : session.prefixes) {
         keeper.refresh(prefix);
     }

@@ -21,13 +21,13 @@ struct Ended {
     std::string why;
 };
 
-// A key whose holder has a contract from now on, or none any more.
+// The holder of a key, or of all keys of a prefix, has a contract from now on, or had one until now.
 struct ContractChange {
     Prefix key;
     bool begins = false;
     std::string name;           // of the contract that begins
-    std::uint64_t session = 0;  // who has it, or had it if that is known
-    std::string user;           // of that session, while it lives
+    std::uint64_t session = 0;  // whose it is or was; 0: that isn't known
+    std::string user;
 };
 
 struct Consequences {

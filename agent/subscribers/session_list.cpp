@@ -9,19 +9,21 @@ namespace sekisho::subscribers {
 namespace {
 
 // "bng1" means all NASes behind the client of that name.
-bool is_of(const Session& session, const std::string& nas) {
-    return session.nas == nas || session.nas.starts_with(nas + "/");
-}
-
-bool fits(const Session& session, const SessionFilter& filter) {
-    return (filter.user.empty() || session.user == filter.user) &&
-           (filter.nas.empty() || is_of(session, filter.nas)) &&
-           (!filter.within || std::ranges::any_of(session.prefixes, [&filter](const Prefix& each) {
-               return each.overlaps(*filter.within);
-           }));
+bool is_of(const std::string& session_nas, const std::string& nas) {
+    return session_nas == nas || session_nas.starts_with(nas + "/");
 }
 
 }  // namespace
+
+bool Sessions::fits(const Record& record, const SessionFilter& filter) {
+    if ((!filter.user.empty() && record.user() != filter.user) ||
+        (!filter.nas.empty() && !is_of(record.nas.get(), filter.nas))) {
+        return false;
+    }
+    const auto within = filter.within;
+    return !within || std::ranges::any_of(record.prefixes(),
+                                          [&within](const Prefix& each) { return each.overlaps(*within); });
+}
 
 std::vector<Session> Sessions::list(std::uint64_t from, std::size_t count) const {
     return page({.from = from}, count).sessions;
@@ -35,8 +37,8 @@ SessionPage Sessions::page(const SessionFilter& filter, std::size_t count) const
             page.next = each->number;
             break;
         }
-        if (Session session = session_of(*each); fits(session, filter)) {
-            page.sessions.push_back(std::move(session));
+        if (fits(*each, filter)) {
+            page.sessions.push_back(session_of(*each));
         }
     }
     return page;

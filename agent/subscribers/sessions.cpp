@@ -383,6 +383,7 @@ void Sessions::apply_restart(const Packet& packet, Changes& changes) {
 void Sessions::end(Record& record, Moment time, const grants::Now& now, Changes& changes) {
     claims_.release(record, [](const Prefix&) { return true; }, changes.holders);
     changes.ended.push_back(record.number);
+    changes.ended_users.emplace_back(record.user());
     by_number_.erase(by_number_.iterator_to(record));
     record.last_event = std::max(record.last_event, time);
     remember(record, now);

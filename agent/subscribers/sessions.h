@@ -86,7 +86,8 @@ struct Changes {
     std::vector<HolderChange> holders;
     std::vector<LetGo> let_go;  // likewise, of grants that were opened before
     std::vector<std::uint64_t> began;
-    std::vector<std::uint64_t> ended;  // to be deleted from the store
+    std::vector<std::uint64_t> ended;      // to be deleted from the store
+    std::vector<std::string> ended_users;  // who they were, in the same order
     // To be written to the store as they are now, those that began included; in order.
     std::vector<std::uint64_t> to_save;
     bool late = false;  // the packet, or a part of it, told of what was over
@@ -131,7 +132,7 @@ public:
     [[nodiscard]] std::vector<Session> list(std::uint64_t from, std::size_t count) const;
     // Those that fit. A page may have few or none although there are more: so many are looked at for one.
     [[nodiscard]] SessionPage page(const SessionFilter& filter, std::size_t count) const;
-    static constexpr std::size_t most_looked_at = 100'000;
+    static constexpr std::size_t most_looked_at = 20'000;
     [[nodiscard]] std::size_t most() const { return most_; }
     [[nodiscard]] std::size_t size() const { return by_number_.size(); }
     // How many sessions were not taken in because the table was full.
@@ -222,6 +223,7 @@ private:
 
     [[nodiscard]] static Packet packet_of(const Report& report, const grants::Now& now);
     [[nodiscard]] static Session session_of(const Record& record);
+    [[nodiscard]] static bool fits(const Record& record, const SessionFilter& filter);
     [[nodiscard]] static bool is_another(const Packet& packet, const Record& record);
     [[nodiscard]] bool is_past(const Packet& packet, const Record* record) const;
     Record* find_record(const std::string& nas, const std::string& session_id);

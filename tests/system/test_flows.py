@@ -96,7 +96,7 @@ class Flows(LabTest):
                 self.assertTrue(conversation.goes_on())
                 self.assertIn("1 connections that were opened under it go on", self.agent.command("why", source).stdout)
                 self.assertNotEqual(self.agent.command("grant", "revoke", source).returncode, 0, "there is none")
-                self.agent.ask("grant", "revoke", source, "--kill")
+                self.agent.ask("grant", "revoke", source, "--kill", "--no-cool-down")
                 self.assertFalse(conversation.goes_on())
                 self.assertEqual(self.decisions("--within", source)[-1]["name"], "CONNECTIONS_ENDED")
                 self.assertNotEqual(self.agent.command("grant", "revoke", source, "--kill").returncode, 0, "nor connections")

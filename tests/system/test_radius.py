@@ -8,6 +8,7 @@ from lab.clients import connect
 from lab.hosts import await_true
 from lab.topology import EDGE_CORE4, EDGE_CORE6, INTERNET4, INTERNET6, MAIL4, MAIL6, SUBSCRIBERS
 from lab_test import LabTest
+from test_flows import Conversation
 
 A, B = SUBSCRIBERS["a"], SUBSCRIBERS["b"]
 SECRET_FILE, SECRET = "/etc/sekisho/bng1.secret", "for-the-lab-only-too"
@@ -264,3 +265,36 @@ class SubscriberImport(RadiusTest):
         self.assertNotEqual(wrong.returncode, 0)
         self.assertIn(":2", wrong.stderr)
         self.assertEqual(len(self.agent.ask("subscriber", "list")["subscribers"]), 1)
+
+
+class FormerHolders(RadiusTest):
+    """Connections whose grant has ended go on, but not for whoever has the address next."""
+
+    mx = True
+
+    def leave_a_conversation(self, session: str) -> Conversation:
+        """Of A's session, beyond its grant."""
+        if session:
+            self.begin(A, session)
+        self.agent.ask("grant", "add", A.address4, "--for", "2s")
+        conversation = Conversation(self, INTERNET4)
+        await_true(lambda: self.agent.granted(A.address4) is None, "the grant is over")
+        time.sleep(1.5)  # it is swept
+        self.assertTrue(conversation.goes_on())
+        return conversation
+
+    def test_another_session(self) -> None:
+        conversation = self.leave_a_conversation("5f01")
+        self.assertTrue(self.account("Start", "5f02", f"Framed-IP-Address = {A.address4}"))
+        self.assertFalse(conversation.goes_on())
+
+    def test_the_session_ends(self) -> None:
+        conversation = self.leave_a_conversation("5f01")
+        self.assertTrue(self.account("Stop", "5f01", f"Framed-IP-Address = {A.address4}"))
+        self.assertFalse(conversation.goes_on())
+
+    def test_who_is_first_heard_of_now(self) -> None:
+        """He may have opened them himself."""
+        conversation = self.leave_a_conversation("")
+        self.assertTrue(self.account("Interim-Update", "5f01", f"Framed-IP-Address = {A.address4}"))
+        self.assertTrue(conversation.goes_on())

@@ -208,7 +208,7 @@ TEST_F(GrantsTest, OnlyALivingGrantCanBeRevoked) {
 
 TEST_F(GrantsTest, ConnectionsThatOutlivedTheirGrantCanBeEnded) {
     const auto end = [this](std::string_view of, Now now) {
-        return grants_.end_connections(address(of), now);
+        return grants_.end_connections(address(of), now, After::logins);
     };
     EXPECT_TRUE(end("192.0.3.7", now_).empty()) << "in no pool";
     open(request("192.0.2.7", 3s), now_);
@@ -227,6 +227,10 @@ TEST_F(GrantsTest, ConnectionsThatOutlivedTheirGrantCanBeEnded) {
     ASSERT_EQ(actions.size(), 1U);
     EXPECT_NE(std::get<PutEntry>(actions[0]).entry.generation, before);
     EXPECT_TRUE(std::get<PutEntry>(actions[0]).entry.exempt);
+    EXPECT_FALSE(grants_.cool_down_of(address("192.0.2.9"), now_));
+    actions = grants_.end_connections(address("192.0.2.10"), now_);
+    EXPECT_EQ(std::get<RemoveEntry>(actions[0]).key, prefix("192.0.2.10/32"));
+    EXPECT_TRUE(grants_.cool_down_of(address("192.0.2.10"), now_)) << "the next login opens nothing";
 }
 
 TEST_F(GrantsTest, SweepForgetsWhatHasEndedAndNothingElse) {

@@ -220,13 +220,56 @@ TEST_F(ConsequencesTest, EachContractThatComesOrGoesIsTold) {
     EXPECT_FALSE(ended[0].begins);
     EXPECT_EQ(ended[0].name, "");
     EXPECT_EQ(ended[0].session, began[0].session) << "whose it was";
-    EXPECT_EQ(ended[0].user, "") << "not the next one's name";
+    EXPECT_EQ(ended[0].user, "alice") << "not the next one's name";
     EXPECT_THAT(apply(stop("b", 300s)).contracts, IsEmpty());
     apply(labelled(start("c", 400s, {"192.0.2.7"}), {}, {}, "bob"));
     const auto lost = apply(labelled(interim("c", 500s), {}, {}, "carol")).contracts;
     ASSERT_EQ(lost.size(), 1U) << "the same session, and no contract any more";
     EXPECT_EQ(lost[0].session, sessions_.find(address("192.0.2.7"))->number);
     EXPECT_EQ(lost[0].user, "carol");
+}
+
+TEST_F(ConsequencesTest, AContractIsWhosItIs) {
+    const auto first = apply(labelled(start("a", 100s, {"192.0.2.7"}), {"static-7"}, {}, "alice")).contracts;
+    const auto next = apply(labelled(start("b", 200s, {"192.0.2.7"}), {}, {"open25"}, "carol")).contracts;
+    ASSERT_EQ(next.size(), 2U) << "the port was never closed, but it is another's";
+    EXPECT_FALSE(next[0].begins);
+    EXPECT_EQ(next[0].session, first[0].session);
+    EXPECT_EQ(next[0].user, "alice");
+    EXPECT_TRUE(next[1].begins);
+    EXPECT_EQ(next[1].user, "carol");
+    const auto stopped = apply(stop("b", 300s)).contracts;
+    ASSERT_EQ(stopped.size(), 1U);
+    EXPECT_EQ(stopped[0].session, next[1].session);
+    EXPECT_EQ(stopped[0].user, "carol") << "who has gone";
+}
+
+TEST_F(ConsequencesTest, APrefixOfManyKeysIsToldOfOnce) {
+    const auto began = apply(labelled(start("a", 100s, {"2001:db8:100:1200::/56"}), {"static-1"}));
+    EXPECT_EQ(began.actions.size(), 256U);
+    ASSERT_EQ(began.contracts.size(), 1U);
+    EXPECT_EQ(began.contracts[0].key, prefix("2001:db8:100:1200::/56"));
+    const auto narrower = apply(start("b", 110s, {"2001:db8:100:1234::/64"})).contracts;
+    ASSERT_EQ(narrower.size(), 1U);
+    EXPECT_EQ(narrower[0].key, prefix("2001:db8:100:1234::/64"));
+    EXPECT_FALSE(narrower[0].begins);
+    EXPECT_EQ(narrower[0].session, began.contracts[0].session);
+}
+
+TEST_F(ConsequencesTest, AGrantThatIsOverAndNotSweptLeavesNoConnections) {
+    apply(start("a", 100s, {"192.0.2.7"}));
+    grants::Actions actions;
+    ASSERT_TRUE(grants_.open({.address = address("192.0.2.7"),
+                              .lifetime = 10s,
+                              .budget = {},
+                              .source = "mail1",
+                              .user = "alice",
+                              .reason = "pop3 login"},
+                             at(110s), actions));
+    const Consequences handed_over = apply(start("b", 121s, {"192.0.2.7"}));
+    EXPECT_EQ(handed_over.ended.size(), 0U) << "it had ended by itself";
+    ASSERT_FALSE(handed_over.actions.empty());
+    EXPECT_EQ(std::get<grants::RemoveEntry>(handed_over.actions[0]).key, prefix("192.0.2.7"));
 }
 
 TEST_F(ConsequencesTest, AContractMayComeWithAnInterim) {
