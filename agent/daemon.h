@@ -240,7 +240,8 @@ private:
                            const grants::GrantRequest& request);
     [[nodiscard]] std::uint64_t session_number(const Address& address) const;
     // Writes down what became of a login.
-    void tell(const grants::LoginEvent& event, const grants::Terms& terms, const Opened& opened);
+    void tell(const grants::LoginEvent& event, const grants::Terms& terms, const Address& address,
+              const Opened& opened);
     std::unexpected<Error> refuse(const grants::LoginEvent& event, const grants::Terms& terms,
                                   const Address& address, const Error& error);
     // In the kernel when it returns, on the disk when the group commit has settled.

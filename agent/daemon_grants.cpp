@@ -151,7 +151,11 @@ std::uint32_t Daemon::connections_of(const Address& address) const {
 Result<void> Daemon::end_connections(const api::RevokeOrder& order, std::uint32_t open) {
     const std::string text = std::to_string(open) + " connections that outlived their grant were ended";
     log::info("CONNECTIONS_ENDED", text, {{"address", order.address.text()}, {"by", order.by}});
-    audit({.name = "CONNECTIONS_ENDED", .text = text, .key = key_or_itself(order.address), .by = order.by});
+    audit({.name = "CONNECTIONS_ENDED",
+           .text = text,
+           .key = key_or_itself(order.address),
+           .by = order.by,
+           .lasts = order.cool_down ? config_.grants.cool_down : std::chrono::seconds(0)});
     const auto applied = apply(grants_.end_connections(
         order.address, read_clocks(), order.cool_down ? grants::After::cool_down : grants::After::logins));
     return applied ? on_disk() : applied;

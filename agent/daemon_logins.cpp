@@ -120,7 +120,7 @@ Result<grants::Grant> Daemon::login(const grants::LoginEvent& event) {
     if (!opened) {
         return refuse(event, terms, event.address, opened.error());
     }
-    tell(event, terms, *opened);
+    tell(event, terms, event.address, *opened);
     if (terms.other_family) {
         open_other_family(event, terms, *request);
     }
@@ -153,7 +153,8 @@ std::uint64_t Daemon::session_number(const Address& address) const {
 }
 
 // Two that report one login (Dovecot, and the submission server that asked it) are told of once.
-void Daemon::tell(const grants::LoginEvent& event, const grants::Terms& terms, const Opened& opened) {
+void Daemon::tell(const grants::LoginEvent& event, const grants::Terms& terms, const Address& address,
+                  const Opened& opened) {
     const bool once_more = recent_logins_.seen_by_another(event, read_clocks());
     if (once_more && opened.kept) {
         return;
@@ -161,8 +162,6 @@ void Daemon::tell(const grants::LoginEvent& event, const grants::Terms& terms, c
     const std::string name = opened.kept ? "LOGIN_KEPT" : "LOGIN_GRANTED";
     const std::string text = opened.kept ? "the port is open for long enough" : "a login opened the port";
     const grants::BootTime left = opened.grant.expires - read_clocks().boottime;
-    const Prefix own{.address = event.address,
-                     .length = event.address.bits()};  // the other family's may be meant
     log::info(name, text,
               {{"user", event.user},
                {"address", event.address.text()},
@@ -172,16 +171,15 @@ void Daemon::tell(const grants::LoginEvent& event, const grants::Terms& terms, c
                {"mechanism", event.mechanism},
                {"reporter", event.reporter},
                {"seconds", seconds_text(left)}});
-    audit(
-        {.name = name,
-         .text = text + "; " + circumstances(event),
-         .key = opened.grant.key,
-         .user = event.user,
-         .reporter = event.reporter,
-         .protocol = event.protocol,
-         .rule = terms.rule,
-         .session = session_number(opened.grant.key.contains(own) ? event.address : opened.grant.key.address),
-         .lasts = std::chrono::ceil<std::chrono::seconds>(left)});
+    audit({.name = name,
+           .text = text + "; " + circumstances(event),
+           .key = opened.grant.key,
+           .user = event.user,
+           .reporter = event.reporter,
+           .protocol = event.protocol,
+           .rule = terms.rule,
+           .session = session_number(address),
+           .lasts = std::chrono::ceil<std::chrono::seconds>(left)});
 }
 
 // A mail program logs in over the family it likes better, and sends over the other.
@@ -196,7 +194,7 @@ void Daemon::open_other_family(const grants::LoginEvent& event, const grants::Te
     for (const Address& address : subscribers::other_family(*session, event.address, sessions_, grants_)) {
         other.address = address;
         if (const auto opened = open(other)) {
-            tell(event, terms, *opened);
+            tell(event, terms, address, *opened);
         } else {
             static_cast<void>(refuse(event, terms, address, opened.error()));
         }

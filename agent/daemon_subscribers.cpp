@@ -182,9 +182,7 @@ void Daemon::follow(const subscribers::Changes& changes, const grants::Now& now,
         }
         std::ranges::sort(refused);
         std::erase_if(consequences.contracts, [&refused](const subscribers::ContractChange& each) {
-            const Prefix first{.address = each.key.address, .length = 0};
-            const auto found = std::ranges::lower_bound(refused, first);
-            return found != refused.end() && each.key.contains(*found);
+            return std::ranges::binary_search(refused, each.key);
         });
     }
     end_connections_of_former(changes);
@@ -199,19 +197,27 @@ void Daemon::follow(const subscribers::Changes& changes, const grants::Now& now,
 }
 
 // Those of grants that have ended before: their keys are in no book any more. Who is first heard of now may
-// have opened them himself.
+// have opened them himself, unless he has the address from another.
 void Daemon::end_connections_of_former(const subscribers::Changes& changes) {
+    constexpr std::chrono::minutes late{5};
+    const auto began = [&changes](std::uint64_t session) {
+        return std::ranges::find(changes.began, session) != changes.began.end();
+    };
     for (const subscribers::HolderChange& change : changes.holders) {
         if (change.before == 0) {
             continue;
         }
         for (const Prefix& key : resting_keys(change.prefix)) {
-            if (!change.prefix.contains(key) || sessions_.holder_of(key) == change.after) {
+            const std::uint64_t holder = sessions_.holder_of(key);
+            if (!change.prefix.contains(key) || holder == change.after || began(holder)) {
                 dataplane_.remove(key);
             }
         }
     }
     for (const subscribers::LetGo& each : changes.let_go) {
+        if (each.time + late < read_clocks().wall) {
+            continue;  // they may be those of who came after
+        }
         for (const Prefix& key : resting_keys(each.prefix)) {
             if (sessions_.holder_of(key) == 0) {
                 dataplane_.remove(key);

@@ -274,17 +274,23 @@ Actions Grants::end_connections(const Address& address, const Now& now, After af
     if (!placement) {
         return actions;
     }
+    // An overrun stays the cause of a cool-down that is there already.
+    const auto cooling = cool_downs_.find(placement->key);
+    CoolDownCause cause = cooling == cool_downs_.end() ? CoolDownCause::revoked : cooling->second.cause;
+    std::string user = cooling == cool_downs_.end() ? "" : cooling->second.user;
     const auto place = holdings_.find(placement->key);
     if (place == holdings_.end()) {
         actions.emplace_back(RemoveEntry{placement->key});
     } else if (place->second.granted) {  // over, and not swept yet
+        cause = CoolDownCause::revoked;
+        user = place->second.user;
         drop_grant(place, Flows::end, actions, next_generation(now));
     } else {
         place->second.generation = next_generation(now);
         actions.emplace_back(PutEntry{entry_of(placement->key, place->second)});
     }
     if (after == After::cool_down) {
-        begin_cool_down(placement->key, CoolDownCause::revoked, {}, now, actions);
+        begin_cool_down(placement->key, cause, user, now, actions);
     }
     return actions;
 }

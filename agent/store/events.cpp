@@ -130,7 +130,7 @@ Condition condition_of(const EventFilter& filter, bool wide_window) {
         // The index is looked through anew for each window: only where it has little of the prefix, about one
         // subscriber's, and the window has much.
         const bool narrow =
-            filter.within->length >= (filter.within->address.family == Family::ipv4 ? 32 : 56);
+            filter.within->length >= (filter.within->address.family == Family::ipv4 ? 32 : 48);
         const bool by_key = narrow && wide_window && filter.user.empty();
         condition.sql.insert(0, by_key ? " INDEXED BY events_by_key" : "");
         const std::string key = by_key ? "key" : "+key";
@@ -315,14 +315,15 @@ Result<void> Events::look(const EventFilter& filter, const Window& window, std::
     }
 }
 
-// Whether the event of this id, or the last one before it, was long before that time: clocks are set, but not
-// by more than a day.
-bool Events::is_long_before(grants::WallTime time, std::uint64_t id) const {
-    auto statement = database_.prepare("SELECT at FROM events WHERE id <= ? ORDER BY id DESC LIMIT 1");
+// Whether all of the window were long before that time: clocks are set, but seldom by more than a day.
+bool Events::is_long_before(grants::WallTime time, const Window& window) const {
+    auto statement = database_.prepare("SELECT max(at) FROM events WHERE id > ? AND id <= ?");
     if (!statement) {
         return false;
     }
-    const auto row = statement->bind(1, static_cast<std::int64_t>(id)).step();
+    const auto row = statement->bind(1, static_cast<std::int64_t>(window.first))
+                         .bind(2, static_cast<std::int64_t>(window.second))
+                         .step();
     return row && *row && statement->integer(0) < (time - std::chrono::days(1)).time_since_epoch().count();
 }
 
@@ -342,10 +343,6 @@ Result<FoundEvents> Events::find(const EventFilter& filter, std::size_t count,
                 filter.before == 0 ? last_ : std::min(last_, filter.before - 1)};
     FoundEvents found;
     while (left.first < left.second && found.events.size() < count) {
-        if (!forward && filter.since && is_long_before(*filter.since, left.second)) {
-            left.second = left.first;
-            break;
-        }
         const std::uint64_t size = std::min(looked_at_together, left.second - left.first);
         const Window window =
             forward ? Window{left.first, left.first + size} : Window{left.second - size, left.second};
@@ -353,6 +350,9 @@ Result<FoundEvents> Events::find(const EventFilter& filter, std::size_t count,
             return std::unexpected(looked.error());
         }
         (forward ? left.first : left.second) = forward ? window.second : window.first;
+        if (!forward && filter.since && is_long_before(*filter.since, window)) {
+            left.second = left.first;
+        }
         if (std::chrono::steady_clock::now() >= until) {
             break;
         }

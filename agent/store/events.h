@@ -101,7 +101,7 @@ private:
     [[nodiscard]] Result<std::uint64_t> used() const;
     // Ids above the first and up to the second.
     using Window = std::pair<std::uint64_t, std::uint64_t>;
-    [[nodiscard]] bool is_long_before(grants::WallTime time, std::uint64_t id) const;
+    [[nodiscard]] bool is_long_before(grants::WallTime time, const Window& window) const;
     [[nodiscard]] Result<void> look(const EventFilter& filter, const Window& window, std::size_t count,
                                     std::vector<Event>& found) const;
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -83,7 +84,13 @@ public:
             const bool has = has_contract(holder);
             const bool changed = grants_.set_contract(key, has, consequences_.actions);
             // The next holder has one, too: not the one before's.
-            const bool handed_over = has && !changed && before != 0 && before != holder;
+            const bool is_theirs =
+                holder == sessions_.holder_of(prefix) && (around == 0 || prefix.contains(key));
+            const bool handed_over =
+                has && !changed && before != 0 && before != holder && is_theirs && !told_.contains(key);
+            if (handed_over || changed) {
+                told_.insert(key);
+            }
             if (handed_over || (changed && !has)) {
                 note(ended, key, prefix, before != 0 ? before : holder, false);
             }
@@ -149,6 +156,7 @@ private:
     Consequences& consequences_;
     std::uint64_t last_ = 0;  // whose session was looked at
     std::string last_contract_;
+    std::set<Prefix> told_;
     std::unordered_map<std::uint64_t, std::string>
         users_;  // of sessions that have ended, when they are asked for
 };

@@ -244,6 +244,23 @@ TEST_F(ConsequencesTest, AContractIsWhosItIs) {
     EXPECT_EQ(stopped[0].user, "carol") << "who has gone";
 }
 
+TEST_F(ConsequencesTest, TheEndOfAWideHolderTellsNothingOfWhoKeepsAPart) {
+    apply(start("a", 100s, {"2001:db8:100:1200::/56"}));
+    apply(labelled(start("n", 110s, {"2001:db8:100:1234::/64"}), {"static-1"}));
+    EXPECT_THAT(apply(stop("a", 200s)).contracts, IsEmpty()) << "it had none, and who has one keeps it";
+    EXPECT_TRUE(has_contract("2001:db8:100:1234::1"));
+}
+
+TEST_F(ConsequencesTest, TwoPrefixesInOneKeyAreOneContract) {
+    apply(labelled(start("a", 100s, {"2001:db8:100:1200::/64", "2001:db8:100:1200::7/128"}), {"static-1"}));
+    const auto next = apply(labelled(start("b", 200s, {"2001:db8:100:1200::/64", "2001:db8:100:1200::7/128"}),
+                                     {"static-1"}))
+                          .contracts;
+    ASSERT_EQ(next.size(), 2U);
+    EXPECT_FALSE(next[0].begins);
+    EXPECT_TRUE(next[1].begins);
+}
+
 TEST_F(ConsequencesTest, APrefixOfManyKeysIsToldOfOnce) {
     const auto began = apply(labelled(start("a", 100s, {"2001:db8:100:1200::/56"}), {"static-1"}));
     EXPECT_EQ(began.actions.size(), 256U);
