@@ -258,8 +258,8 @@ TEST_F(Routes, LoginsAreReported) {
             R"({"address":"2001:db8::1","user":"bert","protocol":"smtp","success":false})", Role::reporter);
     EXPECT_EQ(refused.status, 200);
     EXPECT_EQ(parsed(refused), json::parse(R"({"granted":false,"reason":"in no pool"})"));
-    EXPECT_THAT(agent_.calls,
-                ::testing::ElementsAre("login 192.0.2.7 anna smtp tls yes", "login 2001:db8::1 bert smtp tls no"));
+    EXPECT_THAT(agent_.calls, ::testing::ElementsAre("login 192.0.2.7 anna smtp tls yes",
+                                                     "login 2001:db8::1 bert smtp tls no"));
     ask("POST", "/v1/logins",
         R"({"address":"192.0.2.7","port":4312,"user":"anna","protocol":"smtp","mechanism":"PLAIN","tls":true,"success":true})",
         Role::reporter);
