@@ -82,7 +82,7 @@ Result<LoginReport> report_in(const Request& request) {
                        .protocol = *protocol,
                        .mechanism = *mechanism,
                        .tls = tls->value_or(true),  // it takes no login without
-                       .success = success->value()};
+                       .success = success->value_or(false)};
 }
 
 }  // namespace
