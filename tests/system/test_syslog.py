@@ -179,7 +179,8 @@ input(type="imuxsock" Socket="/run/test.sock")
         host = self.mail_host
         host.run("mkdir", "-p", KEYS)
         new = ("openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
-        host.run(*new, "-x509", "-days", "30", "-subj", "/CN=test CA", "-keyout", f"{KEYS}/ca.key", "-out", f"{KEYS}/ca.pem")
+        host.run(*new, "-x509", "-days", "30", "-subj", "/CN=test CA", "-addext", "keyUsage=critical,keyCertSign,cRLSign",
+                 "-keyout", f"{KEYS}/ca.key", "-out", f"{KEYS}/ca.pem")
         for name in ("edge", "mail", "other"):
             host.run(*new, "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}.example.net",
                      "-keyout", f"{KEYS}/{name}.key", "-out", f"{KEYS}/{name}.csr")
