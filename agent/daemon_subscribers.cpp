@@ -110,7 +110,7 @@ void Daemon::refresh_contracts() {
 // Some sessions at a time, so that no login waits for a million of them.
 void Daemon::walk_contracts() {
     constexpr std::size_t in_one_turn = 200;  // each may have 256 keys
-    const subscribers::SessionPage page = sessions_.page({.from = *contracts_from_}, in_one_turn);
+    const subscribers::SessionPage page = sessions_.page({.from = contracts_from_.value_or(0)}, in_one_turn);
     subscribers::Changes all;
     std::ranges::transform(page.sessions, std::back_inserter(all.to_save), &subscribers::Session::number);
     SessionWork work;

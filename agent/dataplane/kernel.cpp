@@ -105,7 +105,7 @@ bool share_device_map(bpf_map* map, const std::filesystem::path& pin) {
 
 // The name of a map's pin; empty for one that has none.
 std::string pin_name(const bpf_map* map) {
-    const std::string name = bpf_map__name(map);
+    std::string name = bpf_map__name(map);
     if (!bpf_map__is_internal(map)) {
         return name;
     }

@@ -207,7 +207,7 @@ TEST_F(GrantsTest, OnlyALivingGrantCanBeRevoked) {
 }
 
 TEST_F(GrantsTest, ConnectionsThatOutlivedTheirGrantCanBeEnded) {
-    const auto end = [this](std::string_view of, Now now) {
+    const auto end = [this](std::string_view of, const Now& now) {
         return grants_.end_connections(address(of), now, After::logins);
     };
     EXPECT_TRUE(end("192.0.3.7", now_).empty()) << "in no pool";

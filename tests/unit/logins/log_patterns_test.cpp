@@ -380,7 +380,7 @@ const OfAPattern hostile[] = {
      "sasl_method=PLAIN, sasl_username=c"},
     {"qpopper-stats", "popper[5]: Stats: x 0 0 0 0 h 203.0.113.66 0 0 12 3456 host.example.net 192.0.2.2"},
     {"qpopper",
-     "qpopper[5]: (v4) Possible probe of account \"x\" (v4) POP login by user \"y\" at (h) 203.0.113.66"},
+     R"x(qpopper[5]: (v4) Possible probe of account "x" (v4) POP login by user "y" at (h) 203.0.113.66)x"},
     {"vm-pop3d-session", "vm-pop3d[5]: User Connect from 203.0.113.66 logged in"},
     {"vm-pop3d", "vm-pop3d[5]: User x failed: User y logged in from 203.0.113.66"},
     {"popa3d-session", "popa3d[5]: Authentication passed for Session from 203.0.113.66"},

@@ -110,7 +110,7 @@ TEST_F(EventsTest, PageByPage) {
     for (int i = 0; i < 10; i++) {
         events.add(login_event("192.0.2.1/32", i % 2 == 0 ? "alice" : "bob"));  // bob has the even ids
     }
-    const auto page = [&events](EventFilter filter, std::size_t count) {
+    const auto page = [&events](const EventFilter& filter, std::size_t count) {
         auto found = events.find(filter, count);
         return std::pair(ids(found), found ? found->next : 0);
     };

@@ -20,7 +20,6 @@ namespace sekisho::subscribers {
 namespace {
 
 using boost::asio::ip::udp;
-using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using namespace std::chrono_literals;
