@@ -11,6 +11,8 @@
 #include <cstring>
 #include <utility>
 
+#include "agent/base/log_copier.h"
+
 namespace sekisho {
 
 namespace {
@@ -50,6 +52,14 @@ std::unexpected<Error> failure(int code, const std::string& file, std::string_vi
 std::unexpected<Error> unusable(const std::filesystem::path& file, const std::string& why) {
     return fail(Failure::unavailable, file.string() + ": " + why,
                 "let the daemon's user create and write this file, or name another in the configuration");
+}
+
+// What SQLite calls after each commit. What is left may as well be left: it isn't the commit that fails.
+int after_commit(void* copier, sqlite3* database, const char* name, int pages) {
+    if (static_cast<LogCopier*>(copier)->grown_to(pages)) {
+        sqlite3_wal_checkpoint_v2(database, name, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+    }
+    return SQLITE_OK;
 }
 
 }  // namespace
@@ -133,6 +143,11 @@ void Database::Close::operator()(sqlite3* database) const {
     sqlite3_close_v2(database);  // waits for the statements that are still alive
 }
 
+Database::Database() = default;
+Database::Database(Database&& other) noexcept = default;
+Database& Database::operator=(Database&& other) noexcept = default;
+Database::~Database() = default;
+
 Result<Database> Database::open(const std::filesystem::path& file, int busy_milliseconds) {
     // Nobody asks SQLite for its use of memory, and counting it takes a lock for each allocation.
     [[maybe_unused]] static const int once = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
@@ -196,6 +211,30 @@ Result<std::string> Database::text(std::string_view sql) const {
 
 bool Database::idle() const {
     return sqlite3_get_autocommit(database_.get()) != 0;
+}
+
+Result<void> Database::copy_log_beside(int pages) {
+    auto copier = LogCopier::start(file_, pages);
+    if (!copier) {
+        return std::unexpected(copier.error());
+    }
+    copier_ = std::move(*copier);
+    sqlite3_wal_hook(database_.get(), after_commit, copier_.get());  // instead of SQLite's own
+    return {};
+}
+
+Result<std::optional<Database::CopiedLog>> Database::copy_log() const {
+    int pages = 0;
+    int copied = 0;
+    const int code =
+        sqlite3_wal_checkpoint_v2(database_.get(), nullptr, SQLITE_CHECKPOINT_PASSIVE, &pages, &copied);
+    if ((code & 0xff) == SQLITE_BUSY) {
+        return std::nullopt;
+    }
+    if (code != SQLITE_OK) {
+        return failure(code, file_.string(), sqlite3_errmsg(database_.get()));
+    }
+    return CopiedLog{.pages = pages, .copied = copied};
 }
 
 // Immediate: a lock that can't be had is known before anything is written.

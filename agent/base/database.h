@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -15,6 +16,8 @@ struct sqlite3;
 struct sqlite3_stmt;
 
 namespace sekisho {
+
+class LogCopier;
 
 // One prepared statement. Values are only ever bound, never written into the text.
 class Statement {
@@ -48,6 +51,12 @@ private:
 
 class Database {
 public:
+    Database(Database&& other) noexcept;
+    Database& operator=(Database&& other) noexcept;
+    Database(const Database&) = delete;
+    Database& operator=(const Database&) = delete;
+    ~Database();
+
     // Opens a file, which must exist, for reading and writing. How long to wait for another process's lock.
     [[nodiscard]] static Result<Database> open(const std::filesystem::path& file, int busy_milliseconds);
 
@@ -61,6 +70,18 @@ public:
     [[nodiscard]] const std::filesystem::path& file() const { return file_; }
     // Whether no transaction is open.
     [[nodiscard]] bool idle() const;
+
+    // From now on the write-ahead log is copied into the file by a thread beside, as soon as it has so many
+    // pages, and not by who commits. Whoever has the database in several processes does it in one.
+    [[nodiscard]] Result<void> copy_log_beside(int pages);
+    // How many pages the log has, and how many of them the file has, too.
+    struct CopiedLog {
+        std::int64_t pages = 0;
+        std::int64_t copied = 0;
+    };
+    // Copies as much of the log as nobody stands in the way of (a PASSIVE checkpoint) and waits for the disk.
+    // Nothing if another connection copies right now.
+    [[nodiscard]] Result<std::optional<CopiedLog>> copy_log() const;
     // The rowid of the last INSERT, and how many rows the last statement has changed.
     [[nodiscard]] std::int64_t last_row() const;
     [[nodiscard]] std::int64_t changes() const;
@@ -69,8 +90,11 @@ private:
     struct Close {
         void operator()(sqlite3* database) const;
     };
+    Database();
+
     std::unique_ptr<sqlite3, Close> database_;
     std::filesystem::path file_;
+    std::unique_ptr<LogCopier> copier_;
 };
 
 // Makes sure that there is a file that only its owner can read: SQLite would create it for everybody to read,

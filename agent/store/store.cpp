@@ -16,6 +16,8 @@ namespace {
 
 // A login waits while the file is locked by somebody's shell; what is not written then is owed.
 constexpr int busy_milliseconds = 100;
+// 32 MiB: most of the pages have been written several times by then.
+constexpr int pages_copied_together = 8192;
 
 constexpr std::string_view save_boot = "INSERT INTO boots (id) VALUES (?) ON CONFLICT DO NOTHING";
 constexpr std::string_view find_boot = "SELECT number FROM boots WHERE id = ?";
@@ -67,13 +69,15 @@ Result<Store> Store::open(const std::filesystem::path& file) {
         return std::unexpected(migrated.error());
     }
     // With a write-ahead log a commit is one append, and somebody's look into the file doesn't hold up a
-    // login. What a burst made of it is given back to the disk; it is copied into the file when it has 32
-    // MiB, since most of its pages have been written several times by then.
+    // login. What a burst made of it is given back to the disk.
     if (auto set = database->run("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-                                 "PRAGMA wal_autocheckpoint = 8192; PRAGMA journal_size_limit = 33554432;"
+                                 "PRAGMA journal_size_limit = 67108864;"
                                  "PRAGMA cache_size = -16384; PRAGMA trusted_schema = OFF");
         !set) {
         return std::unexpected(set.error());
+    }
+    if (auto beside = database->copy_log_beside(pages_copied_together); !beside) {
+        return std::unexpected(beside.error());
     }
     Statements statements;
     for (const auto& [statement, sql] : {std::pair{&statements.save_boot, save_boot},
