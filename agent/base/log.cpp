@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstddef>
 #include <cstdlib>
 
 #include "agent/base/printable.h"
@@ -15,6 +16,8 @@
 
 namespace sekisho::log {
 namespace {
+
+constexpr std::size_t usual_length = 512;
 
 struct Sink {
     Level lowest = Level::info;
@@ -54,23 +57,63 @@ char journal_level(Level level) {
     return '3';
 }
 
-std::string in_quotes(std::string_view text) {
-    std::string out = "\"";
-    for (const char c : printable(text)) {
-        if (c == '"') {
-            out += '\\';
-        }
-        out += c;
-    }
-    return out + "\"";
+bool is_plain(char c) {
+    constexpr std::string_view others = "._:/@+,*-";
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           others.find(c) != std::string_view::npos;
 }
 
-bool plain_word(std::string_view text) {
-    constexpr std::string_view others = "._:/@+,*-";
-    return !text.empty() && std::ranges::all_of(text, [&](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               others.find(c) != std::string_view::npos;
-    });
+// What stands between quotes as it is.
+bool is_harmless(char c) {
+    return c >= ' ' && c <= '~' && c != '"' && c != '\\';
+}
+
+void append_in_quotes(std::string& out, std::string_view text) {
+    out += '"';
+    if (std::ranges::all_of(text, is_harmless)) {
+        out += text;
+    } else {
+        for (const char c : printable(text)) {
+            if (c == '"') {
+                out += '\\';
+            }
+            out += c;
+        }
+    }
+    out += '"';
+}
+
+void append_line(std::string& out, Level level, std::string_view name, std::string_view text, Fields fields) {
+    out += to_string(level);
+    out += ' ';
+    out += name;
+    out += ' ';
+    append_in_quotes(out, text);
+    for (const Field& field : fields) {
+        out += ' ';
+        out += field.key();
+        out += '=';
+        if (const std::string_view value = field.value();
+            !value.empty() && std::ranges::all_of(value, is_plain)) {
+            out += value;
+        } else {
+            append_in_quotes(out, value);
+        }
+    }
+}
+
+// The time of a line, made once a second.
+std::string_view time_of_line() {
+    struct Stamp {
+        std::chrono::sys_seconds second{};
+        std::string text;
+    };
+    thread_local Stamp stamp;
+    const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+    if (stamp.text.empty() || now != stamp.second) {
+        stamp = {now, rfc3339(now)};
+    }
+    return stamp.text;
 }
 
 // A log that can't be written must not stop the daemon; there is nobody left to tell.
@@ -92,9 +135,17 @@ void write(Level level, std::string_view name, std::string_view text, Fields fie
     if (level < to.lowest) {
         return;
     }
-    std::string whole = to.journal ? std::string{'<', journal_level(level), '>'}
-                                   : rfc3339(std::chrono::system_clock::now()) + " ";
-    whole += line(level, name, text, fields);
+    std::string whole;
+    whole.reserve(usual_length);
+    if (to.journal) {
+        whole += '<';
+        whole += journal_level(level);
+        whole += '>';
+    } else {
+        whole += time_of_line();
+        whole += ' ';
+    }
+    append_line(whole, level, name, text, fields);
     whole += '\n';
     write_all(to.descriptor, whole);
 }
@@ -124,17 +175,8 @@ void set_up(const Options& options) {
 }
 
 std::string line(Level level, std::string_view name, std::string_view text, Fields fields) {
-    std::string out(to_string(level));
-    out += ' ';
-    out += name;
-    out += ' ';
-    out += in_quotes(text);
-    for (const Field& field : fields) {
-        out += ' ';
-        out += field.key;
-        out += '=';
-        out += plain_word(field.value) ? field.value : in_quotes(field.value);
-    }
+    std::string out;
+    append_line(out, level, name, text, fields);
     return out;
 }
 

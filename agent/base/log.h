@@ -4,11 +4,12 @@
 // or, under journald, `<6>info GRANT_OPENED ...` without the time.
 #pragma once
 
+#include <array>
+#include <charconv>
 #include <concepts>
 #include <initializer_list>
 #include <string>
 #include <string_view>
-#include <utility>
 
 namespace sekisho::log {
 
@@ -16,20 +17,33 @@ enum class Level { debug, info, notice, warning, error };
 
 [[nodiscard]] std::string_view to_string(Level level);  // "debug", ...
 
-// A key=value at the end of a line. Keys are lower_case words of ours; values may come from anywhere.
-struct Field {
+// A key=value at the end of a line. Keys are lower_case words of ours; values may come from anywhere. It only
+// looks at texts, so it is good for one call.
+class Field {
+public:
     // Implicit: a list of fields reads like {{"key", value}, {"count", 3}}.
-    Field(std::string_view k, std::string_view v) : key(k), value(v) {}
-    Field(std::string_view k, std::string v) : key(k), value(std::move(v)) {}
-    Field(std::string_view k, const char* v) : key(k), value(v) {}
-    Field(std::string_view k, bool v) : key(k), value(v ? "true" : "false") {}
+    Field(std::string_view key, std::string_view value) : key_(key), value_(value) {}
+    Field(std::string_view key, const std::string& value) : key_(key), value_(value) {}
+    Field(std::string_view key, const char* value) : key_(key), value_(value) {}
+    Field(std::string_view key, bool value) : key_(key), value_(value ? "true" : "false") {}
     template <std::integral Number>
-    Field(std::string_view k, Number v) : key(k), value(std::to_string(v)) {}
+    Field(std::string_view key, Number value) : key_(key) {
+        const auto end = std::to_chars(digits_.data(), digits_.data() + digits_.size(), value).ptr;
+        value_ = {digits_.data(), end};
+    }
+    Field(const Field&) = delete;
+    Field& operator=(const Field&) = delete;
+    ~Field() = default;
 
-    std::string_view key;
-    std::string value;
+    [[nodiscard]] std::string_view key() const { return key_; }
+    [[nodiscard]] std::string_view value() const { return value_; }
+
+private:
+    std::string_view key_;
+    std::string_view value_;
+    std::array<char, 24> digits_{};  // a value that is a number
 };
-using Fields = std::initializer_list<Field>;
+using Fields = const std::initializer_list<Field>&;
 
 enum class Style {
     automatic,  // journal if stderr is what JOURNAL_STREAM names, else plain
