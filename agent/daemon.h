@@ -230,22 +230,27 @@ private:
     [[nodiscard]] std::string ways_out(unsigned index) const;
 
     struct Opened {
-        grants::Grant grant;
+        std::shared_ptr<const grants::Grant> grant;
         bool kept = false;  // it was open, and stays so for long enough
     };
+    struct GrantedLogin {
+        const grants::LoginEvent& event;
+        const grants::Terms& terms;
+        const Address& address;  // that was opened: the event's, or one of the other family
+        const grants::Now& now;
+    };
     // Grants or refuses what a login asks for.
-    Result<grants::Grant> login(const grants::LoginEvent& event);
+    Result<std::shared_ptr<const grants::Grant>> login(const grants::LoginEvent& event);
     // Opens what the login's session has of the other family.
     void open_other_family(const grants::LoginEvent& event, const grants::Terms& terms,
-                           const grants::GrantRequest& request);
+                           const grants::GrantRequest& request, const grants::Now& now);
     [[nodiscard]] std::uint64_t session_number(const Address& address) const;
     // Writes down what became of a login.
-    void tell(const grants::LoginEvent& event, const grants::Terms& terms, const Address& address,
-              const Opened& opened);
+    void tell(const GrantedLogin& login, const Opened& opened);
     std::unexpected<Error> refuse(const grants::LoginEvent& event, const grants::Terms& terms,
                                   const Address& address, const Error& error);
     // In the kernel when it returns, on the disk when the group commit has settled.
-    Result<Opened> open(const grants::GrantRequest& request);
+    Result<Opened> open(const grants::GrantRequest& request, const grants::Now& now);
 
     // Does what the grants decided: the kernel first, because somebody waits for it. Fails if the kernel did.
     Result<void> apply(const grants::Actions& actions);

@@ -71,7 +71,7 @@ void Daemon::audit(store::Event event) {
     if (!events_) {
         return;
     }
-    event.when = read_clocks().wall;
+    event.when = std::chrono::system_clock::now();
     if (const auto session =
             event.key && event.session == 0 ? sessions_.find(event.key->address) : std::nullopt) {
         event.session = session->number;

@@ -120,25 +120,26 @@ std::vector<api::CoolDownStatus> Daemon::cool_downs() const {
 }
 
 Result<api::GrantStatus> Daemon::add_grant(const api::GrantOrder& order) {
+    const grants::Now now = read_clocks();
     const auto granted = open({.address = order.address,
                                .lifetime = order.lifetime,
                                .budget = order.budget,
                                .source = "operator",
                                .user = {},
                                .reason = order.reason,
-                               .ends_cool_down = true});
+                               .ends_cool_down = true},
+                              now);
     if (!granted) {
         return std::unexpected(granted.error());
     }
     log::info("GRANT_ADDED", "an operator opened the port",
-              {{"key", granted->grant.key.text()}, {"reason", order.reason}, {"by", order.by}});
-    audit(
-        {.name = "GRANT_ADDED",
-         .text = order.reason,
-         .key = granted->grant.key,
-         .by = order.by,
-         .lasts = std::chrono::ceil<std::chrono::seconds>(granted->grant.expires - read_clocks().boottime)});
-    return with_session(status_of(granted->grant, read_clocks()));
+              {{"key", granted->grant->key.text()}, {"reason", order.reason}, {"by", order.by}});
+    audit({.name = "GRANT_ADDED",
+           .text = order.reason,
+           .key = granted->grant->key,
+           .by = order.by,
+           .lasts = std::chrono::ceil<std::chrono::seconds>(granted->grant->expires - now.boottime)});
+    return with_session(status_of(*granted->grant, now));
 }
 
 std::uint32_t Daemon::connections_of(const Address& address) const {

@@ -104,27 +104,28 @@ logins::Settled Daemon::when_settled() {
     return [this] { return group_commit_.settled(); };
 }
 
-Result<grants::Grant> Daemon::login(const grants::LoginEvent& event) {
+Result<std::shared_ptr<const grants::Grant>> Daemon::login(const grants::LoginEvent& event) {
     const grants::Terms terms = grants::terms_of(config_.grants, event);
     const auto request = grants::request_of(terms, event);
     if (!request) {
         return refuse(event, terms, event.address, request.error());
     }
-    if (subscribers::was_of_another(sessions_, event.address, event.when, read_clocks())) {
+    const grants::Now now = read_clocks();
+    if (subscribers::was_of_another(sessions_, event.address, event.when, now)) {
         return refuse(event, terms, event.address,
                       {.kind = Failure::refused,
                        .what = "the login is older than the session that has the address now",
                        .remedy = "if it was the same subscriber, compare the clocks of reporter and NAS"});
     }
-    auto opened = open(*request);
+    auto opened = open(*request, now);
     if (!opened) {
         return refuse(event, terms, event.address, opened.error());
     }
-    tell(event, terms, event.address, *opened);
+    tell({event, terms, event.address, now}, *opened);
     if (terms.other_family) {
-        open_other_family(event, terms, *request);
+        open_other_family(event, terms, *request, now);
     }
-    return std::move(opened->grant);
+    return opened->grant;
 }
 
 std::unexpected<Error> Daemon::refuse(const grants::LoginEvent& event, const grants::Terms& terms,
@@ -153,38 +154,38 @@ std::uint64_t Daemon::session_number(const Address& address) const {
 }
 
 // Two that report one login (Dovecot, and the submission server that asked it) are told of once.
-void Daemon::tell(const grants::LoginEvent& event, const grants::Terms& terms, const Address& address,
-                  const Opened& opened) {
-    const bool once_more = recent_logins_.seen_by_another(event, read_clocks());
+void Daemon::tell(const GrantedLogin& login, const Opened& opened) {
+    const grants::LoginEvent& event = login.event;
+    const bool once_more = recent_logins_.seen_by_another(event, login.now);
     if (once_more && opened.kept) {
         return;
     }
     const std::string name = opened.kept ? "LOGIN_KEPT" : "LOGIN_GRANTED";
     const std::string text = opened.kept ? "the port is open for long enough" : "a login opened the port";
-    const grants::BootTime left = opened.grant.expires - read_clocks().boottime;
+    const grants::BootTime left = opened.grant->expires - login.now.boottime;
     log::info(name, text,
               {{"user", event.user},
                {"address", event.address.text()},
                {"port", port_text(event)},
-               {"key", opened.grant.key.text()},
+               {"key", opened.grant->key.text()},
                {"protocol", event.protocol},
                {"mechanism", event.mechanism},
                {"reporter", event.reporter},
                {"seconds", seconds_text(left)}});
     audit({.name = name,
            .text = text + "; " + circumstances(event),
-           .key = opened.grant.key,
+           .key = opened.grant->key,
            .user = event.user,
            .reporter = event.reporter,
            .protocol = event.protocol,
-           .rule = terms.rule,
-           .session = session_number(address),
+           .rule = login.terms.rule,
+           .session = session_number(login.address),
            .lasts = std::chrono::ceil<std::chrono::seconds>(left)});
 }
 
 // A mail program logs in over the family it likes better, and sends over the other.
 void Daemon::open_other_family(const grants::LoginEvent& event, const grants::Terms& terms,
-                               const grants::GrantRequest& request) {
+                               const grants::GrantRequest& request, const grants::Now& now) {
     const auto session = sessions_.find(event.address);
     if (!session) {
         return;
@@ -193,16 +194,15 @@ void Daemon::open_other_family(const grants::LoginEvent& event, const grants::Te
     other.reason += " over the other family";
     for (const Address& address : subscribers::other_family(*session, event.address, sessions_, grants_)) {
         other.address = address;
-        if (const auto opened = open(other)) {
-            tell(event, terms, address, *opened);
+        if (const auto opened = open(other, now)) {
+            tell({event, terms, address, now}, *opened);
         } else {
             static_cast<void>(refuse(event, terms, address, opened.error()));
         }
     }
 }
 
-Result<Daemon::Opened> Daemon::open(const grants::GrantRequest& request) {
-    const grants::Now now = read_clocks();
+Result<Daemon::Opened> Daemon::open(const grants::GrantRequest& request, const grants::Now& now) {
     grants::Actions actions;
     const auto granted = grants_.open(request, now, actions);
     if (!granted) {
@@ -226,7 +226,7 @@ Result<Daemon::Opened> Daemon::open(const grants::GrantRequest& request) {
         store_.note(actions);
         group_commit_.ask();
     }
-    return Opened{.grant = **granted, .kept = actions.empty()};
+    return Opened{.grant = *granted, .kept = actions.empty()};
 }
 
 Result<api::LoginOutcome> Daemon::report_login(const api::LoginReport& report) {
@@ -257,7 +257,7 @@ Result<api::LoginOutcome> Daemon::report_login(const api::LoginReport& report) {
     }
     submission_.granted++;
     return api::LoginOutcome{
-        .granted = true, .key = granted->key, .expires = granted->expires_wall, .reason = {}};
+        .granted = true, .key = (*granted)->key, .expires = (*granted)->expires_wall, .reason = {}};
 }
 
 }  // namespace sekisho

@@ -102,11 +102,15 @@ Result<std::string> read_secret(const std::filesystem::path& path) {
     return one_line(std::move(*content), name);
 }
 
-bool same_secret(std::string_view secret, std::string_view word) {
-    // Comparing digests instead of the texts hides the length, too.
-    const Digest expected = digest(secret);
+SecretDigest::SecretDigest(std::string_view secret) : digest_(digest(secret)) {}
+
+bool SecretDigest::is_of(std::string_view word) const {
     const Digest given = digest(word);
-    return CRYPTO_memcmp(expected.data(), given.data(), expected.size()) == 0;
+    return CRYPTO_memcmp(digest_.data(), given.data(), digest_.size()) == 0;
+}
+
+bool same_secret(std::string_view secret, std::string_view word) {
+    return SecretDigest(secret).is_of(word);
 }
 
 }  // namespace sekisho

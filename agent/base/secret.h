@@ -2,6 +2,7 @@
 // Secrets in files, and comparing them.
 #pragma once
 
+#include <array>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -15,8 +16,20 @@ namespace sekisho {
 // Failure::unavailable if it can't be read.
 [[nodiscard]] Result<std::string> read_secret(const std::filesystem::path& path);
 
-// Whether a stranger's word is the secret, in a time that tells nothing about the secret, not even its
-// length.
+// What can tell a stranger's word from a secret. Comparing digests instead of the texts hides the length,
+// too.
+class SecretDigest {
+public:
+    explicit SecretDigest(std::string_view secret);
+
+    // Whether the word is the secret, in a time that tells nothing about the secret, not even its length.
+    [[nodiscard]] bool is_of(std::string_view word) const;
+
+private:
+    std::array<unsigned char, 32> digest_;  // SHA-256
+};
+
+// The same of a secret that is asked about once.
 [[nodiscard]] bool same_secret(std::string_view secret, std::string_view word);
 
 }  // namespace sekisho

@@ -2,12 +2,10 @@
 // From requests to logins.
 #include "agent/logins/dovecot_policy.h"
 
-#include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
+#include <string>
 #include <string_view>
 #include <utility>
-
-#include "agent/base/secret.h"
 
 namespace sekisho::logins {
 
@@ -24,6 +22,12 @@ constexpr api::HttpLimits limits{.body = longest_policy_body,
 
 Attempt attempt_of(const PolicyRequest& request) {
     return {.address = request.remote, .user = request.login, .protocol = request.protocol};
+}
+
+// What auth-policy.c understands. Mostly there is nothing to say.
+std::string body_of(int status, const std::string& message) {
+    const std::string text = message.empty() ? R"("")" : boost::json::serialize(message);
+    return R"({"status":)" + std::to_string(status) + R"(,"msg":)" + text + "}";
 }
 
 }  // namespace
@@ -64,7 +68,7 @@ api::HttpCounts DovecotPolicy::http_counts() const {
 
 api::Response DovecotPolicy::answer(const api::Request& request) {
     const auto key = request.header("X-API-Key");
-    if (!key || !same_secret(reporters_.key(), *key)) {
+    if (!key || !reporters_.is_key(*key)) {
         return reject(401, "POLICY_WRONG_KEY",
                       {.kind = Failure::refused,
                        .what = "the header X-API-Key is missing or wrong",
@@ -81,15 +85,13 @@ api::Response DovecotPolicy::answer(const api::Request& request) {
         return reject(400, "POLICY_BAD_REQUEST", parsed.error(), request.peer);
     }
     const Gate::Answer answer = judge(*parsed, request.peer);
-    const boost::json::object body = {{"status", answer.status}, {"msg", answer.message}};
-    return {.status = 200, .body = boost::json::serialize(body), .headers = {}};
+    return {.status = 200, .body = body_of(answer.status, answer.message), .headers = {}};
 }
 
 api::Response DovecotPolicy::reject(int status, std::string_view name, const Error& error,
                                     const api::Peer& peer) {
     reporters_.reject(name, error.what, peer);
-    const boost::json::object body = {{"status", 0}, {"msg", told(error)}};
-    return {.status = status, .body = boost::json::serialize(body), .headers = {}};
+    return {.status = status, .body = body_of(0, told(error)), .headers = {}};
 }
 
 Gate::Answer DovecotPolicy::judge(const PolicyRequest& request, const api::Peer& peer) {

@@ -10,14 +10,15 @@ namespace sekisho::logins {
 
 namespace json = boost::json;
 
-Result<json::object> object_of(std::string_view body, std::size_t longest, std::size_t deepest) {
+Result<json::object> object_of(std::string_view body, std::size_t longest, std::size_t deepest,
+                               json::storage_ptr memory) {
     if (body.size() > longest) {
         return fail(Failure::invalid, "the body is over " + std::to_string(longest) + " bytes");
     }
     boost::system::error_code error;
     json::parse_options options;
     options.max_depth = deepest;
-    json::value value = json::parse({body.data(), body.size()}, error, {}, options);
+    json::value value = json::parse({body.data(), body.size()}, error, std::move(memory), options);
     if (error) {
         return fail(Failure::invalid, "the body is not JSON: " + error.message());
     }

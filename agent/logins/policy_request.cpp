@@ -85,7 +85,8 @@ Result<PolicyRequest> parse_policy_request(std::string_view query, std::string_v
     if (!command) {
         return std::unexpected(command.error());
     }
-    const auto members = object_of(body, longest_policy_body, deepest_policy_body);
+    BriefMemory memory;
+    const auto members = object_of(body, longest_policy_body, deepest_policy_body, memory.get());
     if (!members) {
         return std::unexpected(members.error());
     }

@@ -5,12 +5,14 @@
 #include <algorithm>
 #include <utility>
 
-#include "agent/base/secret.h"
-
 namespace sekisho::logins {
 
 Reporters::Reporters(const ReportersConfig& config, std::string key, OnLogin on_login)
-    : config_(config), key_(std::move(key)), on_login_(std::move(on_login)), quiet_(config.name) {}
+    : config_(config),
+      key_(std::move(key)),
+      key_digest_(key_),
+      on_login_(std::move(on_login)),
+      quiet_(config.name) {}
 
 Result<Reporters> Reporters::make(const ReportersConfig& config, OnLogin on_login) {
     auto key = read_secret(config.key_file);

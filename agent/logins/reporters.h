@@ -11,6 +11,7 @@
 #include "agent/base/config.h"
 #include "agent/base/quiet_log.h"
 #include "agent/base/result.h"
+#include "agent/base/secret.h"
 #include "agent/logins/source.h"
 
 namespace sekisho::logins {
@@ -24,6 +25,8 @@ public:
 
     // The line in the key file.
     [[nodiscard]] const std::string& key() const { return key_; }
+    // Whether a stranger's word is that line.
+    [[nodiscard]] bool is_key(std::string_view word) const { return key_digest_.is_of(word); }
     [[nodiscard]] const Counts& counts() const { return counts_; }
 
     // Whether this one may speak at all. One who may not is counted, and logged by the name `stranger`.
@@ -47,6 +50,7 @@ private:
 
     const ReportersConfig& config_;
     std::string key_;
+    SecretDigest key_digest_;
     OnLogin on_login_;
     Counts counts_;
     log::Quiet quiet_;

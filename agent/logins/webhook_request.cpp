@@ -185,7 +185,8 @@ bool is_success(const json::value& event) {
 }  // namespace
 
 Result<WebhookRequest> parse_webhook_request(std::string_view body) {
-    const auto members = object_of(body, longest_webhook_body, deepest_webhook_body);
+    BriefMemory memory;
+    const auto members = object_of(body, longest_webhook_body, deepest_webhook_body, memory.get());
     if (!members) {
         return std::unexpected(members.error());
     }
