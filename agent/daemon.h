@@ -190,7 +190,6 @@ private:
     void take_reports(std::span<subscribers::Report> reports);
     // Does in the kernel what follows, and notes the rest.
     void follow(const subscribers::Changes& changes, const grants::Now& now, SessionWork& work);
-    void end_connections_of_former(const subscribers::Changes& changes);
     [[nodiscard]] std::vector<Prefix> resting_keys(const Prefix& prefix) const;
     void tell(const subscribers::Consequences& consequences);
     void write_down(SessionWork&& work);

@@ -185,7 +185,10 @@ void Daemon::follow(const subscribers::Changes& changes, const grants::Now& now,
             return std::ranges::binary_search(refused, each.key);
         });
     }
-    end_connections_of_former(changes);
+    for (const Prefix& key : subscribers::keys_of_former_holders(
+             changes, sessions_, [this](const Prefix& prefix) { return resting_keys(prefix); }, now)) {
+        dataplane_.remove(key);
+    }
     tell(consequences);
     if (changes.refused) {
         session_log_.warning("SESSION_REFUSED", changes.refused->what, changes.refused->remedy);
@@ -194,36 +197,6 @@ void Daemon::follow(const subscribers::Changes& changes, const grants::Now& now,
     std::ranges::move(consequences.actions, std::back_inserter(work.actions));
     work.to_save.insert(changes.to_save.begin(), changes.to_save.end());
     work.ended.insert(work.ended.end(), changes.ended.begin(), changes.ended.end());
-}
-
-// Those of grants that have ended before: their keys are in no book any more. Who is first heard of now may
-// have opened them himself, unless he has the address from another.
-void Daemon::end_connections_of_former(const subscribers::Changes& changes) {
-    constexpr std::chrono::minutes late{5};
-    const auto began = [&changes](std::uint64_t session) {
-        return std::ranges::find(changes.began, session) != changes.began.end();
-    };
-    for (const subscribers::HolderChange& change : changes.holders) {
-        if (change.before == 0) {
-            continue;
-        }
-        for (const Prefix& key : resting_keys(change.prefix)) {
-            const std::uint64_t holder = sessions_.holder_of(key);
-            if (!change.prefix.contains(key) || holder == change.after || began(holder)) {
-                dataplane_.remove(key);
-            }
-        }
-    }
-    for (const subscribers::LetGo& each : changes.let_go) {
-        if (each.time + late < read_clocks().wall) {
-            continue;  // they may be those of who came after
-        }
-        for (const Prefix& key : resting_keys(each.prefix)) {
-            if (sessions_.holder_of(key) == 0) {
-                dataplane_.remove(key);
-            }
-        }
-    }
 }
 
 // Within the prefix, or the one around it.

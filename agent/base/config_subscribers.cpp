@@ -16,15 +16,28 @@ namespace {
 
 // RFC 2869, section 5.16, knows none below a minute. A session is over after three of them without a word:
 // who writes more than a day would keep addresses with who left them long ago.
-void read_interim_interval(TomlTable& table, RadiusClientConfig& config) {
+std::optional<std::chrono::seconds> interim_interval_in(TomlTable& table) {
     constexpr std::chrono::minutes shortest{1};
     constexpr std::chrono::hours longest{24};
-    config.interim_interval = table.duration("interim_interval");
-    if (config.interim_interval &&
-        (*config.interim_interval < shortest || *config.interim_interval > longest)) {
+    const auto interval = table.duration("interim_interval");
+    if (interval && (*interval < shortest || *interval > longest)) {
         table.complain("interim_interval", "must be 1m to 24h",
                        "write what the NAS is set to, or leave it out, and it is learnt");
     }
+    return interval;
+}
+
+void read_radius_nas(TomlTable& table, std::vector<RadiusNasConfig>& list) {
+    RadiusNasConfig config;
+    for (const std::string_view key : {"name", "interim_interval"}) {
+        table.require(key);
+    }
+    set(config.name, table.text("name"));
+    set(config.interim_interval, interim_interval_in(table));
+    if (!config.name.empty() && std::ranges::find(list, config.name, &RadiusNasConfig::name) != list.end()) {
+        table.complain("name", "this NAS of the client is there already", "name each once");
+    }
+    list.push_back(std::move(config));
 }
 
 RadiusClientConfig read_radius_client(TomlTable& table) {
@@ -35,7 +48,8 @@ RadiusClientConfig read_radius_client(TomlTable& table) {
     set(config.name, table.name("name"));
     config.prefixes = table.prefixes("prefixes", too_wide);
     set_path(table, "secret_file", config.secret_file);
-    read_interim_interval(table, config);
+    config.interim_interval = interim_interval_in(table);
+    table.tables("nas", [&config](TomlTable& nas) { read_radius_nas(nas, config.nas); });
     return config;
 }
 

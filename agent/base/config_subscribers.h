@@ -14,6 +14,12 @@
 
 namespace sekisho {
 
+// [[radius.client.nas]]: one of several behind a proxy.
+struct RadiusNasConfig {
+    std::string name;  // its NAS-Identifier; where it sends none, its address as it is told with a session
+    std::chrono::seconds interim_interval{};
+};
+
 // [[radius.client]]: a NAS, or a proxy before it, that sends accounting.
 struct RadiusClientConfig {
     std::string name;              // in logs
@@ -21,6 +27,7 @@ struct RadiusClientConfig {
     std::filesystem::path secret_file;  // not readable by others
     // How often it sends Interim-Updates; none: learnt.
     std::optional<std::chrono::seconds> interim_interval;
+    std::vector<RadiusNasConfig> nas;  // that differ from it, each name once
 };
 
 // [radius]: a listener for RADIUS accounting (RFC 2866).

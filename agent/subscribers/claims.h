@@ -21,6 +21,10 @@ namespace sekisho::subscribers {
 // Whole seconds since 1970, in half the room; until 2106. RADIUS tells no more (RFC 2869, section 5.3).
 using Moment = std::chrono::time_point<std::chrono::system_clock, std::chrono::duration<std::uint32_t>>;
 
+inline std::chrono::sys_seconds seconds_of(Moment time) {
+    return std::chrono::sys_seconds(std::chrono::seconds(time.time_since_epoch().count()));
+}
+
 // The addresses of the prefix have passed from one session to another; 0 stands for none. Those of narrower
 // prefixes in it that have a holder of their own have not.
 struct HolderChange {

@@ -3,6 +3,7 @@
 #include "agent/subscribers/consequences.h"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <set>
 #include <string>
@@ -182,6 +183,32 @@ Consequences follow(const Changes& changes, const Sessions& sessions, const Cont
         }
     }
     return consequences;
+}
+
+std::vector<Prefix> keys_of_former_holders(const Changes& changes, const Sessions& sessions,
+                                           const RestingKeys& resting, const grants::Now& now) {
+    // What was let go so long ago may be who came after's.
+    constexpr std::chrono::minutes late{5};
+    const auto began = [&changes](std::uint64_t session) {
+        return std::ranges::find(changes.began, session) != changes.began.end();
+    };
+    std::vector<Prefix> keys;
+    for (const HolderChange& change : changes.holders) {
+        if (change.before == 0) {
+            continue;
+        }
+        std::ranges::copy_if(resting(change.prefix), std::back_inserter(keys), [&](const Prefix& key) {
+            const std::uint64_t holder = sessions.holder_of(key);
+            return !change.prefix.contains(key) || holder == change.after || began(holder);
+        });
+    }
+    for (const LetGo& each : changes.let_go) {
+        if (each.time + late >= now.wall) {
+            std::ranges::copy_if(resting(each.prefix), std::back_inserter(keys),
+                                 [&](const Prefix& key) { return sessions.holder_of(key) == 0; });
+        }
+    }
+    return keys;
 }
 
 bool was_of_another(const Sessions& sessions, const Address& address, grants::WallTime when,

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -44,6 +45,14 @@ struct Consequences {
 // an Interim has had the address since its session began.
 [[nodiscard]] Consequences follow(const Changes& changes, const Sessions& sessions,
                                   const Contracts& contracts, grants::Grants& grants, const grants::Now& now);
+
+// The keys whose connections end although their grants ended before: whose the address was then has it no
+// more. `resting` gives those keys that lie within a prefix, or the one around it, and still have
+// connections. Who is first heard of now may have opened them himself, unless he has the address from
+// another.
+using RestingKeys = std::function<std::vector<Prefix>(const Prefix&)>;
+[[nodiscard]] std::vector<Prefix> keys_of_former_holders(const Changes& changes, const Sessions& sessions,
+                                                         const RestingKeys& resting, const grants::Now& now);
 
 // Whether what a reporter saw at this time was of somebody who had the address before: it is told late, and
 // who has the address now has it since later. What was seen within the last second is never.

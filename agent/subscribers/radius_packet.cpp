@@ -424,6 +424,10 @@ Result<AccountingRequest> read_accounting(std::span<const std::uint8_t> packet, 
     return request;
 }
 
+std::string nas_of(const AccountingRequest& request, const Address& source) {
+    return request.nas_identifier.empty() ? request.nas.value_or(source).text() : request.nas_identifier;
+}
+
 std::vector<std::uint8_t> accounting_response(const AccountingRequest& request, std::string_view secret) {
     std::vector<std::uint8_t> packet(shortest_packet);
     packet[0] = accounting_response_code;

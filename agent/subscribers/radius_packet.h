@@ -61,6 +61,9 @@ struct AccountingRequest {
 [[nodiscard]] Result<AccountingRequest> read_accounting(std::span<const std::uint8_t> packet,
                                                         std::string_view secret);
 
+// What the NAS that made it calls itself: NAS-Identifier, else its address; else `source`, whence it came.
+[[nodiscard]] std::string nas_of(const AccountingRequest& request, const Address& source);
+
 // The Accounting-Response (RFC 2866, section 4.2), with the Proxy-State attributes of the request in their
 // order. It has no Message-Authenticator, even if the request had one: RFC 2869, section 5.19 knows none in
 // accounting, and those who send it disagree whether that of an answer is made with the Request Authenticator

@@ -32,8 +32,13 @@ Result<void> RadiusServer::read_clients(const RadiusConfig& config) {
             return fail(secret.error().kind, "radius.client \"" + each.name + "\": " + secret.error().what,
                         secret.error().remedy);
         }
-        clients_.push_back(std::make_unique<Client>(Client{
-            .name = each.name, .secret = std::move(*secret), .interim_interval = each.interim_interval}));
+        clients_.push_back(std::make_unique<Client>(Client{.name = each.name,
+                                                           .secret = std::move(*secret),
+                                                           .interim_interval = each.interim_interval,
+                                                           .interim_intervals = {}}));
+        for (const RadiusNasConfig& nas : each.nas) {
+            clients_.back()->interim_intervals.emplace(nas.name, nas.interim_interval);
+        }
         for (const Prefix& prefix : each.prefixes) {
             by_prefix_.emplace(prefix, clients_.back().get());
             ++lengths_[{prefix.address.family, prefix.length}];
@@ -56,6 +61,11 @@ Result<void> RadiusServer::listen_at(const boost::asio::any_io_executor& executo
     }
     bunch.socket = std::move(*socket);
     return {};
+}
+
+std::optional<std::chrono::seconds> RadiusServer::Client::interval_of(const std::string& nas) const {
+    const auto found = interim_intervals.find(nas);
+    return found == interim_intervals.end() ? interim_interval : found->second;
 }
 
 const RadiusServer::Client* RadiusServer::client_of(const Address& address) const {
@@ -99,10 +109,11 @@ void RadiusServer::take(std::string_view octets, const DatagramPath& path, Bunch
         counts_.repeated++;
         return;
     }
+    const std::string nas = nas_of(*request, path.remote.address);
     bunch.reports.push_back({.request = std::move(*request),
                              .client = client->name,
                              .source = path.remote.address,
-                             .interim_interval = client->interim_interval});
+                             .interim_interval = client->interval_of(nas)});
 }
 
 void RadiusServer::answer(Bunch& bunch) {

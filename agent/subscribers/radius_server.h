@@ -58,6 +58,9 @@ private:
         std::string name;
         std::string secret;
         std::optional<std::chrono::seconds> interim_interval;
+        std::map<std::string, std::chrono::seconds> interim_intervals;  // of single NASes
+
+        [[nodiscard]] std::optional<std::chrono::seconds> interval_of(const std::string& nas) const;
     };
     // What is sent when all that follows from the packets is done.
     struct Waiting {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sessions, page by page.
+// What sessions are asked: whose an address is, and page by page.
 #include <algorithm>
 
 #include "agent/subscribers/sessions.h"
@@ -14,6 +14,45 @@ bool is_of(const std::string& session_nas, const std::string& nas) {
 }
 
 }  // namespace
+
+Session Sessions::session_of(const Record& record) {
+    const Labels& labels = record.labels.get();
+    Session session{.number = record.number,
+                    .nas = record.nas,
+                    .session_id = std::string(record.session_id()),
+                    .user = std::string(record.user()),
+                    .calling_station = std::string(record.calling_station()),
+                    .classes = labels.classes,
+                    .filters = labels.filters,
+                    .prefixes = record.prefixes(),
+                    .since = seconds_of(record.since),
+                    .last_event = seconds_of(record.last_event),
+                    .last_heard = seconds_of(record.last_heard),
+                    .interim_interval = {}};
+    if (record.interval_known == Known::yes) {
+        session.interim_interval = std::chrono::minutes(record.interval);
+    }
+    return session;
+}
+
+std::optional<Session> Sessions::find(const Address& address) const {
+    const Holder* holder = claims_.holder_of(Prefix{address, address.bits()});
+    return holder == nullptr ? std::nullopt : std::optional(session_of(*static_cast<const Record*>(holder)));
+}
+
+std::optional<Session> Sessions::find(std::uint64_t number) const {
+    const auto found = by_number_.find(number);
+    return found == by_number_.end() ? std::nullopt : std::optional(session_of(*found));
+}
+
+std::uint64_t Sessions::holder_of(const Prefix& prefix) const {
+    const Holder* holder = claims_.holder_of(prefix);
+    return holder == nullptr ? 0 : holder->number;
+}
+
+std::chrono::sys_seconds Sessions::held_since(const Prefix& prefix) const {
+    return seconds_of(claims_.held_since(prefix));
+}
 
 bool Sessions::fits(const Record& record, const SessionFilter& filter) {
     if ((!filter.user.empty() && record.user() != filter.user) ||

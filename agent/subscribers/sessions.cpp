@@ -45,10 +45,6 @@ Moment moment(std::chrono::sys_seconds time) {
     return Moment(Moment::duration(static_cast<std::uint32_t>(count)));
 }
 
-std::chrono::sys_seconds seconds_of(Moment time) {
-    return std::chrono::sys_seconds(seconds(time.time_since_epoch().count()));
-}
-
 std::uint32_t seconds_since_boot(const grants::Now& now) {
     return static_cast<std::uint32_t>(std::chrono::floor<seconds>(now.boottime).count());
 }
@@ -59,10 +55,9 @@ std::uint16_t minutes_of(seconds interval) {
     return static_cast<std::uint16_t>(std::chrono::ceil<std::chrono::minutes>(within).count());
 }
 
-std::string nas_of(const Report& report) {
+std::string full_name_of_nas(const Report& report) {
     std::string name = report.client.empty() ? std::string() : report.client + "/";
-    return name += report.request.nas_identifier.empty() ? report.request.nas.value_or(report.source).text()
-                                                         : report.request.nas_identifier;
+    return name += nas_of(report.request, report.source);
 }
 
 bool differ(std::string_view known, std::string_view said) {
@@ -103,7 +98,7 @@ Sessions::Packet Sessions::packet_of(const Report& report, const grants::Now& no
     // The future is another clock's.
     const auto made = std::min(believed ? *request.event_time : came - request.delay, came);
     return {.report = report,
-            .nas = nas_of(report),
+            .nas = full_name_of_nas(report),
             .time = moment(made),
             .says_time = believed || request.delay > seconds(0),
             .came = moment(came),
@@ -472,45 +467,6 @@ Result<Changes> Sessions::restore(const Session& stored, const grants::Now& now)
     }
     finish(changes);
     return changes;
-}
-
-Session Sessions::session_of(const Record& record) {
-    const Labels& labels = record.labels.get();
-    Session session{.number = record.number,
-                    .nas = record.nas,
-                    .session_id = std::string(record.session_id()),
-                    .user = std::string(record.user()),
-                    .calling_station = std::string(record.calling_station()),
-                    .classes = labels.classes,
-                    .filters = labels.filters,
-                    .prefixes = record.prefixes(),
-                    .since = seconds_of(record.since),
-                    .last_event = seconds_of(record.last_event),
-                    .last_heard = seconds_of(record.last_heard),
-                    .interim_interval = {}};
-    if (record.interval_known == Known::yes) {
-        session.interim_interval = std::chrono::minutes(record.interval);
-    }
-    return session;
-}
-
-std::optional<Session> Sessions::find(const Address& address) const {
-    const Holder* holder = claims_.holder_of(Prefix{address, address.bits()});
-    return holder == nullptr ? std::nullopt : std::optional(session_of(*static_cast<const Record*>(holder)));
-}
-
-std::optional<Session> Sessions::find(std::uint64_t number) const {
-    const auto found = by_number_.find(number);
-    return found == by_number_.end() ? std::nullopt : std::optional(session_of(*found));
-}
-
-std::uint64_t Sessions::holder_of(const Prefix& prefix) const {
-    const Holder* holder = claims_.holder_of(prefix);
-    return holder == nullptr ? 0 : holder->number;
-}
-
-std::chrono::sys_seconds Sessions::held_since(const Prefix& prefix) const {
-    return seconds_of(claims_.held_since(prefix));
 }
 
 }  // namespace sekisho::subscribers

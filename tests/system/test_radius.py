@@ -18,6 +18,10 @@ listen = ["{EDGE_CORE4}", "{EDGE_CORE6}"]
 name = "bng1"
 prefixes = ["{MAIL4}/32", "{MAIL6}/128"]
 secret_file = "{SECRET_FILE}"
+interim_interval = "10m"
+[[radius.client.nas]]
+name = "bng1"
+interim_interval = "7m"
 [[contract]]
 name = "static"
 class = ["static-*"]
@@ -75,6 +79,7 @@ class Radius(RadiusTest):  # labels: sanitize
         self.assertEqual((session["user"], session["nas"], session["session"], session["classes"], session["contract"]),
                          ("alice", "bng1/bng1", "5f01", ["gold"], ""))
         self.assertEqual(session["prefixes"], [f"{A.address4}/32", A.prefix6])
+        self.assertEqual(session["interim_seconds"], 420, "the NAS's own, not the client's")
         self.assertEqual(self.session_of(A.other6), session)
         self.assertEqual(self.session_of(str(session["id"])), session)
         self.assertIsNone(self.session_of(B.address4))

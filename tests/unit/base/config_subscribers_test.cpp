@@ -15,6 +15,7 @@ using namespace std::chrono_literals;
 const std::string radius_head = "[radius]\nlisten = [\"192.0.2.1\"]\n";
 const std::string bng = "[[radius.client]]\nname = \"bng1\"\nsecret_file = \"/s\"\n";
 const std::string bng_with_prefix = bng + "prefixes = [\"198.51.100.0/28\"]\n";
+const std::string nas = "[[radius.client.nas]]\n";
 const std::string radius = radius_head + bng_with_prefix;
 const std::string contract = "[[contract]]\nname = \"static\"\n";
 
@@ -23,7 +24,9 @@ TEST(ConfigRadius, IsRead) {
         "[radius]\nlisten = [\"192.0.2.1\", \"2001:db8::1\"]\nport = 1646\nmax_sessions = 16777216\n" +
             bng_with_prefix + "interim_interval = \"10m\"\n" +
             "[[radius.client]]\nname = \"proxy\"\nprefixes = [\"198.51.100.8/29\", \"2001:db8::/64\"]\n"
-            "secret_file = \"/p\"\n",
+            "secret_file = \"/p\"\n"
+            "[[radius.client.nas]]\nname = \"bras 1\"\ninterim_interval = \"5m\"\n"
+            "[[radius.client.nas]]\nname = \"198.51.100.9\"\ninterim_interval = \"1h\"\n",
         "x.toml");
     ASSERT_TRUE(config) << text("x.toml", config.error());
     ASSERT_TRUE(config->radius);
@@ -43,6 +46,12 @@ TEST(ConfigRadius, IsRead) {
     EXPECT_EQ(second.prefixes.size(), 2U);
     EXPECT_EQ(second.secret_file, "/p");
     EXPECT_FALSE(second.interim_interval);
+    EXPECT_TRUE(first.nas.empty());
+    ASSERT_EQ(second.nas.size(), 2U);
+    EXPECT_EQ(second.nas[0].name, "bras 1");
+    EXPECT_EQ(second.nas[0].interim_interval, 5min);
+    EXPECT_EQ(second.nas[1].name, "198.51.100.9");
+    EXPECT_EQ(second.nas[1].interim_interval, 1h);
 }
 
 TEST(ConfigRadius, LittleIsNeeded) {
@@ -125,6 +134,15 @@ TEST(ConfigRadius, MistakesOfClientsAreSaidWithTheirPlace) {
              SubscribersMistake{radius + "interim_interval = \"86401s\"\n", 7, "must be 1m to 24h",
                                 "is learnt"},
              SubscribersMistake{radius + "interim_interval = 600\n", 7, "must be a string", ""},
+             SubscribersMistake{radius + nas + "interim_interval = \"1m\"\n", 7, "has no \"name\"", "add it"},
+             SubscribersMistake{radius + nas + "name = \"\"\ninterim_interval = \"1m\"\n", 8,
+                                "must not be empty", ""},
+             SubscribersMistake{radius + nas + "name = \"a\"\n", 7, "has no \"interim_interval\"", "add it"},
+             SubscribersMistake{radius + nas + "name = \"a\"\ninterim_interval = \"25h\"\n", 9,
+                                "must be 1m to 24h", "is set to"},
+             SubscribersMistake{radius + nas + "name = \"a\"\ninterim_interval = \"1h\"\n" + nas +
+                                    "interim_interval = \"1h\"\nname = \"a\"\n",
+                                12, "is there already", "each once"},
              SubscribersMistake{radius + bng + "prefixes = [\"::1\"]\n", 7,
                                 "[[radius.client]] \"bng1\" is there already, at line 3", "of its own"},
              SubscribersMistake{radius + second + "prefixes = [\"::1\",\n\"198.51.100.0/28\"]\n", 11,

@@ -5,6 +5,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "tests/unit/subscribers/reports.h"
 
 namespace sekisho::subscribers {
@@ -47,6 +50,20 @@ protected:
         now_ = std::max(now_, report.request.event_time.value_or(midnight) - midnight + by);
         const Changes changes = sessions_.apply(report, at(now_));
         return follow(changes, sessions_, contracts_, grants_, at(now_));
+    }
+
+    // The keys whose connections end with the packet, if these have some and no grant any more.
+    std::vector<Prefix> former(const Report& report, const std::vector<Prefix>& resting,
+                               std::chrono::seconds by = {}) {
+        now_ = std::max(now_, report.request.event_time.value_or(midnight) - midnight + by);
+        const Changes changes = sessions_.apply(report, at(now_));
+        const auto within = [&resting](const Prefix& prefix) {
+            std::vector<Prefix> keys;
+            std::ranges::copy_if(resting, std::back_inserter(keys),
+                                 [&prefix](const Prefix& key) { return key.overlaps(prefix); });
+            return keys;
+        };
+        return keys_of_former_holders(changes, sessions_, within, at(now_));
     }
 
     [[nodiscard]] bool granted(std::string_view of) const {
@@ -144,6 +161,48 @@ TEST_F(ConsequencesTest, TheStopOfASessionThatIsNotKnownEndsWhatWasOpenedBefore)
     open("192.0.2.7", 300s);
     EXPECT_EQ(apply(unknown, 150s).ended.size(), 0U) << "once more, and late";
     EXPECT_TRUE(granted("192.0.2.7"));
+}
+
+TEST_F(ConsequencesTest, ConnectionsThatOutlivedTheGrantEndWithTheSession) {
+    const std::vector<Prefix> resting = {prefix("192.0.2.7"), prefix("192.0.2.8")};
+    apply(start("a", 100s, {"192.0.2.7"}));
+    EXPECT_THAT(former(stop("a", 200s), resting), ElementsAre(prefix("192.0.2.7")));
+    EXPECT_THAT(former(stop("a", 200s), resting), IsEmpty()) << "once more";
+}
+
+TEST_F(ConsequencesTest, AndWithTheStartOfAnother) {
+    apply(start("a", 100s, {"192.0.2.7"}));
+    EXPECT_THAT(former(start("b", 200s, {"192.0.2.7"}), {prefix("192.0.2.7")}),
+                ElementsAre(prefix("192.0.2.7")));
+}
+
+TEST_F(ConsequencesTest, ButNotOfWhoIsFirstHeardOf) {
+    EXPECT_THAT(former(start("a", 100s, {"192.0.2.7"}), {prefix("192.0.2.7")}), IsEmpty());
+    EXPECT_THAT(former(interim("b", 100s, {"192.0.2.8"}), {prefix("192.0.2.8")}), IsEmpty());
+}
+
+TEST_F(ConsequencesTest, NorOfWhoHasANarrowerPrefixStill) {
+    const Prefix narrow = prefix("2001:db8:100:1200::/56");
+    apply(start("narrow", 100s, {"2001:db8:100:1200::/56"}));
+    apply(start("wide", 90s, {"2001:db8:100::/48"}));
+    EXPECT_THAT(former(stop("wide", 200s), {narrow, prefix("2001:db8:100:1300::/56")}),
+                ElementsAre(prefix("2001:db8:100:1300::/56")));
+}
+
+TEST_F(ConsequencesTest, AKeyAroundThePrefixEndsToo) {
+    apply(start("a", 100s, {"2001:db8:100:1201::/64"}));
+    EXPECT_THAT(former(stop("a", 200s), {prefix("2001:db8:100:1200::/56")}),
+                ElementsAre(prefix("2001:db8:100:1200::/56")));
+}
+
+TEST_F(ConsequencesTest, ConnectionsEndWithASessionThatIsNotKnownIfItIsToldInTime) {
+    const std::vector<Prefix> resting = {prefix("192.0.2.7"), prefix("192.0.2.9")};
+    apply(start("b", 105s, {"192.0.2.9"}));
+    Report unknown = stop("a", 200s);
+    unknown.request.prefixes = {prefix("192.0.2.7"), prefix("192.0.2.9")};
+    EXPECT_THAT(former(unknown, resting), ElementsAre(prefix("192.0.2.7"))) << "the other one is another's";
+    unknown.request.session_id = "c";
+    EXPECT_THAT(former(unknown, resting, 301s), IsEmpty()) << "may be who came after's";
 }
 
 TEST_F(ConsequencesTest, WhoIsFirstHeardOfByAnInterimHasHadTheAddressAllAlong) {

@@ -34,8 +34,11 @@ protected:
 
     RadiusClientConfig client(const std::string& name, const std::vector<std::string>& prefixes,
                               const std::string& shared) {
-        RadiusClientConfig config{
-            .name = name, .prefixes = {}, .secret_file = directory_ / name, .interim_interval = 300s};
+        RadiusClientConfig config{.name = name,
+                                  .prefixes = {},
+                                  .secret_file = directory_ / name,
+                                  .interim_interval = 300s,
+                                  .nas = {}};
         for (const std::string& each : prefixes) {
             config.prefixes.push_back(parse_prefix(each).value());
         }
@@ -109,6 +112,19 @@ TEST_F(RadiusServerTest, AnswersAsFreeRadiusWants) {
     EXPECT_EQ(reports_[0].interim_interval.value(), 300s);
     EXPECT_EQ(server_->counts().packets, 1U);
     EXPECT_EQ(server_->counts().answers, 1U);
+}
+
+TEST_F(RadiusServerTest, NasesBehindAProxyHaveIntervalsOfTheirOwn) {
+    config_.clients[0].nas = {{.name = "bras7", .interim_interval = 600s},
+                              {.name = "192.0.2.77", .interim_interval = 900s}};
+    listen();
+    udp::socket socket = send({start_with({{32, text("bras7")}}), start_with({{32, text("bras8")}}),
+                               start_with({{4, {192, 0, 2, 77}}})});
+    EXPECT_EQ(answers(socket, 3).size(), 3U);
+    ASSERT_EQ(reports_.size(), 3U);
+    EXPECT_EQ(reports_[0].interim_interval.value(), 600s);
+    EXPECT_EQ(reports_[1].interim_interval.value(), 300s);
+    EXPECT_EQ(reports_[2].interim_interval.value(), 900s);
 }
 
 TEST_F(RadiusServerTest, SeveralAreOneBunchAndEachIsAnswered) {
