@@ -54,15 +54,8 @@ Result<const LinesConfig*> section_of(const Config& config, const Arguments& arg
 
 // What such a login would do if it were seen now.
 std::string consequence(const Config& config, const LinesConfig* section, const logins::SeenLogin& seen) {
-    const grants::LoginEvent login{.when = std::chrono::system_clock::now(),
-                                   .user = seen.user,
-                                   .address = seen.address,
-                                   .port = seen.port,
-                                   .protocol = seen.protocol,
-                                   .mechanism = seen.mechanism,
-                                   .tls = seen.tls,
-                                   .reporter = section != nullptr ? section->name : std::string(),
-                                   .lifetime = section != nullptr ? section->lifetime : std::nullopt};
+    const grants::LoginEvent login = logins::event_of(seen, section != nullptr ? *section : LinesConfig(),
+                                                      std::chrono::system_clock::now());
     const grants::Terms terms = grants::terms_of(config.grants, login);
     const auto request = grants::request_of(terms, login);
     if (!request) {

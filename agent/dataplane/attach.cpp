@@ -171,30 +171,21 @@ std::uint32_t xdp_program_on(unsigned index, bool generic) {
     return generic ? options.skb_prog_id : options.drv_prog_id;
 }
 
-// A program's name, cut to 15 letters; empty if it can't be told.
-std::string program_name(std::uint32_t id) {
-    bpf_prog_info info{};
-    std::uint32_t length = sizeof(info);
-    const Descriptor program(bpf_prog_get_fd_by_id(id));
-    return program && bpf_obj_get_info_by_fd(program.get(), &info, &length) == 0 ? std::data(info.name) : "";
-}
-
-// The XDP program that has taken the place of ours, as an operator finds it.
+// The XDP program that has taken the place of ours, as an operator finds it: only root may ask its name.
 std::string foreign_program(unsigned index) {
     bpf_xdp_query_opts options{};
     options.sz = sizeof(options);
     if (bpf_xdp_query(static_cast<int>(index), 0, &options) != 0 || options.prog_id == 0) {
         return "another program";
     }
-    const std::string name = program_name(options.prog_id);
-    return "the program " + name + (name.empty() ? "" : " ") + "(id " + std::to_string(options.prog_id) + ")";
+    return "program " + std::to_string(options.prog_id);
 }
 
 // What lacks where the kernel or a driver says no to XDP or TCX, and what to do about it.
 std::string why_not(const Interface& interface, const std::string& mode, int error) {
     switch (error) {
         case EBUSY:
-            return foreign_program(interface.index) + " is attached already (`bpftool net`)";
+            return foreign_program(interface.index) + " is attached already (`bpftool prog show`)";
         case ENODEV:
             return "the interface is gone";
         default:

@@ -81,6 +81,7 @@ private:
     OnDecision on_decision_;
     log::Quiet quiet_{"logins"};
     std::unordered_map<std::string, Moment> turned_away_;  // when it was last told of
+    Moment tidied_{};                                      // when those of long ago were let go
 };
 
 }  // namespace sekisho::logins

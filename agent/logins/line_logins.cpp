@@ -50,15 +50,7 @@ void LineLogins::take(const LogLine& line, grants::WallTime when) {
 }
 
 void LineLogins::report(const SeenLogin& seen, grants::WallTime when) {
-    const auto granted = on_login_({.when = when,
-                                    .user = seen.user,
-                                    .address = seen.address,
-                                    .port = seen.port,
-                                    .protocol = seen.protocol,
-                                    .mechanism = seen.mechanism,
-                                    .tls = seen.tls,
-                                    .reporter = config_.name,
-                                    .lifetime = config_.lifetime});
+    const auto granted = on_login_(event_of(seen, config_, when));
     (granted ? counts_.granted : counts_.refused)++;
 }
 

@@ -138,6 +138,18 @@ LogPatterns::LogPatterns(LogPatterns&&) noexcept = default;
 LogPatterns& LogPatterns::operator=(LogPatterns&&) noexcept = default;
 LogPatterns::~LogPatterns() = default;
 
+grants::LoginEvent event_of(const SeenLogin& seen, const LinesConfig& config, grants::WallTime when) {
+    return {.when = when,
+            .user = seen.user,
+            .address = seen.address,
+            .port = seen.port,
+            .protocol = seen.protocol,
+            .mechanism = seen.mechanism,
+            .tls = seen.tls,
+            .reporter = config.name,
+            .lifetime = config.lifetime};
+}
+
 std::vector<KnownPattern> known_patterns() {
     std::vector<KnownPattern> list;
     for (const Known& each : known) {

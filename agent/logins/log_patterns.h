@@ -16,6 +16,7 @@
 #include "agent/base/address.h"
 #include "agent/base/config.h"
 #include "agent/base/result.h"
+#include "agent/grants/rules.h"
 #include "agent/logins/log_line.h"
 
 namespace sekisho::logins {
@@ -31,6 +32,10 @@ struct SeenLogin {
     std::string mechanism;  // may be empty
     bool tls = false;
 };
+
+// What a section's reader makes of a login that a line of that time tells of.
+[[nodiscard]] grants::LoginEvent event_of(const SeenLogin& seen, const LinesConfig& config,
+                                          grants::WallTime when);
 
 // A pattern that is known without being told.
 struct KnownPattern {
