@@ -315,7 +315,9 @@ Result<api::Why> Daemon::why(const Address& address, const std::optional<Address
     const grants::Now now = read_clocks();
     if (const auto grant = grants_.find(address, now)) {
         for (api::Step& step : why.steps) {
-            step.detail += step.rule == "granted" ? opened_by(*grant) : "";
+            if (step.rule == "granted") {
+                step.detail += (grant->scope.edge ? "" : "; the relay alone is open") + opened_by(*grant);
+            }
         }
     }
     if (sessions_.size() != 0) {

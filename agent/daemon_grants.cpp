@@ -22,6 +22,7 @@ api::GrantStatus status_of(const grants::Grant& grant, const grants::Now& now) {
             .since = grant.since,
             .expires = grant.expires_wall,
             .left = std::chrono::ceil<std::chrono::seconds>(grant.expires - now.boottime),
+            .scope = grant.scope,
             .budget = grant.budget,
             .connections_left = {},
             .flows = {},
@@ -127,12 +128,13 @@ Result<api::GrantStatus> Daemon::add_grant(const api::GrantOrder& order) {
                                .source = "operator",
                                .user = {},
                                .reason = order.reason,
-                               .ends_cool_down = true},
+                               .ends_cool_down = true,
+                               .scope = order.scope},
                               now);
     if (!granted) {
         return std::unexpected(granted.error());
     }
-    log::info("GRANT_ADDED", "an operator opened the port",
+    log::info("GRANT_ADDED", "an operator opened " + grants::opened_things(granted->grant->scope),
               {{"key", granted->grant->key.text()}, {"reason", order.reason}, {"by", order.by}});
     audit({.name = "GRANT_ADDED",
            .text = order.reason,

@@ -20,7 +20,8 @@ Result<api::ImportOutcome> Daemon::import_grants(const api::ImportOrder& order) 
                                  .source = "operator",
                                  .user = {},
                                  .reason = order.reason,
-                                 .ends_cool_down = true};
+                                 .ends_cool_down = true,
+                                 .scope = order.scope};
     for (const Address& address : order.addresses) {
         request.address = address;
         const std::size_t before = all.size();

@@ -161,7 +161,8 @@ void Daemon::tell(const GrantedLogin& login, const Opened& opened) {
         return;
     }
     const std::string name = opened.kept ? "LOGIN_KEPT" : "LOGIN_GRANTED";
-    const std::string text = opened.kept ? "the port is open for long enough" : "a login opened the port";
+    const std::string text = opened.kept ? "what it opens is open for long enough"
+                                         : "a login opened " + grants::opened_things(opened.grant->scope);
     const grants::BootTime left = opened.grant->expires - login.now.boottime;
     log::info(name, text,
               {{"user", event.user},

@@ -108,6 +108,7 @@ void tag_invoke(const json::value_from_tag&, json::value& to, const GrantStatus&
           {"since", rfc3339(from.since)},
           {"expires", rfc3339(from.expires)},
           {"seconds_left", from.left.count()},
+          {"scope", to_string(from.scope)},
           {"budget", from.budget},
           {"session", from.session == 0 ? json::value(nullptr) : json::value(from.session)}};
     if (from.flows) {

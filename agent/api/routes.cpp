@@ -86,20 +86,51 @@ Result<std::optional<std::uint32_t>> budget_in(const json::object& body) {
     return number;
 }
 
+Result<Scope> scope_in(const json::object& body) {
+    const auto text = text_of(body, "scope", false);
+    if (!text) {
+        return std::unexpected(text.error());
+    }
+    return text->empty() ? Scope() : parse_scope(*text);
+}
+
+// What the orders for one grant and for many have in common.
+struct GrantTerms {
+    std::optional<std::chrono::seconds> lifetime;
+    std::optional<std::uint32_t> budget;
+    Scope scope;
+    std::string reason;
+};
+
+Result<GrantTerms> terms_in(const json::object& body) {
+    auto reason = text_of(body, "reason", false);
+    if (!reason) {
+        return std::unexpected(reason.error());
+    }
+    const auto seconds = seconds_of(body);
+    if (!seconds) {
+        return std::unexpected(seconds.error());
+    }
+    const auto budget = budget_in(body);
+    if (!budget) {
+        return std::unexpected(budget.error());
+    }
+    const auto scope = scope_in(body);
+    if (!scope) {
+        return std::unexpected(scope.error());
+    }
+    return GrantTerms{.lifetime = *seconds, .budget = *budget, .scope = *scope, .reason = std::move(*reason)};
+}
+
 Response add_grant(Agent& agent, const Request& request) {
-    const auto body = body_of(request, {"address", "seconds", "budget", "reason"});
+    const auto body = body_of(request, {"address", "seconds", "budget", "scope", "reason"});
     if (!body) {
         return error_response(body.error());
     }
     const auto text = text_of(*body, "address", true);
-    const auto reason = text_of(*body, "reason", false);
-    const auto seconds = seconds_of(*body);
-    const auto budget = budget_in(*body);
-    if (!text || !reason || !seconds || !budget) {
-        return error_response(!text      ? text.error()
-                              : !reason  ? reason.error()
-                              : !seconds ? seconds.error()
-                                         : budget.error());
+    const auto terms = terms_in(*body);
+    if (!text || !terms) {
+        return error_response(!text ? text.error() : terms.error());
     }
     const auto address = subscriber(agent, *text);
     if (!address) {
@@ -107,14 +138,15 @@ Response add_grant(Agent& agent, const Request& request) {
     }
     const auto before = agent.grant(*address);
     const auto granted = agent.add_grant({.address = *address,
-                                          .lifetime = *seconds,
-                                          .budget = *budget,
-                                          .reason = *reason,
+                                          .lifetime = terms->lifetime,
+                                          .budget = terms->budget,
+                                          .scope = terms->scope,
+                                          .reason = terms->reason,
                                           .by = request.peer.text()});
     if (!granted) {
         return error_response(granted.error());
     }
-    const bool kept = before && before->expires == granted->expires;
+    const bool kept = before && before->expires == granted->expires && before->scope == granted->scope;
     json::value answer = json::value_from(*granted);
     answer.as_object()["kept"] = kept;
     return json_response(answer, kept ? ok : created);
@@ -141,24 +173,20 @@ Result<std::vector<Address>> addresses_in(const Agent& agent, const json::object
 }
 
 Response import_grants(Agent& agent, const Request& request) {
-    const auto body = body_of(request, {"addresses", "seconds", "budget", "reason"});
+    const auto body = body_of(request, {"addresses", "seconds", "budget", "scope", "reason"});
     if (!body) {
         return error_response(body.error());
     }
     const auto addresses = addresses_in(agent, *body);
-    const auto reason = text_of(*body, "reason", false);
-    const auto seconds = seconds_of(*body);
-    const auto budget = budget_in(*body);
-    if (!addresses || !reason || !seconds || !budget) {
-        return error_response(!addresses ? addresses.error()
-                              : !reason  ? reason.error()
-                              : !seconds ? seconds.error()
-                                         : budget.error());
+    const auto terms = terms_in(*body);
+    if (!addresses || !terms) {
+        return error_response(!addresses ? addresses.error() : terms.error());
     }
     return respond(agent.import_grants({.addresses = *addresses,
-                                        .lifetime = *seconds,
-                                        .budget = *budget,
-                                        .reason = *reason,
+                                        .lifetime = terms->lifetime,
+                                        .budget = terms->budget,
+                                        .scope = terms->scope,
+                                        .reason = terms->reason,
                                         .by = request.peer.text()}));
 }
 

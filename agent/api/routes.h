@@ -13,6 +13,7 @@
 #include "agent/api/http_server.h"
 #include "agent/base/address.h"
 #include "agent/base/result.h"
+#include "agent/base/scope.h"
 
 namespace sekisho::api {
 
@@ -96,6 +97,7 @@ struct GrantStatus {
     WallTime since{};
     WallTime expires{};
     std::chrono::seconds left{};
+    Scope scope{};
     std::uint32_t budget = 0;                       // new connections it is good for in all; 0: any number
     std::optional<std::uint32_t> connections_left;  // of them; only where one grant is asked for
     std::optional<std::uint32_t> flows;             // connections recorded; likewise
@@ -161,6 +163,7 @@ struct GrantOrder {
     Address address;
     std::optional<std::chrono::seconds> lifetime;
     std::optional<std::uint32_t> budget;
+    Scope scope{};
     std::string reason;
     std::string by;
 };
@@ -189,6 +192,7 @@ struct ImportOrder {
     std::vector<Address> addresses;
     std::optional<std::chrono::seconds> lifetime;
     std::optional<std::uint32_t> budget;
+    Scope scope{};
     std::string reason;
     std::string by;
 };

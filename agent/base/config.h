@@ -18,6 +18,7 @@
 #include "agent/base/config_mail.h"
 #include "agent/base/config_subscribers.h"
 #include "agent/base/result.h"
+#include "agent/base/scope.h"
 
 namespace sekisho {
 
@@ -94,6 +95,7 @@ struct GrantRuleConfig {
     std::optional<bool> tls_required{};
     std::optional<std::uint32_t> addresses_per_user{};
     std::optional<bool> other_family{};
+    std::optional<Scope> scope{};
 };
 
 // [grants]
@@ -109,6 +111,7 @@ struct GrantConfig {
     bool tls_required = false;             // "tls": a login without TLS opens nothing
     std::uint32_t addresses_per_user = 0;  // that are open at once for logins of one user; 0: any number
     bool other_family = false;  // a login over IPv4 opens what its session has of IPv6, too, and vice versa
+    Scope scope{};              // what logins open
     std::vector<GrantRuleConfig> rules;  // the first that fits a login counts
 };
 

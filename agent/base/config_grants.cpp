@@ -34,6 +34,26 @@ std::optional<std::uint32_t> count_of(TomlTable& table, std::string_view key, st
     return count ? std::optional(static_cast<std::uint32_t>(*count)) : std::nullopt;
 }
 
+// An array of words, as lists are everywhere in the file.
+std::optional<Scope> scope_in(TomlTable& table) {
+    const auto list = table.texts("scope");
+    if (!list) {
+        return std::nullopt;
+    }
+    std::string words;
+    for (const std::string& word : *list) {
+        words += (words.empty() ? "" : ",") + word;
+    }
+    const auto scope = parse_scope(words);
+    if (!scope) {
+        table.complain(
+            "scope", list->empty() ? "names none, so a grant would be for nothing" : scope.error().what,
+            R"(write it like ["edge"] or ["edge", "relay"]; a rule with opens = false opens nothing)");
+        return std::nullopt;
+    }
+    return *scope;
+}
+
 GrantRuleConfig read_rule(TomlTable& table) {
     GrantRuleConfig rule;
     table.require("name");
@@ -54,6 +74,7 @@ GrantRuleConfig read_rule(TomlTable& table) {
     rule.tls_required = tls_required(table);
     rule.addresses_per_user = count_of(table, "addresses_per_user", largest_count);
     rule.other_family = table.boolean("other_family");
+    rule.scope = scope_in(table);
     return rule;
 }
 
@@ -71,6 +92,7 @@ void read_grants(TomlTable& root, Sections& sections, Config& config) {
         set(grants.tls_required, tls_required(table));
         set(grants.addresses_per_user, table.integer("addresses_per_user", 0, largest_count));
         set(grants.other_family, table.boolean("other_family"));
+        set(grants.scope, scope_in(table));
         read_all(table, "rule", "", read_rule, sections.grant_rules);
         if (grants.window > longest_time || grants.cool_down > longest_time) {
             const std::string key = grants.window > longest_time ? "window" : "cool_down";

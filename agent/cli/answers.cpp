@@ -266,6 +266,7 @@ void print_grant(const json::object& answer, std::ostream& out) {
     table.add({"user", text_of(answer, "user")});
     table.add({"session", text_of(answer, "session")});
     table.add({"reason", text_of(answer, "reason")});
+    table.add({"scope", text_of(answer, "scope")});
     const bool limited = text_of(answer, "budget") != "0";
     table.add({"budget", limited ? text_of(answer, "budget") + " connections, " +
                                        text_of(answer, "connections_left") + " left"

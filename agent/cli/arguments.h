@@ -12,6 +12,7 @@
 
 #include "agent/base/address.h"
 #include "agent/base/result.h"
+#include "agent/base/scope.h"
 
 namespace sekisho::cli {
 
@@ -64,6 +65,7 @@ struct Arguments {
     Prefix prefix;                                 // of exempt add and remove
     std::optional<std::chrono::seconds> lifetime;  // of grant add
     std::optional<std::uint32_t> budget;           // of grant add
+    std::optional<Scope> scope;                    // of grant add
     bool kill = false;                             // of grant revoke
     bool cool_down = true;                         // of grant revoke
     std::uint32_t count = 20;         // of blocked top and events; 1000 of subscriber list, grant list

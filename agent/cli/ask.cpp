@@ -47,6 +47,9 @@ void add_terms(const Arguments& arguments, boost::json::object& order) {
     if (arguments.budget) {
         order["budget"] = *arguments.budget;
     }
+    if (arguments.scope) {
+        order["scope"] = to_string(*arguments.scope);
+    }
     if (!arguments.words.empty()) {
         order["reason"] = arguments.words;
     }

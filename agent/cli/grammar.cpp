@@ -100,6 +100,10 @@ void add_grant(CLI::App& app, Words& words) {
     add.add_option("--budget", words.budget,
                    "How many new connections it is good for; 0: any number (default: grants.budget)")
         ->type_name("N");
+    add.add_option("--scope", words.scope,
+                   "What it opens: edge, port 25; relay, the submission server without a login; edge,relay "
+                   "(default: edge)")
+        ->type_name("SCOPE");
     add.add_option("--reason", words.text, "Why, for colleagues")->type_name("TEXT");
     CLI::App& list = leaf(grant, words, Command::grant_import, "import",
                           "Open port 25 for each subscriber of a list, for a time",
@@ -113,6 +117,8 @@ void add_grant(CLI::App& app, Words& words) {
     list.add_option("--budget", words.budget,
                     "How many new connections each is good for; 0: any number (default: grants.budget)")
         ->type_name("N");
+    list.add_option("--scope", words.scope, "What they open: edge, relay or edge,relay (default: edge)")
+        ->type_name("SCOPE");
     list.add_option("--reason", words.text, "Why, for colleagues")->type_name("TEXT");
     CLI::App& all = leaf(grant, words, Command::grant_list, "list", "The grants that are alive",
                          "  sekisho grant list\n  sekisho grant list --user anna\n"

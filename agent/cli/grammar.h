@@ -20,6 +20,7 @@ struct Words {
     std::string prefix;
     std::string lifetime;
     std::string budget;
+    std::string scope;
     bool kill = false;
     bool no_cool_down = false;
     std::string count;

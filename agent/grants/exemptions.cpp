@@ -95,12 +95,7 @@ Result<Actions> Grants::remove_exemption(const Prefix& prefix) {
         actions.push_back(wide_list());
     } else if (was_key) {
         place->second.exempt = false;
-        if (place->second.in_use()) {
-            actions.emplace_back(PutEntry{entry_of(prefix, place->second)});
-        } else {
-            holdings_.erase(place);
-            actions.emplace_back(RemoveEntry{prefix});
-        }
+        tell_kernel(place, actions);
     }
     return actions;
 }

@@ -186,8 +186,16 @@ std::chrono::nanoseconds age_of(const GrantRequest& request, const Now& now) {
 
 }  // namespace
 
-Result<std::shared_ptr<const Grant>> Grants::open(const GrantRequest& request, const Now& now,
-                                                  Actions& actions) {
+void Grants::tell_kernel(Holdings::iterator place, Actions& actions) {
+    const Prefix key = place->first;
+    actions.emplace_back(place->second.has_entry() ? Action(PutEntry{entry_of(key, place->second)})
+                                                   : Action(RemoveEntry{key}));
+    if (!place->second.in_use()) {
+        holdings_.erase(place);
+    }
+}
+
+Result<Grants::Asked> Grants::asked(const GrantRequest& request, const Now& now) const {
     const auto placement = openable(request, now);
     if (!placement) {
         return std::unexpected(placement.error());
@@ -200,45 +208,52 @@ Result<std::shared_ptr<const Grant>> Grants::open(const GrantRequest& request, c
     if (!budget) {
         return std::unexpected(budget.error());
     }
-    boot_ = now.boot;
     if (request.from && *request.from > now.wall + farthest_ahead) {
         return fail(Failure::refused, "the login's time lies in the future",
                     "compare the clocks of the box and of the reporter");
     }
     const std::chrono::nanoseconds age = age_of(request, now);
-    const std::chrono::nanoseconds left = *lifetime - age;
-    if (left <= std::chrono::nanoseconds(0)) {
+    if (age >= *lifetime) {
         return fail(Failure::refused, "the login was longer ago than a grant lasts",
                     "compare the clocks of the box and of the reporter");
     }
-    const BootTime end = now.boottime + left;
-    const Prefix& key = placement->key;
-    if (auto within = within_users_keys(request, key, now); !within) {
+    if (auto within = within_users_keys(request, placement->key, now); !within) {
         return std::unexpected(within.error());
     }
+    return Asked{
+        .key = placement->key, .lifetime = *lifetime, .age = age, .budget = *budget, .scope = request.scope};
+}
+
+Result<std::shared_ptr<const Grant>> Grants::open(const GrantRequest& request, const Now& now,
+                                                  Actions& actions) {
+    const auto asked_for = asked(request, now);
+    if (!asked_for) {
+        return std::unexpected(asked_for.error());
+    }
+    boot_ = now.boot;
+    const Prefix& key = asked_for->key;
     Holding& holding = hold(key);
-    const BootTime gain = holding.alive(now) ? end - holding.expires : *lifetime;
-    if (gain <= BootTime::zero() || (request.by_login && 2 * gain < *lifetime)) {
+    const bool fresh = !holding.alive(now);
+    const BootTime lifetime = asked_for->lifetime;
+    const BootTime gain = fresh ? lifetime : now.boottime + lifetime - asked_for->age - holding.expires;
+    const bool wider = !fresh && holding.scope.joined(request.scope) != holding.scope;
+    if (!wider && (gain <= BootTime::zero() || (request.by_login && 2 * gain < lifetime))) {
         return shared_grant(key, holding);
     }
     const ForgetGrant before{.key = key, .generation = holding.generation};
-    const bool fresh = !holding.alive(now);
     const bool over = holding.granted && fresh;  // and not swept yet
-    if (fresh) {
-        holding.generation = next_generation(now);
-        // Not later than the login: who has the address since then inherits nothing.
-        holding.since = now.wall - std::max<std::chrono::nanoseconds>(age - stamps_differ, {});
-    }
-    set_end(holding, end);
-    holding.budget = *budget;
-    holding.renewed = now.wall;
-    holding.expires_wall = now.wall + left;
+    const bool had_entry = holding.has_entry();
+    begin_or_renew(holding, *asked_for, now);
     holding.source = sources_(request.source);
     set_user(holding, request.user);
     holding.reason = reasons_(request.reason);
-    KernelEntry entry = entry_of(key, holding);
-    entry.renewed = true;
-    actions.emplace_back(PutEntry{entry});
+    if (holding.has_entry()) {
+        KernelEntry entry = entry_of(key, holding);
+        entry.renewed = true;
+        actions.emplace_back(PutEntry{entry});
+    } else if (had_entry) {  // of the grant that is over
+        actions.emplace_back(RetireEntry{key});
+    }
     if (over) {
         actions.emplace_back(before);
     }
@@ -248,6 +263,24 @@ Result<std::shared_ptr<const Grant>> Grants::open(const GrantRequest& request, c
         actions.emplace_back(ForgetCoolDown{key});
     }
     return granted;
+}
+
+// A running grant is never shortened, and never good for less.
+void Grants::begin_or_renew(Holding& holding, const Asked& asked_for, const Now& now) {
+    const bool fresh = !holding.alive(now);
+    const std::chrono::nanoseconds left = asked_for.lifetime - asked_for.age;
+    holding.scope = fresh ? asked_for.scope : holding.scope.joined(asked_for.scope);
+    holding.budget = asked_for.budget;
+    if (fresh) {
+        holding.generation = next_generation(now);
+        // Not later than the login: who has the address since then inherits nothing.
+        holding.since = now.wall - std::max<std::chrono::nanoseconds>(asked_for.age - stamps_differ, {});
+    }
+    if (fresh || now.boottime + left > holding.expires) {
+        set_end(holding, now.boottime + left);
+        holding.renewed = now.wall;
+        holding.expires_wall = now.wall + left;
+    }
 }
 
 Result<Actions> Grants::revoke(const Address& address, const Now& now, Flows flows, After after) {
@@ -317,7 +350,8 @@ Grant Grants::grant_of(const Prefix& key, const Holding& holding) const {
                  .expires_wall = holding.expires_wall,
                  .boot = boot_,
                  .generation = holding.generation,
-                 .budget = holding.budget};
+                 .budget = holding.budget,
+                 .scope = holding.scope};
 }
 
 std::shared_ptr<const Grant> Grants::shared_grant(const Prefix& key, const Holding& holding) const {
@@ -325,11 +359,12 @@ std::shared_ptr<const Grant> Grants::shared_grant(const Prefix& key, const Holdi
 }
 
 KernelEntry Grants::entry_of(const Prefix& key, const Holding& holding) {
+    const bool granted = holding.granted && holding.scope.edge;
     return KernelEntry{.key = key,
                        .exempt = holding.exempt || holding.contract,
-                       .granted = holding.granted,
+                       .granted = granted,
                        .quarantined = holding.quarantined,
-                       .expires = holding.granted ? holding.expires : BootTime::zero(),
+                       .expires = granted ? holding.expires : BootTime::zero(),
                        .generation = holding.generation,
                        .budget = holding.budget};
 }

@@ -22,6 +22,7 @@
 #include "agent/base/address.h"
 #include "agent/base/config.h"
 #include "agent/base/result.h"
+#include "agent/base/scope.h"
 #include "agent/base/user_name.h"
 #include "agent/grants/placement.h"
 
@@ -51,6 +52,7 @@ struct Grant {
     std::string boot;         // the boot that `expires` belongs to
     std::uint32_t generation = 0;
     std::uint32_t budget = 0;  // new connections it is good for in all; 0: any number
+    Scope scope{};
 };
 
 // Why a key cools down.
@@ -164,6 +166,7 @@ struct GrantRequest {
     bool by_login = false;
     std::uint32_t addresses_per_user =
         0;  // so many keys may be open for the user with this one; 0: any number
+    Scope scope{};
 };
 
 // What revoking does to the connections that were opened under a grant.
@@ -221,7 +224,8 @@ public:
     [[nodiscard]] std::optional<Placement> place(const Address& address) const;
 
     // Opens, or renews: a running grant is never shortened, and its generation stays. Who and why change only
-    // when the end does; the budget begins anew with it. Refused (Failure::refused) for an address in no
+    // when the end does; the budget begins anew with it. Its scope grows by what is asked for; then it ends
+    // for all of it at the later of the two moments. Refused (Failure::refused) for an address in no
     // pool, in a shared pool, in quarantine, while its key cools down, and where the user has as many keys as
     // he may; Failure::invalid for a lifetime of 0 or beyond the longest, or a budget beyond largest_budget.
     // The grant as it stands afterwards; what is to be done is appended to `actions`: nothing if one that
@@ -350,6 +354,7 @@ private:
         bool contract = false;        // by whose it is
         bool granted = false;
         bool quarantined = false;
+        Scope scope{};  // of the grant
         std::uint32_t generation = 0;
         std::uint32_t budget = 0;
         BootTime expires{};
@@ -364,6 +369,8 @@ private:
         // Whether there is anything but a grant to keep.
         [[nodiscard]] bool stands_without_grant() const { return exempt || contract || quarantined; }
         [[nodiscard]] bool in_use() const { return granted || stands_without_grant(); }
+        // Whether the kernel has to know of it.
+        [[nodiscard]] bool has_entry() const { return (granted && scope.edge) || stands_without_grant(); }
     };
     using Holdings = std::pmr::map<Prefix, Holding>;
     struct ByEnd {
@@ -382,6 +389,16 @@ private:
 
     [[nodiscard]] Result<void> within_users_keys(const GrantRequest& request, const Prefix& key,
                                                  const Now& now) const;
+    // A request that may be granted, with all that the configuration adds to it.
+    struct Asked {
+        Prefix key;
+        std::chrono::seconds lifetime{};
+        std::chrono::nanoseconds age{};  // how much of it is over
+        std::uint32_t budget = 0;
+        Scope scope{};
+    };
+    [[nodiscard]] Result<Asked> asked(const GrantRequest& request, const Now& now) const;
+    void begin_or_renew(Holding& holding, const Asked& asked_for, const Now& now);
     [[nodiscard]] Result<Placement> openable(const GrantRequest& request, const Now& now) const;
     [[nodiscard]] Result<std::uint32_t> budget_of(const GrantRequest& request) const;
     [[nodiscard]] Result<std::chrono::seconds> term(const GrantRequest& request) const;
@@ -392,6 +409,8 @@ private:
     [[nodiscard]] bool in_force(const Prefix& prefix) const;
     Fit enforce(const Prefix& prefix, Placement& placement);
     std::uint32_t next_generation(const Now& now);
+    // What follows for the kernel when an order for the key has come or gone. Forgets a holding of nothing.
+    void tell_kernel(Holdings::iterator place, Actions& actions);
     // The holding of a key, perhaps a new one.
     Holding& hold(const Prefix& key);
     void set_end(Holding& holding, BootTime expires);

@@ -93,14 +93,8 @@ bool Grants::set_contract(const Prefix& key, bool contract, Actions& actions) {
     if (contract == (place != holdings_.end() && place->second.contract)) {
         return false;
     }
-    Holding& holding = hold(key);
-    holding.contract = contract;
-    if (holding.in_use()) {
-        actions.emplace_back(PutEntry{entry_of(key, holding)});
-    } else {
-        holdings_.erase(place);
-        actions.emplace_back(RemoveEntry{key});
-    }
+    hold(key).contract = contract;
+    tell_kernel(holdings_.find(key), actions);
     return true;
 }
 

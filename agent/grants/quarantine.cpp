@@ -58,12 +58,7 @@ Result<Actions> Grants::release(const Address& address) {
         return actions;  // it was in no pool any more
     }
     place->second.quarantined = false;
-    if (place->second.in_use()) {
-        actions.emplace_back(PutEntry{entry_of(found->key, place->second)});
-    } else {
-        holdings_.erase(place);
-        actions.emplace_back(RemoveEntry{found->key});
-    }
+    tell_kernel(place, actions);
     return actions;
 }
 

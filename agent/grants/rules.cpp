@@ -24,6 +24,7 @@ Terms terms_of(const GrantConfig& config, const LoginEvent& login) {
                 .opens = true,
                 .tls_required = config.tls_required,
                 .other_family = config.other_family,
+                .scope = config.scope,
                 .lifetime = login.lifetime,
                 .budget = {},
                 .addresses_per_user = config.addresses_per_user};
@@ -37,10 +38,15 @@ Terms terms_of(const GrantConfig& config, const LoginEvent& login) {
     terms.opens = rule->opens;
     terms.tls_required = rule->tls_required.value_or(terms.tls_required);
     terms.other_family = rule->other_family.value_or(terms.other_family);
+    terms.scope = rule->scope.value_or(terms.scope);
     terms.lifetime = rule->lifetime ? rule->lifetime : terms.lifetime;
     terms.budget = rule->budget;
     terms.addresses_per_user = rule->addresses_per_user.value_or(terms.addresses_per_user);
     return terms;
+}
+
+std::string opened_things(const Scope& scope) {
+    return scope.edge && scope.relay ? "the port and the relay" : scope.relay ? "the relay" : "the port";
 }
 
 Result<GrantRequest> request_of(const Terms& terms, const LoginEvent& login) {
@@ -62,7 +68,8 @@ Result<GrantRequest> request_of(const Terms& terms, const LoginEvent& login) {
                         .reason = login.protocol.empty() ? "login" : login.protocol + " login",
                         .from = login.when,
                         .by_login = true,
-                        .addresses_per_user = terms.addresses_per_user};
+                        .addresses_per_user = terms.addresses_per_user,
+                        .scope = terms.scope};
 }
 
 }  // namespace sekisho::grants

@@ -33,11 +33,15 @@ struct Terms {
     bool opens = true;
     bool tls_required = false;
     bool other_family = false;
+    Scope scope{};
     std::optional<std::chrono::seconds> lifetime;  // the rule's, else the reporter's
     std::optional<std::uint32_t> budget;           // the rule's
     std::uint32_t addresses_per_user = 0;
 };
 [[nodiscard]] Terms terms_of(const GrantConfig& config, const LoginEvent& login);
+
+// What a grant opens, in words: "the port", "the relay", or both.
+[[nodiscard]] std::string opened_things(const Scope& scope);
 
 // What the login asks for under these terms. Failure::refused where its rule says that such logins open
 // nothing, or not without TLS.

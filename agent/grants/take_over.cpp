@@ -134,6 +134,7 @@ void Grants::resume(const Grant& grant, const KernelEntry* entry, const Now& now
     }
     Holding& holding = hold(grant.key);
     set_end(holding, *end);
+    holding.scope = in_kernel ? grant.scope.joined({.edge = true}) : grant.scope;
     holding.generation = grant.generation;
     holding.budget = grant.budget;
     holding.since = grant.since;
@@ -147,7 +148,8 @@ void Grants::resume(const Grant& grant, const KernelEntry* entry, const Now& now
         holding.renewed = now.wall;
         holding.expires_wall = wall_end(*end, now, rules_.get().longest);
     }
-    if (moved || grant.boot != now.boot || grant.pool != placement->pool->name) {
+    if (moved || grant.boot != now.boot || grant.pool != placement->pool->name ||
+        holding.scope != grant.scope) {
         on_disk.emplace_back(SaveGrant{.grant = shared_grant(grant.key, holding)});
     }
 }
@@ -200,7 +202,8 @@ void Grants::reconcile(const KernelEntries& kernel, const std::function<void(con
     for (const KernelEntry& entry : kernel.all()) {
         // The kernel's key is the address alone: one of another length may have taken its place.
         const auto successor = holdings_.lower_bound(Prefix{entry.key.address, 0});
-        const bool replaced = successor != holdings_.end() && successor->first.address == entry.key.address;
+        const bool replaced = successor != holdings_.end() && successor->first.address == entry.key.address &&
+                              successor->second.has_entry();
         if (!replaced && entry.exempt) {
             last.push_back(entry.key);
         } else if (!replaced) {
@@ -209,6 +212,9 @@ void Grants::reconcile(const KernelEntries& kernel, const std::function<void(con
     }
     auto held = kernel.all().begin();  // both in the order of their keys
     for (auto& [key, holding] : holdings_) {
+        if (!holding.has_entry()) {
+            continue;
+        }
         held = std::find_if(held, kernel.all().end(),
                             [&key](const KernelEntry& entry) { return entry.key >= key; });
         const bool known = held != kernel.all().end() && held->key == key;

@@ -13,7 +13,7 @@ namespace {
 constexpr std::string_view load_boots = "SELECT number, id FROM boots";
 constexpr std::string_view load_grants =
     "SELECT key, pool, source, user, reason, since, renewed, expires_boot, expires_wall, boot, generation, "
-    "budget FROM grants";
+    "budget, scope FROM grants";
 constexpr std::string_view load_exemptions = "SELECT prefix, note, since FROM exemptions";
 constexpr std::string_view load_cool_downs =
     "SELECT key, user, since, until_boot, until_wall, boot, cause FROM cool_downs";
@@ -144,6 +144,7 @@ Result<void> Store::each_grant(const std::function<void(const grants::Grant&)>& 
         grant.boot = (*known)[row.integer(9)];  // one that isn't there was another than this
         grant.generation = static_cast<std::uint32_t>(row.integer(10));
         grant.budget = static_cast<std::uint32_t>(row.integer(11));
+        grant.scope = parse_scope(row.octets(12)).value_or(Scope());
         take(grant);
     });
 }

@@ -10,7 +10,7 @@ namespace {
 
 // Times are nanoseconds: `..._wall` and `since` since 1970 in UTC, `..._boot` of CLOCK_BOOTTIME in the boot
 // named beside it. Keys and prefixes are text, because an operator may want to read this file with any tool.
-constexpr std::array<const char*, 8> steps = {
+constexpr std::array<const char*, 9> steps = {
     R"(
     CREATE TABLE grants (
         key TEXT PRIMARY KEY,
@@ -132,6 +132,9 @@ constexpr std::array<const char*, 8> steps = {
         expires_wall, boot, budget FROM grants;
     DROP TABLE grants;
     ALTER TABLE ordered RENAME TO grants;
+    )",
+    R"(
+    ALTER TABLE grants ADD COLUMN scope TEXT NOT NULL DEFAULT 'edge';
     )",
 };
 

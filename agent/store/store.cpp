@@ -23,7 +23,7 @@ constexpr std::string_view save_boot = "INSERT INTO boots (id) VALUES (?) ON CON
 constexpr std::string_view find_boot = "SELECT number FROM boots WHERE id = ?";
 constexpr std::string_view save_grant =
     "INSERT OR REPLACE INTO grants (generation, key, pool, source, user, reason, since, renewed, "
-    "expires_boot, expires_wall, boot, budget) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    "expires_boot, expires_wall, boot, budget, scope) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 constexpr std::string_view forget_grant = "DELETE FROM grants WHERE generation = ? AND key = ?";
 constexpr std::string_view save_exemption =
     "INSERT OR REPLACE INTO exemptions (prefix, note, since) VALUES (?, ?, ?)";
@@ -278,7 +278,8 @@ Result<void> Store::write_grants() {
                 .bind(9, grant->expires.count())
                 .bind(10, number(grant->expires_wall))
                 .bind(11, boot_number)
-                .bind(12, std::int64_t{grant->budget});
+                .bind(12, std::int64_t{grant->budget})
+                .bind(13, to_string(grant->scope));
         }
         if (auto done = statement.run(); !done) {
             return done;
