@@ -10,10 +10,13 @@
 
 namespace sekisho::store {
 
-GroupCommit::GroupCommit(boost::asio::io_context& context, std::function<void()> write)
+GroupCommit::GroupCommit(boost::asio::io_context& context, std::function<void()> write,
+                         std::chrono::milliseconds pause)
     : context_(context),
       write_(std::move(write)),
-      signal_(context, boost::asio::steady_timer::time_point::max()) {}
+      signal_(context, boost::asio::steady_timer::time_point::max()),
+      pause_(pause),
+      pause_timer_(context) {}
 
 // What is posted stands behind all that is ready by then.
 void GroupCommit::ask() {
@@ -22,10 +25,22 @@ void GroupCommit::ask() {
         return;
     }
     posted_ = true;
-    boost::asio::post(context_, [this] {
-        posted_ = false;
-        hurry();
+    const auto next = last_ + pause_;
+    if (next <= std::chrono::steady_clock::now()) {
+        boost::asio::post(context_, [this] { take_turn(); });
+        return;
+    }
+    pause_timer_.expires_at(next);
+    pause_timer_.async_wait([this](const boost::system::error_code& error) {
+        if (!error) {
+            take_turn();
+        }
     });
+}
+
+void GroupCommit::take_turn() {
+    posted_ = false;
+    hurry();
 }
 
 void GroupCommit::hurry() {
@@ -37,6 +52,7 @@ void GroupCommit::hurry() {
 
 void GroupCommit::written() {
     asked_ = false;
+    last_ = std::chrono::steady_clock::now();
     signal_.cancel();
 }
 

@@ -6,6 +6,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <functional>
 
 namespace sekisho::store {
@@ -13,10 +14,13 @@ namespace sekisho::store {
 // Not thread-safe; it must outlive what runs on the context.
 class GroupCommit {
 public:
-    // `write` writes all that is owed by then, and tells others if it can't.
-    GroupCommit(boost::asio::io_context& context, std::function<void()> write);
+    // `write` writes all that is owed by then, and tells others if it can't. Not more often than every
+    // `pause`.
+    GroupCommit(boost::asio::io_context& context, std::function<void()> write,
+                std::chrono::milliseconds pause = usual_pause);
+    static constexpr std::chrono::milliseconds usual_pause{2};
 
-    // Has it written when all that is ready now has had its turn.
+    // Has it written when all that is ready now has had its turn, and a pause since the last time is over.
     void ask();
 
     // Has it written now, if it was asked for.
@@ -31,11 +35,16 @@ public:
     [[nodiscard]] boost::asio::awaitable<void> settled();
 
 private:
+    void take_turn();
+
     boost::asio::io_context& context_;
     std::function<void()> write_;
     boost::asio::steady_timer signal_;  // cancelled when it has been written
     bool asked_ = false;
     bool posted_ = false;  // a turn is on its way
+    std::chrono::milliseconds pause_;
+    boost::asio::steady_timer pause_timer_;
+    std::chrono::steady_clock::time_point last_{};  // when it was last written
 };
 
 }  // namespace sekisho::store

@@ -16,8 +16,9 @@ namespace {
 
 // A login waits while the file is locked by somebody's shell; what is not written then is owed.
 constexpr int busy_milliseconds = 100;
-// 32 MiB: most of the pages have been written several times by then.
-constexpr int pages_copied_together = 8192;
+// 64 MiB: most of the pages have been written several times by then, and who writes waits for the disk only
+// when the log begins anew.
+constexpr int pages_copied_together = 16'384;
 
 constexpr std::string_view save_boot = "INSERT INTO boots (id) VALUES (?) ON CONFLICT DO NOTHING";
 constexpr std::string_view find_boot = "SELECT number FROM boots WHERE id = ?";

@@ -55,6 +55,25 @@ TEST_F(GroupCommitTest, TheNextTurnHasAWriteOfItsOwn) {
     EXPECT_EQ(happened_, "cwacwa");
 }
 
+TEST(GroupCommitPauseTest, WhatComesDuringThePauseSharesTheNextWrite) {
+    boost::asio::io_context context{1};
+    int written = 0;
+    GroupCommit commit{context, [&written] { written++; }, std::chrono::milliseconds(300)};
+    commit.ask();
+    context.poll();
+    EXPECT_EQ(written, 1) << "nobody has to wait after a long time";
+    for (int i = 0; i < 3; i++) {
+        commit.ask();
+        context.restart();
+        context.poll();
+    }
+    EXPECT_EQ(written, 1);
+    EXPECT_TRUE(commit.asked());
+    context.restart();
+    context.run();
+    EXPECT_EQ(written, 2);
+}
+
 TEST_F(GroupCommitTest, NobodyWaitsForNothing) {
     answer();
     context_.run();
