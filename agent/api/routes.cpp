@@ -87,11 +87,11 @@ Result<std::optional<std::uint32_t>> budget_in(const json::object& body) {
 }
 
 Result<Scope> scope_in(const json::object& body) {
-    const auto text = text_of(body, "scope", false);
-    if (!text) {
-        return std::unexpected(text.error());
+    if (!body.contains("scope")) {
+        return Scope();
     }
-    return text->empty() ? Scope() : parse_scope(*text);
+    const auto text = text_of(body, "scope", false);
+    return text ? parse_scope(*text) : std::unexpected(text.error());
 }
 
 // What the orders for one grant and for many have in common.

@@ -156,6 +156,7 @@ void Grants::drop_grant(Holdings::iterator place, Flows flows, Actions& actions,
     const Prefix key = place->first;
     Holding& holding = place->second;
     const ForgetGrant forgotten{.key = key, .generation = holding.generation};
+    const bool has_entry = holding.has_entry();
     by_end_.erase(by_end_.iterator_to(holding));
     set_user(holding, {});
     if (holding.stands_without_grant()) {
@@ -169,7 +170,9 @@ void Grants::drop_grant(Holdings::iterator place, Flows flows, Actions& actions,
         actions.emplace_back(PutEntry{entry_of(key, holding)});
     } else {
         holdings_.erase(place);
-        actions.emplace_back(flows == Flows::end ? Action(RemoveEntry{key}) : Action(RetireEntry{key}));
+        if (has_entry) {
+            actions.emplace_back(flows == Flows::end ? Action(RemoveEntry{key}) : Action(RetireEntry{key}));
+        }
     }
     actions.emplace_back(forgotten);
 }

@@ -23,6 +23,10 @@ name = "old"
 protocols = ["pop3"]
 tls = "any"
 lifetime = "5m"
+[[grants.rule]]
+name = "senders"
+protocols = ["smtp"]
+scope = ["relay"]
 [[login.dovecot]]"""
 
 
@@ -59,6 +63,22 @@ class Rules(LabTest):  # labels: sanitize
         self.assertEqual({key: reporter[key] for key in ("name", "kind", "where", "granted", "refused")},
                          {"name": "mail1", "kind": "dovecot", "where": "198.51.100.1:4001", "granted": 1, "refused": 2})
         self.assertIn("LOGIN_GRANTED, user alice, by pop3, reporter mail1, rule old", why)
+
+    def test_a_login_for_the_relay_alone(self) -> None:
+        self.log_in(A.address4, protocol="smtp")
+        self.assertEqual(self.agent.granted(A.address4)["scope"], "relay")
+        self.assert_port_25("a", INTERNET4, "refused")
+        self.assertEqual(self.decisions()[-1]["text"], "a login opened the relay; with TLS, by PLAIN")
+        self.assertIn("the relay alone is open, by smtp login of alice", self.agent.command("why", A.address4).stdout)
+        self.isp.restart_agent(("[grants]\n", GRANTS), ("[[login.dovecot]]", RULES))
+        self.assertEqual(self.agent.granted(A.address4)["scope"], "relay")
+        self.assert_port_25("a", INTERNET4, "refused")
+        self.log_in(A.address4, protocol="pop3")
+        self.assertEqual(self.agent.granted(A.address4)["scope"], "edge,relay")
+        self.assert_port_25("a", INTERNET4, "open")
+        self.agent.ask("grant", "revoke", A.address4)
+        self.agent.ask("grant", "add", A.address4, "--scope", "relay")
+        self.assert_port_25("a", INTERNET4, "refused")
 
     def test_so_many_addresses_for_each_user(self) -> None:
         for line in (A, B, C):

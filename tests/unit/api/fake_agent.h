@@ -113,7 +113,8 @@ public:
     [[nodiscard]] Result<GrantStatus> add_grant(const GrantOrder& order) override {
         calls.push_back("grant " + order.address.text() + " " +
                         (order.lifetime ? std::to_string(order.lifetime->count()) : "-") + " " +
-                        (order.budget ? std::to_string(*order.budget) + " " : "") + order.reason);
+                        (order.budget ? std::to_string(*order.budget) + " " : "") +
+                        (order.scope == Scope() ? "" : "for " + to_string(order.scope) + " ") + order.reason);
         last_by = order.by;
         if (order.address.family == Family::ipv6) {
             return fail(Failure::refused, "in no pool", "see config");
@@ -124,7 +125,8 @@ public:
         calls.push_back("import " + std::to_string(order.addresses.size()) + " from " +
                         order.addresses.front().text() + " " +
                         (order.lifetime ? std::to_string(order.lifetime->count()) : "-") + " " +
-                        (order.budget ? std::to_string(*order.budget) + " " : "") + order.reason);
+                        (order.budget ? std::to_string(*order.budget) + " " : "") +
+                        (order.scope == Scope() ? "" : "for " + to_string(order.scope) + " ") + order.reason);
         last_by = order.by;
         return ImportOutcome{.opened = order.addresses.size() - 1,
                              .kept = 0,

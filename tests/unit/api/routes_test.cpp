@@ -45,7 +45,7 @@ TEST_F(Routes, ShowsGrants) {
     const json::value grant =
         json::parse(R"({"key":"192.0.2.1/32","pool":"dsl","source":"mail1","user":"a\"b\n",
         "reason":"pop3 login","since":"2026-01-31T12:00:00Z","expires":"2026-01-31T12:10:00Z","seconds_left":599,
-        "budget":50,"session":7})");
+        "scope":"edge","budget":50,"session":7})");
     const json::value cool_down =
         json::parse(R"({"key":"192.0.2.9/32","cause":"revoked","user":"bob","since":"2026-01-31T12:00:00Z",
         "until":"2026-01-31T12:15:00Z","seconds_left":899})");
@@ -85,6 +85,18 @@ TEST_F(Routes, OpensAndRevokesGrants) {
     EXPECT_THAT(agent_.calls,
                 ::testing::ElementsAre("grant 192.0.2.7 60 r", "grant 192.0.2.8 - ", "grant 2001:db8::1 - ",
                                        "revoke 192.0.2.7", "revoke 2001:db8::1"));
+}
+
+TEST_F(Routes, GrantsMayBeForTheRelay) {
+    EXPECT_EQ(ask("POST", "/v1/grants", R"({"address":"192.0.2.7","scope":"relay"})").status, 201);
+    EXPECT_EQ(ask("POST", "/v1/grants/import", R"({"addresses":["192.0.2.7"],"scope":"relay,edge"})").status,
+              200);
+    for (const char* wrong : {"\"\"", "\"mail\"", "7", "[\"edge\"]"}) {
+        const std::string body = std::string(R"({"address":"192.0.2.7","scope":)") + wrong + "}";
+        EXPECT_EQ(error_kind(ask("POST", "/v1/grants", body)), "invalid") << wrong;
+    }
+    EXPECT_THAT(agent_.calls, ::testing::ElementsAre("grant 192.0.2.7 - for relay ",
+                                                     "import 1 from 192.0.2.7 - for edge,relay "));
 }
 
 TEST_F(Routes, ImportsGrants) {

@@ -19,10 +19,12 @@ const std::string named = "[[grants.rule]]\nname = \"one\"\n";
 
 TEST(ConfigGrants, RulesAreRead) {
     const auto config = parse_config(
-        "[grants]\ntls = \"required\"\naddresses_per_user = 3\nother_family = true\n" + named +
+        "[grants]\ntls = \"required\"\naddresses_per_user = 3\nother_family = true\n"
+        "scope = [\"edge\", \"relay\"]\n" +
+            named +
             "reporters = [\"mail.log\", \"submission\"]\nprotocols = [\"imap\", \"pop3\"]\n"
             "opens = false\nlifetime = \"30m\"\nbudget = 20\ntls = \"any\"\naddresses_per_user = 0\n"
-            "other_family = false\n[[grants.rule]]\nname = \"two\"\n" +
+            "other_family = false\nscope = [\"relay\"]\n[[grants.rule]]\nname = \"two\"\n" +
             some_reporter,
         "x.toml");
     ASSERT_TRUE(config) << text("x.toml", config.error());
@@ -40,12 +42,14 @@ TEST(ConfigGrants, RulesAreRead) {
     EXPECT_EQ(one.tls_required, false);
     EXPECT_EQ(one.addresses_per_user, 0U);
     EXPECT_EQ(one.other_family, false);
+    EXPECT_EQ(config->grants.scope, (Scope{.edge = true, .relay = true}));
+    EXPECT_EQ(one.scope, (Scope{.edge = false, .relay = true}));
     const GrantRuleConfig& two = config->grants.rules[1];
     EXPECT_THAT(two.reporters, IsEmpty());
     EXPECT_THAT(two.protocols, IsEmpty());
     EXPECT_TRUE(two.opens);
     EXPECT_FALSE(two.lifetime || two.budget || two.tls_required || two.addresses_per_user ||
-                 two.other_family);
+                 two.other_family || two.scope);
 }
 
 TEST(ConfigGrants, NothingIsNeeded) {
@@ -53,6 +57,7 @@ TEST(ConfigGrants, NothingIsNeeded) {
     EXPECT_FALSE(config->grants.tls_required);
     EXPECT_EQ(config->grants.addresses_per_user, 0U);
     EXPECT_FALSE(config->grants.other_family);
+    EXPECT_EQ(config->grants.scope, Scope());
     EXPECT_THAT(config->grants.rules, IsEmpty());
 }
 
@@ -75,7 +80,10 @@ TEST(ConfigGrants, MistakesAreSaidWithTheirPlace) {
              {named + "reporters = [\"mail1\"]", 1, "there is no reporter \"mail1\"", "[login]"},
              {named + "lifetime = \"25h\"", 3, "longer than grants.longest", "raise"},
              {named + "opens = \"no\"", 3, "true or false", ""},
-             {named + "scope = \"edge\"", 3, "unknown", ""},
+             {named + "scope = \"edge\"", 3, "must be an array", ""},
+             {named + "scope = []", 3, "names none", "[\"edge\"]"},
+             {named + "scope = [\"edge\", \"mail\"]", 3, "\"mail\" is no scope", "[\"edge\"]"},
+             {named + "colour = \"red\"", 3, "unknown", ""},
              {named + "[[grants.rule]]\nname = \"two\"\nbudget = 1", 3, "never reached", "above"},
              {named + "budget = 1\nprotocols = [\"imap\"]\n" + named + "protocols = [\"pop3\"]", 5,
               "is there already", "a name of its own"},

@@ -40,7 +40,7 @@ Outcome perform(const std::vector<std::string>& arguments) {
 constexpr const char* grant =
     R"({"key":"192.0.2.10/32","pool":"dsl","source":"mail1","user":"anna","reason":"pop3 login",)"
     R"("since":"2026-11-24T01:00:00Z","expires":"2026-11-24T01:10:00Z","seconds_left":598,)"
-    R"("budget":50,"connections_left":49,"flows":1})";
+    R"("scope":"edge,relay","budget":50,"connections_left":49,"flows":1})";
 
 const std::map<std::string, std::string>& answers() {
     static const std::map<std::string, std::string> all = {
@@ -204,10 +204,10 @@ TEST_F(RunTest, GrantListOfSome) {
 TEST_F(RunTest, GrantShow) {
     const Outcome outcome = with_agent({"grant", "show", "192.0.2.10"});
     EXPECT_EQ(outcome.code, 0);
-    EXPECT_THAT(outcome.out,
-                AllOf(HasSubstr("key      192.0.2.10/32\n"), HasSubstr("left     9m58s\n"),
-                      HasSubstr("user     anna\n"), HasSubstr("budget   50 connections, 49 left\n"),
-                      HasSubstr("open     1 connections\n")));
+    EXPECT_THAT(outcome.out, AllOf(HasSubstr("key      192.0.2.10/32\n"), HasSubstr("left     9m58s\n"),
+                                   HasSubstr("user     anna\n"), HasSubstr("scope    edge,relay\n"),
+                                   HasSubstr("budget   50 connections, 49 left\n"),
+                                   HasSubstr("open     1 connections\n")));
 }
 
 TEST_F(RunTest, GrantAddSendsWhatWasSaid) {
@@ -234,6 +234,9 @@ TEST_F(RunTest, BudgetsAndConnections) {
     EXPECT_EQ(asked()[0].body, R"({"address":"192.0.2.10","budget":7})");
     EXPECT_EQ(with_agent({"grant", "add", "192.0.2.10", "--budget", "0"}).code, 0);
     EXPECT_EQ(asked()[0].body, R"({"address":"192.0.2.10","budget":0})");
+    EXPECT_EQ(with_agent({"grant", "add", "192.0.2.10", "--scope", "relay,edge"}).code, 0);
+    EXPECT_EQ(asked()[0].body, R"({"address":"192.0.2.10","scope":"edge,relay"})");
+    EXPECT_EQ(perform({"grant", "add", "192.0.2.10", "--scope", "mail"}).code, 2);
     for (const char* wrong : {"-1", "many", "5x", "1000000001", "0x10"}) {
         const Outcome outcome = perform({"grant", "add", "192.0.2.10", "--budget", wrong});
         EXPECT_EQ(outcome.code, 2) << wrong;

@@ -17,6 +17,7 @@ struct Model {
         WallTime expires_wall{};
         std::uint32_t generation = 0;
         std::string user{};
+        Scope scope{};
     };
     std::map<Prefix, Opened> opened;  // until swept
     std::set<Prefix> exempt;
@@ -60,6 +61,9 @@ struct Model {
             image[key].quarantined = true;
         }
         for (const auto& [key, grant] : opened) {
+            if (!grant.scope.edge) {
+                continue;
+            }
             KernelEntry& entry = image[key];
             entry.key = key;
             entry.granted = true;
@@ -150,6 +154,7 @@ private:
         asked.by_login = roll(2) == 0;
         asked.user = std::array{"alice", "bob", ""}.at(roll(3));
         asked.addresses_per_user = roll(2) * 3;
+        asked.scope = std::array{Scope{true, false}, Scope{false, true}, Scope{true, true}}.at(roll(3));
         const auto actions = open_in(grants_, asked, now_, granted);
         const bool may = !model_.shut.contains(key) &&
                          (asked.ends_cool_down || !model_.cools_down(key, now_)) &&
@@ -163,12 +168,16 @@ private:
         if (!model_.alive(key, now_)) {
             EXPECT_GT(granted.generation, highest_) << "never given before, as far as can be known";
             highest_ = granted.generation;
-            model_.opened[key] = {end, now_.wall + lifetime, granted.generation, asked.user};
+            model_.opened[key] = {end, now_.wall + lifetime, granted.generation, asked.user, asked.scope};
         } else if (auto& running = model_.opened.at(key);
-                   asked.by_login ? 2 * (end - running.expires) >= lifetime : running.expires < end) {
-            running.expires = end;
-            running.expires_wall = now_.wall + lifetime;
+                   running.scope.joined(asked.scope) != running.scope ||
+                   (asked.by_login ? 2 * (end - running.expires) >= lifetime : running.expires < end)) {
+            if (running.expires < end) {
+                running.expires = end;
+                running.expires_wall = now_.wall + lifetime;
+            }
             running.user = asked.user;
+            running.scope = running.scope.joined(asked.scope);
         } else {
             EXPECT_TRUE(actions->empty());
         }
@@ -254,8 +263,11 @@ private:
         const bool map_lost = !store_lost && roll(8) == 0;
         if (store_lost) {
             outside_.grants.clear();
+            // The kernel knows who it opens for, and no more.
+            std::erase_if(model_.opened, [](const auto& one) { return !one.second.scope.edge; });
             for (auto& [key, grant] : model_.opened) {
-                grant.user.clear();  // the kernel doesn't know
+                grant.user.clear();
+                grant.scope = {};
             }
         }
         if (map_lost) {
@@ -292,16 +304,14 @@ private:
             model_.cooling[each.key] = each.until;
         }
         const std::map<Prefix, Model::Opened> before = std::exchange(model_.opened, {});
-        for (const auto& [key, entry] : outside_.kernel) {
-            if (!entry.granted) {
-                continue;
-            }
-            ASSERT_TRUE(before.contains(key)) << "a reboot opens nothing";
-            const BootTime left = entry.expires - now_.boottime;
-            EXPECT_LE(left, before.at(key).expires_wall - now_.wall);
+        for (const Grant& grant : grants_.list(now_)) {
+            ASSERT_TRUE(before.contains(grant.key)) << "a reboot opens nothing";
+            const Model::Opened& was_opened = before.at(grant.key);
+            const BootTime left = grant.expires - now_.boottime;
+            EXPECT_LE(left, was_opened.expires_wall - now_.wall);
             EXPECT_LE(left, 60s) << "longer than any was given for";
-            model_.opened[key] = {entry.expires, before.at(key).expires_wall, entry.generation,
-                                  before.at(key).user};
+            model_.opened[grant.key] = {grant.expires, was_opened.expires_wall, grant.generation,
+                                        was_opened.user, was_opened.scope};
         }
         if (now_.wall >= was) {
             for (const auto& [key, grant] : before) {
@@ -349,6 +359,7 @@ private:
         for (const auto& [key, grant] : model_.opened) {
             alive += model_.alive(key, now_) ? 1U : 0U;
             EXPECT_EQ(outside_.grants.at(key).expires, grant.expires);
+            EXPECT_EQ(outside_.grants.at(key).scope, grant.scope);
             EXPECT_EQ(grants_.find(key.address, now_).has_value(), model_.alive(key, now_));
         }
         EXPECT_EQ(grants_.list(now_).size(), alive);

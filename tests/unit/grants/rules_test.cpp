@@ -74,6 +74,7 @@ TEST(Rules, WhatARuleDoesNotSayIsAsItIsWithoutIt) {
     config.tls_required = true;
     config.other_family = true;
     config.addresses_per_user = 7;
+    config.scope = {.edge = true, .relay = true};
     config.rules = {{.name = "imap", .protocols = {"imap"}},
                     {.name = "pop3",
                      .protocols = {"pop3"},
@@ -81,7 +82,8 @@ TEST(Rules, WhatARuleDoesNotSayIsAsItIsWithoutIt) {
                      .budget = 5,
                      .tls_required = false,
                      .addresses_per_user = 0,
-                     .other_family = false}};
+                     .other_family = false,
+                     .scope = Scope{.edge = false, .relay = true}}};
     LoginEvent login = seen_login("mail1", "imap");
     login.lifetime = 30s;
     const Terms imap = terms_of(config, login);
@@ -90,6 +92,7 @@ TEST(Rules, WhatARuleDoesNotSayIsAsItIsWithoutIt) {
     EXPECT_TRUE(imap.other_family);
     EXPECT_EQ(imap.addresses_per_user, 7U);
     EXPECT_EQ(imap.lifetime, 30s);
+    EXPECT_EQ(to_string(imap.scope), "edge,relay");
     EXPECT_FALSE(imap.budget);
     login.protocol = "pop3";
     login.tls = false;
@@ -101,6 +104,8 @@ TEST(Rules, WhatARuleDoesNotSayIsAsItIsWithoutIt) {
     EXPECT_EQ(wish->lifetime, 60s) << "before the reporter's";
     EXPECT_EQ(wish->budget, 5U);
     EXPECT_EQ(wish->addresses_per_user, 0U);
+    EXPECT_EQ(to_string(wish->scope), "relay");
+    EXPECT_EQ(opened_things(wish->scope), "the relay");
 }
 
 TEST(Rules, SomeLoginsOpenNothing) {

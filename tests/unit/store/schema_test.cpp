@@ -104,7 +104,8 @@ protected:
         const std::string boot = version >= 3 ? "7" : "'boot'";
         run(version >= 8
                 ? "INSERT INTO grants VALUES (5, '192.0.2.1/32', 'dsl', 'mail1', 'alice', 'pop3 login', "
-                  "1, 2, 3, 4, 7, 6)"
+                  "1, 2, 3, 4, 7, 6" +
+                      std::string(version >= 9 ? ", 'edge,relay')" : ")")
                 : "INSERT INTO grants VALUES ('192.0.2.1/32', 'dsl', 'mail1', 'alice', 'pop3 login', 1, "
                   "2, 3, 4, " +
                       boot + ", 5" + (version >= 2 ? ", 6)" : ")"));
@@ -147,6 +148,7 @@ TEST_P(EveryVersionTest, IsCarriedOver) {
     EXPECT_EQ(grant.expires_wall.time_since_epoch().count(), 4);
     EXPECT_EQ(grant.generation, 5U);
     EXPECT_EQ(grant.budget, version >= 2 ? 6U : 0U);
+    EXPECT_EQ(to_string(grant.scope), version >= 9 ? "edge,relay" : "edge");
     const auto kept = store->load();
     ASSERT_TRUE(kept) << kept.error().what;
     ASSERT_EQ(kept->exemptions.size(), 1U);

@@ -38,6 +38,7 @@ void expect_same(const grants::Grant& one, const grants::Grant& other) {
     EXPECT_EQ(one.boot, other.boot);
     EXPECT_EQ(one.generation, other.generation);
     EXPECT_EQ(one.budget, other.budget);
+    EXPECT_EQ(one.scope, other.scope);
 }
 
 std::vector<std::string> keys(const Store& store) {

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+// Grants that are good for the relay alone, or for more than before: what the kernel and the store hear of
+// them.
+#include <gmock/gmock.h>
+
+#include "tests/unit/grants/world.h"
+
+namespace sekisho::grants {
+namespace {
+
+using testing::IsEmpty;
+
+constexpr Scope edge{.edge = true, .relay = false};
+constexpr Scope relay{.edge = false, .relay = true};
+constexpr Scope both{.edge = true, .relay = true};
+const Prefix key = prefix("192.0.2.7");
+
+class ScopeTest : public testing::Test {
+protected:
+    // A login of the key whose rule says so.
+    Actions open(const Scope& scope, std::chrono::seconds lifetime = 600s) {
+        GrantRequest asked = request("192.0.2.7", lifetime);
+        asked.scope = scope;
+        asked.by_login = true;
+        Actions actions;
+        const auto granted = grants_.open(asked, now_, actions);
+        EXPECT_TRUE(granted) << granted.error().what;
+        outside_.apply(actions);
+        return actions;
+    }
+    void wait(std::chrono::seconds time) { now_ = later(now_, time); }
+    [[nodiscard]] bool kernel_opens() const {
+        const auto entry = outside_.kernel.find(key);
+        return entry != outside_.kernel.end() && entry->second.granted;
+    }
+    [[nodiscard]] Grant stored() const { return outside_.grants.at(key); }
+    [[nodiscard]] std::chrono::nanoseconds left() const {
+        return grants_.find(key.address, now_).value().expires - now_.boottime;
+    }
+
+    Config config_ = example_config();
+    Grants grants_{config_};
+    Outside outside_;
+    Now now_ = example_now();
+};
+
+TEST_F(ScopeTest, TheKernelHearsNothingOfOneForTheRelay) {
+    open(relay);
+    EXPECT_THAT(outside_.kernel, IsEmpty());
+    EXPECT_EQ(stored().scope, relay);
+    EXPECT_EQ(grants_.find(key.address, now_).value().scope, relay);
+    wait(601s);
+    outside_.apply(grants_.sweep(now_));
+    EXPECT_THAT(outside_.kernel, IsEmpty());
+    EXPECT_THAT(outside_.grants, IsEmpty());
+}
+
+TEST_F(ScopeTest, AWiderLoginOpensAtOnceThoughThereIsTimeLeft) {
+    open(relay);
+    wait(1s);
+    open(edge);
+    EXPECT_TRUE(kernel_opens());
+    EXPECT_EQ(stored().scope, both);
+    EXPECT_EQ(left(), 600s);
+    EXPECT_THAT(open(relay), IsEmpty()) << "it is good for that already";
+    EXPECT_THAT(open(both), IsEmpty());
+}
+
+TEST_F(ScopeTest, AWiderButShorterOneEndsWhenTheFirstWouldHave) {
+    open(edge, 600s);
+    wait(10s);
+    open(relay, 60s);
+    EXPECT_EQ(stored().scope, both);
+    EXPECT_EQ(left(), 590s);
+    EXPECT_EQ(outside_.kernel.at(key).expires - now_.boottime, 590s);
+}
+
+TEST_F(ScopeTest, RenewingForLessTakesNothingAway) {
+    open(both);
+    wait(400s);
+    open(relay);
+    EXPECT_EQ(stored().scope, both);
+    EXPECT_TRUE(kernel_opens());
+    EXPECT_EQ(outside_.kernel.at(key).expires - now_.boottime, 600s);
+}
+
+TEST_F(ScopeTest, WhatIsOverIsNotInheritedByTheNextOne) {
+    open(edge);
+    wait(601s);  // and not swept
+    open(relay);
+    EXPECT_EQ(stored().scope, relay);
+    EXPECT_FALSE(kernel_opens());
+    EXPECT_THAT(outside_.kernel, IsEmpty());
+}
+
+TEST_F(ScopeTest, RevokingOneForTheRelayLeavesAnExemption) {
+    outside_.apply(grants_.exempt(contract(key)).value());
+    open(relay);
+    EXPECT_TRUE(outside_.kernel.at(key).exempt);
+    EXPECT_FALSE(kernel_opens());
+    outside_.apply(grants_.revoke(key.address, now_).value());
+    EXPECT_TRUE(outside_.kernel.at(key).exempt);
+    open(relay);
+    outside_.apply(grants_.remove_exemption(key).value());
+    EXPECT_THAT(outside_.kernel, IsEmpty());
+    EXPECT_TRUE(grants_.find(key.address, now_)) << "the grant goes on";
+}
+
+TEST_F(ScopeTest, AQuarantineEndsThatOneToo) {
+    open(relay);
+    outside_.apply(grants_.quarantine(key.address, "", now_).value());
+    EXPECT_FALSE(grants_.find(key.address, now_));
+    EXPECT_TRUE(outside_.kernel.at(key).quarantined);
+    outside_.apply(grants_.release(key.address).value());
+    EXPECT_THAT(outside_.kernel, IsEmpty());
+}
+
+TEST_F(ScopeTest, TheNextHolderInheritsNoRelay) {
+    open(relay);
+    Actions actions;
+    const auto ended = grants_.hand_over(key, [](const Prefix&, WallTime) { return false; }, now_, actions);
+    EXPECT_EQ(ended.size(), 1U);
+    outside_.apply(actions);
+    EXPECT_THAT(outside_.grants, IsEmpty());
+    EXPECT_FALSE(grants_.find(key.address, now_));
+}
+
+TEST_F(ScopeTest, ARestartKeepsIt) {
+    open(relay);
+    wait(60s);
+    Grants next{config_};
+    EXPECT_THAT(outside_.take_over_by(next, now_), testing::SizeIs(1)) << "the list of wide exemptions";
+    EXPECT_EQ(next.find(key.address, now_).value().scope, relay);
+    EXPECT_THAT(outside_.kernel, IsEmpty());
+}
+
+TEST_F(ScopeTest, ARebootKeepsBoth) {
+    open(both);
+    outside_.kernel.clear();
+    const Now second = rebooted(now_, 60s);
+    Grants next{config_};
+    outside_.take_over_by(next, second);
+    EXPECT_EQ(next.find(key.address, second).value().scope, both);
+    EXPECT_TRUE(kernel_opens());
+}
+
+TEST_F(ScopeTest, WhatTheKernelOpenedBeforeTheStoreKnewStaysOpen) {
+    open(relay);
+    const Grant before = stored();
+    wait(1s);
+    open(edge);
+    outside_.grants.at(key) = before;  // the agent died in between
+    Grants next{config_};
+    outside_.take_over_by(next, now_);
+    EXPECT_EQ(next.find(key.address, now_).value().scope, both);
+    EXPECT_EQ(stored().scope, both);
+    EXPECT_TRUE(kernel_opens());
+}
+
+TEST_F(ScopeTest, AnEntryThatIsLeftOverOfOneForTheRelayIsTakenOut) {
+    open(edge);
+    const KernelEntry entry = outside_.kernel.at(key);
+    wait(601s);
+    open(relay);
+    outside_.kernel[key] = entry;  // of the generation before
+    Grants next{config_};
+    outside_.take_over_by(next, now_);
+    EXPECT_FALSE(kernel_opens());
+}
+
+}  // namespace
+}  // namespace sekisho::grants
