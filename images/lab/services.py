@@ -12,6 +12,7 @@ from .hosts import ROOT, Host, Lab, LabError, Process, await_true
 from .topology import (API_KEY, DOWN4, DOWN_DOMAIN, EDGE_CORE4, EDGE_CORE6, INTERNET4, INTERNET6, ISP_DOMAIN, MAIL4,
                        MAIL6, MAIL_NAME, MX_DOMAIN, MX_NAME, POLICY_PORT, POOL4, POOL6, SMTP_NAME, SUBSCRIBERS,
                        UNKNOWN_USER)
+from .tree import debian_tree, run_from
 
 TEMPLATES = Path(__file__).with_name("templates")
 FREERADIUS = "/etc/freeradius/3.0"
@@ -103,12 +104,24 @@ def write_dovecot(lab: Lab, *, before: bool = False, after: bool = True, report:
     mail.run("chgrp", "dovecot", "/etc/dovecot/users")
 
 
-def start_dovecot(lab: Lab, **checks: bool) -> None:
-    """Starts it, or starts it anew with other checks."""
+def stop_dovecot(lab: Lab) -> None:
     mail = lab["mail"]
     if mail.file("/run/dovecot/master.pid").exists():
         mail.run("doveadm", "stop")
         await_true(lambda: not mail.file("/run/dovecot/master.pid").exists(), "end of Dovecot")
+
+
+def replace_dovecot(lab: Lab, release: str) -> None:
+    """The mail host has that Debian's Dovecot from now on; it isn't started."""
+    stop_dovecot(lab)
+    run_from(lab["mail"], debian_tree(release, "dovecot-imapd", "dovecot-pop3d"), ("/usr/sbin/dovecot", "/usr/bin/doveadm"),
+             ("/etc/dovecot", "/run/dovecot", "/var/lib/dovecot", "/var/lib/mail", "/var/log"))
+
+
+def start_dovecot(lab: Lab, **checks: bool) -> None:
+    """Starts it, or starts it anew with other checks."""
+    mail = lab["mail"]
+    stop_dovecot(lab)
     write_dovecot(lab, **checks)
     mail.run("install", "-d", "-o", "mail", "-g", "mail", "/var/lib/mail")
     mail.run("install", "-d", "/var/lib/dovecot")

@@ -7,7 +7,7 @@ import poplib
 
 from lab.clients import apop_login, connect, imap_login, pop3_login
 from lab.hosts import await_true
-from lab.services import start_dovecot
+from lab.services import dovecot_version, replace_dovecot, start_dovecot
 from lab.topology import INTERNET4, MAIL4, SUBSCRIBERS
 from lab_test import LabTest
 
@@ -35,7 +35,7 @@ LOGINS = {
 }
 
 
-class DovecotChecks(LabTest):
+class DovecotChecksTest(LabTest):
     """Wrong and right passwords against before, after, report: all eight of their combinations."""
 
     mail = True
@@ -96,6 +96,22 @@ class DovecotChecks(LabTest):
     def test_right_password_without_proof(self) -> None:
         self.isp.restart_agent(WITHOUT_PROOF)
         self.check_combinations(lambda after, report: report)
+
+
+class DovecotChecks(DovecotChecksTest):
+    """By this Debian's Dovecot."""
+
+
+class OtherDovecotChecks(DovecotChecksTest):  # labels: long
+    """By Dovecot 2.4 of Debian 13, whose configuration and requests are others than 2.3's."""
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        replace_dovecot(cls.isp.lab, "trixie")
+
+    def test_it_is_another(self) -> None:
+        self.assertEqual(dovecot_version(self.isp.lab["mail"]), (2, 4))
 
 
 class NoGrant(LabTest):
