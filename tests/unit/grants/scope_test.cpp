@@ -13,11 +13,11 @@ using testing::IsEmpty;
 constexpr Scope edge{.edge = true, .relay = false};
 constexpr Scope relay{.edge = false, .relay = true};
 constexpr Scope both{.edge = true, .relay = true};
-const Prefix key = prefix("192.0.2.7");
+const Prefix line = prefix("192.0.2.7");
 
 class ScopeTest : public testing::Test {
 protected:
-    // A login of the key whose rule says so.
+    // A login of the line whose rule says so.
     Actions open(const Scope& scope, std::chrono::seconds lifetime = 600s) {
         GrantRequest asked = request("192.0.2.7", lifetime);
         asked.scope = scope;
@@ -30,12 +30,12 @@ protected:
     }
     void wait(std::chrono::seconds time) { now_ = later(now_, time); }
     [[nodiscard]] bool kernel_opens() const {
-        const auto entry = outside_.kernel.find(key);
+        const auto entry = outside_.kernel.find(line);
         return entry != outside_.kernel.end() && entry->second.granted;
     }
-    [[nodiscard]] Grant stored() const { return outside_.grants.at(key); }
+    [[nodiscard]] Grant stored() const { return outside_.grants.at(line); }
     [[nodiscard]] std::chrono::nanoseconds left() const {
-        return grants_.find(key.address, now_).value().expires - now_.boottime;
+        return grants_.find(line.address, now_).value().expires - now_.boottime;
     }
 
     Config config_ = example_config();
@@ -48,7 +48,7 @@ TEST_F(ScopeTest, TheKernelHearsNothingOfOneForTheRelay) {
     open(relay);
     EXPECT_THAT(outside_.kernel, IsEmpty());
     EXPECT_EQ(stored().scope, relay);
-    EXPECT_EQ(grants_.find(key.address, now_).value().scope, relay);
+    EXPECT_EQ(grants_.find(line.address, now_).value().scope, relay);
     wait(601s);
     outside_.apply(grants_.sweep(now_));
     EXPECT_THAT(outside_.kernel, IsEmpty());
@@ -72,7 +72,7 @@ TEST_F(ScopeTest, AWiderButShorterOneEndsWhenTheFirstWouldHave) {
     open(relay, 60s);
     EXPECT_EQ(stored().scope, both);
     EXPECT_EQ(left(), 590s);
-    EXPECT_EQ(outside_.kernel.at(key).expires - now_.boottime, 590s);
+    EXPECT_EQ(outside_.kernel.at(line).expires - now_.boottime, 590s);
 }
 
 TEST_F(ScopeTest, RenewingForLessTakesNothingAway) {
@@ -81,7 +81,7 @@ TEST_F(ScopeTest, RenewingForLessTakesNothingAway) {
     open(relay);
     EXPECT_EQ(stored().scope, both);
     EXPECT_TRUE(kernel_opens());
-    EXPECT_EQ(outside_.kernel.at(key).expires - now_.boottime, 600s);
+    EXPECT_EQ(outside_.kernel.at(line).expires - now_.boottime, 600s);
 }
 
 TEST_F(ScopeTest, WhatIsOverIsNotInheritedByTheNextOne) {
@@ -94,35 +94,35 @@ TEST_F(ScopeTest, WhatIsOverIsNotInheritedByTheNextOne) {
 }
 
 TEST_F(ScopeTest, RevokingOneForTheRelayLeavesAnExemption) {
-    outside_.apply(grants_.exempt(contract(key)).value());
+    outside_.apply(grants_.exempt(contract(line)).value());
     open(relay);
-    EXPECT_TRUE(outside_.kernel.at(key).exempt);
+    EXPECT_TRUE(outside_.kernel.at(line).exempt);
     EXPECT_FALSE(kernel_opens());
-    outside_.apply(grants_.revoke(key.address, now_).value());
-    EXPECT_TRUE(outside_.kernel.at(key).exempt);
+    outside_.apply(grants_.revoke(line.address, now_).value());
+    EXPECT_TRUE(outside_.kernel.at(line).exempt);
     open(relay);
-    outside_.apply(grants_.remove_exemption(key).value());
+    outside_.apply(grants_.remove_exemption(line).value());
     EXPECT_THAT(outside_.kernel, IsEmpty());
-    EXPECT_TRUE(grants_.find(key.address, now_)) << "the grant goes on";
+    EXPECT_TRUE(grants_.find(line.address, now_)) << "the grant goes on";
 }
 
 TEST_F(ScopeTest, AQuarantineEndsThatOneToo) {
     open(relay);
-    outside_.apply(grants_.quarantine(key.address, "", now_).value());
-    EXPECT_FALSE(grants_.find(key.address, now_));
-    EXPECT_TRUE(outside_.kernel.at(key).quarantined);
-    outside_.apply(grants_.release(key.address).value());
+    outside_.apply(grants_.quarantine(line.address, "", now_).value());
+    EXPECT_FALSE(grants_.find(line.address, now_));
+    EXPECT_TRUE(outside_.kernel.at(line).quarantined);
+    outside_.apply(grants_.release(line.address).value());
     EXPECT_THAT(outside_.kernel, IsEmpty());
 }
 
 TEST_F(ScopeTest, TheNextHolderInheritsNoRelay) {
     open(relay);
     Actions actions;
-    const auto ended = grants_.hand_over(key, [](const Prefix&, WallTime) { return false; }, now_, actions);
+    const auto ended = grants_.hand_over(line, [](const Prefix&, WallTime) { return false; }, now_, actions);
     EXPECT_EQ(ended.size(), 1U);
     outside_.apply(actions);
     EXPECT_THAT(outside_.grants, IsEmpty());
-    EXPECT_FALSE(grants_.find(key.address, now_));
+    EXPECT_FALSE(grants_.find(line.address, now_));
 }
 
 TEST_F(ScopeTest, ARestartKeepsIt) {
@@ -130,7 +130,7 @@ TEST_F(ScopeTest, ARestartKeepsIt) {
     wait(60s);
     Grants next{config_};
     EXPECT_THAT(outside_.take_over_by(next, now_), testing::SizeIs(1)) << "the list of wide exemptions";
-    EXPECT_EQ(next.find(key.address, now_).value().scope, relay);
+    EXPECT_EQ(next.find(line.address, now_).value().scope, relay);
     EXPECT_THAT(outside_.kernel, IsEmpty());
 }
 
@@ -140,7 +140,7 @@ TEST_F(ScopeTest, ARebootKeepsBoth) {
     const Now second = rebooted(now_, 60s);
     Grants next{config_};
     outside_.take_over_by(next, second);
-    EXPECT_EQ(next.find(key.address, second).value().scope, both);
+    EXPECT_EQ(next.find(line.address, second).value().scope, both);
     EXPECT_TRUE(kernel_opens());
 }
 
@@ -149,20 +149,20 @@ TEST_F(ScopeTest, WhatTheKernelOpenedBeforeTheStoreKnewStaysOpen) {
     const Grant before = stored();
     wait(1s);
     open(edge);
-    outside_.grants.at(key) = before;  // the agent died in between
+    outside_.grants.at(line) = before;  // the agent died in between
     Grants next{config_};
     outside_.take_over_by(next, now_);
-    EXPECT_EQ(next.find(key.address, now_).value().scope, both);
+    EXPECT_EQ(next.find(line.address, now_).value().scope, both);
     EXPECT_EQ(stored().scope, both);
     EXPECT_TRUE(kernel_opens());
 }
 
 TEST_F(ScopeTest, AnEntryThatIsLeftOverOfOneForTheRelayIsTakenOut) {
     open(edge);
-    const KernelEntry entry = outside_.kernel.at(key);
+    const KernelEntry entry = outside_.kernel.at(line);
     wait(601s);
     open(relay);
-    outside_.kernel[key] = entry;  // of the generation before
+    outside_.kernel[line] = entry;  // of the generation before
     Grants next{config_};
     outside_.take_over_by(next, now_);
     EXPECT_FALSE(kernel_opens());
