@@ -144,8 +144,12 @@ Result<void> Store::each_grant(const std::function<void(const grants::Grant&)>& 
         grant.boot = (*known)[row.integer(9)];  // one that isn't there was another than this
         grant.generation = static_cast<std::uint32_t>(row.integer(10));
         grant.budget = static_cast<std::uint32_t>(row.integer(11));
-        grant.scope = parse_scope(row.octets(12)).value_or(Scope());
-        take(grant);
+        if (const auto scope = parse_scope(row.octets(12))) {
+            grant.scope = *scope;
+            take(grant);
+        } else {
+            leave_out("grants", key.text(), scope.error());
+        }
     });
 }
 

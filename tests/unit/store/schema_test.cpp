@@ -281,8 +281,8 @@ TEST_F(SchemaTest, ARowThatIsNoPrefixIsLeftOutAndNamed) {
 
 TEST_F(SchemaTest, SoIsAGrantThatIsNone) {
     make();
-    run("INSERT INTO grants VALUES (1, '192.0.2.1', 'dsl', '', '', '', 0, 0, 0, 0, 1, 0)");
-    run("INSERT INTO grants VALUES (1, '192.0.2.300', 'dsl', '', '', '', 0, 0, 0, 0, 1, 0)");
+    run("INSERT INTO grants VALUES (1, '192.0.2.1', 'dsl', '', '', '', 0, 0, 0, 0, 1, 0, 'edge')");
+    run("INSERT INTO grants VALUES (1, '192.0.2.300', 'dsl', '', '', '', 0, 0, 0, 0, 1, 0, 'edge')");
     const auto store = Store::open(file_);
     ASSERT_TRUE(store);
     int taken = 0;
@@ -290,6 +290,16 @@ TEST_F(SchemaTest, SoIsAGrantThatIsNone) {
     EXPECT_EQ(taken, 1);
     ASSERT_TRUE(store->left_out());
     EXPECT_THAT(store->left_out()->what, HasSubstr("192.0.2.300"));
+}
+
+TEST_F(SchemaTest, OneThatIsGoodForSomethingUnknownOpensNothing) {
+    make();
+    run("INSERT INTO grants VALUES (1, '192.0.2.1', 'dsl', '', '', '', 0, 0, 0, 0, 1, 0, 'all')");
+    const auto store = Store::open(file_);
+    ASSERT_TRUE(store);
+    EXPECT_TRUE(grants_in(*store).empty());
+    ASSERT_TRUE(store->left_out());
+    EXPECT_THAT(store->left_out()->what, HasSubstr("\"all\" is no scope"));
 }
 
 TEST_F(SchemaTest, ADirectoryOrADeviceIsRefused) {
