@@ -31,7 +31,7 @@ Daemon::Daemon(boost::asio::io_context& context, const Config& config, dataplane
       dataplane_(std::move(dataplane)),
       store_(std::move(store)),
       group_commit_(context, [this] { heed(store_.flush()); }),
-      grants_(config, many_small_.memory()),
+      grants_(config, &many_small_),
       sessions_(config.radius ? config.radius->max_sessions : RadiusConfig().max_sessions),
       events_timer_(context),
       events_signal_(context, boost::asio::steady_timer::time_point::max()),

@@ -147,6 +147,9 @@ Result<void> Daemon::restore_sessions() {
                       {"not_understood", std::to_string(*skipped)},
                       {"remedy", "raise max_sessions in [radius]; their next Interim brings them back"}});
     }
+    if (contracts_.empty()) {
+        return {};
+    }
     subscribers::Consequences consequences;
     std::vector<subscribers::Session> some = sessions_.list(0, sessions_at_once);
     while (!some.empty()) {

@@ -4,6 +4,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <new>
 
@@ -43,6 +44,27 @@ void* HugePages::do_allocate(std::size_t bytes, std::size_t alignment) {
 
 void HugePages::do_deallocate(void* memory, std::size_t bytes, std::size_t /*alignment*/) {
     ::munmap(memory, whole_pages(bytes));
+}
+
+void* ManySmall::do_allocate(std::size_t bytes, std::size_t alignment) {
+    if (bytes > largest || alignment > step) {
+        return std::pmr::new_delete_resource()->allocate(bytes, alignment);
+    }
+    const std::size_t steps = std::max<std::size_t>((bytes + step - 1) / step, 1);
+    if (Free* const place = free_.at(steps); place != nullptr) {
+        free_.at(steps) = place->next;
+        return place;
+    }
+    return pieces_.allocate(steps * step, step);
+}
+
+void ManySmall::do_deallocate(void* memory, std::size_t bytes, std::size_t alignment) {
+    if (bytes > largest || alignment > step) {
+        std::pmr::new_delete_resource()->deallocate(memory, bytes, alignment);
+        return;
+    }
+    Free*& first = free_.at(std::max<std::size_t>((bytes + step - 1) / step, 1));
+    first = ::new (memory) Free{first};
 }
 
 }  // namespace sekisho

@@ -24,6 +24,7 @@ public:
     Contracts() = default;
     explicit Contracts(std::vector<Contract> all) : all_(std::move(all)) {}
 
+    [[nodiscard]] bool empty() const { return all_.empty(); }
     // The name of the first contract that the session has; empty if it has none.
     [[nodiscard]] std::string_view of(const Session& session) const;
 

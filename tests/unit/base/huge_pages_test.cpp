@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 #include <map>
 #include <new>
 #include <string>
@@ -36,7 +37,7 @@ TEST(HugePages, MoreThanThereIsThrows) {
 
 TEST(ManySmall, GivesTheSamePlaceAgain) {
     ManySmall many;
-    std::pmr::map<int, std::uint64_t> numbers(many.memory());
+    std::pmr::map<int, std::uint64_t> numbers(&many);
     for (int i = 0; i < 100'000; i++) {
         numbers[i] = static_cast<std::uint64_t>(i) * 3;
     }
@@ -47,6 +48,34 @@ TEST(ManySmall, GivesTheSamePlaceAgain) {
     for (int i = 0; i < 99'999; i++) {
         ASSERT_EQ(numbers.at(i), static_cast<std::uint64_t>(i) * 3);
     }
+}
+
+TEST(ManySmall, SizesDoNotMix) {
+    ManySmall many;
+    std::map<void*, std::size_t> given;
+    for (const std::size_t size : {0UZ, 1UZ, 16UZ, 17UZ, 208UZ, 512UZ, 513UZ, 100'000UZ}) {
+        for (int i = 0; i < 100; i++) {
+            void* const place = many.allocate(size, size < 8 ? 1 : 8);
+            std::memset(place, 0xff, size);
+            const auto behind = given.upper_bound(place);
+            if (behind != given.begin()) {
+                const auto before = std::prev(behind);
+                ASSERT_LE(static_cast<char*>(before->first) + before->second, place);
+            }
+            ASSERT_TRUE(given.emplace(place, size).second);
+        }
+    }
+    for (const auto& [place, size] : given) {
+        many.deallocate(place, size, size < 8 ? 1 : 8);
+    }
+    EXPECT_TRUE(given.contains(many.allocate(200, 8)));
+}
+
+TEST(ManySmall, KeepsWideBoundaries) {
+    ManySmall many;
+    void* const place = many.allocate(64, 64);
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(place) % 64, 0U);
+    many.deallocate(place, 64, 64);
 }
 
 }  // namespace
