@@ -16,6 +16,7 @@
 #include <list>
 
 #include "agent/api/http_connection.h"
+#include "agent/base/ascii.h"
 #include "agent/base/listener.h"
 #include "agent/base/log.h"
 #include "agent/base/quietly.h"
@@ -44,11 +45,6 @@ std::optional<FileId> file_id(const std::filesystem::path& path) {
         return std::nullopt;
     }
     return FileId{status.st_dev, status.st_ino};
-}
-
-bool same_name(std::string_view left, std::string_view right) {
-    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
-    return std::ranges::equal(left, right, {}, lower, lower);
 }
 
 // Who is at the other end of an accepted connection.
@@ -83,7 +79,7 @@ std::string Peer::text() const {
 
 std::optional<std::string_view> Request::header(std::string_view name) const {
     const auto found =
-        std::ranges::find_if(headers, [&](const auto& header) { return same_name(header.first, name); });
+        std::ranges::find_if(headers, [&](const auto& header) { return same_word(header.first, name); });
     return found == headers.end() ? std::nullopt : std::optional<std::string_view>(found->second);
 }
 

@@ -7,6 +7,7 @@
 #include <charconv>
 #include <utility>
 
+#include "agent/base/ascii.h"
 #include "agent/base/config_read.h"
 #include "agent/base/printable.h"
 
@@ -19,10 +20,7 @@ constexpr std::array<std::string_view, 3> tls_modes = {"starttls", "implicit", "
 // A host's name (RFC 1123, 2.1): labels of letters, digits and dashes.
 bool is_host_name(std::string_view text) {
     constexpr std::size_t longest = 253;
-    const auto good = [](unsigned char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-               c == '.';
-    };
+    const auto good = [](char c) { return is_letter_or_digit(c) || c == '-' || c == '.'; };
     return !text.empty() && text.size() <= longest && std::ranges::all_of(text, good) &&
            !text.starts_with('.') && !text.starts_with('-') && !text.ends_with('.') &&
            text.find("..") == std::string_view::npos;

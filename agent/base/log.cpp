@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdlib>
 
+#include "agent/base/ascii.h"
 #include "agent/base/printable.h"
 #include "agent/base/time_text.h"
 
@@ -59,8 +60,7 @@ char journal_level(Level level) {
 
 bool is_plain(char c) {
     constexpr std::string_view others = "._:/@+,*-";
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           others.find(c) != std::string_view::npos;
+    return is_letter_or_digit(c) || others.find(c) != std::string_view::npos;
 }
 
 // What stands between quotes as it is.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "agent/base/ascii.h"
 #include "agent/base/nearest.h"
 #include "agent/base/printable.h"
 #include "agent/base/time_text.h"
@@ -132,10 +133,7 @@ std::optional<std::string> TomlTable::text(std::string_view key) {
 std::optional<std::string> TomlTable::name(std::string_view key) {
     constexpr std::size_t longest = 64;
     auto value = text(key);
-    const auto fits = [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-               c == '-' || c == '_';
-    };
+    const auto fits = [](char c) { return is_letter_or_digit(c) || c == '.' || c == '-' || c == '_'; };
     if (value && (value->size() > longest || !std::ranges::all_of(*value, fits))) {
         complain(key, "\"" + printable(value->substr(0, longest)) + "\" can't be a name",
                  "write up to 64 letters, digits, dots, dashes and underscores");

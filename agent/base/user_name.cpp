@@ -4,24 +4,16 @@
 
 #include <algorithm>
 
+#include "agent/base/ascii.h"
+
 namespace sekisho {
 
-namespace {
-
-char small(char letter) {
-    return letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
-}
-
-}  // namespace
-
 std::string folded(std::string_view user) {
-    std::string name(user);
-    std::ranges::transform(name, name.begin(), small);
-    return name;
+    return lowered(user);
 }
 
 bool FoldedLess::operator()(std::string_view left, std::string_view right) const {
-    return std::ranges::lexicographical_compare(left, right, {}, small, small);
+    return std::ranges::lexicographical_compare(left, right, {}, lower, lower);
 }
 
 }  // namespace sekisho

@@ -9,16 +9,14 @@
 #include <cmath>
 #include <string>
 
+#include "agent/base/ascii.h"
+
 namespace sekisho::logins {
 
 namespace {
 
 constexpr std::array<std::string_view, 12> months = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                                      "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-
-bool is_digit(char letter) {
-    return letter >= '0' && letter <= '9';
-}
 
 // Whether the text has this form: 0 stands for a digit, _ for a digit or a blank, anything else for itself.
 bool has_form(std::string_view text, std::string_view form) {
@@ -95,8 +93,7 @@ bool skip_priority(std::string_view& line) {
 }
 
 bool is_of_tag(char letter) {
-    return is_digit(letter) || (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z') ||
-           letter == '-' || letter == '_' || letter == '.' || letter == '/';
+    return is_letter_or_digit(letter) || letter == '-' || letter == '_' || letter == '.' || letter == '/';
 }
 
 // Reads "program: " or "program[pid]: "; false, and nothing is taken, if the text begins otherwise.

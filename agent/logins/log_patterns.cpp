@@ -8,6 +8,7 @@
 #include <charconv>
 #include <set>
 
+#include "agent/base/ascii.h"
 #include "agent/base/printable.h"
 #include "agent/logins/known_patterns.h"
 
@@ -69,14 +70,6 @@ std::vector<std::string> words(std::string_view text) {
 bool is_once(std::string_view text, std::string_view part) {
     const std::size_t first = text.find(part);
     return first != std::string_view::npos && text.find(part, first + 1) == std::string_view::npos;
-}
-
-std::string lower(std::string_view text) {
-    std::string result(text);
-    std::ranges::transform(result, result.begin(), [](char letter) {
-        return letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
-    });
-    return result;
 }
 
 std::string protocol_of(std::string_view program) {
@@ -294,8 +287,8 @@ std::optional<SeenLogin> LogPatterns::match(const Pattern& pattern, const LogLin
     if (!address || user.empty() || user.size() > longest_user) {
         return std::nullopt;
     }
-    const std::string tls = lower(group("tls"));
-    const std::string protocol = lower(group("protocol"));
+    const std::string tls = lowered(group("tls"));
+    const std::string protocol = lowered(group("protocol"));
     return SeenLogin{.pattern = pattern.name,
                      .stamp = std::string(pattern.has("stamp") ? group("stamp") : line.stamp),
                      .user = std::string(user),

@@ -9,6 +9,7 @@
 #include <optional>
 #include <utility>
 
+#include "agent/base/ascii.h"
 #include "agent/logins/json_body.h"
 #include "agent/logins/log_line.h"
 
@@ -60,18 +61,11 @@ std::uint16_t port_in(const json::object& data, std::string_view name) {
     return number != nullptr && *number > 0 && *number <= highest ? static_cast<std::uint16_t>(*number) : 0;
 }
 
-std::string lower_case(std::string text) {
-    std::ranges::transform(text, text.begin(), [](char letter) {
-        return letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
-    });
-    return text;
-}
-
 // 0.8 says it ("Imap"). Since then only the listener is known: its name, which Stalwart gives ("imaps") or
 // the operator, and its port.
 std::string protocol_in(const json::object& data) {
     for (const std::string_view member : {"protocol", "listenerId"}) {
-        const std::string name = lower_case(text_of(data, member).value_or(""));
+        const std::string name = lowered(text_of(data, member).value_or(""));
         for (const auto& [beginning, protocol] : listener_names) {
             if (name.starts_with(beginning)) {
                 return std::string(protocol);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "agent/base/ascii.h"
 #include "agent/base/printable.h"
 
 namespace sekisho::delivery {
@@ -13,14 +14,6 @@ namespace {
 
 constexpr std::size_t longest = std::size_t{64} * 1024;
 constexpr std::size_t longest_text = 500;
-
-bool is_digit(char c) {
-    return c >= '0' && c <= '9';
-}
-
-char upper(char c) {
-    return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
-}
 
 // One to three digits (RFC 3463, 2).
 bool is_number(std::string_view text) {
@@ -69,7 +62,7 @@ bool Reply::offers(std::string_view keyword) const {
     return std::ranges::any_of(
         lines.begin() + (lines.empty() ? 0 : 1), lines.end(), [&](const std::string& line) {
             const std::string_view word = std::string_view(line).substr(0, line.find(' '));
-            return std::ranges::equal(word, keyword, {}, upper, upper);
+            return same_word(word, keyword);
         });
 }
 

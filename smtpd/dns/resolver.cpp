@@ -15,6 +15,7 @@
 #include <span>
 #include <utility>
 
+#include "agent/base/ascii.h"
 #include "agent/base/quietly.h"
 
 namespace sekisho::dns {
@@ -82,12 +83,11 @@ std::optional<std::string> name_of(std::span<const unsigned char> data) {
         name += name.empty() ? "" : ".";
         for (const unsigned char sign : data.subspan(at + 1, length)) {
             // What is no host's name is none to connect to, and none to write into a log.
-            const bool good = (sign >= 'a' && sign <= 'z') || (sign >= 'A' && sign <= 'Z') ||
-                              (sign >= '0' && sign <= '9') || sign == '-' || sign == '_';
-            if (!good) {
+            const auto letter = static_cast<char>(sign);
+            if (!is_letter_or_digit(letter) && letter != '-' && letter != '_') {
                 return std::nullopt;
             }
-            name += static_cast<char>(sign);
+            name += letter;
         }
         at += 1 + length;
     }

@@ -6,13 +6,11 @@
 #include <array>
 #include <utility>
 
+#include "agent/base/ascii.h"
+
 namespace sekisho::message {
 
 namespace {
-
-constexpr char lower(char letter) {
-    return letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
-}
 
 constexpr bool is_field_name_octet(char octet) {
     return octet > ' ' && octet <= '~';

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "agent/base/ascii.h"
 #include "smtpd/message/fixups.h"
 
 namespace sekisho::message {
@@ -15,8 +16,7 @@ constexpr std::size_t longest_word = 255;  // of what comes from strangers
 
 // Names as RFC 5321 has them in the trace; others keep nothing that could end a comment or a line.
 constexpr bool is_name_text(char octet) {
-    return (octet >= 'a' && octet <= 'z') || (octet >= 'A' && octet <= 'Z') ||
-           (octet >= '0' && octet <= '9') || std::string_view("-._:[]").find(octet) != std::string_view::npos;
+    return is_letter_or_digit(octet) || std::string_view("-._:[]").find(octet) != std::string_view::npos;
 }
 
 std::string name_of(std::string_view text) {

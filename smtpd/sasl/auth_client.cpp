@@ -19,6 +19,7 @@
 #include <span>
 #include <utility>
 
+#include "agent/base/ascii.h"
 #include "agent/base/log.h"
 #include "agent/base/quietly.h"
 #include "smtpd/sasl/auth_protocol.h"
@@ -43,10 +44,8 @@ AuthFail for_now(std::string reason) {
 }
 
 bool is_base64(std::string_view text) {
-    return std::ranges::all_of(text, [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '+' ||
-               c == '/' || c == '=';
-    });
+    return std::ranges::all_of(
+        text, [](char c) { return is_letter_or_digit(c) || c == '+' || c == '/' || c == '='; });
 }
 
 // Wipes what the client has said.

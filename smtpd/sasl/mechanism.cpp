@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "agent/base/ascii.h"
+
 namespace sekisho::sasl {
 
 namespace {
@@ -67,10 +69,7 @@ MechanismStep Mechanism::step(const std::optional<SecretText>& response) {
 }
 
 std::string user_key(std::string_view name) {
-    std::string key(name);
-    std::ranges::transform(
-        key, key.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-    return key;
+    return lowered(name);
 }
 
 std::optional<std::string> unfit_name(std::string_view name) {

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <memory>
 
+#include "agent/base/ascii.h"
 #include "smtpd/sasl/mechanism.h"
 
 namespace sekisho::sasl {
@@ -67,10 +68,7 @@ std::optional<std::string_view> scheme_of(const std::string& hash) {
     constexpr std::array<Scheme, 2> schemes = {{{"$y$", 43, "yescrypt"}, {"$6$", 86, "SHA-512-crypt"}}};
     const auto* const scheme =
         std::ranges::find_if(schemes, [&hash](const Scheme& each) { return hash.starts_with(each.prefix); });
-    const auto letter = [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-               c == '/';
-    };
+    const auto letter = [](char c) { return is_letter_or_digit(c) || c == '.' || c == '/'; };
     if (scheme == schemes.end() || hash.size() >= CRYPT_OUTPUT_SIZE) {
         return std::nullopt;
     }

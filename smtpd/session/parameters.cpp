@@ -20,9 +20,8 @@ constexpr bool is_upper_hex(char octet) {
 }
 
 constexpr bool is_keyword(std::string_view text) {
-    return !text.empty() && text.front() != '-' && std::ranges::all_of(text, [](char octet) {
-        return is_letter(octet) || is_digit(octet) || octet == '-';
-    });
+    return !text.empty() && text.front() != '-' &&
+           std::ranges::all_of(text, [](char octet) { return is_letter_or_digit(octet) || octet == '-'; });
 }
 
 constexpr bool is_value(std::string_view text) {

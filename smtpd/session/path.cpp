@@ -11,10 +11,6 @@ namespace {
 
 constexpr std::size_t longest_label = 63;  // RFC 1035, 2.3.4
 
-constexpr bool is_letter_or_digit(char octet) {
-    return is_letter(octet) || is_digit(octet);
-}
-
 constexpr bool is_atom_text(char octet) {
     return is_letter_or_digit(octet) ||
            std::string_view("!#$%&'*+-/=?^_`{|}~").find(octet) != std::string_view::npos;

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "agent/base/ascii.h"
 #include "smtpd/spool/schema.h"
 
 namespace sekisho::spool {
@@ -24,11 +25,7 @@ constexpr std::uint64_t kept_for_leaving = std::uint64_t{8} << 20;
 
 std::string domain_of(std::string_view address) {
     const std::size_t at = address.rfind('@');
-    std::string domain(at == std::string_view::npos ? std::string_view() : address.substr(at + 1));
-    std::ranges::transform(domain, domain.begin(), [](char c) {
-        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    });
-    return domain;
+    return at == std::string_view::npos ? std::string() : lowered(address.substr(at + 1));
 }
 
 // The lock is a file of its own: one on the database would go with the first descriptor that SQLite closes.
