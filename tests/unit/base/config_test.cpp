@@ -21,7 +21,7 @@ namespace {
 using ::testing::HasSubstr;
 using namespace std::chrono_literals;
 
-const std::filesystem::path file = "/etc/sekisho/sekisho.toml";
+const std::filesystem::path usual_place = "/etc/sekisho/sekisho.toml";
 
 constexpr const char* whole = R"([dataplane]
 pin_path = "/sys/fs/bpf/box"
@@ -86,9 +86,9 @@ lifetime = "3s"
 )";
 
 TEST(Config, ReadsEachSection) {
-    const auto config = parse_config(whole, file);
-    ASSERT_TRUE(config) << text(file, config.error());
-    EXPECT_EQ(config->file, file);
+    const auto config = parse_config(whole, usual_place);
+    ASSERT_TRUE(config) << text(usual_place, config.error());
+    EXPECT_EQ(config->file, usual_place);
     EXPECT_EQ(config->dataplane.pin_path, "/sys/fs/bpf/box");
     EXPECT_EQ(config->dataplane.max_entries, 1024U);
     EXPECT_EQ(config->dataplane.ports, (std::vector<std::uint16_t>{25, 2525}));
@@ -126,7 +126,7 @@ TEST(Config, ReadsEachSection) {
 }
 
 TEST(Config, ReadsPoolsAndServers) {
-    const auto config = parse_config(whole, file);
+    const auto config = parse_config(whole, usual_place);
     ASSERT_TRUE(config);
     ASSERT_EQ(config->pools.size(), 2U);
     EXPECT_EQ(config->pools[0].name, "dsl");
@@ -157,7 +157,7 @@ TEST(Config, ReadsPoolsAndServers) {
 }
 
 TEST(Config, NothingGivenMeansTheDefaults) {
-    const auto config = parse_config("", file);
+    const auto config = parse_config("", usual_place);
     ASSERT_TRUE(config);
     EXPECT_EQ(config->dataplane.ports, std::vector<std::uint16_t>{25});
     EXPECT_EQ(config->grants.lifetime, 10min);
@@ -185,9 +185,9 @@ class ConfigMistake : public ::testing::TestWithParam<Mistake> {};
 
 TEST_P(ConfigMistake, IsTheOneComplaint) {
     const Mistake& mistake = GetParam();
-    const auto config = parse_config(mistake.toml, file);
+    const auto config = parse_config(mistake.toml, usual_place);
     ASSERT_FALSE(config);
-    ASSERT_EQ(config.error().size(), 1U) << text(file, config.error());
+    ASSERT_EQ(config.error().size(), 1U) << text(usual_place, config.error());
     const ConfigError& complaint = config.error().front();
     EXPECT_EQ(complaint.line, mistake.line) << complaint.what;
     EXPECT_GE(complaint.column, 1);
@@ -412,8 +412,8 @@ INSTANTIATE_TEST_SUITE_P(Dovecot, ConfigMistake, ::testing::ValuesIn(dovecot_mis
 INSTANTIATE_TEST_SUITE_P(Stalwart, ConfigMistake, ::testing::ValuesIn(stalwart_mistakes()), name_of);
 
 TEST(Config, ReadsStalwart) {
-    const auto plain = parse_config(stalwart_start, file);
-    ASSERT_TRUE(plain) << text(file, plain.error());
+    const auto plain = parse_config(stalwart_start, usual_place);
+    ASSERT_TRUE(plain) << text(usual_place, plain.error());
     ASSERT_EQ(plain->stalwart.size(), 1U);
     EXPECT_EQ(plain->stalwart[0].name, "mail2");
     EXPECT_EQ(plain->stalwart[0].listen.text(), "198.51.100.1");
@@ -426,8 +426,8 @@ TEST(Config, ReadsStalwart) {
                                        "port = 4711\nprotocols = [\"imap\", \"managesieve\"]\n"
                                        "lifetime = \"3s\"\n" +
                                        dovecot_start,
-                                   file);
-    ASSERT_TRUE(more) << text(file, more.error());
+                                   usual_place);
+    ASSERT_TRUE(more) << text(usual_place, more.error());
     EXPECT_EQ(more->stalwart[0].port, 4711);
     EXPECT_EQ(more->stalwart[0].protocols, (std::vector<std::string>{"imap", "managesieve"}));
     EXPECT_EQ(more->stalwart[0].lifetime, 3s);
@@ -436,12 +436,13 @@ TEST(Config, ReadsStalwart) {
 TEST(Config, ListenersOnDifferentPortsOrFamiliesAreFine) {
     const std::string other =
         "[[login.dovecot]]\nname = \"m2\"\nkey_file = \"/k\"\nreporters = [\"192.0.2.1\"]\n";
-    EXPECT_TRUE(parse_config(dovecot_start + other + "listen = \"198.51.100.1\"\nport = 4002", file));
-    EXPECT_TRUE(parse_config(dovecot_start + other + "listen = \"::\"", file));
+    EXPECT_TRUE(parse_config(dovecot_start + other + "listen = \"198.51.100.1\"\nport = 4002", usual_place));
+    EXPECT_TRUE(parse_config(dovecot_start + other + "listen = \"::\"", usual_place));
 }
 
 TEST(Config, APatternMayStandBelowAName) {
-    EXPECT_TRUE(parse_config("[[interface]]\nname = \"sub-1\"\n[[interface]]\nname = \"sub-*\"", file));
+    EXPECT_TRUE(
+        parse_config("[[interface]]\nname = \"sub-1\"\n[[interface]]\nname = \"sub-*\"", usual_place));
 }
 
 TEST(Config, SaysAllAtOnceInTheOrderOfLines) {
@@ -453,14 +454,15 @@ prefixes = ["x", "192.0.2.1/24"]
 [dataplane]
 ports = [0, 70000]
 )",
-                                     file);
+                                     usual_place);
     ASSERT_FALSE(config);
     std::vector<int> lines;
     for (const ConfigError& complaint : config.error()) {
         lines.push_back(complaint.line);
     }
     EXPECT_THAT(lines, ::testing::ElementsAre(2, 5, 5, 7, 7));
-    EXPECT_THAT(text(file, config.error()), HasSubstr("/etc/sekisho/sekisho.toml:2:8: store.path: must be"));
+    EXPECT_THAT(text(usual_place, config.error()),
+                HasSubstr("/etc/sekisho/sekisho.toml:2:8: store.path: must be"));
 }
 
 TEST(Config, OneBadElementHidesNoOther) {
@@ -498,7 +500,7 @@ port = 25
 tls = "none"
 relay = ["::/15"]
 )",
-                                     file);
+                                     usual_place);
     ASSERT_FALSE(config);
     std::vector<int> lines;
     for (const ConfigError& complaint : config.error()) {
@@ -506,12 +508,12 @@ relay = ["::/15"]
     }
     EXPECT_THAT(lines,
                 ::testing::ElementsAre(4, 5, 7, 8, 9, 10, 11, 15, 16, 17, 19, 20, 22, 23, 25, 26, 28, 33))
-        << text(file, config.error());
+        << text(usual_place, config.error());
 }
 
 TEST(Config, NetworksOfServersMayBeAsWideAsOneRegistryGives) {
     const auto with = [](const std::string& prefixes) {
-        return parse_config("[[designated]]\nname = \"mail\"\nprefixes = " + prefixes, file);
+        return parse_config("[[designated]]\nname = \"mail\"\nprefixes = " + prefixes, usual_place);
     };
     EXPECT_TRUE(with(R"(["10.0.0.0/8", "2001::/16"])"));
     EXPECT_FALSE(with(R"(["10.0.0.0/7"])"));
@@ -522,7 +524,7 @@ TEST(Config, NetworksOfServersMayBeAsWideAsOneRegistryGives) {
 TEST(Config, SyntaxErrorsAreEscapedOnce) {
     for (const auto& [toml, shown] :
          {std::pair("\x01 = 1", R"(\u0001)"), std::pair(R"(a = "\q")", R"('\q')")}) {
-        const auto config = parse_config(toml, file);
+        const auto config = parse_config(toml, usual_place);
         ASSERT_FALSE(config);
         EXPECT_THAT(config.error().front().what, HasSubstr(shown));
         EXPECT_THAT(config.error().front().what, ::testing::Not(HasSubstr("\\\\")));
