@@ -239,13 +239,13 @@ Result<void> Daemon::on_disk() const {
 
 void Daemon::give_up(const std::vector<Prefix>& refused) {
     for (const Prefix& key : refused) {
-        const auto undone = grants_.revoke(key.address, read_clocks());
-        if (!undone) {
+        const grants::Actions undone = grants_.give_up_edge(key.address, read_clocks());
+        if (undone.empty()) {
             continue;  // an exemption: it stays in the books, and `doctor` tells
         }
         log::error("GRANT_LOST", "the kernel had no room for it", {{"key", key.text()}});
         audit({.name = "GRANT_LOST", .text = "the kernel had no room for it", .key = key});
-        if (auto removed = apply(*undone); !removed) {
+        if (auto removed = apply(undone); !removed) {
             log::error("KERNEL_FAILED", removed.error().what, {{"remedy", removed.error().remedy}});
         }
     }

@@ -316,7 +316,8 @@ Result<api::Why> Daemon::why(const Address& address, const std::optional<Address
     if (const auto grant = grants_.find(address, now)) {
         for (api::Step& step : why.steps) {
             if (step.rule == "granted") {
-                step.detail += (grant->scope.edge ? "" : "; the relay alone is open") + opened_by(*grant);
+                step.detail +=
+                    (grant->scope(now).edge ? "" : "; the relay alone is open") + opened_by(*grant);
             }
         }
     }

@@ -13,6 +13,14 @@ namespace sekisho {
 
 namespace {
 
+// When a part of its scope ends; nothing if it has, or was none.
+std::optional<grants::WallTime> until(const grants::Grant& grant,
+                                      const std::optional<std::chrono::nanoseconds>& before,
+                                      const grants::Now& now) {
+    return before && grant.expires - *before > now.boottime ? std::optional(grant.expires_wall - *before)
+                                                            : std::nullopt;
+}
+
 api::GrantStatus status_of(const grants::Grant& grant, const grants::Now& now) {
     return {.key = grant.key,
             .pool = grant.pool,
@@ -22,7 +30,9 @@ api::GrantStatus status_of(const grants::Grant& grant, const grants::Now& now) {
             .since = grant.since,
             .expires = grant.expires_wall,
             .left = std::chrono::ceil<std::chrono::seconds>(grant.expires - now.boottime),
-            .scope = grant.scope,
+            .scope = grant.scope(now),
+            .edge_until = until(grant, grant.edge_before, now),
+            .relay_until = until(grant, grant.relay_before, now),
             .budget = grant.budget,
             .connections_left = {},
             .flows = {},
@@ -134,10 +144,10 @@ Result<api::GrantStatus> Daemon::add_grant(const api::GrantOrder& order) {
     if (!granted) {
         return std::unexpected(granted.error());
     }
-    log::info("GRANT_ADDED", "an operator opened " + grants::opened_things(granted->grant->scope),
+    log::info("GRANT_ADDED", "an operator opened " + grants::opened_things(order.scope),
               {{"key", granted->grant->key.text()}, {"reason", order.reason}, {"by", order.by}});
     audit({.name = "GRANT_ADDED",
-           .text = order.reason,
+           .text = grants::opened_things(order.scope) + (order.reason.empty() ? "" : ": " + order.reason),
            .key = granted->grant->key,
            .by = order.by,
            .lasts = std::chrono::ceil<std::chrono::seconds>(granted->grant->expires - now.boottime)});
@@ -177,7 +187,7 @@ Result<void> Daemon::revoke_grant(const api::RevokeOrder& order) {
     }
     const std::chrono::seconds cool_down =
         order.cool_down ? config_.grants.cool_down : std::chrono::seconds(0);
-    log::info("GRANT_REVOKED", "an operator closed the port",
+    log::info("GRANT_REVOKED", "an operator ended a grant",
               {{"address", order.address.text()},
                {"connections", order.kill ? "ended" : "go on"},
                {"cool_down", seconds_text(cool_down)},

@@ -39,16 +39,15 @@ Result<api::ImportOutcome> Daemon::import_grants(const api::ImportOrder& order) 
     const auto applied = apply_to_kernel(all, lost);
     for (const Prefix& key : lost) {
         // What the kernel does not hold must not stand in the books.
-        if (auto undone = grants_.revoke(key.address, now)) {
-            std::vector<Prefix> none;  // there was nothing in the kernel to take back
-            static_cast<void>(apply_to_kernel(*undone, none));
-            std::ranges::move(*undone, std::back_inserter(all));
-        }
+        grants::Actions undone = grants_.give_up_edge(key.address, now);
+        std::vector<Prefix> none;  // there was nothing in the kernel to take back
+        static_cast<void>(apply_to_kernel(undone, none));
+        std::ranges::move(undone, std::back_inserter(all));
         outcome.opened--;
         outcome.refused.push_back({key.address, applied.error().what});
     }
     apply_to_store(all);
-    log::info("GRANTS_IMPORTED", "an operator opened the port for a list",
+    log::info("GRANTS_IMPORTED", "an operator opened " + grants::opened_things(order.scope) + " for a list",
               {{"opened", std::to_string(outcome.opened)},
                {"kept", std::to_string(outcome.kept)},
                {"refused", std::to_string(outcome.refused.size())},
@@ -56,8 +55,8 @@ Result<api::ImportOutcome> Daemon::import_grants(const api::ImportOrder& order) 
                {"by", order.by}});
     audit({.name = "GRANTS_IMPORTED",
            .text = std::to_string(outcome.opened) + " opened, " + std::to_string(outcome.kept) + " kept, " +
-                   std::to_string(outcome.refused.size()) + " refused" +
-                   (order.reason.empty() ? "" : ": " + order.reason),
+                   std::to_string(outcome.refused.size()) + " refused, " +
+                   grants::opened_things(order.scope) + (order.reason.empty() ? "" : ": " + order.reason),
            .by = order.by,
            .lasts = order.lifetime.value_or(config_.grants.lifetime)});
     return outcome;

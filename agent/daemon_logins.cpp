@@ -162,7 +162,7 @@ void Daemon::tell(const GrantedLogin& login, const Opened& opened) {
     }
     const std::string name = opened.kept ? "LOGIN_KEPT" : "LOGIN_GRANTED";
     const std::string text = opened.kept ? "what it opens is open for long enough"
-                                         : "a login opened " + grants::opened_things(opened.grant->scope);
+                                         : "a login opened " + grants::opened_things(login.terms.scope);
     const grants::BootTime left = opened.grant->expires - login.now.boottime;
     log::info(name, text,
               {{"user", event.user},
@@ -216,10 +216,8 @@ Result<Daemon::Opened> Daemon::open(const grants::GrantRequest& request, const g
                       [](const auto& each) { return std::holds_alternative<grants::SaveGrant>(each); });
         store_.note(actions);
         group_commit_.ask();
-        if (const auto undone = grants_.revoke(request.address, now)) {
-            if (auto removed = apply(*undone); !removed) {
-                log::error("KERNEL_FAILED", removed.error().what, {{"remedy", removed.error().remedy}});
-            }
+        if (auto removed = apply(grants_.give_up_edge(request.address, now)); !removed) {
+            log::error("KERNEL_FAILED", removed.error().what, {{"remedy", removed.error().remedy}});
         }
         return std::unexpected(applied.error());
     }

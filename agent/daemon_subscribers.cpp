@@ -211,7 +211,7 @@ std::vector<Prefix> Daemon::resting_keys(const Prefix& prefix) const {
 void Daemon::tell(const subscribers::Consequences& consequences) {
     for (const subscribers::Ended& each : consequences.ended) {
         audit({.name = "HANDED_OVER",
-               .text = each.why + ": the port was closed",
+               .text = each.why + ": the grant has ended",
                .key = each.grant.key,
                .user = each.grant.user,
                .reporter = each.grant.source,
@@ -220,7 +220,7 @@ void Daemon::tell(const subscribers::Consequences& consequences) {
     if (!consequences.ended.empty()) {
         handed_over_ += consequences.ended.size();
         const subscribers::Ended& first = consequences.ended.front();
-        log::info("HANDED_OVER", first.why + ": the port was closed",
+        log::info("HANDED_OVER", first.why + ": the grant has ended",
                   {{"key", first.grant.key.text()},
                    {"user", first.grant.user},
                    {"session", std::to_string(first.session)},

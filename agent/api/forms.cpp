@@ -109,6 +109,8 @@ void tag_invoke(const json::value_from_tag&, json::value& to, const GrantStatus&
           {"expires", rfc3339(from.expires)},
           {"seconds_left", from.left.count()},
           {"scope", to_string(from.scope)},
+          {"edge_until", from.edge_until ? json::value(rfc3339(*from.edge_until)) : json::value(nullptr)},
+          {"relay_until", from.relay_until ? json::value(rfc3339(*from.relay_until)) : json::value(nullptr)},
           {"budget", from.budget},
           {"session", from.session == 0 ? json::value(nullptr) : json::value(from.session)}};
     if (from.flows) {

@@ -146,7 +146,9 @@ Response add_grant(Agent& agent, const Request& request) {
     if (!granted) {
         return error_response(granted.error());
     }
-    const bool kept = before && before->expires == granted->expires && before->scope == granted->scope;
+    const bool kept = before && before->expires == granted->expires &&
+                      before->edge_until == granted->edge_until &&
+                      before->relay_until == granted->relay_until;
     json::value answer = json::value_from(*granted);
     answer.as_object()["kept"] = kept;
     return json_response(answer, kept ? ok : created);

@@ -97,7 +97,9 @@ struct GrantStatus {
     WallTime since{};
     WallTime expires{};
     std::chrono::seconds left{};
-    Scope scope{};
+    Scope scope{};                         // what it is good for now
+    std::optional<WallTime> edge_until{};  // and until when, each
+    std::optional<WallTime> relay_until{};
     std::uint32_t budget = 0;                       // new connections it is good for in all; 0: any number
     std::optional<std::uint32_t> connections_left;  // of them; only where one grant is asked for
     std::optional<std::uint32_t> flows;             // connections recorded; likewise

@@ -2,6 +2,7 @@
 // The thread, and when it has something to do.
 #include "agent/base/log_copier.h"
 
+#include <algorithm>
 #include <csignal>
 #include <utility>
 
@@ -80,36 +81,47 @@ bool LogCopier::grown_to(std::int64_t pages) {
     return callers_turn_;
 }
 
-// Somebody who reads an old state of the database keeps what is later from being copied: it is tried again
-// when as much as before has come.
+// `in_log` is what the log had when the copying began. Somebody who reads an old state of the database keeps
+// what is later from being copied: it is tried again when as much as before has come. Else what has come
+// meanwhile is copied at once, which takes less time and leaves less, until it is little.
 void LogCopier::note_copied(std::int64_t copied, std::int64_t in_log) {
-    if (in_log - copied <= at_once_ / part_that_is_little) {
+    if (pages_ < in_log) {
+        return;  // it has begun anew meanwhile
+    }
+    if (pages_ - copied <= at_once_ / part_that_is_little) {
         little_left_ = true;
-        due_at_ = in_log + at_once_;
+        due_at_ = pages_ + at_once_;
     } else if (copied <= copied_) {
-        due_at_ = in_log + at_once_;
+        due_at_ = pages_ + at_once_;
     }
     copied_ = copied;
 }
 
+void LogCopier::note_failure() {
+    due_at_ = pages_ + std::max<std::int64_t>(at_once_ / part_that_is_little, 1);
+}
+
 void LogCopier::work(const std::stop_token& stop) {
+    bool failing = false;
     std::unique_lock lock(mutex_);
     while (grown_.wait(lock, stop, [this] { return is_due(); })) {
         copying_ = true;
         lock.unlock();
         const auto log = database_->copy_log();
+        if (!log && !failing) {
+            log::warning("LOG_NOT_COPIED", log.error().what, {{"remedy", log.error().remedy}});
+        } else if (log && *log && failing) {
+            log::info("LOG_COPIED", "the log is copied again", {{"file", database_->file().string()}});
+        }
+        failing = !log || (failing && !*log);
         lock.lock();
         copying_ = false;
         idle_.notify_one();
         if (log && *log) {
             note_copied((*log)->copied, (*log)->pages);
         } else {
-            due_at_ = pages_ + at_once_;
+            note_failure();
         }
-        if (!log && !failing_) {
-            log::warning("LOG_NOT_COPIED", log.error().what, {{"remedy", log.error().remedy}});
-        }
-        failing_ = !log || (failing_ && !*log);
     }
 }
 

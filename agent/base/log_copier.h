@@ -38,6 +38,7 @@ private:
     LogCopier(Database database, std::int64_t pages);
     void work(const std::stop_token& stop);
     void note_copied(std::int64_t copied, std::int64_t in_log);
+    void note_failure();
     [[nodiscard]] bool is_due() const { return pages_ >= due_at_ && !callers_turn_; }
 
     std::unique_ptr<Database> database_;
@@ -52,7 +53,6 @@ private:
     bool copying_ = false;
     bool little_left_ = false;
     bool callers_turn_ = false;
-    bool failing_ = false;
     std::jthread thread_;  // the last one: it uses the others
 };
 

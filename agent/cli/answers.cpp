@@ -267,6 +267,17 @@ void print_grant(const json::object& answer, std::ostream& out) {
     table.add({"session", text_of(answer, "session")});
     table.add({"reason", text_of(answer, "reason")});
     table.add({"scope", text_of(answer, "scope")});
+    for (const auto& [name, member] : {std::pair("edge", "edge_until"), std::pair("relay", "relay_until")}) {
+        if (const json::value* const until = answer.if_contains(member);
+            until != nullptr && until->is_string()) {
+            table.add({name, "until " + moment_of(answer, member)});
+        }
+    }
+    const json::value* const counted = answer.if_contains("flows");
+    if (counted == nullptr || counted->is_null()) {
+        table.print(out);  // the kernel has nothing of it
+        return;
+    }
     const bool limited = text_of(answer, "budget") != "0";
     table.add({"budget", limited ? text_of(answer, "budget") + " connections, " +
                                        text_of(answer, "connections_left") + " left"

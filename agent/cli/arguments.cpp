@@ -176,8 +176,8 @@ Result<Arguments> values_of(const Words& words) {
     if (ok && !words.budget.empty()) {
         ok = read(words.budget, budget, arguments.budget);
     }
-    if (ok && !words.scope.empty()) {
-        ok = read(words.scope, parse_scope, arguments.scope);
+    if (ok && words.scope) {
+        ok = read(*words.scope, parse_scope, arguments.scope);
     }
     if (ok && is(Command::user_add, Command::user_passwd, Command::user_remove) && words.name.empty()) {
         ok = fail(Failure::invalid, "an empty name is none", "write it like anna or anna@example.net");

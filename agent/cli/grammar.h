@@ -3,6 +3,7 @@
 #pragma once
 
 #include <CLI/App.hpp>
+#include <optional>
 #include <string>
 
 #include "agent/cli/arguments.h"
@@ -20,7 +21,7 @@ struct Words {
     std::string prefix;
     std::string lifetime;
     std::string budget;
-    std::string scope;
+    std::optional<std::string> scope;
     bool kill = false;
     bool no_cool_down = false;
     std::string count;

@@ -67,7 +67,8 @@ std::string consequence(const Config& config, const LinesConfig* section, const 
     if (!opened) {
         return "refused: " + opened.error().what;
     }
-    return "opens " + (*opened)->key.text() + " of pool " + (*opened)->pool + " for " +
+    return "opens " + grants::opened_things(terms.scope) + " for " + (*opened)->key.text() + " of pool " +
+           (*opened)->pool + " for " +
            duration_text(std::chrono::duration_cast<std::chrono::seconds>((*opened)->expires)) +
            (terms.rule.empty() ? "" : " (rule \"" + terms.rule + "\")");
 }

@@ -170,8 +170,10 @@ void Grants::drop_grant(Holdings::iterator place, Flows flows, Actions& actions,
         actions.emplace_back(PutEntry{entry_of(key, holding)});
     } else {
         holdings_.erase(place);
-        if (has_entry) {
-            actions.emplace_back(flows == Flows::end ? Action(RemoveEntry{key}) : Action(RetireEntry{key}));
+        if (flows == Flows::end) {  // those of earlier grants, too
+            actions.emplace_back(RemoveEntry{key});
+        } else if (has_entry) {
+            actions.emplace_back(RetireEntry{key});
         }
     }
     actions.emplace_back(forgotten);
@@ -223,8 +225,18 @@ Result<Grants::Asked> Grants::asked(const GrantRequest& request, const Now& now)
     if (auto within = within_users_keys(request, placement->key, now); !within) {
         return std::unexpected(within.error());
     }
-    return Asked{
-        .key = placement->key, .lifetime = *lifetime, .age = age, .budget = *budget, .scope = request.scope};
+    return Asked{.key = placement->key, .lifetime = *lifetime, .age = age, .budget = *budget};
+}
+
+Scope Grants::moved_by(const GrantRequest& request, const Asked& asked_for, const Holding& holding,
+                       const Now& now) {
+    const auto moves = [&](BootTime end) {
+        const BootTime lifetime = asked_for.lifetime;
+        const BootTime gain = end > now.boottime ? now.boottime + lifetime - asked_for.age - end : lifetime;
+        return gain > BootTime::zero() && (!request.by_login || 2 * gain >= lifetime);
+    };
+    return {.edge = request.scope.edge && moves(holding.edge_expires),
+            .relay = request.scope.relay && moves(holding.relay_expires)};
 }
 
 Result<std::shared_ptr<const Grant>> Grants::open(const GrantRequest& request, const Now& now,
@@ -236,54 +248,77 @@ Result<std::shared_ptr<const Grant>> Grants::open(const GrantRequest& request, c
     boot_ = now.boot;
     const Prefix& key = asked_for->key;
     Holding& holding = hold(key);
-    const bool fresh = !holding.alive(now);
-    const BootTime lifetime = asked_for->lifetime;
-    const BootTime gain = fresh ? lifetime : now.boottime + lifetime - asked_for->age - holding.expires;
-    const bool wider = !fresh && holding.scope.joined(request.scope) != holding.scope;
-    if (!wider && (gain <= BootTime::zero() || (request.by_login && 2 * gain < lifetime))) {
+    const Scope moved = moved_by(request, *asked_for, holding, now);
+    if (!moved.edge && !moved.relay) {
         return shared_grant(key, holding);
     }
     const ForgetGrant before{.key = key, .generation = holding.generation};
+    const bool fresh = !holding.alive(now);
     const bool over = holding.granted && fresh;  // and not swept yet
     const bool had_entry = holding.has_entry();
-    begin_or_renew(holding, *asked_for, now);
+    begin_or_renew(holding, *asked_for, moved, now);
     holding.source = sources_(request.source);
     set_user(holding, request.user);
     holding.reason = reasons_(request.reason);
-    if (holding.has_entry()) {
+    if (moved.edge) {
         KernelEntry entry = entry_of(key, holding);
         entry.renewed = true;
         actions.emplace_back(PutEntry{entry});
-    } else if (had_entry) {  // of the grant that is over
-        actions.emplace_back(RetireEntry{key});
+    } else if (fresh && had_entry) {  // perhaps of the grant that is over
+        actions.emplace_back(holding.has_entry() ? Action(PutEntry{entry_of(key, holding)})
+                                                 : Action(RetireEntry{key}));
     }
     if (over) {
         actions.emplace_back(before);
     }
     auto granted = shared_grant(key, holding);
     actions.emplace_back(SaveGrant{.grant = granted, .fresh = fresh});
-    if (cool_downs_.erase(key) != 0) {
+    if (moved.edge && cool_downs_.erase(key) != 0) {
         actions.emplace_back(ForgetCoolDown{key});
     }
     return granted;
 }
 
-// A running grant is never shortened, and never good for less.
-void Grants::begin_or_renew(Holding& holding, const Asked& asked_for, const Now& now) {
+void Grants::begin_or_renew(Holding& holding, const Asked& asked_for, const Scope& moved, const Now& now) {
     const bool fresh = !holding.alive(now);
-    const std::chrono::nanoseconds left = asked_for.lifetime - asked_for.age;
-    holding.scope = fresh ? asked_for.scope : holding.scope.joined(asked_for.scope);
-    holding.budget = asked_for.budget;
     if (fresh) {
+        holding.edge_expires = {};
+        holding.relay_expires = {};
         holding.generation = next_generation(now);
         // Not later than the login: who has the address since then inherits nothing.
         holding.since = now.wall - std::max<std::chrono::nanoseconds>(asked_for.age - stamps_differ, {});
     }
-    if (fresh || now.boottime + left > holding.expires) {
-        set_end(holding, now.boottime + left);
-        holding.renewed = now.wall;
-        holding.expires_wall = now.wall + left;
+    const BootTime end = now.boottime + asked_for.lifetime - asked_for.age;
+    set_ends(holding, moved.edge ? end : holding.edge_expires, moved.relay ? end : holding.relay_expires);
+    if (fresh || moved.edge) {
+        holding.budget = asked_for.budget;
     }
+    holding.renewed = now.wall;
+    holding.expires_wall = now.wall + (holding.expires - now.boottime);
+}
+
+void Grants::set_ends(Holding& holding, BootTime edge, BootTime relay) {
+    holding.edge_expires = edge;
+    holding.relay_expires = relay;
+    set_end(holding, std::max(edge, relay));
+}
+
+Actions Grants::give_up_edge(const Address& address, const Now& now) {
+    Actions actions;
+    const auto placement = placements_.place(address);
+    const auto place = placement ? holdings_.find(placement->key) : holdings_.end();
+    if (place == holdings_.end() || !place->second.alive(now)) {
+        return actions;
+    }
+    Holding& holding = place->second;
+    if (holding.relay_expires <= now.boottime) {
+        drop_grant(place, Flows::go_on, actions);
+        return actions;
+    }
+    set_ends(holding, {}, holding.relay_expires);
+    holding.expires_wall = now.wall + (holding.expires - now.boottime);
+    actions.emplace_back(SaveGrant{.grant = shared_grant(place->first, holding)});
+    return actions;
 }
 
 Result<Actions> Grants::revoke(const Address& address, const Now& now, Flows flows, After after) {
@@ -340,6 +375,14 @@ Actions Grants::sweep(const Now& now) {
     return actions;
 }
 
+namespace {
+
+std::optional<std::chrono::nanoseconds> before_end(BootTime end, BootTime earlier) {
+    return earlier > BootTime::zero() ? std::optional(end - earlier) : std::nullopt;
+}
+
+}  // namespace
+
 Grant Grants::grant_of(const Prefix& key, const Holding& holding) const {
     const auto placement = placements_.place(key.address);
     return Grant{.key = key,
@@ -354,7 +397,8 @@ Grant Grants::grant_of(const Prefix& key, const Holding& holding) const {
                  .boot = boot_,
                  .generation = holding.generation,
                  .budget = holding.budget,
-                 .scope = holding.scope};
+                 .edge_before = before_end(holding.expires, holding.edge_expires),
+                 .relay_before = before_end(holding.expires, holding.relay_expires)};
 }
 
 std::shared_ptr<const Grant> Grants::shared_grant(const Prefix& key, const Holding& holding) const {
@@ -362,12 +406,12 @@ std::shared_ptr<const Grant> Grants::shared_grant(const Prefix& key, const Holdi
 }
 
 KernelEntry Grants::entry_of(const Prefix& key, const Holding& holding) {
-    const bool granted = holding.granted && holding.scope.edge;
+    const bool granted = holding.granted && holding.edge_expires > BootTime::zero();
     return KernelEntry{.key = key,
                        .exempt = holding.exempt || holding.contract,
                        .granted = granted,
                        .quarantined = holding.quarantined,
-                       .expires = granted ? holding.expires : BootTime::zero(),
+                       .expires = granted ? holding.edge_expires : BootTime::zero(),
                        .generation = holding.generation,
                        .budget = holding.budget};
 }

@@ -52,7 +52,16 @@ struct Grant {
     std::string boot;         // the boot that `expires` belongs to
     std::uint32_t generation = 0;
     std::uint32_t budget = 0;  // new connections it is good for in all; 0: any number
-    Scope scope{};
+    // For each part of its scope: how long before `expires` it ends for that; nothing: it isn't good for it.
+    // One of them is 0.
+    std::optional<std::chrono::nanoseconds> edge_before{0};
+    std::optional<std::chrono::nanoseconds> relay_before{};
+
+    // What it is good for at this moment.
+    [[nodiscard]] Scope scope(const Now& now) const {
+        return {.edge = edge_before && expires - *edge_before > now.boottime,
+                .relay = relay_before && expires - *relay_before > now.boottime};
+    }
 };
 
 // Why a key cools down.
@@ -224,19 +233,23 @@ public:
     [[nodiscard]] std::optional<Placement> place(const Address& address) const;
 
     // Opens, or renews: a running grant is never shortened, and its generation stays. Who and why change only
-    // when the end does; the budget begins anew with it. Its scope grows by what is asked for; then it ends
-    // for all of it at the later of the two moments. Refused (Failure::refused) for an address in no
-    // pool, in a shared pool, in quarantine, while its key cools down, and where the user has as many keys as
-    // he may; Failure::invalid for a lifetime of 0 or beyond the longest, or a budget beyond largest_budget.
-    // The grant as it stands afterwards; what is to be done is appended to `actions`: nothing if one that
-    // lasts as long was there, or about as long (see GrantRequest::by_login). One whose lifetime is over
-    // already, or that begins tomorrow, is refused, too.
+    // when an end does; the budget begins anew with that of the edge. Each part of its scope has an end of
+    // its own, which only requests for that part move. Refused (Failure::refused) for an address in no pool,
+    // in a shared pool, in quarantine, while its key cools down, and where the user has as many keys as he
+    // may; Failure::invalid for a lifetime of 0 or beyond the longest, or a budget beyond largest_budget. The
+    // grant as it stands afterwards; what is to be done is appended to `actions`: nothing if one that lasts
+    // as long was there, or about as long (see GrantRequest::by_login). One whose lifetime is over already,
+    // or that begins tomorrow, is refused, too.
     [[nodiscard]] Result<std::shared_ptr<const Grant>> open(const GrantRequest& request, const Now& now,
                                                             Actions& actions);
 
     // Ends the grant of the address's key at once. Failure::not_found if there is none that is alive.
     [[nodiscard]] Result<Actions> revoke(const Address& address, const Now& now, Flows flows = Flows::go_on,
                                          After after = After::logins);
+
+    // Takes the edge out of a grant, because the kernel has no room for it: it goes on for the relay, or
+    // ends. Nothing without a grant.
+    [[nodiscard]] Actions give_up_edge(const Address& address, const Now& now);
 
     // Ends the connections that outlived the grants of the address's key; it must have no living one.
     // Nothing for an address in no pool.
@@ -354,10 +367,11 @@ private:
         bool contract = false;        // by whose it is
         bool granted = false;
         bool quarantined = false;
-        Scope scope{};  // of the grant
         std::uint32_t generation = 0;
         std::uint32_t budget = 0;
-        BootTime expires{};
+        BootTime expires{};        // the later of these two
+        BootTime edge_expires{};   // 0: it was never good for it
+        BootTime relay_expires{};  // likewise
         WallTime since{};
         WallTime renewed{};
         WallTime expires_wall{};
@@ -370,7 +384,9 @@ private:
         [[nodiscard]] bool stands_without_grant() const { return exempt || contract || quarantined; }
         [[nodiscard]] bool in_use() const { return granted || stands_without_grant(); }
         // Whether the kernel has to know of it.
-        [[nodiscard]] bool has_entry() const { return (granted && scope.edge) || stands_without_grant(); }
+        [[nodiscard]] bool has_entry() const {
+            return (granted && edge_expires > BootTime::zero()) || stands_without_grant();
+        }
     };
     using Holdings = std::pmr::map<Prefix, Holding>;
     struct ByEnd {
@@ -395,10 +411,13 @@ private:
         std::chrono::seconds lifetime{};
         std::chrono::nanoseconds age{};  // how much of it is over
         std::uint32_t budget = 0;
-        Scope scope{};
     };
     [[nodiscard]] Result<Asked> asked(const GrantRequest& request, const Now& now) const;
-    void begin_or_renew(Holding& holding, const Asked& asked_for, const Now& now);
+    // Which ends the request moves; none if there is nothing to do.
+    [[nodiscard]] static Scope moved_by(const GrantRequest& request, const Asked& asked_for,
+                                        const Holding& holding, const Now& now);
+    void begin_or_renew(Holding& holding, const Asked& asked_for, const Scope& moved, const Now& now);
+    void set_ends(Holding& holding, BootTime edge, BootTime relay);
     [[nodiscard]] Result<Placement> openable(const GrantRequest& request, const Now& now) const;
     [[nodiscard]] Result<std::uint32_t> budget_of(const GrantRequest& request) const;
     [[nodiscard]] Result<std::chrono::seconds> term(const GrantRequest& request) const;

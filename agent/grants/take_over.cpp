@@ -14,19 +14,24 @@ namespace sekisho::grants {
 
 namespace {
 
-// The boot clock's moment at which a stored grant ends that the kernel doesn't hold, or nothing if it has
-// ended or its times can't be believed.
-std::optional<BootTime> remembered_end(const Grant& grant, const Now& now, std::chrono::seconds longest) {
+// The boot clock's moment at which a part of a stored grant ends that the kernel doesn't hold, or nothing if
+// it has ended or its times can't be believed.
+std::optional<BootTime> remembered_end(const Grant& grant,
+                                       const std::optional<std::chrono::nanoseconds>& before,
+                                       const Now& now) {
+    if (!before) {
+        return std::nullopt;
+    }
     // A boot id that couldn't be read proves nothing.
     if (!now.boot.empty() && grant.boot == now.boot) {
-        return grant.expires > now.boottime ? std::optional(grant.expires) : std::nullopt;
+        return grant.expires - *before;
     }
     // A beginning in the future means that a clock was wrong then or is wrong now: the grant would last
     // longer than it was given for.
     if (std::max(grant.since, grant.renewed) > now.wall || grant.expires_wall <= now.wall) {
         return std::nullopt;
     }
-    return now.boottime + std::min<BootTime>(grant.expires_wall - now.wall, longest);
+    return now.boottime + (grant.expires_wall - *before - now.wall);
 }
 
 // The wall clock's moment for the next boot; a damaged end doesn't become a promise of years.
@@ -115,26 +120,28 @@ void Grants::forget_all() {
     generation_ = 0;
 }
 
-// Takes up a stored grant, with its end as it is now, or has it forgotten.
+// Takes up a stored grant, with its ends as they are now, or has it forgotten.
 void Grants::resume(const Grant& grant, const KernelEntry* entry, const Now& now, Actions& on_disk) {
     const auto placement = placements_.place_key(grant.key);
-    const bool in_kernel = entry != nullptr && entry->granted;
+    const bool in_kernel = entry != nullptr && entry->granted && entry->generation == grant.generation;
     // Another generation in the kernel is another grant, which the store doesn't know yet: see adopt().
-    const bool replaced = in_kernel && entry->generation != grant.generation;
-    std::optional<BootTime> end;
-    if (placement && !placement->pool->shared && !replaced && !quarantines_.contains(grant.key)) {
-        end = in_kernel ? entry->expires : remembered_end(grant, now, rules_.get().longest);
-    }
-    if (end) {  // the longest may have been lowered
-        end = std::min<BootTime>(*end, now.boottime + rules_.get().longest);
-    }
-    if (!placement || !end || *end <= now.boottime) {
+    const bool replaced = entry != nullptr && entry->granted && !in_kernel && entry->expires > now.boottime;
+    const bool fits = placement && !placement->pool->shared && !replaced && !quarantines_.contains(grant.key);
+    // What has ended is none, and the longest may have been lowered.
+    const auto within = [&](const std::optional<BootTime>& end) {
+        return fits && end && *end > now.boottime
+                   ? std::min<BootTime>(*end, now.boottime + rules_.get().longest)
+                   : BootTime::zero();
+    };
+    const BootTime edge = within(in_kernel ? entry->expires : remembered_end(grant, grant.edge_before, now));
+    const BootTime relay = within(remembered_end(grant, grant.relay_before, now));
+    const BootTime end = std::max(edge, relay);
+    if (end == BootTime::zero()) {
         on_disk.emplace_back(ForgetGrant{.key = grant.key, .generation = grant.generation});
         return;
     }
     Holding& holding = hold(grant.key);
-    set_end(holding, *end);
-    holding.scope = in_kernel ? grant.scope.joined({.edge = true}) : grant.scope;
+    set_ends(holding, edge, relay);
     holding.generation = grant.generation;
     holding.budget = grant.budget;
     holding.since = grant.since;
@@ -143,13 +150,18 @@ void Grants::resume(const Grant& grant, const KernelEntry* entry, const Now& now
     holding.source = sources_(grant.source);
     set_user(holding, grant.user);
     holding.reason = reasons_(grant.reason);
-    const bool moved = grant.boot == now.boot && grant.expires != *end;
+    const bool moved = grant.boot == now.boot && grant.expires != end;
     if (moved) {  // the store missed the last renewal
         holding.renewed = now.wall;
-        holding.expires_wall = wall_end(*end, now, rules_.get().longest);
+        holding.expires_wall = wall_end(end, now, rules_.get().longest);
+    } else if (grant.boot != now.boot) {
+        holding.expires_wall = now.wall + (end - now.boottime);
     }
+    const auto stored = [&grant](const std::optional<std::chrono::nanoseconds>& before) {
+        return before ? grant.expires - *before : BootTime::zero();
+    };
     if (moved || grant.boot != now.boot || grant.pool != placement->pool->name ||
-        holding.scope != grant.scope) {
+        edge != stored(grant.edge_before) || relay != stored(grant.relay_before)) {
         on_disk.emplace_back(SaveGrant{.grant = shared_grant(grant.key, holding)});
     }
 }
@@ -166,7 +178,7 @@ void Grants::adopt(const KernelEntry& entry, const Now& now, Actions& on_disk) {
         return;
     }
     const BootTime end = std::min<BootTime>(entry.expires, now.boottime + rules_.get().longest);
-    set_end(holding, end);
+    set_ends(holding, end, {});
     holding.generation = entry.generation;
     holding.since = now.wall;
     holding.renewed = now.wall;

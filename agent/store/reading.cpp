@@ -13,11 +13,18 @@ namespace {
 constexpr std::string_view load_boots = "SELECT number, id FROM boots";
 constexpr std::string_view load_grants =
     "SELECT key, pool, source, user, reason, since, renewed, expires_boot, expires_wall, boot, generation, "
-    "budget, scope FROM grants";
+    "budget, edge_before, relay_before FROM grants";
 constexpr std::string_view load_exemptions = "SELECT prefix, note, since FROM exemptions";
 constexpr std::string_view load_cool_downs =
     "SELECT key, user, since, until_boot, until_wall, boot, cause FROM cool_downs";
 constexpr std::string_view load_quarantines = "SELECT key, note, since FROM quarantines";
+
+// What is no such time is none.
+std::optional<std::chrono::nanoseconds> before_end(std::int64_t nanoseconds) {
+    constexpr std::chrono::nanoseconds longest = std::chrono::days(36'500);
+    const std::chrono::nanoseconds before(nanoseconds);
+    return nanoseconds >= 0 && before <= longest ? std::optional(before) : std::nullopt;
+}
 
 grants::WallTime wall(std::int64_t nanoseconds) {
     return grants::WallTime(std::chrono::nanoseconds(nanoseconds));
@@ -144,11 +151,13 @@ Result<void> Store::each_grant(const std::function<void(const grants::Grant&)>& 
         grant.boot = (*known)[row.integer(9)];  // one that isn't there was another than this
         grant.generation = static_cast<std::uint32_t>(row.integer(10));
         grant.budget = static_cast<std::uint32_t>(row.integer(11));
-        if (const auto scope = parse_scope(row.octets(12))) {
-            grant.scope = *scope;
+        grant.edge_before = before_end(row.integer(12));
+        grant.relay_before = before_end(row.integer(13));
+        if (grant.edge_before || grant.relay_before) {
             take(grant);
         } else {
-            leave_out("grants", key.text(), scope.error());
+            leave_out("grants", key.text(),
+                      {.kind = Failure::invalid, .what = "it is good for nothing", .remedy = {}});
         }
     });
 }

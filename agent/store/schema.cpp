@@ -133,8 +133,10 @@ constexpr std::array<const char*, 9> steps = {
     DROP TABLE grants;
     ALTER TABLE ordered RENAME TO grants;
     )",
+    // For each part of its scope: how long before expires_boot it ends for that; -1: it isn't good for it.
     R"(
-    ALTER TABLE grants ADD COLUMN scope TEXT NOT NULL DEFAULT 'edge';
+    ALTER TABLE grants ADD COLUMN edge_before INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE grants ADD COLUMN relay_before INTEGER NOT NULL DEFAULT -1;
     )",
 };
 

@@ -24,7 +24,8 @@ constexpr std::string_view save_boot = "INSERT INTO boots (id) VALUES (?) ON CON
 constexpr std::string_view find_boot = "SELECT number FROM boots WHERE id = ?";
 constexpr std::string_view save_grant =
     "INSERT OR REPLACE INTO grants (generation, key, pool, source, user, reason, since, renewed, "
-    "expires_boot, expires_wall, boot, budget, scope) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    "expires_boot, expires_wall, boot, budget, edge_before, relay_before) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, "
+    "?, ?, ?, ?, ?)";
 constexpr std::string_view forget_grant = "DELETE FROM grants WHERE generation = ? AND key = ?";
 constexpr std::string_view save_exemption =
     "INSERT OR REPLACE INTO exemptions (prefix, note, since) VALUES (?, ?, ?)";
@@ -48,6 +49,10 @@ constexpr std::string_view save_journal_cursor =
     "INSERT OR REPLACE INTO journal_positions (reporter, cursor) VALUES (?, ?)";
 constexpr std::string_view find_journal_cursor = "SELECT cursor FROM journal_positions WHERE reporter = ?";
 constexpr std::string_view forget_quarantine = "DELETE FROM quarantines WHERE key = ?";
+
+std::int64_t number(const std::optional<std::chrono::nanoseconds>& before) {
+    return before ? before->count() : -1;
+}
 
 std::int64_t number(grants::WallTime time) {
     return time.time_since_epoch().count();
@@ -280,7 +285,8 @@ Result<void> Store::write_grants() {
                 .bind(10, number(grant->expires_wall))
                 .bind(11, boot_number)
                 .bind(12, std::int64_t{grant->budget})
-                .bind(13, to_string(grant->scope));
+                .bind(13, number(grant->edge_before))
+                .bind(14, number(grant->relay_before));
         }
         if (auto done = statement.run(); !done) {
             return done;

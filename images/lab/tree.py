@@ -15,11 +15,11 @@ def mirror() -> str:
     """Where this machine's own apt configuration has Debian from."""
     codename = subprocess.run(["sh", "-c", ". /etc/os-release && echo $VERSION_CODENAME"], capture_output=True, text=True,
                               check=True).stdout.strip()
-    sources = subprocess.run(["apt-get", "indextargets", "--format", "$(SITE) $(RELEASE)", "Created-By: Packages"],
+    sources = subprocess.run(["apt-get", "indextargets", "--format", "$(SITE) $(ORIGIN) $(CODENAME)", "Created-By: Packages"],
                              capture_output=True, text=True, check=True).stdout
     for line in sources.splitlines():
-        site, _, release = line.partition(" ")
-        if release == codename:
+        site, *name = line.split()
+        if name == ["Debian", codename]:
             return site
     raise LabError(f"no source of apt's has {codename}")
 

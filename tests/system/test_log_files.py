@@ -104,7 +104,7 @@ class LogFiles(LabTest):  # labels: sanitize
         self.write(self.courier(A.address4) + "Nov 27 03:33:25 mail sshd[1]: hello\n" + self.courier("203.0.113.9"), TESTED)
         told = self.agent.ask("logins", "test", TESTED)
         self.assertEqual((told["lines"], [each["line"] for each in told["logins"]]), (3, [1, 3]))
-        self.assertRegex(told["logins"][0]["then"], rf"^opens {A.address4}/32 of pool dsl for [0-9]+[smh]")
+        self.assertRegex(told["logins"][0]["then"], rf"^opens the port for {A.address4}/32 of pool dsl for [0-9]+[smh]")
         self.assertEqual(told["logins"][1]["then"], "refused: 203.0.113.9 lies in no pool")
         self.assertEqual(self.agent.ask("status")["grants"], 0)
         self.assertIn("2 logins in 3 lines", self.agent.command("logins", "test", TESTED).stdout)

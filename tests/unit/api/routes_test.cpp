@@ -45,7 +45,7 @@ TEST_F(Routes, ShowsGrants) {
     const json::value grant =
         json::parse(R"({"key":"192.0.2.1/32","pool":"dsl","source":"mail1","user":"a\"b\n",
         "reason":"pop3 login","since":"2026-01-31T12:00:00Z","expires":"2026-01-31T12:10:00Z","seconds_left":599,
-        "scope":"edge","budget":50,"session":7})");
+        "scope":"edge","edge_until":null,"relay_until":null,"budget":50,"session":7})");
     const json::value cool_down =
         json::parse(R"({"key":"192.0.2.9/32","cause":"revoked","user":"bob","since":"2026-01-31T12:00:00Z",
         "until":"2026-01-31T12:15:00Z","seconds_left":899})");

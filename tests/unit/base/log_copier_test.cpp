@@ -97,8 +97,9 @@ TEST_F(LogCopierTest, LogBeginsAnewThoughCommitsNeverPause) {
     for (; rows < 200 * copied_together; rows += copied_together) {
         insert(database, copied_together);
     }
-    // One that never began anew would have a page and more for each row.
-    EXPECT_LT(octets_in_log(), static_cast<std::uintmax_t>(rows) * page / 4);
+    // Who commits copies at 4 times as much, whatever the disk does; one that never began anew would have
+    // some pages for each row.
+    EXPECT_LT(octets_in_log(), 6 * copied_together * page);
     expect_rows(database, rows);
 }
 
@@ -138,7 +139,7 @@ TEST_F(LogCopierTest, ReaderWhoStaysDoesNotMakeItTryAllTheTime) {
     std::this_thread::sleep_for(50ms);
     const auto before = used();
     std::this_thread::sleep_for(500ms);
-    EXPECT_LT(used() - before, 250ms);
+    EXPECT_LT(used() - before, 50ms);
 }
 
 TEST_F(LogCopierTest, EndsWithTheDatabaseWhileItCopies) {

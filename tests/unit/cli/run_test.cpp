@@ -237,6 +237,7 @@ TEST_F(RunTest, BudgetsAndConnections) {
     EXPECT_EQ(with_agent({"grant", "add", "192.0.2.10", "--scope", "relay,edge"}).code, 0);
     EXPECT_EQ(asked()[0].body, R"({"address":"192.0.2.10","scope":"edge,relay"})");
     EXPECT_EQ(perform({"grant", "add", "192.0.2.10", "--scope", "mail"}).code, 2);
+    EXPECT_EQ(perform({"grant", "add", "192.0.2.10", "--scope", ""}).code, 2);
     for (const char* wrong : {"-1", "many", "5x", "1000000001", "0x10"}) {
         const Outcome outcome = perform({"grant", "add", "192.0.2.10", "--budget", wrong});
         EXPECT_EQ(outcome.code, 2) << wrong;

@@ -13,11 +13,13 @@ namespace {
 // The facts of a key, kept apart.
 struct Model {
     struct Opened {
-        BootTime expires{};
+        BootTime edge{};  // until when; 0: it was never good for it
+        BootTime relay{};
         WallTime expires_wall{};
         std::uint32_t generation = 0;
         std::string user{};
-        Scope scope{};
+
+        [[nodiscard]] BootTime expires() const { return std::max(edge, relay); }
     };
     std::map<Prefix, Opened> opened;  // until swept
     std::set<Prefix> exempt;
@@ -31,7 +33,7 @@ struct Model {
 
     [[nodiscard]] bool alive(const Prefix& key, const Now& now) const {
         const auto found = opened.find(key);
-        return found != opened.end() && found->second.expires > now.boottime;
+        return found != opened.end() && found->second.expires() > now.boottime;
     }
 
     // Whether one more than these may be open for the user.
@@ -61,13 +63,13 @@ struct Model {
             image[key].quarantined = true;
         }
         for (const auto& [key, grant] : opened) {
-            if (!grant.scope.edge) {
+            if (grant.edge == BootTime::zero()) {
                 continue;
             }
             KernelEntry& entry = image[key];
             entry.key = key;
             entry.granted = true;
-            entry.expires = grant.expires;
+            entry.expires = grant.edge;
             entry.generation = grant.generation;
         }
         return image;
@@ -164,26 +166,31 @@ private:
             return;
         }
         outside_.apply(*actions);
-        const BootTime end = now_.boottime + lifetime;
         if (!model_.alive(key, now_)) {
             EXPECT_GT(granted.generation, highest_) << "never given before, as far as can be known";
             highest_ = granted.generation;
-            model_.opened[key] = {end, now_.wall + lifetime, granted.generation, asked.user, asked.scope};
-        } else if (auto& running = model_.opened.at(key);
-                   running.scope.joined(asked.scope) != running.scope ||
-                   (asked.by_login ? 2 * (end - running.expires) >= lifetime : running.expires < end)) {
-            if (running.expires < end) {
-                running.expires = end;
-                running.expires_wall = now_.wall + lifetime;
-            }
-            running.user = asked.user;
-            running.scope = running.scope.joined(asked.scope);
-        } else {
-            EXPECT_TRUE(actions->empty());
+            model_.opened[key] = {{}, {}, {}, granted.generation, asked.user};
         }
-        model_.cooling.erase(key);
-        EXPECT_EQ(granted.expires, model_.opened.at(key).expires);
-        EXPECT_EQ(granted.generation, model_.opened.at(key).generation);
+        Model::Opened& running = model_.opened.at(key);
+        const BootTime end = now_.boottime + lifetime;
+        const auto moves = [&](BootTime before) {
+            return before <= now_.boottime ||
+                   (asked.by_login ? 2 * (end - before) >= lifetime : before < end);
+        };
+        const bool edge = asked.scope.edge && moves(running.edge);
+        const bool relay = asked.scope.relay && moves(running.relay);
+        EXPECT_EQ(actions->empty(), !edge && !relay);
+        running.edge = edge ? end : running.edge;
+        running.relay = relay ? end : running.relay;
+        if (edge || relay) {
+            running.user = asked.user;
+            running.expires_wall = now_.wall + (running.expires() - now_.boottime);
+        }
+        if (edge) {
+            model_.cooling.erase(key);
+        }
+        EXPECT_EQ(granted.expires, running.expires());
+        EXPECT_EQ(granted.generation, running.generation);
     }
 
     void revoke() {
@@ -254,7 +261,8 @@ private:
 
     void sweep() {
         outside_.apply(grants_.sweep(now_));
-        std::erase_if(model_.opened, [this](const auto& one) { return one.second.expires <= now_.boottime; });
+        std::erase_if(model_.opened,
+                      [this](const auto& one) { return one.second.expires() <= now_.boottime; });
     }
 
     // The agent dies and comes again, perhaps with a store that missed the last words of its predecessor.
@@ -264,10 +272,11 @@ private:
         if (store_lost) {
             outside_.grants.clear();
             // The kernel knows who it opens for, and no more.
-            std::erase_if(model_.opened, [](const auto& one) { return !one.second.scope.edge; });
+            std::erase_if(model_.opened, [](const auto& one) { return one.second.edge == BootTime::zero(); });
             for (auto& [key, grant] : model_.opened) {
                 grant.user.clear();
-                grant.scope = {};
+                grant.expires_wall -= grant.expires() - grant.edge;
+                grant.relay = {};
             }
         }
         if (map_lost) {
@@ -275,15 +284,26 @@ private:
             outside_.wide.clear();
         }
         now_ = later(now_, std::chrono::milliseconds(roll(5000)));
-        const bool ended = std::ranges::any_of(
-            model_.opened, [this](const auto& one) { return one.second.expires <= now_.boottime; });
+        const bool ended = std::ranges::any_of(model_.opened, [this](const auto& one) {
+            return one.second.edge <= now_.boottime && one.second.edge != BootTime::zero();
+        });
         look_for_generations();
         grants_ = Grants(config_);
         const Actions actions = outside_.take_over_by(grants_, now_);
         if (!map_lost && !ended) {
             EXPECT_EQ(count<PutEntry>(actions) + count<RetireEntry>(actions), 0U);
         }
-        std::erase_if(model_.opened, [this](const auto& one) { return one.second.expires <= now_.boottime; });
+        forget_ended_parts();
+    }
+
+    // What a new agent doesn't take up.
+    void forget_ended_parts() {
+        for (auto& [key, grant] : model_.opened) {
+            grant.edge = grant.edge > now_.boottime ? grant.edge : BootTime::zero();
+            grant.relay = grant.relay > now_.boottime ? grant.relay : BootTime::zero();
+        }
+        std::erase_if(model_.opened,
+                      [](const auto& one) { return one.second.expires() == BootTime::zero(); });
     }
 
     // The box goes down; the clock comes up right, late, or early.
@@ -310,8 +330,19 @@ private:
             const BootTime left = grant.expires - now_.boottime;
             EXPECT_LE(left, was_opened.expires_wall - now_.wall);
             EXPECT_LE(left, 60s) << "longer than any was given for";
-            model_.opened[grant.key] = {grant.expires, was_opened.expires_wall, grant.generation,
-                                        was_opened.user, was_opened.scope};
+            const auto end_of = [&](const std::optional<std::chrono::nanoseconds>& before_end) {
+                return before_end ? grant.expires - *before_end : BootTime::zero();
+            };
+            const BootTime edge = end_of(grant.edge_before);
+            const BootTime relay = end_of(grant.relay_before);
+            const BootTime last = was_opened.expires();
+            // Each ends as long before the last of them as it did, or has ended.
+            for (const auto& [is, then] : {std::pair(edge, was_opened.edge), {relay, was_opened.relay}}) {
+                EXPECT_TRUE(is == BootTime::zero() ||
+                            (then != BootTime::zero() &&
+                             is - now_.boottime <= was_opened.expires_wall - (last - then) - now_.wall));
+            }
+            model_.opened[grant.key] = {edge, relay, grant.expires_wall, grant.generation, was_opened.user};
         }
         if (now_.wall >= was) {
             for (const auto& [key, grant] : before) {
@@ -358,8 +389,12 @@ private:
         std::size_t alive = 0;
         for (const auto& [key, grant] : model_.opened) {
             alive += model_.alive(key, now_) ? 1U : 0U;
-            EXPECT_EQ(outside_.grants.at(key).expires, grant.expires);
-            EXPECT_EQ(outside_.grants.at(key).scope, grant.scope);
+            const Grant& stored = outside_.grants.at(key);
+            EXPECT_EQ(stored.expires, grant.expires());
+            EXPECT_EQ(stored.edge_before.has_value(), grant.edge != BootTime::zero());
+            EXPECT_EQ(stored.relay_before.has_value(), grant.relay != BootTime::zero());
+            EXPECT_EQ(stored.expires - stored.edge_before.value_or(stored.expires), grant.edge);
+            EXPECT_EQ(stored.expires - stored.relay_before.value_or(stored.expires), grant.relay);
             EXPECT_EQ(grants_.find(key.address, now_).has_value(), model_.alive(key, now_));
         }
         EXPECT_EQ(grants_.list(now_).size(), alive);

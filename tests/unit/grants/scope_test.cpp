@@ -47,8 +47,8 @@ protected:
 TEST_F(ScopeTest, TheKernelHearsNothingOfOneForTheRelay) {
     open(relay);
     EXPECT_THAT(outside_.kernel, IsEmpty());
-    EXPECT_EQ(stored().scope, relay);
-    EXPECT_EQ(grants_.find(line.address, now_).value().scope, relay);
+    EXPECT_EQ(stored().scope(now_), relay);
+    EXPECT_EQ(grants_.find(line.address, now_).value().scope(now_), relay);
     wait(601s);
     outside_.apply(grants_.sweep(now_));
     EXPECT_THAT(outside_.kernel, IsEmpty());
@@ -60,35 +60,103 @@ TEST_F(ScopeTest, AWiderLoginOpensAtOnceThoughThereIsTimeLeft) {
     wait(1s);
     open(edge);
     EXPECT_TRUE(kernel_opens());
-    EXPECT_EQ(stored().scope, both);
+    EXPECT_EQ(stored().scope(now_), both);
     EXPECT_EQ(left(), 600s);
     EXPECT_THAT(open(relay), IsEmpty()) << "it is good for that already";
     EXPECT_THAT(open(both), IsEmpty());
 }
 
-TEST_F(ScopeTest, AWiderButShorterOneEndsWhenTheFirstWouldHave) {
+TEST_F(ScopeTest, EachPartHasItsOwnEnd) {
     open(edge, 600s);
     wait(10s);
     open(relay, 60s);
-    EXPECT_EQ(stored().scope, both);
+    EXPECT_EQ(stored().scope(now_), both);
     EXPECT_EQ(left(), 590s);
     EXPECT_EQ(outside_.kernel.at(line).expires - now_.boottime, 590s);
+    wait(60s);
+    EXPECT_EQ(grants_.find(line.address, now_).value().scope(now_), edge);
 }
 
-TEST_F(ScopeTest, RenewingForLessTakesNothingAway) {
-    open(both);
-    wait(400s);
+TEST_F(ScopeTest, LoginsForTheRelayNeverLengthenTheEdge) {
+    open(edge, 600s);
+    const KernelEntry entry = outside_.kernel.at(line);
+    for (int i = 0; i < 5; i++) {
+        wait(100s);
+        GrantRequest asked = request("192.0.2.7", 3600s);
+        asked.scope = relay;
+        asked.budget = 0;
+        Actions actions;
+        ASSERT_TRUE(grants_.open(asked, now_, actions));
+        outside_.apply(actions);
+        EXPECT_EQ(outside_.kernel.at(line).expires, entry.expires);
+        EXPECT_EQ(outside_.kernel.at(line).budget, entry.budget);
+        EXPECT_EQ(count<PutEntry>(actions), 0U);
+    }
+    EXPECT_EQ(stored().budget, entry.budget);
+    wait(101s);
+    EXPECT_EQ(grants_.find(line.address, now_).value().scope(now_), relay);
+    Grants next{config_};
+    outside_.take_over_by(next, now_);
+    EXPECT_FALSE(kernel_opens());
+    EXPECT_EQ(next.find(line.address, now_).value().scope(now_), relay);
+}
+
+TEST_F(ScopeTest, NorTheOtherWayRound) {
+    open(relay, 600s);
+    for (int i = 0; i < 5; i++) {
+        wait(100s);
+        open(edge, 3600s);
+    }
+    wait(101s);
+    EXPECT_EQ(grants_.find(line.address, now_).value().scope(now_), edge);
+}
+
+TEST_F(ScopeTest, OneForTheRelayEndsNoCoolDown) {
+    open(edge);
+    outside_.apply(grants_.revoke(line.address, now_, Flows::go_on, After::cool_down).value());
+    GrantRequest order = request("192.0.2.7", 60s);
+    order.ends_cool_down = true;
+    order.scope = relay;
+    Actions actions;
+    ASSERT_TRUE(grants_.open(order, now_, actions));
+    outside_.apply(actions);
+    EXPECT_TRUE(grants_.cool_down_of(line.address, now_));
+    order.ends_cool_down = false;
+    order.scope = edge;
+    EXPECT_FALSE(grants_.open(order, now_, actions));
+}
+
+TEST_F(ScopeTest, KillEndsConnectionsOfBefore) {
+    open(edge);
+    wait(601s);
+    outside_.apply(grants_.sweep(now_));
     open(relay);
-    EXPECT_EQ(stored().scope, both);
-    EXPECT_TRUE(kernel_opens());
-    EXPECT_EQ(outside_.kernel.at(line).expires - now_.boottime, 600s);
+    const Actions actions = grants_.revoke(line.address, now_, Flows::end).value();
+    EXPECT_EQ(count<RemoveEntry>(actions), 1U);
+}
+
+TEST_F(ScopeTest, AKernelWithoutRoomTakesTheEdgeAlone) {
+    open(relay, 600s);
+    wait(10s);
+    GrantRequest asked = request("192.0.2.7", 900s);
+    asked.scope = edge;
+    Actions actions;
+    ASSERT_TRUE(grants_.open(asked, now_, actions));
+    outside_.apply(grants_.give_up_edge(line.address, now_));
+    EXPECT_EQ(stored().scope(now_), relay);
+    EXPECT_EQ(left(), 590s);
+    outside_.apply(grants_.revoke(line.address, now_).value());
+    open(edge);
+    outside_.apply(grants_.give_up_edge(line.address, now_));
+    EXPECT_FALSE(grants_.find(line.address, now_));
+    EXPECT_THAT(outside_.grants, IsEmpty());
 }
 
 TEST_F(ScopeTest, WhatIsOverIsNotInheritedByTheNextOne) {
     open(edge);
     wait(601s);  // and not swept
     open(relay);
-    EXPECT_EQ(stored().scope, relay);
+    EXPECT_EQ(stored().scope(now_), relay);
     EXPECT_FALSE(kernel_opens());
     EXPECT_THAT(outside_.kernel, IsEmpty());
 }
@@ -130,7 +198,7 @@ TEST_F(ScopeTest, ARestartKeepsIt) {
     wait(60s);
     Grants next{config_};
     EXPECT_THAT(outside_.take_over_by(next, now_), testing::SizeIs(1)) << "the list of wide exemptions";
-    EXPECT_EQ(next.find(line.address, now_).value().scope, relay);
+    EXPECT_EQ(next.find(line.address, now_).value().scope(now_), relay);
     EXPECT_THAT(outside_.kernel, IsEmpty());
 }
 
@@ -140,7 +208,7 @@ TEST_F(ScopeTest, ARebootKeepsBoth) {
     const Now second = rebooted(now_, 60s);
     Grants next{config_};
     outside_.take_over_by(next, second);
-    EXPECT_EQ(next.find(line.address, second).value().scope, both);
+    EXPECT_EQ(next.find(line.address, second).value().scope(second), both);
     EXPECT_TRUE(kernel_opens());
 }
 
@@ -152,8 +220,8 @@ TEST_F(ScopeTest, WhatTheKernelOpenedBeforeTheStoreKnewStaysOpen) {
     outside_.grants.at(line) = before;  // the agent died in between
     Grants next{config_};
     outside_.take_over_by(next, now_);
-    EXPECT_EQ(next.find(line.address, now_).value().scope, both);
-    EXPECT_EQ(stored().scope, both);
+    EXPECT_EQ(next.find(line.address, now_).value().scope(now_), both);
+    EXPECT_EQ(stored().scope(now_), both);
     EXPECT_TRUE(kernel_opens());
 }
 
@@ -166,6 +234,7 @@ TEST_F(ScopeTest, AnEntryThatIsLeftOverOfOneForTheRelayIsTakenOut) {
     Grants next{config_};
     outside_.take_over_by(next, now_);
     EXPECT_FALSE(kernel_opens());
+    EXPECT_EQ(next.find(line.address, now_).value().scope(now_), relay);
 }
 
 }  // namespace

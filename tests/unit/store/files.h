@@ -36,7 +36,8 @@ inline grants::Grant grant(std::string_view key, std::string user = "alice") {
             .boot = "6f3c1d3e-0000-4000-8000-000000000001",
             .generation = 4'000'000'000U,
             .budget = 500,
-            .scope = {.edge = false, .relay = true}};
+            .edge_before = {},
+            .relay_before = 0ns};
 }
 
 inline grants::CoolDown cool_down(std::string_view key) {

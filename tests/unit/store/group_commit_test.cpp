@@ -58,7 +58,7 @@ TEST_F(GroupCommitTest, TheNextTurnHasAWriteOfItsOwn) {
 TEST(GroupCommitPauseTest, WhatComesDuringThePauseSharesTheNextWrite) {
     boost::asio::io_context context{1};
     int written = 0;
-    GroupCommit commit{context, [&written] { written++; }, std::chrono::milliseconds(300)};
+    GroupCommit commit{context, [&written] { written++; }, std::chrono::minutes(10)};
     commit.ask();
     context.poll();
     EXPECT_EQ(written, 1) << "nobody has to wait after a long time";
@@ -69,8 +69,19 @@ TEST(GroupCommitPauseTest, WhatComesDuringThePauseSharesTheNextWrite) {
     }
     EXPECT_EQ(written, 1);
     EXPECT_TRUE(commit.asked());
-    context.restart();
-    context.run();
+    commit.hurry();
+    EXPECT_EQ(written, 2);
+}
+
+TEST(GroupCommitPauseTest, IsWrittenWhenThePauseIsOver) {
+    boost::asio::io_context context{1};
+    int written = 0;
+    GroupCommit commit{context, [&written] { written++; }, std::chrono::milliseconds(20)};
+    for (int i = 0; i < 2; i++) {
+        commit.ask();
+        context.restart();
+        context.run();
+    }
     EXPECT_EQ(written, 2);
 }
 

@@ -105,7 +105,7 @@ protected:
         run(version >= 8
                 ? "INSERT INTO grants VALUES (5, '192.0.2.1/32', 'dsl', 'mail1', 'alice', 'pop3 login', "
                   "1, 2, 3, 4, 7, 6" +
-                      std::string(version >= 9 ? ", 'edge,relay')" : ")")
+                      std::string(version >= 9 ? ", 7, 0)" : ")")
                 : "INSERT INTO grants VALUES ('192.0.2.1/32', 'dsl', 'mail1', 'alice', 'pop3 login', 1, "
                   "2, 3, 4, " +
                       boot + ", 5" + (version >= 2 ? ", 6)" : ")"));
@@ -148,7 +148,8 @@ TEST_P(EveryVersionTest, IsCarriedOver) {
     EXPECT_EQ(grant.expires_wall.time_since_epoch().count(), 4);
     EXPECT_EQ(grant.generation, 5U);
     EXPECT_EQ(grant.budget, version >= 2 ? 6U : 0U);
-    EXPECT_EQ(to_string(grant.scope), version >= 9 ? "edge,relay" : "edge");
+    EXPECT_EQ(grant.edge_before.value(), std::chrono::nanoseconds(version >= 9 ? 7 : 0));
+    EXPECT_EQ(grant.relay_before.has_value(), version >= 9);
     const auto kept = store->load();
     ASSERT_TRUE(kept) << kept.error().what;
     ASSERT_EQ(kept->exemptions.size(), 1U);
@@ -281,8 +282,8 @@ TEST_F(SchemaTest, ARowThatIsNoPrefixIsLeftOutAndNamed) {
 
 TEST_F(SchemaTest, SoIsAGrantThatIsNone) {
     make();
-    run("INSERT INTO grants VALUES (1, '192.0.2.1', 'dsl', '', '', '', 0, 0, 0, 0, 1, 0, 'edge')");
-    run("INSERT INTO grants VALUES (1, '192.0.2.300', 'dsl', '', '', '', 0, 0, 0, 0, 1, 0, 'edge')");
+    run("INSERT INTO grants VALUES (1, '192.0.2.1', 'dsl', '', '', '', 0, 0, 0, 0, 1, 0, 0, -1)");
+    run("INSERT INTO grants VALUES (1, '192.0.2.300', 'dsl', '', '', '', 0, 0, 0, 0, 1, 0, 0, -1)");
     const auto store = Store::open(file_);
     ASSERT_TRUE(store);
     int taken = 0;
@@ -292,14 +293,14 @@ TEST_F(SchemaTest, SoIsAGrantThatIsNone) {
     EXPECT_THAT(store->left_out()->what, HasSubstr("192.0.2.300"));
 }
 
-TEST_F(SchemaTest, OneThatIsGoodForSomethingUnknownOpensNothing) {
+TEST_F(SchemaTest, OneThatIsGoodForNothingOpensNothing) {
     make();
-    run("INSERT INTO grants VALUES (1, '192.0.2.1', 'dsl', '', '', '', 0, 0, 0, 0, 1, 0, 'all')");
+    run("INSERT INTO grants VALUES (1, '192.0.2.1', 'dsl', '', '', '', 0, 0, 0, 0, 1, 0, -1, -1)");
     const auto store = Store::open(file_);
     ASSERT_TRUE(store);
     EXPECT_TRUE(grants_in(*store).empty());
     ASSERT_TRUE(store->left_out());
-    EXPECT_THAT(store->left_out()->what, HasSubstr("\"all\" is no scope"));
+    EXPECT_THAT(store->left_out()->what, HasSubstr("good for nothing"));
 }
 
 TEST_F(SchemaTest, ADirectoryOrADeviceIsRefused) {

@@ -38,7 +38,8 @@ void expect_same(const grants::Grant& one, const grants::Grant& other) {
     EXPECT_EQ(one.boot, other.boot);
     EXPECT_EQ(one.generation, other.generation);
     EXPECT_EQ(one.budget, other.budget);
-    EXPECT_EQ(one.scope, other.scope);
+    EXPECT_EQ(one.edge_before, other.edge_before);
+    EXPECT_EQ(one.relay_before, other.relay_before);
 }
 
 std::vector<std::string> keys(const Store& store) {
