@@ -223,18 +223,18 @@ Result<void> Database::copy_log_beside(int pages) {
     return {};
 }
 
-Result<std::optional<Database::CopiedLog>> Database::copy_log() const {
+Result<Database::CopiedLog> Database::copy_log() const {
     int pages = 0;
     int copied = 0;
     const int code =
         sqlite3_wal_checkpoint_v2(database_.get(), nullptr, SQLITE_CHECKPOINT_PASSIVE, &pages, &copied);
     if ((code & 0xff) == SQLITE_BUSY) {
-        return std::nullopt;
+        return CopiedLog{.pages = 0, .copied = 0, .busy = true};
     }
     if (code != SQLITE_OK) {
         return failure(code, file_.string(), sqlite3_errmsg(database_.get()));
     }
-    return CopiedLog{.pages = pages, .copied = copied};
+    return CopiedLog{.pages = pages, .copied = copied, .busy = false};
 }
 
 // Immediate: a lock that can't be had is known before anything is written.

@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -78,10 +77,10 @@ public:
     struct CopiedLog {
         std::int64_t pages = 0;
         std::int64_t copied = 0;
+        bool busy = false;  // another connection copies right now: nothing was done
     };
     // Copies as much of the log as nobody stands in the way of (a PASSIVE checkpoint) and waits for the disk.
-    // Nothing if another connection copies right now.
-    [[nodiscard]] Result<std::optional<CopiedLog>> copy_log() const;
+    [[nodiscard]] Result<CopiedLog> copy_log() const;
     // The rowid of the last INSERT, and how many rows the last statement has changed.
     [[nodiscard]] std::int64_t last_row() const;
     [[nodiscard]] std::int64_t changes() const;

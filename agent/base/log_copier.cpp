@@ -108,17 +108,18 @@ void LogCopier::work(const std::stop_token& stop) {
         copying_ = true;
         lock.unlock();
         const auto log = database_->copy_log();
+        const bool copied = log && !log->busy;
         if (!log && !failing) {
             log::warning("LOG_NOT_COPIED", log.error().what, {{"remedy", log.error().remedy}});
-        } else if (log && *log && failing) {
+        } else if (copied && failing) {
             log::info("LOG_COPIED", "the log is copied again", {{"file", database_->file().string()}});
         }
-        failing = !log || (failing && !*log);
+        failing = !log || (failing && !copied);
         lock.lock();
         copying_ = false;
         idle_.notify_one();
-        if (log && *log) {
-            note_copied((*log)->copied, (*log)->pages);
+        if (copied) {
+            note_copied(log->copied, log->pages);
         } else {
             note_failure();
         }
