@@ -14,9 +14,6 @@ struct Scope {
     bool relay = false;  // the submission server takes mail for anywhere without another login
 
     bool operator==(const Scope&) const = default;
-    [[nodiscard]] Scope joined(const Scope& other) const {
-        return {.edge = edge || other.edge, .relay = relay || other.relay};
-    }
 };
 
 // "edge", "relay" or "edge,relay".

@@ -27,10 +27,5 @@ TEST(ScopeTest, OtherWordsAreRefused) {
     }
 }
 
-TEST(ScopeTest, JoinedIsWhatEitherIsGoodFor) {
-    EXPECT_EQ(edge.joined(relay), both);
-    EXPECT_EQ(relay.joined(relay), relay);
-}
-
 }  // namespace
 }  // namespace sekisho
