@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The submission server on the edge: sekisho-auth, sekisho-relay and sekisho-smtpd, each as a user of its own."""
 
+import json
+
 from .agent import Agent
 from .daemon import Daemon
-from .hosts import Host, Lab
+from .hosts import Host, Lab, LabError
 from .topology import EDGE_CORE4, EDGE_CORE6, SMTP_NAME, SUBSCRIBERS
 
 USERS = {"sekisho-auth": "/var/lib/sekisho/auth", "sekisho-relay": "/var/lib/sekisho/spool", "sekisho-smtpd": None}
@@ -64,6 +66,13 @@ class Submission:
     def queue(self) -> list[dict]:
         """What waits in the spool."""
         return self._agent.ask("queue", "list")["messages"]
+
+    def empty_queue(self) -> None:
+        """No mail is to wait any more. One that is sent, or given up, meanwhile is as good as deleted."""
+        for message in self.queue():
+            done = self._agent.command("queue", "delete", message["id"], "--json")
+            if done.returncode != 0 and json.loads(done.stdout)["error"]["kind"] != "not_found":
+                raise LabError(f"queue delete {message['id']}: {done.stderr}")
 
     def close(self) -> None:
         for daemon in self.daemons:
