@@ -169,6 +169,7 @@ private:
     void expire_events();
     void complain_of_events(const Error& error);
     void check_events(std::vector<api::Check>& checks) const;
+    void check_store(std::vector<api::Check>& checks) const;
     // What was decided last about who has the address, for `why`.
     [[nodiscard]] std::vector<api::Step> decision_steps(const Address& address) const;
     // Recorded connections of the address's key, whether its grant lives or not.

@@ -144,6 +144,20 @@ void Daemon::check_listeners(std::vector<api::Check>& checks) const {
     }
 }
 
+void Daemon::check_store(std::vector<api::Check>& checks) const {
+    auto state = on_disk();
+    if (const auto copied = store_.copy_trouble(); copied) {
+        state = std::unexpected(*copied);
+    }
+    if (const auto& lost = store_lost_ ? store_lost_ : store_.left_out(); lost) {
+        state = std::unexpected(*lost);
+    }
+    checks.push_back({.name = "store",
+                      .ok = state.has_value(),
+                      .detail = state ? config_.store.path.string() : state.error().what,
+                      .remedy = state ? "" : state.error().remedy});
+}
+
 std::vector<api::Check> Daemon::doctor() const {
     std::vector<api::Check> checks;
     std::ranges::transform(dataplane::check_kernel(config_.dataplane.pin_path), std::back_inserter(checks),
@@ -154,12 +168,7 @@ std::vector<api::Check> Daemon::doctor() const {
     check_logs(checks);
     check_radius(checks);
     check_events(checks);
-    const std::optional<Error>& trouble = store_lost_ ? store_lost_ : store_.left_out();
-    const auto written = trouble ? Result<void>(std::unexpected(*trouble)) : on_disk();
-    checks.push_back({.name = "store",
-                      .ok = written.has_value(),
-                      .detail = written ? config_.store.path.string() : written.error().what,
-                      .remedy = written ? "" : written.error().remedy});
+    check_store(checks);
     checks.push_back({.name = "kernel-map",
                       .ok = kernel_errors_ == 0,
                       .detail = kernel_errors_ == 0 ? "has taken every change"

@@ -168,19 +168,21 @@ boost::asio::awaitable<void> Daemon::wait_for_event(std::uint64_t after, std::ch
 
 void Daemon::check_events(std::vector<api::Check>& checks) const {
     const std::uint64_t lost = events_ ? events_->lost() : 0;
-    const bool ok = events_ && !events_trouble_ && lost == 0;
-    std::string detail = config_.events.file(config_.store).string();
-    if (events_trouble_) {
-        detail = events_trouble_->what;
-    } else if (lost != 0) {
-        detail += ": " + std::to_string(lost) + " decisions were lost, because the disk couldn't be written";
+    api::Check check{.name = "events", .ok = events_.has_value(), .detail = {}, .remedy = {}};
+    check.detail = config_.events.file(config_.store).string();
+    if (lost != 0) {
+        check.ok = false;
+        check.detail +=
+            ": " + std::to_string(lost) + " decisions were lost, because the disk couldn't be written";
+        check.remedy = "the log has them all; a restart begins to count anew";
     }
-    checks.push_back({.name = "events",
-                      .ok = ok,
-                      .detail = detail,
-                      .remedy = ok                ? ""
-                                : events_trouble_ ? events_trouble_->remedy
-                                                  : "the log has them all; a restart begins to count anew"});
+    const auto copied = events_ ? events_->copy_trouble() : std::nullopt;
+    if (const auto& trouble = events_trouble_ ? events_trouble_ : copied; trouble) {
+        check.ok = false;
+        check.detail = trouble->what;
+        check.remedy = trouble->remedy;
+    }
+    checks.push_back(std::move(check));
 }
 
 Prefix Daemon::key_or_itself(const Address& address) const {

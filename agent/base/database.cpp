@@ -223,6 +223,10 @@ Result<void> Database::copy_log_beside(int pages) {
     return {};
 }
 
+std::optional<Error> Database::copy_trouble() const {
+    return copier_ ? copier_->trouble() : std::nullopt;
+}
+
 Result<Database::CopiedLog> Database::copy_log() const {
     int pages = 0;
     int copied = 0;

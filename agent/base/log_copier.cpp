@@ -97,15 +97,24 @@ void LogCopier::note_copied(std::int64_t copied, std::int64_t in_log) {
     copied_ = copied;
 }
 
-void LogCopier::note_failure() {
+std::optional<Error> LogCopier::trouble() const {
+    const std::scoped_lock lock(mutex_);
+    return trouble_;
+}
+
+// One that is merely busy is no trouble, and no end of it.
+void LogCopier::note_failure(std::optional<Error> trouble) {
+    if (trouble) {
+        trouble_ = std::move(trouble);
+    }
     due_at_ = pages_ + std::max<std::int64_t>(at_once_ / part_that_is_little, 1);
 }
 
 void LogCopier::work(const std::stop_token& stop) {
-    bool failing = false;
     std::unique_lock lock(mutex_);
     while (grown_.wait(lock, stop, [this] { return is_due(); })) {
         copying_ = true;
+        const bool failing = trouble_.has_value();
         lock.unlock();
         const auto log = database_->copy_log();
         const bool copied = log && !log->busy;
@@ -114,14 +123,14 @@ void LogCopier::work(const std::stop_token& stop) {
         } else if (copied && failing) {
             log::info("LOG_COPIED", "the log is copied again", {{"file", database_->file().string()}});
         }
-        failing = !log || (failing && !copied);
         lock.lock();
         copying_ = false;
         idle_.notify_one();
         if (copied) {
+            trouble_.reset();
             note_copied(log->copied, log->pages);
         } else {
-            note_failure();
+            note_failure(log ? std::nullopt : std::optional(log.error()));
         }
     }
 }

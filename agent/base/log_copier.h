@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <stop_token>
 #include <thread>
 
@@ -34,16 +35,19 @@ public:
     // way.
     [[nodiscard]] bool grown_to(std::int64_t pages);
 
+    // Why the last copying failed; nothing if it didn't. Any thread may ask.
+    [[nodiscard]] std::optional<Error> trouble() const;
+
 private:
     LogCopier(Database database, std::int64_t pages);
     void work(const std::stop_token& stop);
     void note_copied(std::int64_t copied, std::int64_t in_log);
-    void note_failure();
+    void note_failure(std::optional<Error> trouble);
     [[nodiscard]] bool is_due() const { return pages_ >= due_at_ && !callers_turn_; }
 
     std::unique_ptr<Database> database_;
     const std::int64_t at_once_;
-    std::mutex mutex_;
+    mutable std::mutex mutex_;
     std::condition_variable_any grown_;
     std::condition_variable_any idle_;
     std::int64_t pages_ = 0;   // in the log
@@ -53,6 +57,7 @@ private:
     bool copying_ = false;
     bool little_left_ = false;
     bool callers_turn_ = false;
+    std::optional<Error> trouble_;
     std::jthread thread_;  // the last one: it uses the others
 };
 

@@ -91,6 +91,8 @@ public:
     [[nodiscard]] std::uint64_t last() const { return last_; }
     [[nodiscard]] std::size_t waiting() const { return waiting_.size(); }
     [[nodiscard]] std::uint64_t lost() const { return lost_; }
+    // As Store::copy_trouble.
+    [[nodiscard]] std::optional<Error> copy_trouble() const { return database_.copy_trouble(); }
 
     static constexpr std::size_t most_waiting = 100'000;
 

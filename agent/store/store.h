@@ -74,6 +74,8 @@ public:
 
     // Why the first of the rows that were left out was.
     [[nodiscard]] const std::optional<Error>& left_out() const { return left_out_; }
+    // Why what is committed can't be copied out of the write-ahead log, which grows meanwhile.
+    [[nodiscard]] std::optional<Error> copy_trouble() const { return database_.copy_trouble(); }
 
     // The sessions, in the order of their numbers. How many rows were left out that can't be understood: what
     // a stranger once sent must not keep the agent from starting.

@@ -163,6 +163,7 @@ TEST_F(LogCopierTest, DatabaseCanBeMoved) {
 TEST_F(LogCopierTest, FullDiskIsToldOnceAndTriedAgain) {
     const tests::WrittenLog written;
     const Database database = open_copied();
+    EXPECT_FALSE(database.copy_trouble());
     insert(database, 20 * copied_together);
     ASSERT_TRUE(
         becomes([&] { return database.run("PRAGMA wal_checkpoint(TRUNCATE)") && octets_in_log() == 0; }));
@@ -174,6 +175,7 @@ TEST_F(LogCopierTest, FullDiskIsToldOnceAndTriedAgain) {
     ::setrlimit(RLIMIT_FSIZE, &now);
     insert(database, copied_together);
     EXPECT_TRUE(becomes([&] { return written.text().find("LOG_NOT_COPIED") != std::string::npos; }));
+    EXPECT_TRUE(becomes([&] { return database.copy_trouble().has_value(); }));
     insert(database, 3 * copied_together);
     std::this_thread::sleep_for(50ms);
     ::setrlimit(RLIMIT_FSIZE, &was);
@@ -181,6 +183,7 @@ TEST_F(LogCopierTest, FullDiskIsToldOnceAndTriedAgain) {
         insert(database, 1);
         return octets_in_file() >= now.rlim_cur + 4 * copied_together * page;
     }));
+    EXPECT_TRUE(becomes([&] { return !database.copy_trouble(); }));
     const std::string text = written.text();
     EXPECT_EQ(text.find("LOG_NOT_COPIED"), text.rfind("LOG_NOT_COPIED")) << text;
     EXPECT_EQ(database.text("PRAGMA integrity_check").value(), "ok");
