@@ -3,6 +3,7 @@
 #include "agent/base/log_copier.h"
 
 #include <algorithm>
+#include <chrono>
 #include <csignal>
 #include <utility>
 
@@ -18,6 +19,7 @@ constexpr int copier_busy_milliseconds = 100;
 constexpr std::int64_t part_that_is_little = 16;
 // Of the same: then the disk can't follow.
 constexpr std::int64_t times_that_are_too_much = 4;
+constexpr std::chrono::seconds time_after_failure{5};
 
 // Signals are for the daemon's own thread: a new thread blocks what blocks who starts it.
 class WithoutSignals {
@@ -110,9 +112,19 @@ void LogCopier::note_failure(std::optional<Error> trouble) {
     due_at_ = pages_ + std::max<std::int64_t>(at_once_ / part_that_is_little, 1);
 }
 
+// False at the end. What has failed is tried again in a while, too, since a quiet box may commit little.
+bool LogCopier::await_work(std::unique_lock<std::mutex>& lock, const std::stop_token& stop) {
+    const auto due = [this] { return is_due(); };
+    if (!trouble_) {
+        return grown_.wait(lock, stop, due);
+    }
+    static_cast<void>(grown_.wait_for(lock, stop, time_after_failure, due));
+    return !stop.stop_requested();
+}
+
 void LogCopier::work(const std::stop_token& stop) {
     std::unique_lock lock(mutex_);
-    while (grown_.wait(lock, stop, [this] { return is_due(); })) {
+    while (await_work(lock, stop)) {
         copying_ = true;
         const bool failing = trouble_.has_value();
         lock.unlock();

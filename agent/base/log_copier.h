@@ -41,6 +41,7 @@ public:
 private:
     LogCopier(Database database, std::int64_t pages);
     void work(const std::stop_token& stop);
+    [[nodiscard]] bool await_work(std::unique_lock<std::mutex>& lock, const std::stop_token& stop);
     void note_copied(std::int64_t copied, std::int64_t in_log);
     void note_failure(std::optional<Error> trouble);
     [[nodiscard]] bool is_due() const { return pages_ >= due_at_ && !callers_turn_; }

@@ -183,7 +183,7 @@ TEST_F(LogCopierTest, FullDiskIsToldOnceAndTriedAgain) {
         insert(database, 1);
         return octets_in_file() >= now.rlim_cur + 4 * copied_together * page;
     }));
-    EXPECT_TRUE(becomes([&] { return !database.copy_trouble(); }));
+    EXPECT_TRUE(becomes([&] { return !database.copy_trouble(); })) << "without a further commit";
     const std::string text = written.text();
     EXPECT_EQ(text.find("LOG_NOT_COPIED"), text.rfind("LOG_NOT_COPIED")) << text;
     EXPECT_EQ(database.text("PRAGMA integrity_check").value(), "ok");
