@@ -59,10 +59,15 @@ const Holder* Claims::holder_of(const Prefix& prefix) const {
 }
 
 Moment Claims::held_since(const Prefix& prefix) const {
+    Moment let_go;
     Moment since;
-    up_from(prefix, [&since](const Claim& claim) {
-        since = claim.holder != nullptr ? claim.from : Moment();
-        return claim.holder != nullptr;
+    up_from(prefix, [&](const Claim& claim) {
+        if (claim.holder == nullptr) {
+            let_go = std::max(let_go, claim.until);
+            return false;
+        }
+        since = std::max(claim.from, let_go);
+        return true;
     });
     return since;
 }
@@ -113,6 +118,7 @@ bool Claims::claim(const Word& word, std::vector<HolderChange>& changes) {
         return true;
     }
     claim.from = word.time;
+    claim.until = std::max(claim.until, word.time);
     give(claim, word.holder);
     note(word.prefix, before, number_of(holder_of(word.prefix)), changes);
     take_narrower(word, changes);
@@ -139,13 +145,15 @@ void Claims::take_narrower(const Word& word, std::vector<HolderChange>& changes)
     }
 }
 
-void Claims::release(Holder& holder, const std::function<bool(const Prefix&)>& over,
+// Whole seconds: what comes in the same one as the end may have been before it.
+void Claims::release(Holder& holder, Moment time, const std::function<bool(const Prefix&)>& over,
                      std::vector<HolderChange>& changes) {
     for (const Prefix& prefix : holder.prefixes()) {
         if (!over(prefix)) {
             continue;
         }
         Claim& claim = *tree_.find(prefix);
+        claim.until = time + Moment::duration(1);
         give(claim, nullptr);
         note(prefix, holder.number, number_of(holder_of(prefix)), changes);
         remember(claim);

@@ -44,6 +44,7 @@ struct Claim : boost::intrusive::set_base_hook<boost::intrusive::link_mode<boost
     Holder* holder = nullptr;  // null: it is over
     Moment from;               // when this holder began to have it
     Moment time;               // when it was last said to
+    Moment until;              // of one that is over: when its holder let go of it
     Address address;
     std::uint8_t length = 0;
 
@@ -89,15 +90,16 @@ public:
     // later to have one that covers it.
     bool claim(const Word& word, std::vector<HolderChange>& changes);
 
-    // Takes from the holder all prefixes for which `over` is true; their holder is who has the next wider
-    // one.
-    void release(Holder& holder, const std::function<bool(const Prefix&)>& over,
+    // Takes from the holder, at this time, all prefixes for which `over` is true; their holder is who has the
+    // next wider one.
+    void release(Holder& holder, Moment time, const std::function<bool(const Prefix&)>& over,
                  std::vector<HolderChange>& changes);
 
     // Who has all of the prefix but what narrower ones of others take out of it; null if nobody.
     [[nodiscard]] const Holder* holder_of(const Prefix& prefix) const;
 
-    // Since when; 1970 if nobody has it.
+    // Since when: also who has had a wider one all along has it only since the one before let go. 1970 if
+    // nobody has it.
     [[nodiscard]] Moment held_since(const Prefix& prefix) const;
 
 private:

@@ -35,6 +35,7 @@ constexpr std::size_t most_at_once = 10'000;
 
 // So long after its end a Start that says no time is one of before.
 constexpr Moment::duration longest_repetition = std::chrono::minutes(5);
+constexpr Moment::duration shortest_restart = std::chrono::minutes(1);
 
 // A second has room for so many new sessions before their numbers run ahead of the clock.
 constexpr unsigned number_bits = 16;
@@ -84,7 +85,7 @@ Sessions::Sessions(std::size_t most) : most_(most), claims_(most_past_claims) {}
 Sessions::~Sessions() {
     std::vector<HolderChange> ignored;
     for (Record& record : by_number_) {
-        claims_.release(record, [](const Prefix&) { return true; }, ignored);
+        claims_.release(record, Moment(), [](const Prefix&) { return true; }, ignored);
         ignored.clear();
     }
     by_number_.clear();
@@ -120,14 +121,18 @@ Sessions::Record& Sessions::add(const std::string& nas, std::string_view session
 
 Changes Sessions::apply(const Report& report, const grants::Now& now) {
     Changes changes;
-    const Packet packet = packet_of(report, now);
+    Packet packet = packet_of(report, now);
+    Record* const record = find_record(packet.nas, report.request.session_id);
+    if (record != nullptr) {
+        packet.time = made(packet, *record);
+    }
     switch (report.request.status) {
         case Status::start:
         case Status::interim:
-            apply_alive(packet, changes);
+            apply_alive(packet, record, changes);
             break;
         case Status::stop:
-            apply_stop(packet, changes);
+            apply_stop(packet, record, changes);
             break;
         case Status::on:
         case Status::off:
@@ -151,7 +156,7 @@ bool Sessions::is_another(const Packet& packet, const Record& record) {
 // but a Start brings one back that was ended by a packet.
 bool Sessions::is_past(const Packet& packet, const Record* record) const {
     const auto restart = restarts_.find(packet.nas);
-    if (restart != restarts_.end() && packet.time < restart->second) {
+    if (restart != restarts_.end() && packet.time < restart->second.time) {
         return true;
     }
     if (record == nullptr) {
@@ -165,26 +170,38 @@ bool Sessions::is_past(const Packet& packet, const Record* record) const {
 }
 
 // Of a retransmission both identifier and authenticator may be new (RFC 2866, section 5.2), and what says no
-// time seems to be made when it comes.
-bool Sessions::is_sent_again(const Packet& packet, const Record& record) {
-    if (packet.report.request.status != Status::start || packet.says_time || is_another(packet, record)) {
-        return false;
+// time seems to be made when it comes: later than what others have said since it was made. When that was
+// shows in how long the session had lasted, if the NAS tells; some tell nothing that can be.
+Moment Sessions::made(const Packet& packet, const Record& record) {
+    const AccountingRequest& request = packet.report.request;
+    if (packet.says_time || is_another(packet, record)) {
+        return packet.time;
     }
-    return !record.ended || (!record.may_be_there && packet.time - record.last_event < longest_repetition);
+    if (record.ended) {
+        const bool again = !record.may_be_there && (request.status != Status::start ||
+                                                    packet.time - record.last_event < longest_repetition);
+        return again ? std::min(packet.time, record.last_event) : packet.time;
+    }
+    if (request.status == Status::start) {
+        return std::min(packet.time, record.since);
+    }
+    if (request.session_time) {
+        const Moment told = moment(seconds_of(record.since) + *request.session_time);
+        return told <= packet.time && packet.time - told < longest_repetition ? told : packet.time;
+    }
+    const bool again = request.status == Status::interim && packet.time >= record.last_event &&
+                       packet.time - record.last_event < shortest_interval;
+    return again ? record.last_event : packet.time;
 }
 
-void Sessions::apply_alive(Packet packet, Changes& changes) {
-    Record* record = find_record(packet.nas, packet.report.request.session_id);
-    if (record != nullptr && is_sent_again(packet, *record)) {
-        packet.time = std::min(packet.time, record->ended ? record->last_event : record->since);
-    }
+void Sessions::apply_alive(const Packet& packet, Record* record, Changes& changes) {
     const bool past = is_past(packet, record);
     if (past) {
         changes.late = true;
         record = nullptr;
     }
     if (record != nullptr && !record->ended && is_another(packet, *record)) {
-        end(*record, packet.time, packet.now, changes);
+        end(*record, packet.time, packet.time, packet.now, changes);
     }
     if (record != nullptr && record->ended) {
         forget(*record);
@@ -206,7 +223,7 @@ Moment Sessions::since_of(const Packet& packet) const {
     const auto lasted = packet.report.request.session_time.value_or(seconds(0));
     const auto restart = restarts_.find(packet.nas);
     const Moment since = moment(seconds_of(packet.time) - lasted);
-    return restart == restarts_.end() ? since : std::min(packet.time, std::max(since, restart->second));
+    return restart == restarts_.end() ? since : std::min(packet.time, std::max(since, restart->second.time));
 }
 
 Sessions::Record* Sessions::begin(const Packet& packet, Changes& changes) {
@@ -256,7 +273,7 @@ void Sessions::claim(const Packet& packet, Family family, Record* record, Change
         const auto is_over = [&named, family](const Prefix& prefix) {
             return prefix.address.family == family && std::ranges::find(named, prefix) == named.end();
         };
-        claims_.release(*holder, is_over, changes.holders);
+        claims_.release(*holder, packet.time, is_over, changes.holders);
     }
 }
 
@@ -326,8 +343,7 @@ void Sessions::hear(Record& record, Moment came, const grants::Now& now) {
     }
 }
 
-void Sessions::apply_stop(const Packet& packet, Changes& changes) {
-    Record* record = find_record(packet.nas, packet.report.request.session_id);
+void Sessions::apply_stop(const Packet& packet, Record* record, Changes& changes) {
     if (record == nullptr) {
         // Its Start, or an Interim, may come yet.
         record = &add(packet.nas, packet.report.request.session_id);
@@ -341,7 +357,7 @@ void Sessions::apply_stop(const Packet& packet, Changes& changes) {
     } else if (seconds_of(packet.time) + rounding < seconds_of(record->since)) {
         changes.late = true;  // of another session that had this name
     } else {
-        end(*record, packet.time, packet.now, changes);
+        end(*record, packet.time, packet.time, packet.now, changes);
     }
 }
 
@@ -355,13 +371,30 @@ void Sessions::let_go(const Packet& packet, Changes& changes) const {
     }
 }
 
+// No NAS restarts twice in so short a time, but it asks again and again whether it was heard.
+bool Sessions::is_sent_again(const Packet& restart) const {
+    const auto known = restarts_.find(restart.nas);
+    return known != restarts_.end() && !restart.says_time &&
+           known->second.status == restart.report.request.status &&
+           known->second.session_id == restart.report.request.session_id &&
+           restart.time - known->second.time < shortest_restart;
+}
+
 void Sessions::apply_restart(const Packet& packet, Changes& changes) {
+    if (is_sent_again(packet)) {
+        changes.late = true;
+        return;
+    }
     if (restarts_.size() >= most_restarts && !restarts_.contains(packet.nas)) {
         restarts_.erase(
-            std::ranges::min_element(restarts_, {}, [](const auto& each) { return each.second; }));
+            std::ranges::min_element(restarts_, {}, [](const auto& each) { return each.second.time; }));
     }
-    Moment& restart = restarts_[packet.nas];
-    restart = std::max(restart, packet.time);
+    Restart& restart = restarts_[packet.nas];
+    if (packet.time >= restart.time) {
+        restart = {.time = packet.time,
+                   .status = packet.report.request.status,
+                   .session_id = packet.report.request.session_id};
+    }
     std::vector<Record*> over;
     const auto first = by_name_.lower_bound(Name{packet.nas, {}});
     for (auto each = first; each != by_name_.end() && each->nas.get() == packet.nas; ++each) {
@@ -371,12 +404,13 @@ void Sessions::apply_restart(const Packet& packet, Changes& changes) {
     }
     for (Record* record : over) {
         record->may_be_there = true;  // some NASes say On when nothing has ended
-        end(*record, packet.time, packet.now, changes);
+        end(*record, packet.time, packet.time, packet.now, changes);
     }
 }
 
-void Sessions::end(Record& record, Moment time, const grants::Now& now, Changes& changes) {
-    claims_.release(record, [](const Prefix&) { return true; }, changes.holders);
+// `time`: packets that were made before are too late; `let_go`: until then its addresses were its own.
+void Sessions::end(Record& record, Moment time, Moment let_go, const grants::Now& now, Changes& changes) {
+    claims_.release(record, let_go, [](const Prefix&) { return true; }, changes.holders);
     changes.ended.push_back(record.number);
     changes.ended_users.emplace_back(record.user());
     by_number_.erase(by_number_.iterator_to(record));
@@ -412,7 +446,7 @@ Changes Sessions::sweep(const grants::Now& now) {
                records.front().heard + longest_silence < second) {
             Record& record = records.front();
             record.may_be_there = true;
-            end(record, record.last_event, now, changes);
+            end(record, record.last_event, moment(std::chrono::floor<seconds>(now.wall)), now, changes);
         }
     }
     while (!ended_.empty() && ended_.front().heard + longest_memory < second) {

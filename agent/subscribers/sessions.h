@@ -101,8 +101,8 @@ struct Changes {
 // The time of a packet is when it was made: its Event-Timestamp, else now less its Acct-Delay-Time. Packets
 // may come late, twice and in any order; as long as what is over is still remembered and the clocks of the
 // NASes agree, the holder of each address is the one it would be in the right order. In one second, what
-// comes later is later. A Start that says no time and names a session that is there, or has ended in the last
-// minutes, is taken for the one that began it, sent once more.
+// comes later is later. Of packets that say no time, what looks like one sent once more (RFC 2866, section
+// 5.2) is taken for that, and changes nothing that others have got since.
 class Sessions {
 public:
     explicit Sessions(std::size_t most = most_sessions);
@@ -211,6 +211,13 @@ private:
     };
     using InOrderOfTime = boost::intrusive::list<Record, boost::intrusive::constant_time_size<false>>;
 
+    // The last On or Off of a NAS.
+    struct Restart {
+        Moment time;
+        Status status = Status::on;
+        std::string session_id;
+    };
+
     // A packet, taken apart.
     struct Packet {
         const Report& report;
@@ -229,10 +236,11 @@ private:
     Record* find_record(const std::string& nas, const std::string& session_id);
     Record& add(const std::string& nas, std::string_view session_id);
 
-    [[nodiscard]] static bool is_sent_again(const Packet& packet, const Record& record);
-    void apply_alive(Packet packet, Changes& changes);
+    [[nodiscard]] static Moment made(const Packet& packet, const Record& record);
+    void apply_alive(const Packet& packet, Record* record, Changes& changes);
     void let_go(const Packet& packet, Changes& changes) const;
-    void apply_stop(const Packet& packet, Changes& changes);
+    void apply_stop(const Packet& packet, Record* record, Changes& changes);
+    [[nodiscard]] bool is_sent_again(const Packet& restart) const;
     void apply_restart(const Packet& packet, Changes& changes);
     [[nodiscard]] Moment since_of(const Packet& packet) const;
     Record* begin(const Packet& packet, Changes& changes);
@@ -242,7 +250,7 @@ private:
     static void update_labels(const AccountingRequest& request, Record& record, Changes& changes);
     static void learn_interval(const Packet& packet, Record& record);
     void hear(Record& record, Moment came, const grants::Now& now);
-    void end(Record& record, Moment time, const grants::Now& now, Changes& changes);
+    void end(Record& record, Moment time, Moment let_go, const grants::Now& now, Changes& changes);
     void remember(Record& record, const grants::Now& now);
     void forget(Record& record);
     void finish(Changes& changes) const;
@@ -258,7 +266,7 @@ private:
     std::map<std::uint16_t, InOrderOfTime> by_silence_;  // those whose interval is known, by it
     InOrderOfTime ended_;
     std::size_t ended_count_ = 0;
-    std::map<std::string, Moment> restarts_;  // the last On or Off of each NAS
+    std::map<std::string, Restart> restarts_;  // of each NAS
     std::uint64_t last_number_ = 0;
     std::uint64_t refused_ = 0;
 };

@@ -240,6 +240,37 @@ TEST_F(ConsequencesTest, WhoHasANarrowerPrefixKeepsItsGrant) {
     EXPECT_TRUE(granted("2001:db8:100:1234::1"));
 }
 
+TEST_F(ConsequencesTest, WhoHasAWiderPrefixDoesNotInheritIt) {
+    apply(start("a", 100s, {"2001:db8:100:1200::/56"}));
+    for (const char* end : {"a Stop", "another address", "silence"}) {
+        SCOPED_TRACE(end);
+        const std::chrono::seconds begins = now_ + 10s;
+        Report narrow = start("b", begins, {"2001:db8:100:1234::/64"});
+        narrow.interim_interval = 60s;
+        apply(narrow);
+        open("2001:db8:100:1234::1", begins + 10s);
+        open("2001:db8:100:1201::1", begins + 10s);
+        if (end == std::string("a Stop")) {
+            EXPECT_EQ(apply(stop("b", begins + 10s)).ended.size(), 1U) << "in the same second";
+        } else if (end == std::string("silence")) {
+            now_ += 1h;
+            const Changes changes = sessions_.sweep(at(now_));
+            EXPECT_EQ(follow(changes, sessions_, contracts_, grants_, at(now_)).ended.size(), 1U);
+        } else {
+            EXPECT_EQ(apply(interim("b", begins + 20s, {"2001:db8:100:1235::/64"})).ended.size(), 1U);
+        }
+        EXPECT_FALSE(granted("2001:db8:100:1234::1"));
+        EXPECT_TRUE(granted("2001:db8:100:1201::1"));
+        EXPECT_TRUE(
+            was_of_another(sessions_, address("2001:db8:100:1234::1"), at(begins + 5s).wall, at(now_ + 1min)))
+            << "nor what is told of it late";
+        apply(stop("b", now_ + 1s));
+    }
+    open("2001:db8:100:1234::1", now_ + 10s);
+    apply(interim("a", now_ + 20s, {"2001:db8:100:1200::/56"}));
+    EXPECT_TRUE(granted("2001:db8:100:1234::1")) << "whoever has it now may";
+}
+
 TEST_F(ConsequencesTest, SilenceEndsGrantsToo) {
     Report begins = start("a", 100s, {"192.0.2.7"});
     begins.interim_interval = 60s;
