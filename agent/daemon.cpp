@@ -21,6 +21,7 @@ namespace {
 constexpr std::chrono::seconds sweep_interval{1};
 constexpr std::chrono::seconds verify_interval{5};
 constexpr std::chrono::seconds flows_interval{10};
+constexpr std::chrono::seconds clocks_interval{30};
 
 }  // namespace
 
@@ -263,6 +264,7 @@ Daemon::~Daemon() {
             complain_of_events(written.error());
         }
     }
+    note_clocks();
     if (auto written = store_.flush(); !written) {
         log::error("STORE_FAILED", "what is owed to the disk at the end is lost: " + written.error().what,
                    {{"remedy", written.error().remedy}});
@@ -329,6 +331,13 @@ void Daemon::handle_overruns() {
     }
 }
 
+// A failure is told of by what is written besides.
+void Daemon::note_clocks() {
+    if (const grants::Now now = read_clocks(); grants_.count(now) > 0) {
+        static_cast<void>(store_.save_clocks(now));
+    }
+}
+
 void Daemon::sweep() {
     if (auto swept = apply(grants_.sweep(read_clocks())); !swept) {
         log::error("KERNEL_FAILED", swept.error().what, {{"remedy", swept.error().remedy}});
@@ -348,6 +357,10 @@ void Daemon::sweep() {
     if (const auto now = std::chrono::steady_clock::now(); now >= sweep_flows_at_) {
         sweep_flows();
         sweep_flows_at_ = now + flows_interval;
+    }
+    if (const auto now = std::chrono::steady_clock::now(); now >= note_clocks_at_) {
+        note_clocks();
+        note_clocks_at_ = now + clocks_interval;
     }
     sweep_timer_.expires_after(sweep_interval);
     sweep_timer_.async_wait([this](const boost::system::error_code& error) {

@@ -265,6 +265,8 @@ private:
     void give_up(const std::vector<Prefix>& refused);
     Result<void> apply_to_kernel(const grants::Action& action);
     void sweep();
+    // So that a reboot knows how much of each grant's time has passed.
+    void note_clocks();
 
     boost::asio::io_context& context_;
     const Config& config_;
@@ -306,6 +308,7 @@ private:
     api::WallTime since_;
     std::chrono::steady_clock::time_point verify_at_;
     std::chrono::steady_clock::time_point sweep_flows_at_;
+    std::chrono::steady_clock::time_point note_clocks_at_;
     std::size_t flows_ = 0;  // recorded, when they were last swept
     std::optional<ListFile> foreign_file_;
     Error fast_path_trouble_;               // why it is off, though wanted

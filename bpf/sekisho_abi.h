@@ -97,6 +97,7 @@ enum sekisho_entry_flag {
     SEKISHO_ENTRY_QUARANTINE = 4,
     SEKISHO_ENTRY_OVERRUN = 8,    /* the kernel's: the budget was overrun, no new connections */
     SEKISHO_ENTRY_UNLIMITED = 16, /* the grant has no budget in all */
+    SEKISHO_ENTRY_CONTRACT = 32,  /* for the agent: EXEMPT because of whose the key is, not by an order */
 };
 
 /*

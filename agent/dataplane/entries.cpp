@@ -26,10 +26,10 @@ sekisho_entry kernel_entry(const grants::KernelEntry& entry) {
     to.expires_ns = entry.granted ? static_cast<std::uint64_t>(entry.expires.count()) : 0;
     to.generation = entry.generation;
     to.budget_left = static_cast<__s32>(entry.budget);
-    to.flags = static_cast<std::uint8_t>((entry.exempt ? SEKISHO_ENTRY_EXEMPT : 0) |
-                                         (entry.granted ? SEKISHO_ENTRY_GRANT : 0) |
-                                         (entry.quarantined ? SEKISHO_ENTRY_QUARANTINE : 0) |
-                                         (entry.budget == 0 ? SEKISHO_ENTRY_UNLIMITED : 0));
+    to.flags = static_cast<std::uint8_t>(
+        (entry.exempt ? SEKISHO_ENTRY_EXEMPT : 0) | (entry.contract ? SEKISHO_ENTRY_CONTRACT : 0) |
+        (entry.granted ? SEKISHO_ENTRY_GRANT : 0) | (entry.quarantined ? SEKISHO_ENTRY_QUARANTINE : 0) |
+        (entry.budget == 0 ? SEKISHO_ENTRY_UNLIMITED : 0));
     to.key_bits = static_cast<std::uint8_t>(entry.key.length);
     return to;
 }
@@ -37,6 +37,7 @@ sekisho_entry kernel_entry(const grants::KernelEntry& entry) {
 grants::KernelEntry agent_entry(const sekisho_entry& entry) {
     return {.key = prefix_of(entry.key, entry.key_bits),
             .exempt = (entry.flags & SEKISHO_ENTRY_EXEMPT) != 0,
+            .contract = (entry.flags & SEKISHO_ENTRY_CONTRACT) != 0,
             .granted = (entry.flags & SEKISHO_ENTRY_GRANT) != 0,
             .quarantined = (entry.flags & SEKISHO_ENTRY_QUARANTINE) != 0,
             .expires = std::chrono::nanoseconds(entry.expires_ns),

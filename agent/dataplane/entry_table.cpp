@@ -13,8 +13,8 @@ namespace sekisho::dataplane {
 
 namespace {
 
-constexpr std::uint8_t settable =
-    SEKISHO_ENTRY_EXEMPT | SEKISHO_ENTRY_GRANT | SEKISHO_ENTRY_QUARANTINE | SEKISHO_ENTRY_UNLIMITED;
+constexpr std::uint8_t settable = SEKISHO_ENTRY_EXEMPT | SEKISHO_ENTRY_GRANT | SEKISHO_ENTRY_QUARANTINE |
+                                  SEKISHO_ENTRY_UNLIMITED | SEKISHO_ENTRY_CONTRACT;
 
 using KeyWords = std::array<std::uint64_t, 2>;
 static_assert(sizeof(KeyWords) == sizeof(sekisho_key));

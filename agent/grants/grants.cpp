@@ -409,6 +409,7 @@ KernelEntry Grants::entry_of(const Prefix& key, const Holding& holding) {
     const bool granted = holding.granted && holding.edge_expires > BootTime::zero();
     return KernelEntry{.key = key,
                        .exempt = holding.exempt || holding.contract,
+                       .contract = holding.contract && !holding.exempt,
                        .granted = granted,
                        .quarantined = holding.quarantined,
                        .expires = granted ? holding.edge_expires : BootTime::zero(),

@@ -98,6 +98,7 @@ struct Quarantine {
 struct KernelEntry {
     Prefix key;
     bool exempt = false;
+    bool contract = false;  // exempt because of whose the key is, and not by an order
     bool granted = false;
     bool quarantined = false;
     BootTime expires{};
@@ -188,6 +189,9 @@ struct Stored {
     std::vector<Exemption> exemptions;
     std::vector<CoolDown> cool_downs;
     std::vector<Quarantine> quarantines;
+    // Both clocks at one moment, the later the better: from there on the wall clock tells how much of a
+    // grant's time has passed, after a reboot. How it was set before plays no part then.
+    std::optional<Now> seen{};
     // It remembers nothing, because its file was of no use: what the kernel holds is all there is.
     bool lost = false;
 };
@@ -443,7 +447,8 @@ private:
 
     void forget_all();
     void resume(const CoolDown& cool_down, const Now& now, Actions& on_disk);
-    void resume(const Grant& grant, const KernelEntry* entry, const Now& now, Actions& on_disk);
+    void resume(const Grant& grant, const KernelEntry* entry, const std::optional<Now>& seen, const Now& now,
+                Actions& on_disk);
     void adopt(const KernelEntry& entry, const Now& now, Actions& on_disk);
     void adopt_orders(const KernelEntry& entry, const Now& now, Actions& on_disk);
 

@@ -14,24 +14,36 @@ namespace sekisho::grants {
 
 namespace {
 
-// The boot clock's moment at which a part of a stored grant ends that the kernel doesn't hold, or nothing if
-// it has ended or its times can't be believed.
-std::optional<BootTime> remembered_end(const Grant& grant,
-                                       const std::optional<std::chrono::nanoseconds>& before,
-                                       const Now& now) {
+// How much time a stored grant had left when its end was last set; a damaged one had none.
+BootTime given(const Grant& grant) {
+    const bool can_be = WallTime() <= grant.renewed && grant.renewed <= grant.expires_wall;
+    return can_be ? grant.expires_wall - grant.renewed : BootTime::zero();
+}
+
+// How much time a part of a stored grant has left that the kernel doesn't hold; nothing if it has ended or
+// its times can't be believed: a clock that is wrong must not make it longer.
+std::optional<BootTime> time_left(const Grant& grant, const std::optional<std::chrono::nanoseconds>& before,
+                                  const std::optional<Now>& seen, const Now& now) {
     if (!before) {
         return std::nullopt;
     }
     // A boot id that couldn't be read proves nothing.
     if (!now.boot.empty() && grant.boot == now.boot) {
-        return grant.expires - *before;
+        return grant.expires - *before - now.boottime;
+    }
+    if (seen && now.wall < seen->wall) {
+        return std::nullopt;
+    }
+    if (seen && !seen->boot.empty() && grant.boot == seen->boot) {
+        const BootTime left = grant.expires - seen->boottime - (now.wall - seen->wall);
+        return std::min(left, given(grant)) - *before;
     }
     // A beginning in the future means that a clock was wrong then or is wrong now: the grant would last
     // longer than it was given for.
     if (std::max(grant.since, grant.renewed) > now.wall || grant.expires_wall <= now.wall) {
         return std::nullopt;
     }
-    return now.boottime + (grant.expires_wall - *before - now.wall);
+    return grant.expires_wall - *before - now.wall;
 }
 
 // The wall clock's moment for the next boot; a damaged end doesn't become a promise of years.
@@ -39,9 +51,9 @@ WallTime wall_end(BootTime end, const Now& now, std::chrono::seconds longest) {
     return now.wall + std::min<BootTime>(end - now.boottime, longest);
 }
 
-// Whether the kernel would judge by both alike.
+// Whether the kernel would judge by both alike, and an agent that has lost its store, too.
 bool same_effect(const KernelEntry& one, const KernelEntry& other) {
-    return one.exempt == other.exempt && one.granted == other.granted &&
+    return one.exempt == other.exempt && one.contract == other.contract && one.granted == other.granted &&
            one.quarantined == other.quarantined &&
            (!one.granted || (one.expires == other.expires && one.generation == other.generation));
 }
@@ -91,7 +103,7 @@ Result<Actions> Grants::take_over(const Stored& stored, const StoredGrants& gran
     }
     const auto read = grants([&](const Grant& grant) {
         generation_ = std::max(generation_, grant.generation);
-        resume(grant, kernel.find(grant.key), now, on_disk);
+        resume(grant, kernel.find(grant.key), stored.seen, now, on_disk);
     });
     if (!read) {
         return std::unexpected(read.error());
@@ -121,20 +133,22 @@ void Grants::forget_all() {
 }
 
 // Takes up a stored grant, with its ends as they are now, or has it forgotten.
-void Grants::resume(const Grant& grant, const KernelEntry* entry, const Now& now, Actions& on_disk) {
+void Grants::resume(const Grant& grant, const KernelEntry* entry, const std::optional<Now>& seen,
+                    const Now& now, Actions& on_disk) {
     const auto placement = placements_.place_key(grant.key);
     const bool in_kernel = entry != nullptr && entry->granted && entry->generation == grant.generation;
     // Another generation in the kernel is another grant, which the store doesn't know yet: see adopt().
     const bool replaced = entry != nullptr && entry->granted && !in_kernel && entry->expires > now.boottime;
     const bool fits = placement && !placement->pool->shared && !replaced && !quarantines_.contains(grant.key);
     // What has ended is none, and the longest may have been lowered.
-    const auto within = [&](const std::optional<BootTime>& end) {
-        return fits && end && *end > now.boottime
-                   ? std::min<BootTime>(*end, now.boottime + rules_.get().longest)
+    const auto end_of = [&](const std::optional<BootTime>& left) {
+        return fits && left && *left > BootTime::zero()
+                   ? now.boottime + std::min<BootTime>(*left, rules_.get().longest)
                    : BootTime::zero();
     };
-    const BootTime edge = within(in_kernel ? entry->expires : remembered_end(grant, grant.edge_before, now));
-    const BootTime relay = within(remembered_end(grant, grant.relay_before, now));
+    const BootTime edge =
+        end_of(in_kernel ? entry->expires - now.boottime : time_left(grant, grant.edge_before, seen, now));
+    const BootTime relay = end_of(time_left(grant, grant.relay_before, seen, now));
     const BootTime end = std::max(edge, relay);
     if (end == BootTime::zero()) {
         on_disk.emplace_back(ForgetGrant{.key = grant.key, .generation = grant.generation});
@@ -155,6 +169,7 @@ void Grants::resume(const Grant& grant, const KernelEntry* entry, const Now& now
         holding.renewed = now.wall;
         holding.expires_wall = wall_end(end, now, rules_.get().longest);
     } else if (grant.boot != now.boot) {
+        holding.renewed = now.wall;
         holding.expires_wall = now.wall + (end - now.boottime);
     }
     const auto stored = [&grant](const std::optional<std::chrono::nanoseconds>& before) {
@@ -188,7 +203,8 @@ void Grants::adopt(const KernelEntry& entry, const Now& now, Actions& on_disk) {
     on_disk.emplace_back(SaveGrant{.grant = shared_grant(entry.key, holding), .fresh = true});
 }
 
-// Takes up what an operator ordered for a key, from a kernel that is the only one to know.
+// Takes up what an operator ordered for a key, from a kernel that is the only one to know; and a contract
+// until its session, which isn't known either, is heard of.
 void Grants::adopt_orders(const KernelEntry& entry, const Now& now, Actions& on_disk) {
     constexpr const char* note = "found in the kernel when the store was lost";
     if (!placements_.place_key(entry.key)) {
@@ -200,8 +216,12 @@ void Grants::adopt_orders(const KernelEntry& entry, const Now& now, Actions& on_
         hold(entry.key).quarantined = true;
         on_disk.emplace_back(SaveQuarantine{quarantine});
     }
+    if (entry.contract) {
+        hold(entry.key).contract = true;
+    }
     const Exemption exemption{.prefix = entry.key, .note = note, .since = now.wall};
-    if (Placement placement; entry.exempt && exemptions_.emplace(entry.key, exemption).second) {
+    const bool ordered = entry.exempt && !entry.contract;
+    if (Placement placement; ordered && exemptions_.emplace(entry.key, exemption).second) {
         enforce(entry.key, placement);
         on_disk.emplace_back(SaveExemption{exemption});
     }

@@ -89,9 +89,29 @@ Result<grants::Stored> Store::load() const {
     if (!shut) {
         return std::unexpected(shut.error());
     }
+    const auto seen = clocks();
+    if (!seen) {
+        return std::unexpected(seen.error());
+    }
     return grants::Stored{.exemptions = std::move(*contracts),
                           .cool_downs = std::move(*cooling),
-                          .quarantines = std::move(*shut)};
+                          .quarantines = std::move(*shut),
+                          .seen = *seen};
+}
+
+Result<std::optional<grants::Now>> Store::clocks() const {
+    auto statement = database_.prepare("SELECT boottime, wall, boot FROM clocks");
+    if (!statement) {
+        return std::unexpected(statement.error());
+    }
+    const auto row = statement->step();
+    if (!row) {
+        return std::unexpected(row.error());
+    }
+    return *row ? std::optional(grants::Now{.boottime = std::chrono::nanoseconds(statement->integer(0)),
+                                            .wall = wall(statement->integer(1)),
+                                            .boot = statement->text(2)})
+                : std::nullopt;
 }
 
 Result<std::vector<grants::CoolDown>> Store::cool_downs() const {

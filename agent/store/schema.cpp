@@ -10,7 +10,7 @@ namespace {
 
 // Times are nanoseconds: `..._wall` and `since` since 1970 in UTC, `..._boot` of CLOCK_BOOTTIME in the boot
 // named beside it. Keys and prefixes are text, because an operator may want to read this file with any tool.
-constexpr std::array<const char*, 9> steps = {
+constexpr std::array<const char*, 10> steps = {
     R"(
     CREATE TABLE grants (
         key TEXT PRIMARY KEY,
@@ -137,6 +137,15 @@ constexpr std::array<const char*, 9> steps = {
     R"(
     ALTER TABLE grants ADD COLUMN edge_before INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE grants ADD COLUMN relay_before INTEGER NOT NULL DEFAULT -1;
+    )",
+    // Both clocks at one moment, in one row.
+    R"(
+    CREATE TABLE clocks (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        boottime INTEGER NOT NULL,
+        wall INTEGER NOT NULL,
+        boot TEXT NOT NULL
+    ) STRICT;
     )",
 };
 

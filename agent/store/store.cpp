@@ -40,6 +40,8 @@ constexpr std::string_view save_session =
     "INSERT OR REPLACE INTO sessions (number, nas, session_id, user, calling_station, classes, filters, "
     "prefixes, since, last_event, last_heard, interim_interval) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 constexpr std::string_view forget_session = "DELETE FROM sessions WHERE number = ?";
+constexpr std::string_view save_both_clocks =
+    "INSERT OR REPLACE INTO clocks (one, boottime, wall, boot) VALUES (1, ?, ?, ?)";
 constexpr std::string_view save_log_position =
     "INSERT OR REPLACE INTO log_positions (file, device, inode, offset, head_size, head) VALUES (?, ?, ?, ?, "
     "?, ?)";
@@ -98,6 +100,7 @@ Result<Store> Store::open(const std::filesystem::path& file) {
                                          {&statements.forget_quarantine, forget_quarantine},
                                          {&statements.save_session, save_session},
                                          {&statements.forget_session, forget_session},
+                                         {&statements.save_clocks, save_both_clocks},
                                          {&statements.save_position, save_log_position},
                                          {&statements.save_cursor, save_journal_cursor}}) {
         auto prepared = database->prepare(sql);
@@ -340,6 +343,17 @@ Result<void> Store::write_quarantines() {
         }
     }
     return {};
+}
+
+Result<void> Store::save_clocks(const grants::Now& now) {
+    // After a power failure an earlier moment is there, which is as good for the grants of then.
+    if (auto set = make_durable(false); !set) {
+        return set;
+    }
+    return statements_.save_clocks.bind(1, now.boottime.count())
+        .bind(2, number(now.wall))
+        .bind(3, now.boot)
+        .run();
 }
 
 Result<void> Store::save_position(const std::filesystem::path& log, const FilePosition& position) {

@@ -58,6 +58,9 @@ public:
                owed_quarantines_.size() + owed_sessions_.size();
     }
 
+    // Writes down what the clocks show: see grants::Stored::seen.
+    [[nodiscard]] Result<void> save_clocks(const grants::Now& now);
+
     // Writes down up to where a log was read; what that led to is written by apply(), before.
     [[nodiscard]] Result<void> save_position(const std::filesystem::path& log, const FilePosition& position);
     // Nothing if it was never read.
@@ -108,6 +111,7 @@ private:
         Statement forget_quarantine;
         Statement save_session;
         Statement forget_session;
+        Statement save_clocks;
         Statement save_position;
         Statement save_cursor;
     };
@@ -131,6 +135,7 @@ private:
     [[nodiscard]] Result<std::vector<grants::Exemption>> exemptions() const;
     [[nodiscard]] Result<std::vector<grants::CoolDown>> cool_downs() const;
     [[nodiscard]] Result<std::vector<grants::Quarantine>> quarantines() const;
+    [[nodiscard]] Result<std::optional<grants::Now>> clocks() const;
     [[nodiscard]] Result<void> make_durable(bool durable);
     // Calls `take` with each row of a table whose first column is a prefix.
     template <class Take>

@@ -174,6 +174,7 @@ Consequences follow(const Changes& changes, const Sessions& sessions, const Cont
     }
     for (const LetGo& each : changes.let_go) {
         end_before(each, sessions, grants, now, consequences);
+        keeper.refresh(each.prefix);
     }
     for (const std::uint64_t number : changes.to_save) {  // what is said of them may have changed
         if (const auto session = sessions.find(number)) {

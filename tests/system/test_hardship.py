@@ -4,6 +4,7 @@
 import json
 
 from lab.agent import CONFIG
+from lab.hosts import Host
 from lab.isp import config_text
 from lab.topology import INTERNET4, SUBSCRIBERS
 from lab_test import LabTest
@@ -11,6 +12,13 @@ from lab_test import LabTest
 A = SUBSCRIBERS["a"]
 SMALL = "/run/small"
 DATABASE = f"{SMALL}/agent.db"
+
+
+def in_store(edge: Host, sql: str) -> str:
+    """Done where the file is: SQLite follows no path into another host."""
+    program = ("import sqlite3, sys\nwith sqlite3.connect('/var/lib/sekisho/agent.db') as store:\n"
+               "    print(store.execute(sys.argv[1]).fetchall())\n")
+    return edge.run("/usr/bin/python3", "-c", program, sql).stdout.strip()
 
 
 class FullDisk(LabTest):
@@ -129,19 +137,41 @@ class FullMap(LabTest):
             self.agent.ask("grant", "add", f"192.0.2.{40 + number}")
         self.agent.stop()
         self.edge.run("sekishod", "--config", CONFIG, "--detach")
-        self.in_store("UPDATE boots SET id = 'the last one'")
+        in_store(self.edge, "UPDATE boots SET id = 'the last one'")
         self.isp.restart_agent(("[grants]", "[dataplane]\nmax_entries = 16\n[grants]"))
         self.assertIn("GRANT_LOST", self.log())
         self.assertEqual(len(self.agent.ask("grant", "list")["grants"]), 16)
         self.agent.stop()
-        self.assertEqual(self.in_store("SELECT count(*) FROM grants"), "[(16,)]")
+        self.assertEqual(in_store(self.edge, "SELECT count(*) FROM grants"), "[(16,)]")
         self.agent.start()
 
-    def in_store(self, sql: str) -> str:
-        """Done where the file is: SQLite follows no path into another host."""
-        program = ("import sqlite3, sys\nwith sqlite3.connect('/var/lib/sekisho/agent.db') as store:\n"
-                   "    print(store.execute(sys.argv[1]).fetchall())\n")
-        return self.edge.run("/usr/bin/python3", "-c", program, sql).stdout.strip()
+
+class Reboot(LabTest):
+    """The kernel has forgotten all, and the wall clock alone tells how much time has gone by."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.policy("allow", self.login_event(A.address4))
+        self.addCleanup(self.agent.revoke_all)
+
+    def reboot(self, seconds: int) -> None:
+        """By so much the wall clock has gone on."""
+        self.agent.stop()
+        self.edge.run("sekishod", "--config", CONFIG, "--detach")
+        in_store(self.edge, "UPDATE boots SET id = 'the last one'")
+        in_store(self.edge, f"UPDATE clocks SET boot = 'the last one', wall = wall - {seconds} * 1000000000")
+        self.agent.start()
+
+    def test_a_grant_ends_when_it_would_have_ended(self) -> None:
+        left = self.agent.granted(A.address4)["seconds_left"]
+        self.reboot(200)
+        self.assertLessEqual(self.agent.granted(A.address4)["seconds_left"], left - 200)
+        self.assert_port_25("a", INTERNET4, "open")
+
+    def test_a_clock_that_has_gone_back_lengthens_nothing(self) -> None:
+        self.reboot(-200)
+        self.assertIsNone(self.agent.granted(A.address4))
+        self.assert_port_25("a", INTERNET4, "refused")
 
 
 class BadStore(LabTest):

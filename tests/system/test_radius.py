@@ -193,6 +193,18 @@ class Contracts(RadiusTest):
         decided = self.decisions("--within", B.address4)
         self.assertEqual([each["name"] for each in decided], ["CONTRACT_BEGAN", "CONTRACT_ENDED"])
 
+    def test_a_lost_store_makes_no_exemption_of_it(self) -> None:
+        self.begin(A, "5f01", 'Class = "static-7"')
+        self.agent.stop()
+        self.edge.write("/var/lib/sekisho/agent.db", "no database at all " * 500, 0o600)
+        self.edge.run("rm", "-f", "/var/lib/sekisho/agent.db-wal", "/var/lib/sekisho/agent.db-shm")
+        self.agent.start()
+        self.assertIn("STORE_SET_ASIDE", self.log())
+        self.assert_port_25("a", INTERNET4, "open")
+        self.assertEqual(self.agent.ask("exempt", "list")["exemptions"], [])
+        self.assertTrue(self.account("Stop", "5f01", f"Framed-IP-Address = {A.address4}"))
+        self.assert_port_25("a", INTERNET4, "refused")
+
     def test_lists_are_filtered(self) -> None:
         self.begin(A, "5f01")
         self.begin(B, "5f02", 'Class = "static-7"')

@@ -176,6 +176,37 @@ TEST_F(TakeOverTest, AClockThatWentBackBehindTheRenewalEndsItToo) {
     EXPECT_FALSE(outside_.grants.contains(six_));
 }
 
+// The clock was right when it was last looked at, or the reboot before would be another story.
+TEST_F(TakeOverTest, AClockThatIsBehindWhatWasSeenEndsIt) {
+    outside_.seen = later(now_, 500s);
+    lose_kernel();
+    start(rebooted(now_, 499s));
+    EXPECT_TRUE(outside_.grants.empty()) << "nobody knows how much of it is left";
+}
+
+TEST_F(TakeOverTest, HowTheClockWasSetBeforePlaysNoPart) {
+    for (const auto step : {-300s, 300s}) {
+        SCOPED_TRACE(step.count());
+        outside_ = Outside();
+        before_ = Grants(config_);
+        Grant granted;
+        outside_.apply(open_in(before_, request("2001:db8:100::1"), now_, granted).value());
+        Now set = later(now_, 400s);
+        set.wall += step;
+        outside_.seen = set;
+        lose_kernel();
+        const Now at = rebooted(set, 50s);
+        start(at);
+        ASSERT_TRUE(outside_.grants.contains(six_));
+        EXPECT_EQ(outside_.grants.at(six_).expires, at.boottime + 150s);
+        EXPECT_EQ(outside_.grants.at(six_).expires_wall, at.wall + 150s);
+        lose_kernel();
+        outside_.seen = set;
+        start(rebooted(set, 200s, "third"));
+        EXPECT_TRUE(outside_.grants.empty());
+    }
+}
+
 TEST_F(TakeOverTest, NoBootIdProvesNothing) {
     Now blind = now_;
     blind.boot.clear();
@@ -356,6 +387,25 @@ TEST_F(TakeOverTest, WithoutAStoreWhatTheKernelHoldsOfAKeyGoesOn) {
     EXPECT_THAT(outside_.wide, IsEmpty()) << "of wide ones nothing is left";
     const Actions again = start(later(then_, 1s));
     EXPECT_EQ(count<PutEntry>(again) + count<SaveExemption>(again) + count<SaveQuarantine>(again), 0U);
+}
+
+TEST_F(TakeOverTest, WithoutAStoreAContractIsNoExemption) {
+    Actions actions;
+    ASSERT_TRUE(before_.set_contract(prefix("192.0.2.30/32"), true, actions));
+    ASSERT_TRUE(
+        before_.set_contract(prefix("192.0.2.9/32"), true, actions));  // which is exempt by order, too
+    outside_.apply(actions);
+    outside_.exemptions.clear();
+    after_ = Grants(config_);
+    outside_.take_over_by(after_, then_, true);
+    EXPECT_TRUE(outside_.kernel.at(prefix("192.0.2.30/32")).exempt);
+    EXPECT_TRUE(after_.has_contract(address("192.0.2.30")));
+    EXPECT_FALSE(after_.exemption_of(address("192.0.2.30"))) << "it goes with whoever has it";
+    EXPECT_TRUE(after_.exemption_of(address("192.0.2.9")));
+    actions.clear();
+    ASSERT_TRUE(after_.set_contract(prefix("192.0.2.30/32"), false, actions));
+    outside_.apply(actions);
+    EXPECT_FALSE(outside_.kernel.contains(prefix("192.0.2.30/32")));
 }
 
 TEST_F(TakeOverTest, AStoreThatIsThereIsBelievedThatAContractHasEnded) {

@@ -89,6 +89,7 @@ struct Outside {
     std::map<Prefix, Exemption> exemptions;
     std::map<Prefix, CoolDown> cool_downs;
     std::map<Prefix, Quarantine> quarantines;
+    std::optional<Now> seen;
 
     void apply(const Actions& actions) {
         for (const Action& action : actions) {
@@ -102,6 +103,7 @@ struct Outside {
         const Stored stored{.exemptions = values(exemptions),
                             .cool_downs = values(cool_downs),
                             .quarantines = values(quarantines),
+                            .seen = store_lost ? std::nullopt : seen,
                             .lost = store_lost};
         const auto each_grant = [this](const std::function<void(const Grant&)>& take) -> Result<void> {
             for (const auto& [key, grant] : std::map(grants)) {

@@ -126,6 +126,9 @@ protected:
             run("INSERT INTO sessions VALUES (1, 'bras1', 'a', 'carol', '', x'', x'', '192.0.2.4/32', 1, 2, "
                 "3, 0)");
         }
+        if (version >= 10) {
+            run("INSERT INTO clocks VALUES (1, 11, 12, 'boot')");
+        }
         run("PRAGMA user_version = " + std::to_string(version));
         run("PRAGMA application_id = 1399550831");
     }
@@ -169,6 +172,12 @@ TEST_P(EveryVersionTest, IsCarriedOver) {
     if (version >= 6) {
         EXPECT_EQ(sessions.front().user, "carol");
         EXPECT_EQ(sessions.front().prefixes.size(), 1U);
+    }
+    ASSERT_EQ(kept->seen.has_value(), version >= 10);
+    if (version >= 10) {
+        EXPECT_EQ(kept->seen.value().boottime.count(), 11);
+        EXPECT_EQ(kept->seen.value().wall.time_since_epoch().count(), 12);
+        EXPECT_EQ(kept->seen.value().boot, "boot");
     }
     EXPECT_FALSE(store->left_out());
 }

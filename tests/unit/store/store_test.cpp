@@ -60,6 +60,21 @@ std::vector<std::string> prefixes(const Store& store) {
     return all;
 }
 
+TEST_F(StoreTest, TheClocksLastLookIsKept) {
+    EXPECT_FALSE(open().load().value().seen);
+    for (const int minute : {1, 2}) {
+        const grants::Now now{.boottime = std::chrono::minutes(minute),
+                              .wall = grants::WallTime(std::chrono::hours(500'000 + minute)),
+                              .boot = "boot " + std::to_string(minute)};
+        ASSERT_TRUE(open().save_clocks(now));
+        const auto seen = open().load().value().seen;
+        ASSERT_TRUE(seen);
+        EXPECT_EQ(seen->boottime, now.boottime);
+        EXPECT_EQ(seen->wall, now.wall);
+        EXPECT_EQ(seen->boot, now.boot);
+    }
+}
+
 TEST_F(StoreTest, WhatIsNotedIsWrittenWithWhateverIsWrittenNext) {
     Store store = open();
     store.note({save(grant("192.0.2.1/32"))});

@@ -295,6 +295,23 @@ TEST_F(ConsequencesTest, AContractComesAndGoesWithTheSession) {
     EXPECT_FALSE(has_contract("192.0.2.8"));
 }
 
+TEST_F(ConsequencesTest, AContractThatWasFoundInTheKernelGoesWithItsSession) {
+    for (const char* of : {"192.0.2.7/32", "192.0.2.8/32", "192.0.2.9/32"}) {
+        grants::Actions actions;
+        grants_.set_contract(prefix(of), true, actions);
+    }
+    Report unknown = stop("a", 100s);
+    unknown.request.prefixes = {prefix("192.0.2.7")};
+    apply(unknown);
+    EXPECT_FALSE(has_contract("192.0.2.7"));
+    apply(interim("b", 100s, {"192.0.2.8"}));
+    EXPECT_FALSE(has_contract("192.0.2.8")) << "it has none";
+    apply(labelled(interim("c", 100s, {"192.0.2.9"}), {"static-1"}));
+    EXPECT_TRUE(has_contract("192.0.2.9"));
+    apply(stop("c", 200s));
+    EXPECT_FALSE(has_contract("192.0.2.9"));
+}
+
 TEST_F(ConsequencesTest, EachContractThatComesOrGoesIsTold) {
     const auto began = apply(labelled(start("a", 100s, {"192.0.2.7"}), {"static-7"}, {}, "alice")).contracts;
     ASSERT_EQ(began.size(), 1U);
