@@ -275,7 +275,8 @@ private:
     store::GroupCommit group_commit_;
     ManySmall many_small_;  // what the grants stand in
     grants::Grants grants_;
-    grants::RecentLogins recent_logins_;
+    grants::RecentLogins recent_logins_;   // that opened something
+    grants::RecentLogins refused_logins_;  // apart: what one reporter's opens, another's may not
     subscribers::Sessions sessions_;
     subscribers::Contracts contracts_;
     std::map<std::filesystem::path, std::filesystem::file_time_type> contract_files_;  // as they were read

@@ -128,8 +128,12 @@ Result<std::shared_ptr<const grants::Grant>> Daemon::login(const grants::LoginEv
     return opened->grant;
 }
 
+// As tell().
 std::unexpected<Error> Daemon::refuse(const grants::LoginEvent& event, const grants::Terms& terms,
                                       const Address& address, const Error& error) {
+    if (refused_logins_.seen_by_another(event, read_clocks())) {
+        return std::unexpected(error);
+    }
     log::info("LOGIN_REFUSED", error.what,
               {{"user", event.user},
                {"address", address.text()},

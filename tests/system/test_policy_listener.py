@@ -2,6 +2,7 @@
 """Requests that no Dovecot sends, at the policy listener and at the agent's socket: refused, counted, and nothing lost."""
 
 import contextlib
+import json
 import socket
 import time
 
@@ -88,6 +89,20 @@ class PolicyListener(LabTest):
         self.assertEqual(self.logins(), before | {"refused": before["refused"] + 1})
         self.assertIn("LOGIN_REFUSED", self.log())
         self.assert_healthy()
+
+    def test_one_login_told_by_two(self) -> None:
+        """By Dovecot, and by the submission server that asked it: one decision, whether it opens the port or not."""
+        for address in (A.address4, MAIL4):  # of a pool, and of none
+            self.policy("allow", self.login_event(address, login="twice", protocol="smtp"))
+            self.edge.run("curl", "-sS", "--fail", "--unix-socket", "/run/sekisho/agent.sock", "-d",
+                          json.dumps({"address": address, "user": "Twice", "protocol": "smtp", "success": True}),
+                          "http://localhost/v1/logins")
+        self.assertEqual([(each["name"], each["key"], each["reporter"]) for each in self.decisions("--user", "twice")],
+                         [("LOGIN_GRANTED", f"{A.address4}/32", "mail1"), ("LOGIN_REFUSED", f"{MAIL4}/32", "mail1")])
+        self.assertEqual(self.decisions("--user", "Twice"), [])
+        self.assertEqual((self.log().count("LOGIN_GRANTED"), self.log().count("LOGIN_REFUSED")), (1, 1))
+        counts = {each["name"]: (each["granted"], each["refused"]) for each in self.agent.ask("status")["logins"]}
+        self.assertEqual((counts["mail1"], counts["submission"]), ((1, 1), (1, 1)), "each reporter's own")
 
     def test_without_proof_nothing(self) -> None:
         for fields in ({"authed": ""}, {"authed": "no"}, {"authed": "okay"}):
