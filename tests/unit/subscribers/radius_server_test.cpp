@@ -4,10 +4,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/udp.hpp>
+#include <cerrno>
 #include <fstream>
 #include <functional>
 #include <memory>
@@ -50,6 +52,7 @@ protected:
     void listen() {
         auto server =
             RadiusServer::listen(context_.get_executor(), config_, [this](std::span<Report> reports) {
+                while_reporting_();
                 bunches_++;
                 reports_.insert(reports_.end(), reports.begin(), reports.end());
             });
@@ -95,6 +98,7 @@ protected:
     boost::asio::io_context context_;
     RadiusConfig config_;
     std::unique_ptr<RadiusServer> server_;
+    std::function<void()> while_reporting_ = [] {};
     std::vector<Report> reports_;
     int bunches_ = 0;
 };
@@ -112,6 +116,21 @@ TEST_F(RadiusServerTest, AnswersAsFreeRadiusWants) {
     EXPECT_EQ(reports_[0].interim_interval.value(), 300s);
     EXPECT_EQ(server_->counts().packets, 1U);
     EXPECT_EQ(server_->counts().answers, 1U);
+}
+
+// So a grant has ended in the kernel when the NAS reads that its Stop has been heard.
+TEST_F(RadiusServerTest, NothingIsAnsweredBeforeItIsDone) {
+    listen();
+    udp::socket socket = send({recorded_start(), start_with({{5, number(7)}})});
+    int reported = 0;
+    while_reporting_ = [&] {
+        reported++;
+        Octets octets(longest_packet);
+        EXPECT_EQ(::recv(socket.native_handle(), octets.data(), octets.size(), MSG_DONTWAIT), -1);
+        EXPECT_EQ(errno, EAGAIN) << "an answer is there already";
+    };
+    EXPECT_EQ(answers(socket, 2).size(), 2U);
+    EXPECT_GE(reported, 1);
 }
 
 TEST_F(RadiusServerTest, NasesBehindAProxyHaveIntervalsOfTheirOwn) {
