@@ -229,9 +229,40 @@ Result<void> Events::write_waiting() {
     return {};
 }
 
+// However fast they come: the oldest go as the new ones come, until the file is no larger than it was or than
+// is to be kept.
+Result<void> Events::make_room(std::uint64_t used_before) {
+    const std::uint64_t most = std::max(retention_.size, used_before);
+    // One alone seldom frees a page.
+    const auto at_once = static_cast<std::int64_t>(std::max<std::size_t>(waiting_.size(), 100));
+    while (true) {
+        const auto size = used();
+        if (!size) {
+            return std::unexpected(size.error());
+        }
+        if (*size <= most) {
+            return {};
+        }
+        const auto first = database_.integer("SELECT min(id) FROM events");
+        if (!first) {
+            return std::unexpected(first.error());
+        }
+        if (*first == 0) {
+            return {};  // there are none
+        }
+        if (auto deleted = delete_until(*first + at_once - 1); !deleted) {
+            return deleted;
+        }
+    }
+}
+
 Result<void> Events::flush() {
     if (waiting_.empty()) {
         return {};
+    }
+    const auto before = used();
+    if (!before) {
+        return std::unexpected(before.error());
     }
     auto transaction = Transaction::begin(database_);
     if (!transaction) {
@@ -239,6 +270,9 @@ Result<void> Events::flush() {
     }
     if (auto written = write_waiting(); !written) {
         return written;
+    }
+    if (auto made = make_room(*before); !made) {
+        return made;
     }
     if (auto committed = transaction->commit(); !committed) {
         return committed;
@@ -281,14 +315,18 @@ Result<bool> Events::expire(grants::WallTime now) {
     if (id == 0) {
         return false;
     }
+    if (auto deleted = delete_until(id); !deleted) {
+        return std::unexpected(deleted.error());
+    }
+    return true;
+}
+
+Result<void> Events::delete_until(std::int64_t id) {
     auto statement = database_.prepare("DELETE FROM events WHERE id <= ?");
     if (!statement) {
         return std::unexpected(statement.error());
     }
-    if (auto deleted = statement->bind(1, id).run(); !deleted) {
-        return std::unexpected(deleted.error());
-    }
-    return true;
+    return statement->bind(1, id).run();
 }
 
 Result<void> Events::look(const EventFilter& filter, const Window& window, std::size_t count,

@@ -74,11 +74,12 @@ public:
     // Gives it its id. If more than most_waiting wait for the disk, the oldest of them is lost.
     void add(Event event);
 
-    // Writes what waits, in one transaction. On failure it goes on waiting.
+    // Writes what waits, in one transaction, and deletes as much of the oldest as there is too much then. On
+    // failure it goes on waiting.
     [[nodiscard]] Result<void> flush();
 
-    // Deletes what is older or more than is to be kept, some thousands at most. Whether it has deleted any;
-    // then there may be more.
+    // Deletes what is older or more than is to be kept, some thousands at most: by age, and for a limit that
+    // was lowered. Whether it has deleted any; then there may be more.
     [[nodiscard]] Result<bool> expire(grants::WallTime now);
 
     // At most `count` that fit: the first ones where `filter.after` is set, else the last ones. Fewer if the
@@ -100,6 +101,8 @@ private:
     Events(Database database, Statement insert, const EventRetention& retention, std::uint64_t last);
 
     [[nodiscard]] Result<void> write_waiting();
+    [[nodiscard]] Result<void> make_room(std::uint64_t used_before);
+    [[nodiscard]] Result<void> delete_until(std::int64_t id);
     [[nodiscard]] Result<std::uint64_t> used() const;
     // Ids above the first and up to the second.
     using Window = std::pair<std::uint64_t, std::uint64_t>;

@@ -158,6 +158,42 @@ class Rules(LabTest):  # labels: sanitize
         self.assertIn("agent-events.db.aside-", self.edge.run("ls", "/var/lib/sekisho").stdout)
 
 
+class Retention(LabTest):
+    """How much of the audit log is kept."""
+
+    FILE = "/var/lib/sekisho/agent-events.db"
+
+    def in_file(self, statement: str) -> str:
+        program = f"import sqlite3; file = sqlite3.connect('{self.FILE}'); print(*file.execute({statement!r})); file.commit()"
+        return self.edge.run("/usr/bin/python3", "-c", program).stdout
+
+    def restart(self, *lines: str) -> None:
+        self.isp.restart_agent(("[grants]\n", "\n".join(["[events]", *lines, "[grants]\n"])))
+
+    def test_by_size(self) -> None:
+        self.begin_anew()
+        self.restart("keep_mib = 1")
+        login = {"address": A.address4, "user": "long" * 60, "protocol": "smtp", "success": True}
+        self.edge.run("curl", "-sS", "--fail", "--unix-socket", "/run/sekisho/agent.sock", "-d", json.dumps(login),
+                      "http://localhost/v1/logins?[1-6000]")
+        self.agent.stop()
+        self.assertEqual(self.in_file("SELECT max(id), min(id) > 1 FROM events"), "(6000, 1)\n")
+        self.assertLess(self.edge.file(self.FILE).stat().st_size, 2 << 20)
+
+    def test_by_age(self) -> None:
+        self.begin_anew()
+        self.restart()
+        self.agent.ask("grant", "add", A.address4)
+        self.agent.stop()
+        self.in_file("UPDATE events SET at = at - 7200000000000")
+        self.restart('keep = "3h"')
+        self.agent.ask("grant", "add", B.address4)
+        time.sleep(2)  # it is looked at
+        self.assertEqual([each["key"] for each in self.decisions()], [f"{A.address4}/32", f"{B.address4}/32"])
+        self.restart('keep = "1h"')
+        await_true(lambda: [each["key"] for each in self.decisions()] == [f"{B.address4}/32"], "what is too old has gone")
+
+
 class TwoServers(LabTest):
     """Each [[login.dovecot]] has its own key and time."""
 

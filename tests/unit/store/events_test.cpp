@@ -270,6 +270,44 @@ TEST_F(EventsTest, WhatIsTooMuchGoesAndTheFileGrowsNoFurther) {
     EXPECT_GE(kept.size(), 5'000U);
 }
 
+TEST_F(EventsTest, TheLimitHoldsHoweverFastTheyCome) {
+    constexpr std::uint64_t limit = std::uint64_t{16} << 20;
+    constexpr int more_than_expire_at_once = 10'000;
+    Events events = open({.size = limit});
+    std::uintmax_t largest = 0;
+    for (int round = 0; round < 14; round++) {
+        Event event = login_event("192.0.2.1/32");
+        event.text.resize(round < 8 ? 20 : 1'000, 'x');  // one long one pushes out many short ones
+        for (int i = 0; i < more_than_expire_at_once; i++) {
+            events.add(event);
+        }
+        ASSERT_TRUE(events.flush());
+        ASSERT_TRUE(events.expire(first_moment));
+        largest = std::max(largest, std::filesystem::file_size(file_));
+    }
+    EXPECT_LE(largest, 2 * limit);
+    const auto kept = ids(events.find({}, 200'000));
+    EXPECT_EQ(kept.back(), 140'000U);
+    EXPECT_GE(kept.size(), 8'000U);
+}
+
+TEST_F(EventsTest, ALowerLimitIsReachedStepByStep) {
+    {
+        Events events = open();
+        for (int i = 0; i < 20'000; i++) {
+            events.add(login_event("192.0.2.1/32"));
+        }
+        ASSERT_TRUE(events.flush());
+    }
+    Events events = open({.size = std::uint64_t{1} << 20});
+    events.add(login_event("192.0.2.1/32"));
+    ASSERT_TRUE(events.flush());
+    EXPECT_GE(ids(events.find({}, 30'000)).size(), 19'000U) << "no login waits for it";
+    while (events.expire(first_moment).value()) {
+    }
+    EXPECT_LE(ids(events.find({}, 30'000)).size(), 10'000U);
+}
+
 TEST_F(EventsTest, AFileThatIsNoUseIsMovedAside) {
     ASSERT_EQ(open().last(), 0U);  // it has the mode of ours
     overwrite(file_, std::string(5000, 'x'));
