@@ -246,6 +246,21 @@ class LostStore(LabTest):  # labels: sanitize
         self.assertEqual(self.agent.command("doctor").returncode, 0, "what was begun anew is whole")
         self.assert_port_25("b", INTERNET4, "open")
 
+    def test_one_of_a_newer_agent(self) -> None:
+        """As after a downgrade: it is kept for the newer one, and no port closes."""
+        self.isp.restart_agent()
+        self.policy("allow", self.login_event(A.address4))
+        self.agent.stop()
+        change = "import sqlite3; sqlite3.connect('/var/lib/sekisho/agent.db').execute('PRAGMA user_version = 99')"
+        self.edge.run("/usr/bin/python3", "-c", change)
+        self.agent.start()
+        self.assertRegex(self.log(), "STORE_SET_ASIDE .*was written by a newer version of sekishod")
+        self.assert_port_25("a", INTERNET4, "open")
+        self.assertEqual(self.agent.granted(A.address4)["key"], f"{A.address4}/32")
+        self.assertIn("it was moved to /var/lib/sekisho/agent.db.aside-", self.agent.command("doctor").stdout)
+        version = "import glob, sqlite3; print(*sqlite3.connect(*glob.glob('/var/lib/sekisho/agent.db.aside-*Z')).execute(" \
+                  "'PRAGMA user_version').fetchone())"
+        self.assertEqual(self.edge.run("/usr/bin/python3", "-c", version).stdout.strip(), "99")
 
     def test_a_slip_in_the_file_costs_one_row(self) -> None:
         self.isp.restart_agent()
