@@ -184,7 +184,10 @@ class CommandLine(LabTest):  # labels: quick
         self.assertEqual((designated["verdict"], designated["reason"]), ("pass", "designated"))
         self.assertEqual(self.ask(0, "why", MAIL4)["reason"], "no_pool")
         self.say(0, "grant", "add", A.address4)
-        self.assertEqual(self.ask(0, "why", A.address4)["reason"], "granted")
+        granted = self.ask(0, "why", A.address4)
+        self.assertEqual(granted["reason"], "granted")
+        decided = next(step["detail"] for step in granted["steps"] if step["rule"] == "granted")
+        self.assertRegex(decided, rf"^a grant for {A.address4}/32 lives for (600|5\d\d) s more")
         self.say(0, "grant", "revoke", A.address4)
         self.assertIn("192.0.2.10", self.say(0, "why", A.address4))
 
