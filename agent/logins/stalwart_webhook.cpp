@@ -100,9 +100,13 @@ api::Response StalwartWebhook::reject(int status, std::string_view name, const E
 
 // A repetition would begin a grant's budget anew.
 void StalwartWebhook::report(const WebhookLogin& login) {
+    if (!recent_.is_new(login)) {
+        return;
+    }
     const bool wanted = config_.protocols.empty() ||
                         std::ranges::find(config_.protocols, login.protocol) != config_.protocols.end();
-    if (!wanted || !recent_.is_new(login)) {
+    if (!wanted) {
+        reporters_.refuse();
         return;
     }
     reporters_.report({.when = login.when,

@@ -198,6 +198,7 @@ TEST_F(StalwartWebhookTest, OnlyTheProtocolsThatAreWanted) {
                 StartsWith("HTTP/1.1 200"));
     EXPECT_THAT(events_, ElementsAre(Field(&grants::LoginEvent::protocol, "imap"),
                                      Field(&grants::LoginEvent::protocol, "pop3")));
+    EXPECT_EQ(webhook_->counts().refused, 2U);
     EXPECT_EQ(webhook_->counts().rejected, 0U);
 }
 
