@@ -25,6 +25,7 @@
 #include "agent/base/list_file.h"
 #include "agent/base/quiet_log.h"
 #include "agent/base/result.h"
+#include "agent/base/told_lately.h"
 #include "agent/dataplane/dataplane.h"
 #include "agent/grants/grants.h"
 #include "agent/grants/recent_logins.h"
@@ -161,6 +162,8 @@ private:
     Result<void> begin_events();
     // Adds a decision to it; says when, and whose session the key is.
     void audit(store::Event event);
+    // The same of what comes again with each packet or list: once in an hour, by what it is about.
+    void audit_once(store::Event event, const std::string& about);
     // What the gate decided about a login.
     void audit_attempt(std::string_view name, const std::string& text, const logins::Attempt& attempt,
                        std::string_view reporter);
@@ -193,6 +196,8 @@ private:
     void follow(const subscribers::Changes& changes, const grants::Now& now, SessionWork& work);
     [[nodiscard]] std::vector<Prefix> resting_keys(const Prefix& prefix) const;
     void tell(const subscribers::Consequences& consequences);
+    void tell_of_no_room(const subscribers::AccountingRequest& request, const Error& error);
+    void tell_of_silence(const subscribers::Changes& changes);
     void write_down(SessionWork&& work);
     // By their ids.
     [[nodiscard]] std::map<std::string, subscribers::Session> imported() const;
@@ -201,6 +206,8 @@ private:
     [[nodiscard]] api::SubscriberStatus subscriber_status(const subscribers::Session& session) const;
     // For `why`.
     [[nodiscard]] api::Step session_step(const Address& address) const;
+    [[nodiscard]] std::string contract_text(const subscribers::Session& session,
+                                            const Address& address) const;
     Result<void> begin_foreign_dynamic();
     // Reads the list again if its file has changed.
     void refresh_foreign_dynamic();
@@ -289,6 +296,7 @@ private:
     bool more_to_expire_ = false;
     boost::asio::steady_timer events_timer_;   // until what waits is written down
     boost::asio::steady_timer events_signal_;  // cancelled when there is another one
+    ToldLately told_lately_{std::chrono::hours(1), 10'000};
     log::Quiet session_log_{"radius"};
     std::uint64_t handed_over_ = 0;   // grants that ended with a session
     grants::WallTime last_import_{};  // of subscribers

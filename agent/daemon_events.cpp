@@ -89,6 +89,12 @@ void Daemon::audit(store::Event event) {
     }
 }
 
+void Daemon::audit_once(store::Event event, const std::string& about) {
+    if (told_lately_.is_new(event.name + " " + about, std::chrono::steady_clock::now())) {
+        audit(std::move(event));
+    }
+}
+
 void Daemon::flush_events_in(std::chrono::milliseconds time) {
     events_timer_.expires_after(time);
     events_timer_.async_wait([this](const boost::system::error_code& error) {

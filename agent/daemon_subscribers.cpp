@@ -4,6 +4,7 @@
 #include <boost/asio/post.hpp>
 #include <fstream>
 #include <iterator>
+#include <unordered_map>
 #include <utility>
 
 #include "agent/base/listener.h"
@@ -158,6 +159,7 @@ Result<void> Daemon::restore_sessions() {
         }
         consequences.actions.clear();  // the take-over tells the kernel of all
         consequences.contracts.clear();
+        consequences.impossible.clear();
         some = sessions_.list(some.back().number + 1, sessions_at_once);
     }
     return {};
@@ -167,7 +169,11 @@ void Daemon::take_reports(std::span<subscribers::Report> reports) {
     const grants::Now now = read_clocks();
     SessionWork work;
     for (const subscribers::Report& report : reports) {
-        follow(sessions_.apply(report, now), now, work);
+        const subscribers::Changes changes = sessions_.apply(report, now);
+        if (changes.refused) {
+            tell_of_no_room(report.request, *changes.refused);
+        }
+        follow(changes, now, work);
     }
     write_down(std::move(work));
 }
@@ -193,9 +199,6 @@ void Daemon::follow(const subscribers::Changes& changes, const grants::Now& now,
         dataplane_.remove(key);
     }
     tell(consequences);
-    if (changes.refused) {
-        session_log_.warning("SESSION_REFUSED", changes.refused->what, changes.refused->remedy);
-    }
     work.revoked += consequences.ended.size();
     std::ranges::move(consequences.actions, std::back_inserter(work.actions));
     work.to_save.insert(changes.to_save.begin(), changes.to_save.end());
@@ -247,8 +250,42 @@ void Daemon::tell(const subscribers::Consequences& consequences) {
                        {"contracts", std::to_string(std::ranges::count_if(consequences.contracts, is))}});
         }
     }
-    for (const Error& error : consequences.refused) {
-        session_log_.warning("CONTRACT_IMPOSSIBLE", error.what, error.remedy);
+    for (const subscribers::ImpossibleContract& each : consequences.impossible) {
+        session_log_.warning("CONTRACT_IMPOSSIBLE", each.error.what, each.error.remedy);
+        audit_once({.name = "CONTRACT_IMPOSSIBLE",
+                    .text = "contract \"" + each.name + "\" opens nothing: " + each.error.what,
+                    .key = each.prefix,
+                    .user = each.user,
+                    .session = each.session},
+                   std::to_string(each.session) + each.prefix.text());
+    }
+}
+
+// Each of its packets is refused.
+void Daemon::tell_of_no_room(const subscribers::AccountingRequest& request, const Error& error) {
+    session_log_.warning("SESSION_REFUSED", error.what, error.remedy);
+    store::Event event{
+        .name = "SESSION_REFUSED", .text = "not taken in: " + error.what, .user = request.user};
+    if (!request.prefixes.empty()) {
+        event.key = request.prefixes.front();
+    }
+    audit_once(std::move(event), request.session_id + request.user);
+}
+
+void Daemon::tell_of_silence(const subscribers::Changes& changes) {
+    std::unordered_map<std::uint64_t, Prefix> had;
+    for (const subscribers::HolderChange& change : changes.holders) {
+        had.try_emplace(change.before, change.prefix);
+    }
+    for (std::size_t i = 0; i < changes.ended.size(); i++) {
+        store::Event event{.name = "SESSIONS_SILENT",
+                           .text = "nothing was heard of the session for three interim intervals: it is over",
+                           .user = changes.ended_users[i],
+                           .session = changes.ended[i]};
+        if (const auto found = had.find(changes.ended[i]); found != had.end()) {
+            event.key = found->second;
+        }
+        audit(std::move(event));
     }
 }
 
@@ -268,6 +305,7 @@ void Daemon::sweep_sessions() {
     if (changes.ended.empty()) {
         return;
     }
+    tell_of_silence(changes);
     SessionWork work;
     follow(changes, now, work);
     log::info("SESSIONS_SILENT", "nothing was heard of them for three interim intervals: they are over",

@@ -144,13 +144,29 @@ api::Step Daemon::session_step(const Address& address) const {
     if (!session) {
         return {.rule = "session", .matched = false, .detail = "nobody is known to have " + address.text()};
     }
-    const std::string_view contract = contracts_.of(*session);
     return {.rule = "session",
             .matched = false,
             .detail = "session " + std::to_string(session->number) +
                       (session->user.empty() ? "" : " of " + printable(session->user)) + ", NAS " +
                       printable(session->nas) + ", since " + rfc3339(session->since) +
-                      (contract.empty() ? "" : ", contract \"" + std::string(contract) + "\"")};
+                      contract_text(*session, address)};
+}
+
+std::string Daemon::contract_text(const subscribers::Session& session, const Address& address) const {
+    const std::string_view name = contracts_.of(session);
+    if (name.empty()) {
+        return {};
+    }
+    std::string text = ", contract \"" + std::string(name) + "\"";
+    for (const Prefix& prefix : session.prefixes) {
+        if (!prefix.contains(address)) {
+            continue;
+        }
+        if (const auto keys = grants_.contract_keys(prefix); !keys) {
+            return text + ", which opens nothing: " + keys.error().what;
+        }
+    }
+    return text;
 }
 
 std::map<std::string, subscribers::Session> Daemon::imported() const {

@@ -11,12 +11,6 @@ namespace sekisho::logins {
 
 namespace {
 
-// How long one who was told of is not told of again, and of how many that is remembered: more in that time
-// are not told of.
-constexpr std::chrono::minutes told_of_for{1};
-constexpr std::size_t most_told_of = 1'000;
-constexpr std::chrono::seconds tidied_every{1};
-
 Moment this_moment() {
     return std::chrono::steady_clock::now();
 }
@@ -60,19 +54,10 @@ void Gate::tell(std::string_view name, const std::string& text, const Attempt& a
 void Gate::tell_of_one_turned_away(std::string_view name, const std::string& text, const Attempt& attempt,
                                    std::string_view reporter) {
     const std::string who = described(attempt);
-    const Moment now = this_moment();
-    const auto is_old = [now](const auto& each) { return now - each.second >= told_of_for; };
-    if (turned_away_.size() >= most_told_of && now - tidied_ >= tidied_every) {
-        std::erase_if(turned_away_, is_old);
-        tidied_ = now;
-    }
-    const auto place = turned_away_.find(std::string(name) + who);
-    const bool known = place != turned_away_.end() && !is_old(*place);
-    if (known || turned_away_.size() >= most_told_of) {
+    if (!turned_away_.is_new(std::string(name) + who, this_moment())) {
         quiet_.warning(name, text, who);
         return;
     }
-    turned_away_.insert_or_assign(std::string(name) + who, now);
     tell(name, text, attempt, reporter);
 }
 

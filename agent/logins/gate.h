@@ -2,17 +2,18 @@
 // Whether a login may go on: the access list and the failed tries, for all listeners together.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "agent/base/config.h"
 #include "agent/base/quiet_log.h"
 #include "agent/base/result.h"
+#include "agent/base/told_lately.h"
 #include "agent/logins/access_list.h"
 #include "agent/logins/failed_tries.h"
 #include "agent/logins/told_twice.h"
@@ -80,8 +81,7 @@ private:
     Counts counts_;
     OnDecision on_decision_;
     log::Quiet quiet_{"logins"};
-    std::unordered_map<std::string, Moment> turned_away_;  // when it was last told of
-    Moment tidied_{};                                      // when those of long ago were let go
+    ToldLately turned_away_{std::chrono::minutes(1), 1'000};
 };
 
 }  // namespace sekisho::logins

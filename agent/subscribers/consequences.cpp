@@ -145,8 +145,13 @@ private:
 
     // Only whom it would concern.
     void refuse(const Prefix& prefix, const Error& error) {
-        if (has_contract(sessions_.holder_of(prefix))) {
-            consequences_.refused.push_back(error);
+        const std::uint64_t holder = sessions_.holder_of(prefix);
+        if (has_contract(holder) && told_.insert(prefix).second) {
+            consequences_.impossible.push_back({.prefix = prefix,
+                                                .name = last_contract_,
+                                                .session = holder,
+                                                .user = user_of(holder),
+                                                .error = error});
         }
     }
 

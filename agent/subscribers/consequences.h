@@ -31,11 +31,20 @@ struct ContractChange {
     std::string user;
 };
 
+// A session has a contract, and its prefix can't be opened for it.
+struct ImpossibleContract {
+    Prefix prefix;
+    std::string name;  // of the contract
+    std::uint64_t session = 0;
+    std::string user;
+    Error error;  // why
+};
+
 struct Consequences {
     grants::Actions actions;  // in this order
     std::vector<Ended> ended;
     std::vector<ContractChange> contracts;
-    std::vector<Error> refused;  // contracts that can't be kept, each once
+    std::vector<ImpossibleContract> impossible;  // each once
 };
 
 // To be called after Sessions::apply() or sweep(), with what they gave, before anything else is applied.

@@ -169,6 +169,25 @@ class RadiusRestart(RadiusTest):
         self.assert_port_25("a", INTERNET4, "refused")
 
 
+class Silence(RadiusTest):  # labels: long
+    """No interval is shorter than a minute, and it takes three of them."""
+
+    def test_it_ends_a_session(self) -> None:
+        self.isp.restart_agent(("[[pool]]", RADIUS.replace('"7m"', '"1m"')))
+        self.begin(A, "5f01")
+        self.begin(B, "5f02")
+        self.open_port(A)
+        number = self.session_of(A.address4)["id"]
+        time.sleep(150)
+        self.assertTrue(self.account("Interim-Update", "5f02"))
+        self.assert_port_25("a", INTERNET4, "open")
+        await_true(lambda: self.session_of(A.address4) is None, "the end of who says nothing", 60, 1)
+        self.assert_port_25("a", INTERNET4, "refused")
+        self.assertIsNotNone(self.session_of(B.address4), "he has been heard")
+        self.assertEqual([(each["name"], each["key"]) for each in self.decisions("--session", str(number))][-3:],
+                         [("SESSIONS_SILENT", f"{A.address4}/32"), ("HANDED_OVER", f"{A.address4}/32"), ("HANDED_OVER", A.prefix6)])
+
+
 class Contracts(RadiusTest):
     """Static contracts that come with a session."""
 
@@ -223,6 +242,19 @@ class Contracts(RadiusTest):
         self.assertEqual([each["name"] for each in self.decisions("--session", str(other))],
                          ["CONTRACT_BEGAN"] * 2)  # of both families
 
+    def test_one_that_cant_be(self) -> None:
+        """Of one address among many subscribers. It is told once, however often the session's labels change."""
+        self.isp.restart_agent(("[[pool]]", RADIUS), ('action = "reset"', 'action = "reset"\nshared = true'))
+        for number in range(3):
+            self.begin(A, "5f01", f'Class = "static-{number}"')
+        self.assert_port_25("a", INTERNET4, "refused")
+        decided = self.decisions("--within", A.address4)
+        self.assertEqual([(each["name"], each["user"], each["session"]) for each in decided],
+                         [("CONTRACT_IMPOSSIBLE", A.user, self.session_of(A.address4)["id"])])
+        self.assertIn('contract "static" opens nothing: 192.0.2.10/32 lies in pool "dsl", which is shared', decided[0]["text"])
+        self.assertIn('contract "static", which opens nothing: 192.0.2.10/32 lies in pool "dsl"',
+                      self.agent.command("why", A.address4).stdout)
+
     def test_a_restart_has_no_gap(self) -> None:
         self.begin(A, "5f01", 'Class = "static-7"')
         self.agent.kill()
@@ -275,6 +307,16 @@ class SubscriberImport(RadiusTest):
         self.assert_port_25("a", INTERNET4, "refused")
         self.assert_port_25("a", INTERNET6, "refused")
         self.assertIsNone(self.session_of(A.address6))
+
+    def test_no_room(self) -> None:
+        """Who is not taken in is told of once."""
+        self.isp.restart_agent(("[[pool]]", RADIUS.replace("[radius]\n", "[radius]\nmax_sessions = 16\n")))
+        self.bring(*[f"line-{number},,192.0.2.{number},gold" for number in range(100, 116)])
+        for status in ("Start", "Interim-Update"):
+            self.assertTrue(self.account(status, "5f17", f"Framed-IP-Address = {B.address4}", f'User-Name = "{B.user}"'))
+        self.assertIsNone(self.session_of(B.address4))
+        self.assertEqual([(each["name"], each["key"], each["text"]) for each in self.decisions("--user", B.user)],
+                         [("SESSION_REFUSED", f"{B.address4}/32", "not taken in: there are 16 sessions, and no room for more")])
 
     def test_wrong_lists_change_nothing(self) -> None:
         self.bring(f"line-a,alice,{A.address4},gold")

@@ -424,9 +424,13 @@ TEST_F(ConsequencesTest, ANarrowerHolderHasNoPartInAContract) {
 TEST_F(ConsequencesTest, AContractThatCantBeIsTold) {
     const Consequences consequences = apply(labelled(start("a", 100s, {"198.51.100.200"}), {"static-1"}));
     EXPECT_THAT(consequences.actions, IsEmpty());
-    ASSERT_FALSE(consequences.refused.empty());
-    EXPECT_THAT(consequences.refused.front().what, HasSubstr("shared"));
-    EXPECT_THAT(apply(start("b", 100s, {"198.51.100.201"})).refused, IsEmpty()) << "it has none";
+    ASSERT_EQ(consequences.impossible.size(), 1U) << "once, though both holder and session have changed";
+    const ImpossibleContract& told = consequences.impossible.front();
+    EXPECT_EQ(told.prefix, prefix("198.51.100.200"));
+    EXPECT_EQ(told.session, sessions_.holder_of(told.prefix));
+    EXPECT_EQ(told.name, "business");
+    EXPECT_THAT(told.error.what, HasSubstr("shared"));
+    EXPECT_THAT(apply(start("b", 100s, {"198.51.100.201"})).impossible, IsEmpty()) << "it has none";
 }
 
 TEST_F(ConsequencesTest, ContractsAreThereAfterAStart) {
