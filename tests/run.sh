@@ -9,13 +9,17 @@ cd "$root"
 
 usage() {
     cat <<'TEXT'
-usage: tests/run.sh [--quick | --sanitize | --tidy | --long] [ctest's options]
+usage: tests/run.sh [--quick | --sanitize | --tidy | --long | --fuzz [SECONDS]] [ctest's options]
 
   (none)      everything but the long variants
   --quick     unit, bpf, and the tests of the lab that are marked quick: under 3 minutes once it is built
-  --sanitize  the same with AddressSanitizer and UndefinedBehaviorSanitizer, then unit with ThreadSanitizer
+  --sanitize  the same and the fuzzers' corpora with AddressSanitizer and UndefinedBehaviorSanitizer, then unit with
+              ThreadSanitizer
   --tidy      clang-format and clang-tidy; what was clean before is not looked at again
   --long      everything, the story 20 times in a row
+  --fuzz      each fuzzer (libFuzzer, with the same sanitizers) searches for SECONDS, 600 if not said, two at a time;
+              the first finding ends it and is told with the path of the input. -R search.radius: only this one;
+              -V: their own words
 
 Needs Debian 12 or 13; as root it also installs what is missing. Tests that need root are skipped elsewhere.
 TEXT
@@ -24,6 +28,12 @@ TEXT
 mode=all
 case "${1:-}" in
 --quick | --sanitize | --tidy | --long) mode=${1#--} && shift ;;
+--fuzz)
+    mode=fuzz && shift
+    if [[ ${1:-} =~ ^[1-9][0-9]*$ ]]; then
+        export SEKISHO_FUZZ_SECONDS=$1 && shift
+    fi
+    ;;
 -h | --help) usage && exit 0 ;;
 esac
 
@@ -65,8 +75,9 @@ all) build release && run release -LE long -j2 "$@" ;;
 quick) build release && run release -L '^(unit|bpf|quick)$' -LE '^(long|slow)$' -j2 "$@" ;;
 long) build release && run release -j2 "$@" && run release -R '^system\.(Blocked|Login|Time)$' --repeat until-fail:20 "$@" ;;
 sanitize)
-    build sanitize && run sanitize -L '^(unit|bpf|quick|sanitize)$' -LE long -j2 "$@"
+    build sanitize && run sanitize -L '^(unit|bpf|fuzz|quick|sanitize)$' -LE long -j2 "$@"
     build tsan && run tsan -L '^unit$' "$@"
     ;;
+fuzz) build fuzz && run fuzz -L '^search$' -j2 --stop-on-failure "$@" ;;
 tidy) tidy ;;
 esac
