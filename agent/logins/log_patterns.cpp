@@ -280,6 +280,9 @@ std::optional<SeenLogin> LogPatterns::match(const Pattern& pattern, const LogLin
         }
         return std::nullopt;
     }
+    if (pattern.sight == Sight::login && address && !is_of_connection(line, *address)) {
+        return std::nullopt;
+    }
     if (pattern.sight == Sight::named) {
         address = line.pid ? recall(server_of(line)) : std::nullopt;
     }
@@ -312,6 +315,11 @@ void LogPatterns::remember(std::string server, const Address& address) {
         by_server_.erase(connections_.back().server);
         connections_.pop_back();
     }
+}
+
+bool LogPatterns::is_of_connection(const LogLine& line, const Address& address) const {
+    const auto found = line.pid ? by_server_.find(server_of(line)) : by_server_.end();
+    return found == by_server_.end() || found->second->address == address;
 }
 
 std::optional<Address> LogPatterns::recall(const std::string& server) {

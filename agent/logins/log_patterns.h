@@ -79,6 +79,9 @@ private:
     const std::vector<const Pattern*>& candidates(std::string_view program);
     [[nodiscard]] std::optional<SeenLogin> match(const Pattern& pattern, const LogLine& line);
     void remember(std::string server, const Address& address);
+    // Whether it is the one that the line's process has told of before, if it has: where the line has none, a
+    // user's name may look like one.
+    [[nodiscard]] bool is_of_connection(const LogLine& line, const Address& address) const;
     [[nodiscard]] std::optional<Address> recall(const std::string& server);
 
     std::vector<std::unique_ptr<Pattern>> patterns_;

@@ -10,6 +10,8 @@
 #include <string>
 #include <string_view>
 
+#include "tests/unit/logins/line_templates.h"
+
 namespace sekisho::logins {
 namespace {
 
@@ -256,11 +258,6 @@ struct OfAPattern {
     const char* message;
 };
 
-// XMail writes a file of its own.
-std::string with_header(std::string_view pattern, const char* message) {
-    return (pattern == "xmail" ? "" : "Nov 27 03:33:25 mail ") + std::string(message);
-}
-
 // What fails, what ends, and what another program says.
 const OfAPattern misses[] = {
     {"dovecot",
@@ -412,6 +409,17 @@ TEST(HostileNames, OpenNothingForAnotherAddress) {
     }
 }
 
+// Where the address was in an earlier line, a name behind which nothing stands may end in one.
+TEST(HostileNames, OpenNothingButForTheConnection) {
+    LogPatterns patterns = all();
+    EXPECT_FALSE(patterns.read("Nov 27 03:33:25 mail popa3d[5]: Session from 192.0.2.2"));
+    EXPECT_FALSE(
+        patterns.read("Nov 27 03:33:25 mail popa3d[5]: Authentication passed for x -- [203.0.113.66]"));
+    EXPECT_EQ(text_of(patterns.read(
+                  "Nov 27 03:33:25 mail popa3d[5]: Authentication passed for alice -- [192.0.2.2]")),
+              "popa3d alice 192.0.2.2 pop3");
+}
+
 // A failed login, which must not look like one that didn't fail.
 TEST(HostileNames, MakeNoLoginOfAFailure) {
     for (const char* message : {
@@ -425,11 +433,34 @@ TEST(HostileNames, MakeNoLoginOfAFailure) {
     }
 }
 
-TEST(EachPattern, HasASampleANearMissAndAHostileName) {
-    std::set<std::string> known;
+std::set<std::string> names_of_known() {
+    std::set<std::string> names;
     for (const KnownPattern& each : known_patterns()) {
-        known.emplace(each.name);
+        names.emplace(each.name);
     }
+    return names;
+}
+
+// The fuzzer puts any name into them (tests/fuzz/log_name_fuzz.cpp).
+TEST(LineTemplates, OfEachPatternTellWhatHasSucceeded) {
+    std::set<std::string> succeeded;
+    for (const LineTemplate& each : line_templates) {
+        LogPatterns patterns = all();
+        EXPECT_FALSE(patterns.read(with_header(each.pattern, each.before))) << each.before;
+        const auto seen = patterns.read(line_with_name(each, "alice"));
+        EXPECT_EQ(seen.has_value(), each.succeeded) << each.message;
+        if (seen) {
+            succeeded.insert(seen->pattern);
+            EXPECT_EQ(seen->pattern, each.pattern) << each.message;
+            EXPECT_THAT(seen->user, HasSubstr("alice")) << each.message;
+            EXPECT_EQ(seen->address.text(), real_client) << each.message;
+        }
+    }
+    EXPECT_EQ(succeeded, names_of_known());
+}
+
+TEST(EachPattern, HasASampleANearMissAndAHostileName) {
+    const std::set<std::string> known = names_of_known();
     std::set<std::string> sampled{"xmail"};
     for (const Sample& each : samples) {
         sampled.insert(std::string(each.login).substr(0, std::string_view(each.login).find(' ')));
