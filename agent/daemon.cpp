@@ -9,9 +9,11 @@
 #include <chrono>
 #include <utility>
 
+#include "agent/base/descriptor_limit.h"
 #include "agent/base/log.h"
 #include "agent/base/time_text.h"
 #include "agent/clocks.h"
+#include "agent/logins/connection_limits.h"
 #include "agent/store/set_aside.h"
 
 namespace sekisho {
@@ -22,6 +24,20 @@ constexpr std::chrono::seconds sweep_interval{1};
 constexpr std::chrono::seconds verify_interval{5};
 constexpr std::chrono::seconds flows_interval{10};
 constexpr std::chrono::seconds clocks_interval{30};
+// The agent's own: tables and programs in the kernel, the store, the logs that are read, listeners.
+constexpr std::size_t own_descriptors = 256;
+constexpr std::size_t descriptors_of_an_interface = 4;
+
+// So that connections, of which each listener takes only so many, can't use up what the agent needs.
+void warn_of_few_descriptors(const Config& config) {
+    const std::uint64_t needed = own_descriptors + config.interfaces.size() * descriptors_of_an_interface +
+                                 api::HttpLimits().connections + logins::most_connections(config);
+    if (const std::uint64_t limit = descriptor_limit(); limit < needed) {
+        log::warning(
+            "FEW_DESCRIPTORS", "with all the connections that may come, the agent may run out of descriptors",
+            {{"limit", limit}, {"needed", needed}, {"remedy", "raise LimitNOFILE in the unit of sekishod"}});
+    }
+}
 
 }  // namespace
 
@@ -70,6 +86,7 @@ Result<std::unique_ptr<Daemon>> Daemon::start(boost::asio::io_context& context, 
     for (const std::string& notice : dataplane->notices()) {
         log::warning("DATAPLANE_NOTICE", notice);
     }
+    warn_of_few_descriptors(config);
     std::unique_ptr<Daemon> daemon(new Daemon(context, config, std::move(*dataplane), std::move(*store)));
     daemon->store_lost_ = std::move(lost);
     for (const auto step :

@@ -11,6 +11,7 @@
 #include <iostream>
 
 #include "agent/base/config_machine.h"
+#include "agent/base/descriptor_limit.h"
 #include "agent/base/log.h"
 #include "agent/base/systemd.h"
 
@@ -51,6 +52,7 @@ int serve(const DaemonProgram& program, const Config& config) {
     // The log may be a pipe whose reader ends before us: a line that can't be written must not end the
     // daemon.
     static_cast<void>(std::signal(SIGPIPE, SIG_IGN));
+    raise_descriptor_limit();
     boost::asio::io_context context(1);
     boost::asio::signal_set signals(context, SIGTERM, SIGINT);
     signals.async_wait([&](const boost::system::error_code& error, int signal) {

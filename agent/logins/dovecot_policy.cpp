@@ -7,6 +7,8 @@
 #include <string_view>
 #include <utility>
 
+#include "agent/logins/connection_limits.h"
+
 namespace sekisho::logins {
 
 namespace {
@@ -18,7 +20,7 @@ constexpr api::HttpLimits limits{.body = longest_policy_body,
                                  .header = std::size_t{8} * 1024,
                                  .request = std::chrono::milliseconds{5'000},
                                  .idle = std::chrono::milliseconds{300'000},
-                                 .connections = 256};
+                                 .connections = most_policy_connections};
 
 Attempt attempt_of(const PolicyRequest& request) {
     return {.address = request.remote, .user = request.login, .protocol = request.protocol};

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <utility>
 
+#include "agent/logins/connection_limits.h"
 #include "agent/logins/webhook_signature.h"
 
 namespace sekisho::logins {
@@ -24,7 +25,7 @@ constexpr api::HttpLimits webhook_limits{.body = longest_webhook_body,
                                          .header = std::size_t{8} * 1024,
                                          .request = std::chrono::milliseconds{10'000},
                                          .idle = std::chrono::milliseconds{300'000},
-                                         .connections = 32};
+                                         .connections = most_webhook_connections};
 // Others' logins wait so long: a delivery may bring those of minutes.
 constexpr std::size_t logins_at_once = 64;
 

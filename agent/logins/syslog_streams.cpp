@@ -25,6 +25,7 @@
 #include "agent/base/quietly.h"
 #include "agent/base/socket_address.h"
 #include "agent/base/tls.h"
+#include "agent/logins/connection_limits.h"
 #include "agent/logins/syslog_frames.h"
 #include "agent/logins/syslog_source.h"
 
@@ -38,7 +39,7 @@ using Clock = std::chrono::steady_clock;
 
 // Of senders, and of those who have yet to prove that they are; one more closes the one of its kind that has
 // been silent longest. So no stranger can crowd a sender out.
-constexpr std::ptrdiff_t most_connections = 64;
+constexpr auto most_of_a_kind = static_cast<std::ptrdiff_t>(most_syslog_connections);
 constexpr std::chrono::seconds handshake_time{10};
 constexpr std::chrono::milliseconds pause_without_descriptors{100};
 // A sender may have nothing to say for days; one that is gone is noticed within two minutes.
@@ -188,7 +189,7 @@ private:
     void make_room(bool known) {
         auto& all = shared_->connections;
         const auto is_like = [known](const auto& connection) { return connection->known == known; };
-        if (std::ranges::count_if(all, is_like) < most_connections) {
+        if (std::ranges::count_if(all, is_like) < most_of_a_kind) {
             return;
         }
         const auto longest = std::ranges::min_element(all, {}, [&is_like](const auto& connection) {

@@ -3,6 +3,7 @@
 #include "agent/logins/syslog_source.h"
 
 #include <gmock/gmock.h>
+#include <netinet/tcp.h>
 
 #include <array>
 #include <boost/asio/buffer.hpp>
@@ -10,6 +11,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ip/udp.hpp>
 #include <boost/asio/write.hpp>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
@@ -78,6 +80,21 @@ protected:
         return socket;
     }
 
+    // The listener's end of a connection, which is this process's, too; -1 if there is none yet.
+    static int other_end(tcp::socket& socket) {
+        for (const auto& each : std::filesystem::directory_iterator("/proc/self/fd")) {
+            const int number = std::stoi(each.path().filename());
+            sockaddr_in peer{};
+            socklen_t size = sizeof peer;
+            if (number != socket.native_handle() &&
+                ::getpeername(number, reinterpret_cast<sockaddr*>(&peer), &size) == 0 &&
+                peer.sin_family == AF_INET && ::ntohs(peer.sin_port) == socket.local_endpoint().port()) {
+                return number;
+            }
+        }
+        return -1;
+    }
+
     // Whether the other end has closed it.
     bool is_closed(tcp::socket& socket) {
         return work_until([&socket] {
@@ -103,6 +120,26 @@ protected:
     asio::io_context context_{1};
     std::unique_ptr<SyslogSource> source_;
 };
+
+// One whose host is gone says nothing, not even that.
+TEST_F(SyslogSourceTest, APeerThatIsGoneIsNoticedWithinTwoMinutes) {
+    listen(SyslogTransport::tcp);
+    auto sender = connected();
+    sender.send(asio::buffer(login + "\n"));
+    ASSERT_TRUE(work_until([this] { return source_->lines() == 1; }));
+    const int end = other_end(sender);
+    ASSERT_GE(end, 0);
+    const auto option = [end](int level, int name) {
+        int value = 0;
+        socklen_t size = sizeof value;
+        EXPECT_EQ(::getsockopt(end, level, name, &value, &size), 0);
+        return value;
+    };
+    EXPECT_EQ(option(SOL_SOCKET, SO_KEEPALIVE), 1);
+    EXPECT_LE(option(IPPROTO_TCP, TCP_KEEPIDLE) +
+                  option(IPPROTO_TCP, TCP_KEEPINTVL) * option(IPPROTO_TCP, TCP_KEEPCNT),
+              120);
+}
 
 TEST_F(SyslogSourceTest, ADatagramIsAMessage) {
     config_.lifetime = 90s;
