@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A NAS in a hurry: bench_logins_radius ADDRESS SECRET FIRST COUNT KIND... sends to port 1813 a packet of
 // each KIND (start, interim, stop) for so many subscribers of 10.0.0.0/11, and prints
-// {"packets","seconds","lost"}: of packets that were not answered within two seconds. None is sent twice.
+// {"packets","seconds","lost"}: of packets that were not answered within two seconds. None is sent twice; an
+// answer that is not signed for the packet it answers is none.
 #include <openssl/evp.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -69,11 +70,29 @@ Packet request(std::uint8_t identifier, std::uint32_t status, std::uint32_t subs
     return packet;
 }
 
+// RFC 2866, section 3: MD5 of the answer with the request's authenticator in its place, and of the secret.
+bool answers(std::span<const std::uint8_t> answer, const Packet& packet, std::string_view secret) {
+    static EVP_MD* const md5 = EVP_MD_fetch(nullptr, "MD5", nullptr);
+    constexpr std::size_t at = 4;
+    constexpr std::size_t size = 16;
+    if (answer[0] != 5 || answer[1] != packet[1] ||
+        (std::size_t{answer[2]} << 8U | answer[3]) != answer.size()) {
+        return false;
+    }
+    Packet hashed(answer.begin(), answer.end());
+    std::copy_n(packet.begin() + at, size, hashed.begin() + at);
+    hashed.insert(hashed.end(), secret.begin(), secret.end());
+    std::array<std::uint8_t, size> digest{};
+    EVP_Digest(hashed.data(), hashed.size(), digest.data(), nullptr, md5, nullptr);
+    return std::ranges::equal(digest, answer.subspan(at, size));
+}
+
 // One socket: its packets in order, and which of their identifiers wait for an answer.
 class Line {
 public:
-    explicit Line(const sekisho::SocketAddress& server)
-        : socket_(::socket(server.storage.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)) {
+    Line(const sekisho::SocketAddress& server, std::string_view secret)
+        : socket_(::socket(server.storage.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)),
+          secret_(secret) {
         const int room = 1 << 20;
         ::setsockopt(socket_.get(), SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
         if (::connect(socket_.get(), server.get(), server.size) != 0) {
@@ -96,15 +115,17 @@ public:
                 return;
             }
             waiting_.set(packet[1]);
-            sent_++;
+            of_identifier_.at(packet[1]) = sent_++;
             heard_ = Clock::now();
         }
     }
 
     void receive() {
         std::array<std::uint8_t, 4096> answer{};
-        while (::recv(socket_.get(), answer.data(), answer.size(), 0) >= 20) {
-            if (answer[0] == 5) {
+        ssize_t size = 0;
+        while ((size = ::recv(socket_.get(), answer.data(), answer.size(), 0)) >= 20) {
+            if (waiting_[answer[1]] && answers(std::span(answer).first(static_cast<std::size_t>(size)),
+                                               packets_[of_identifier_.at(answer[1])], secret_)) {
                 waiting_.reset(answer[1]);
                 heard_ = Clock::now();
             }
@@ -117,7 +138,9 @@ public:
 
 private:
     sekisho::Descriptor socket_;
+    std::string_view secret_;
     std::vector<Packet> packets_;
+    std::array<std::size_t, 256> of_identifier_{};  // which of them has it
     std::size_t sent_ = 0;
     std::size_t lost_ = 0;
     std::bitset<256> waiting_;
@@ -140,7 +163,7 @@ int main(int argc, char** argv) {
         sekisho::socket_address({.address = sekisho::parse_address(arguments[1]).value(), .port = port});
     std::deque<Line> lines;
     for (std::size_t i = 0; i < sockets; i++) {
-        lines.emplace_back(server);
+        lines.emplace_back(server, arguments[2]);
     }
     const auto first = static_cast<std::uint32_t>(std::stoul(arguments[3]));
     const auto count = static_cast<std::uint32_t>(std::stoul(arguments[4]));
