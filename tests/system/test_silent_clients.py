@@ -30,7 +30,7 @@ table inet vanish {{
 }}
 """
 # What each kind says on its connection.
-POLICY_WORDS = (b"", b"POST /?comm",
+POLICY_WORDS = (b"", b"", b"POST /?comm",
                 b"POST /?command=allow HTTP/1.1\r\nHost: x\r\nX-API-Key: " + API_KEY.encode()
                 + b"\r\nContent-Length: 60000\r\n\r\n" + b"{" * 50_000)
 SYSLOG_WORDS = (b"", b"<22>1 - mail pop3d - - - LOGIN, us", b"8000 <22>" + b"x" * 7_000, b"x" * 100_000)
@@ -74,7 +74,7 @@ class SilentClients(LabTest):
         before, kib = self.descriptors(), self.resident_kib()
         with contextlib.ExitStack() as clients:
             for gone in (True, False):
-                self.crowd(clients, POLICY_PORT, POLICY_WORDS, 600, gone)
+                self.crowd(clients, POLICY_PORT, POLICY_WORDS, 1000, gone)
                 self.crowd(clients, SYSLOG_PORT, SYSLOG_WORDS, 200, gone)
                 self.assert_bounded(before, kib)
                 self.assert_serves("192.0.2.60" if gone else "192.0.2.61")
