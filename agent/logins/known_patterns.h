@@ -84,10 +84,11 @@ constexpr std::array known = {
           ""},
     Known{"solid-pop3d-session", "spop3d solid-pop3d", Sight::named, "pop3",
           R"re((?:user (?P<user>[^ ]+) authenticated|authenticated user (?P<user2>[^ ]+)))re", ""},
-    // vpopmail's vchkpw, newer and older.
+    // vpopmail's vchkpw, newer and older. Its users have no colon: one who had would make an IPv6 address of
+    // his name and the IPv4 address behind it.
     Known{
         "vpopmail", "vpopmail", Sight::login, "",
-        R"re(vchkpw(?:-(?P<protocol>[a-z0-9]+))?: (?:\((?P<mechanism>[A-Z0-9-]+)\) )?login success (?P<user>[^ :]+):%A)re",
+        R"re(vchkpw(?:-(?P<protocol>[a-z0-9]+))?: (?:\((?P<mechanism>[A-Z0-9-]+)\) )?login success (?P<user>[^ :]+):(?P<address>(?:::[Ff]{4}:)?[0-9.]+|[0-9A-Fa-f:]+))re",
         ""},
     Known{"vpopmail-older", "vpopmail", Sight::login, "pop3",
           R"re(vchkpw: login \[(?P<user>[^\[\] ]+)\] from %A)re", ""},

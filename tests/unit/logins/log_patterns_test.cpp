@@ -420,6 +420,15 @@ TEST(HostileNames, OpenNothingButForTheConnection) {
               "popa3d alice 192.0.2.2 pop3");
 }
 
+TEST(HostileNames, AreNoPartOfAnAddress) {
+    LogPatterns patterns = all();
+    const auto read = [&patterns](const std::string& end) {
+        return text_of(patterns.read("Nov 27 03:33:25 mail vpopmail[5]: vchkpw-pop3: login success " + end));
+    };
+    EXPECT_EQ(read("x:2001:db8::192.0.2.2"), "-") << "the user is x:2001:db8:";
+    EXPECT_EQ(read("alice:::ffff:192.0.2.2"), "vpopmail alice 192.0.2.2 pop3");
+}
+
 // A failed login, which must not look like one that didn't fail.
 TEST(HostileNames, MakeNoLoginOfAFailure) {
     for (const char* message : {
