@@ -14,6 +14,9 @@ struct FilePosition {
     // can be as long as before.
     std::uint64_t head_size = 0;
     std::uint64_t head = 0;
+    // When it and those before it were last written, in nanoseconds since 1970, as far as it was seen; 0 if
+    // it wasn't. What was rotated later is later still.
+    std::uint64_t written = 0;
 
     bool operator==(const FilePosition&) const = default;
 };

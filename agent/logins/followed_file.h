@@ -21,11 +21,14 @@ namespace sekisho::logins {
 
 // Knows both kinds of rotation: a file that was renamed is read to its end, and for a while beyond, because
 // daemons write into it until they are told; one that was copied and cut is read from its beginning. No line
-// is read twice. Not thread-safe.
+// is read twice, nor after a restart: the position is where the oldest text stands that wasn't read. What
+// comes into a renamed file after its end was reached is read only by who was there. Not thread-safe.
 class FollowedFile {
 public:
-    // From a position of before, if it is still there under its own name or another one in the same folder;
-    // else from the end of what is there now: who logged in before is not let in again. A file that comes
+    // From a position of before: first what is left of that file, under its own name or another one in the
+    // same folder, or of its copy; then what was rotated since, if its name is the log's with a number or a
+    // date behind it (logrotate's .1 or -20261127; nothing compressed); then what is there now. Without a
+    // position from the end of what is there now: who logged in before is not let in again. A file that comes
     // later is read from its beginning.
     FollowedFile(std::filesystem::path path, const std::optional<FilePosition>& from);
 
@@ -36,7 +39,7 @@ public:
     // looked for the next time. What is longer than longest_line is left out.
     [[nodiscard]] Result<bool> read_on(std::size_t most, Clock now, const Take& take);
 
-    // Nothing while there is no file.
+    // Nothing while there was no file.
     [[nodiscard]] std::optional<FilePosition> position() const;
     [[nodiscard]] const std::filesystem::path& path() const { return path_; }
 
@@ -50,11 +53,20 @@ private:
         std::string rest;         // of a line whose end hasn't come
         std::uint64_t ahead = 0;  // how long that is; `rest` is empty if it is too long
         bool skipping = false;    // it is, or began before this was opened
+        bool read_up = false;     // to its end, since it was renamed
         Clock renamed{};
+    };
+    enum class Kind : std::uint8_t { itself, copy, later };
+    struct Rotated {
+        Kind kind;
+        Open file;
     };
 
     [[nodiscard]] Result<void> open_current();
-    void open_older(const FilePosition& from);
+    [[nodiscard]] Result<Open> open_named() const;
+    [[nodiscard]] bool open_older(const FilePosition& from);
+    [[nodiscard]] std::optional<Rotated> rotated(const std::filesystem::path& path,
+                                                 const FilePosition& from) const;
     [[nodiscard]] Result<bool> read_file(Open& file, std::size_t most, const Take& take) const;
     void notice_cut(Open& file) const;
     static void take_text(Open& file, std::string_view text, const Take& take);

@@ -10,7 +10,7 @@ namespace {
 
 // Times are nanoseconds: `..._wall` and `since` since 1970 in UTC, `..._boot` of CLOCK_BOOTTIME in the boot
 // named beside it. Keys and prefixes are text, because an operator may want to read this file with any tool.
-constexpr std::array<const char*, 10> steps = {
+constexpr std::array<const char*, 11> steps = {
     R"(
     CREATE TABLE grants (
         key TEXT PRIMARY KEY,
@@ -146,6 +146,10 @@ constexpr std::array<const char*, 10> steps = {
         wall INTEGER NOT NULL,
         boot TEXT NOT NULL
     ) STRICT;
+    )",
+    // 0: the version before this one didn't look.
+    R"(
+    ALTER TABLE log_positions ADD COLUMN written INTEGER NOT NULL DEFAULT 0;
     )",
 };
 

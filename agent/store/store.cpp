@@ -43,10 +43,10 @@ constexpr std::string_view forget_session = "DELETE FROM sessions WHERE number =
 constexpr std::string_view save_both_clocks =
     "INSERT OR REPLACE INTO clocks (one, boottime, wall, boot) VALUES (1, ?, ?, ?)";
 constexpr std::string_view save_log_position =
-    "INSERT OR REPLACE INTO log_positions (file, device, inode, offset, head_size, head) VALUES (?, ?, ?, ?, "
-    "?, ?)";
+    "INSERT OR REPLACE INTO log_positions (file, device, inode, offset, head_size, head, written) VALUES "
+    "(?, ?, ?, ?, ?, ?, ?)";
 constexpr std::string_view find_log_position =
-    "SELECT device, inode, offset, head_size, head FROM log_positions WHERE file = ?";
+    "SELECT device, inode, offset, head_size, head, written FROM log_positions WHERE file = ?";
 constexpr std::string_view save_journal_cursor =
     "INSERT OR REPLACE INTO journal_positions (reporter, cursor) VALUES (?, ?)";
 constexpr std::string_view find_journal_cursor = "SELECT cursor FROM journal_positions WHERE reporter = ?";
@@ -364,8 +364,8 @@ Result<void> Store::save_position(const std::filesystem::path& log, const FilePo
     Statement& statement = statements_.save_position;
     statement.bind(1, log.string());
     int column = 2;
-    for (const std::uint64_t each :
-         {position.device, position.inode, position.offset, position.head_size, position.head}) {
+    for (const std::uint64_t each : {position.device, position.inode, position.offset, position.head_size,
+                                     position.head, position.written}) {
         statement.bind(column++, static_cast<std::int64_t>(each));
     }
     return statement.run();
@@ -391,7 +391,8 @@ Result<std::optional<FilePosition>> Store::position_of(const std::filesystem::pa
                         .inode = number_at(1),
                         .offset = number_at(2),
                         .head_size = number_at(3),
-                        .head = number_at(4)};
+                        .head = number_at(4),
+                        .written = number_at(5)};
 }
 
 Result<void> Store::save_cursor(const std::string& reporter, const std::string& cursor) {

@@ -33,6 +33,38 @@ protected:
         return lines;
     }
 
+    // The same by agents that are killed after each look: one goes on where the one before it stood.
+    std::vector<std::string> read_by_many(std::optional<FilePosition> position, std::size_t most = 8) {
+        std::vector<std::string> lines;
+        for (bool more = true; more;) {
+            FollowedFile file(log_, position);
+            const auto read =
+                file.read_on(most, now_, [&](std::string_view line) { lines.emplace_back(line); });
+            more = read && *read;
+            position = file.position();
+        }
+        return lines;
+    }
+
+    // `hours` after behind_one()'s.
+    void rotated(const std::string& name, const std::string& text, int hours) const {
+        append(text, name);
+        written(name, hours);
+    }
+    void written(const std::string& name, int hours) const {
+        std::filesystem::last_write_time(directory_ / name, std::filesystem::file_time_type::clock::now() +
+                                                                std::chrono::hours(hours - 100));
+    }
+
+    // Of an agent that has read the first line of this log.
+    FilePosition behind_one() {
+        FollowedFile file(log_, std::nullopt);
+        append("one\n");
+        written("mail.log", 0);
+        EXPECT_THAT(read(file), ElementsAre("one"));
+        return file.position().value();
+    }
+
     tests::Directory directory_;
     std::filesystem::path log_ = directory_ / "mail.log";
     FollowedFile::Clock now_ = FollowedFile::Clock(1h);
@@ -185,6 +217,142 @@ TEST_F(FollowedFileTest, WithoutTheOldFileTheNewOneIsReadWhole) {
     append("\ntwo\n");
     FollowedFile file(log_, position);
     EXPECT_THAT(read(file), ElementsAre("keeps the inode from being given again", "two"));
+}
+
+TEST_F(FollowedFileTest, ManyAgentsReadTheRenamedOne) {
+    const FilePosition position = behind_one();
+    append("two\nthree\nfour\nfive\nsix\n");
+    rename("mail.log.1");
+    append("seven\neight\nnine\n");
+    EXPECT_THAT(read_by_many(position),
+                ElementsAre("two", "three", "four", "five", "six", "seven", "eight", "nine"));
+}
+
+TEST_F(FollowedFileTest, OneThatIsKilledBehindARenameLosesNothing) {
+    FollowedFile file(log_, std::nullopt);
+    append("one\n");
+    EXPECT_THAT(read(file), ElementsAre("one"));
+    append("two\nthree\nfour\nfive\n");
+    rename("mail.log.1");
+    append("six\n");
+    std::vector<std::string> lines;
+    const auto more = file.read_on(4, now_, [&](std::string_view line) { lines.emplace_back(line); });
+    EXPECT_TRUE(more && *more);
+    EXPECT_THAT(lines, ElementsAre("two"));
+    EXPECT_THAT(read_by_many(file.position()), ElementsAre("three", "four", "five", "six"));
+    EXPECT_THAT(read(file), ElementsAre("three", "four", "five", "six"));
+    EXPECT_THAT(read_by_many(file.position()), IsEmpty());
+}
+
+TEST_F(FollowedFileTest, NorDoesOneThatIsKilledBeforeTheNextFileIsThere) {
+    const FilePosition position = behind_one();
+    append("two\nthree\nfour\n");
+    rename("mail.log.1");
+    FollowedFile file(log_, position);
+    std::vector<std::string> lines;
+    const auto more = file.read_on(4, now_, [&](std::string_view line) { lines.emplace_back(line); });
+    EXPECT_TRUE(more && *more);
+    EXPECT_THAT(lines, ElementsAre("two"));
+    EXPECT_THAT(read_by_many(file.position()), ElementsAre("three", "four"));
+    EXPECT_THAT(read(file), ElementsAre("three", "four"));
+    append("five\n");
+    EXPECT_THAT(read_by_many(file.position()), ElementsAre("five"));
+    EXPECT_THAT(read(file), ElementsAre("five"));
+}
+
+TEST_F(FollowedFileTest, ARenamedOneDoesNotHideTheNext) {
+    FollowedFile file(log_, std::nullopt);
+    append("one\n");
+    EXPECT_THAT(read(file), ElementsAre("one"));
+    append("two\nthree\n");
+    rename("mail.log.2");
+    append("four\n");
+    EXPECT_TRUE(file.read_on(4, now_, [](std::string_view) {}).value()) << "two";
+    rename("mail.log.1");
+    append("five\n");
+    EXPECT_THAT(read(file), ElementsAre("three", "four", "five"));
+}
+
+TEST_F(FollowedFileTest, ManyRotationsWhileNobodyRead) {
+    rotated("mail.log.4", "older\n", -2);
+    const FilePosition position = behind_one();
+    append("two\n");
+    written("mail.log", 1);
+    rename("mail.log.3");
+    rotated("mail.log.2", "three\nfour\n", 2);
+    rotated("mail.log.1", "five\n", 3);
+    append("six\n");
+    EXPECT_THAT(read_by_many(position), ElementsAre("two", "three", "four", "five", "six"));
+    FollowedFile file(log_, position);
+    EXPECT_THAT(read(file), ElementsAre("two", "three", "four", "five", "six"));
+}
+
+TEST_F(FollowedFileTest, OnesThatHaveADateForAName) {
+    const FilePosition position = behind_one();
+    rename("mail.log-20261125");
+    rotated("mail.log-20261126", "two\n", 1);
+    rotated("mail.log.20261127-03", "three\n", 2);
+    append("four\n");
+    EXPECT_THAT(read_by_many(position), ElementsAre("two", "three", "four"));
+}
+
+TEST_F(FollowedFileTest, TheOneThatWasReadIsCompressedByNow) {
+    const FilePosition position = behind_one();
+    rename("gone");
+    rotated("mail.log.1", "two\n", 1);
+    append("three\n");
+    rotated("mail.log.2.gz", "compressed\n", 0);
+    EXPECT_THAT(read_by_many(position), ElementsAre("two", "three"));
+}
+
+TEST_F(FollowedFileTest, WhatOnlyLooksLikeARotatedOneIsLeftOut) {
+    const FilePosition position = behind_one();
+    rename("mail.log.2");
+    for (const char* name : {"mail.log.1.gz", "mail.log.old", "mail.log1", "mail.log.", "mail.log-1a",
+                             "mail.1", "mail.login.1", "a.mail.log.1"}) {
+        rotated(name, "no\n", 1);
+    }
+    std::filesystem::create_directory(directory_ / "mail.log.3");
+    std::filesystem::create_symlink(directory_ / "mail.log.old", directory_ / "mail.log.4");
+    append("two\n");
+    EXPECT_THAT(read_by_many(position), ElementsAre("two"));
+}
+
+// Who wrote into it until it was told may have done so behind the next one's beginning.
+TEST_F(FollowedFileTest, WhatWasReadOfThemIsNotReadAgain) {
+    FollowedFile file(log_, std::nullopt);
+    append("one\n");
+    EXPECT_THAT(read(file), ElementsAre("one"));
+    rename("mail.log.1");
+    append("two\n");
+    written("mail.log", 1);
+    append("late\n", "mail.log.1");
+    written("mail.log.1", 2);
+    EXPECT_THAT(read(file), ElementsAre("late", "two"));
+    const auto position = file.position();
+    std::filesystem::rename(directory_ / "mail.log.1", directory_ / "mail.log.2");
+    rename("mail.log.1");
+    append("three\n");
+    EXPECT_THAT(read_by_many(position), ElementsAre("three"));
+}
+
+// logrotate's copytruncate.
+TEST_F(FollowedFileTest, OneThatWasCopiedAndCutWhileNobodyRead) {
+    const FilePosition position = behind_one();
+    append("two\nthree\n");
+    std::filesystem::copy_file(log_, directory_ / "mail.log.1");
+    cut();
+    append("four\n");
+    EXPECT_THAT(read_by_many(position), ElementsAre("two", "three", "four"));
+}
+
+TEST_F(FollowedFileTest, ACopyOfARenamedOneIsNotReadToo) {
+    const FilePosition position = behind_one();
+    append("two\nthree\n");
+    std::filesystem::copy_file(log_, directory_ / "mail.log.9");
+    rename("mail.log.1");
+    append("four\n");
+    EXPECT_THAT(read_by_many(position), ElementsAre("two", "three", "four"));
 }
 
 TEST_F(FollowedFileTest, ALittleAtATime) {

@@ -166,7 +166,7 @@ TEST_F(StoreTest, AContractAndAGrantOfOneKeyAreApart) {
 }
 
 TEST_F(StoreTest, PositionsInLogsAreKept) {
-    FilePosition position{.device = 1, .inode = 2, .offset = 3, .head_size = 4, .head = ~0ULL};
+    FilePosition position{.device = 1, .inode = 2, .offset = 3, .head_size = 4, .head = ~0ULL, .written = 6};
     {
         Store store = open();
         EXPECT_FALSE(store.position_of("/var/log/mail.log").value());
