@@ -113,6 +113,7 @@ void StalwartWebhook::report(const WebhookLogin& login) {
     reporters_.report({.when = login.when,
                        .user = login.user,
                        .address = login.address,
+                       .port = login.port != 0 ? std::optional(login.port) : std::nullopt,
                        .protocol = login.protocol,
                        .mechanism = {},
                        .tls = login.tls,

@@ -84,6 +84,7 @@ TEST_F(StalwartWebhookTest, ASuccessIsALogin) {
     ASSERT_EQ(events_.size(), 1U);
     EXPECT_EQ(events_[0].user, "alice@example.net");
     EXPECT_EQ(events_[0].address, parse_address("192.0.2.10").value());
+    EXPECT_EQ(events_[0].port, 50123);
     EXPECT_EQ(events_[0].protocol, "imap");
     EXPECT_TRUE(events_[0].tls);
     EXPECT_EQ(events_[0].reporter, "mail1");
@@ -98,7 +99,9 @@ TEST_F(StalwartWebhookTest, OlderVersionsAreUnderstood) {
     EXPECT_THAT(talk(delivery(stalwart_0_10) + delivery(stalwart_0_8)), HasSubstr("HTTP/1.1 200"));
     ASSERT_EQ(events_.size(), 2U);
     EXPECT_EQ(events_[0].address, parse_address("2001:db8:100::10").value());
+    EXPECT_EQ(events_[0].port, 40000);
     EXPECT_EQ(events_[1].protocol, "managesieve");
+    EXPECT_EQ(events_[1].port, std::nullopt) << "0.8 doesn't tell";
 }
 
 TEST_F(StalwartWebhookTest, WhatIsNoLoginIsAnsweredAndOtherwiseIgnored) {
