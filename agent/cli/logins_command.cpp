@@ -52,25 +52,44 @@ Result<const LinesConfig*> section_of(const Config& config, const Arguments& arg
     return named->second;
 }
 
-// What such a login would do if it were seen now.
-std::string consequence(const Config& config, const LinesConfig* section, const logins::SeenLogin& seen) {
-    const grants::LoginEvent login = logins::event_of(seen, section != nullptr ? *section : LinesConfig(),
-                                                      std::chrono::system_clock::now());
+// Only a listener for syslog may be told not to believe stamps.
+logins::TimeOf time_of(const Config& config, const LinesConfig* section) {
+    const bool arrival = std::ranges::any_of(
+        config.syslog, [section](const SyslogConfig& each) { return &each == section && !each.from_stamp; });
+    return arrival ? logins::TimeOf::arrival : logins::TimeOf::stamp;
+}
+
+// What such a login would open if it were reported at that time.
+Result<std::string> opened_by(const Config& config, const grants::LoginEvent& login, grants::WallTime now) {
     const grants::Terms terms = grants::terms_of(config.grants, login);
     const auto request = grants::request_of(terms, login);
     if (!request) {
-        return "refused: " + request.error().what;
+        return std::unexpected(request.error());
     }
     grants::Grants grants(config);
     grants::Actions actions;
-    const auto opened = grants.open(*request, {.boottime = {}, .wall = login.when, .boot = {}}, actions);
+    const auto opened = grants.open(*request, {.boottime = {}, .wall = now, .boot = {}}, actions);
     if (!opened) {
-        return "refused: " + opened.error().what;
+        return std::unexpected(opened.error());
     }
-    return "opens " + grants::opened_things(terms.scope) + " for " + (*opened)->key.text() + " of pool " +
+    return grants::opened_things(terms.scope) + " for " + (*opened)->key.text() + " of pool " +
            (*opened)->pool + " for " +
-           duration_text(std::chrono::duration_cast<std::chrono::seconds>((*opened)->expires)) +
+           duration_text(std::chrono::ceil<std::chrono::seconds>((*opened)->expires)) +
            (terms.rule.empty() ? "" : " (rule \"" + terms.rule + "\")");
+}
+
+// What the agent would do if it read the line now. Of one that comes too late also what it did in time:
+// whoever tries patterns on an old log wants to know.
+std::string consequence(const Config& config, const LinesConfig* section, const logins::SeenLogin& seen,
+                        grants::WallTime now) {
+    const grants::WallTime when = logins::when_of(seen, time_of(config, section), now);
+    const auto login = logins::event_of(seen, section != nullptr ? *section : LinesConfig(), when);
+    const auto opened = opened_by(config, login, now);
+    if (opened) {
+        return "opens " + *opened;
+    }
+    const auto in_time = when < now ? opened_by(config, login, when) : opened;
+    return "refused: " + opened.error().what + (in_time ? "; in time it would have opened " + *in_time : "");
 }
 
 struct Found {
@@ -87,10 +106,11 @@ struct Reading {
 Reading read_log(std::istream& in, const Config& config, const LinesConfig* section,
                  logins::LogPatterns& patterns) {
     Reading reading;
+    const grants::WallTime now = std::chrono::system_clock::now();
     for (std::string line; std::getline(in, line);) {
         reading.lines++;
         if (auto seen = patterns.read(line)) {
-            std::string then = consequence(config, section, *seen);
+            std::string then = consequence(config, section, *seen, now);
             reading.found.push_back(
                 {.line = reading.lines, .login = std::move(*seen), .then = std::move(then)});
         }

@@ -3,20 +3,9 @@
 #include "agent/logins/line_logins.h"
 
 #include <chrono>
-#include <ctime>
-#include <optional>
 #include <utility>
 
 namespace sekisho::logins {
-
-namespace {
-
-std::optional<std::time_t> from_local(std::tm fields) {
-    const std::time_t time = std::mktime(&fields);
-    return time == -1 ? std::nullopt : std::optional(time);
-}
-
-}  // namespace
 
 Result<LogPatterns> patterns_of(const LinesConfig& config, std::string_view section) {
     auto patterns = LogPatterns::make(config.patterns, config.own);
@@ -37,9 +26,7 @@ void LineLogins::take(std::string_view line) {
     if (!seen) {
         return;
     }
-    const grants::WallTime now = std::chrono::system_clock::now();
-    const auto stamp = time_ == TimeOf::stamp ? time_of(seen->stamp, now, from_local) : std::nullopt;
-    report(*seen, stamp.value_or(now));
+    report(*seen, when_of(*seen, time_, std::chrono::system_clock::now()));
 }
 
 void LineLogins::take(const LogLine& line, grants::WallTime when) {

@@ -17,10 +17,6 @@ namespace sekisho::logins {
 // one is none.
 [[nodiscard]] Result<LogPatterns> patterns_of(const LinesConfig& config, std::string_view section);
 
-// From when a login's time runs: from the line's stamp, so that what was held up on its way opens nothing for
-// who has the address by now; or from the line's arrival, where stamps can't be believed.
-enum class TimeOf : std::uint8_t { stamp, arrival };
-
 // Reads lines and reports the logins among them.
 class LineLogins {
 public:

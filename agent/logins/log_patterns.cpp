@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <ctime>
 #include <set>
 
 #include "agent/base/ascii.h"
@@ -92,6 +93,11 @@ std::optional<std::uint16_t> port_of(std::string_view text) {
                                                                                  : std::nullopt;
 }
 
+std::optional<std::time_t> from_local(std::tm fields) {
+    const std::time_t time = std::mktime(&fields);
+    return time == -1 ? std::nullopt : std::optional(time);
+}
+
 std::string server_of(const LogLine& line) {
     return std::string(line.host) + ' ' + std::string(line.program) + '[' +
            std::to_string(line.pid.value_or(0)) + ']';
@@ -130,6 +136,11 @@ LogPatterns::LogPatterns() = default;
 LogPatterns::LogPatterns(LogPatterns&&) noexcept = default;
 LogPatterns& LogPatterns::operator=(LogPatterns&&) noexcept = default;
 LogPatterns::~LogPatterns() = default;
+
+grants::WallTime when_of(const SeenLogin& seen, TimeOf time, grants::WallTime now) {
+    const auto stamp = time == TimeOf::stamp ? time_of(seen.stamp, now, from_local) : std::nullopt;
+    return stamp.value_or(now);
+}
 
 grants::LoginEvent event_of(const SeenLogin& seen, const LinesConfig& config, grants::WallTime when) {
     return {.when = when,

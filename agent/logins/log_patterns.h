@@ -33,6 +33,14 @@ struct SeenLogin {
     bool tls = false;
 };
 
+// From when a login's time runs: from the line's stamp, so that what was held up on its way opens nothing for
+// who has the address by now; or from the line's arrival, where stamps can't be believed.
+enum class TimeOf : std::uint8_t { stamp, arrival };
+
+// When the login was, if its line is read now. A stamp that can't be read means now; one without a zone is of
+// this machine's.
+[[nodiscard]] grants::WallTime when_of(const SeenLogin& seen, TimeOf time, grants::WallTime now);
+
 // What a section's reader makes of a login that a line of that time tells of.
 [[nodiscard]] grants::LoginEvent event_of(const SeenLogin& seen, const LinesConfig& config,
                                           grants::WallTime when);
