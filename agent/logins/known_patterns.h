@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -27,6 +28,11 @@ struct Known {
     std::string_view once;
 };
 
+// Longer lines are none of these: syslogs cut lines off, most of them no shorter than at 1024 octets, head
+// included (RFC 3164), and a name that is so long could put the cut where its own text looks like a whole
+// line.
+constexpr std::size_t longest_known = 800;
+
 // %A: an address; %H: a host's name, or what stands for one that isn't known.
 constexpr std::array known = {
     // Dovecot 2.3 and 2.4; src/login-common. Elements may be missing, but not these.
@@ -37,7 +43,7 @@ constexpr std::array known = {
     // Courier's pop3d and imapd.
     Known{
         "courier", "pop3d pop3d-ssl imapd imapd-ssl courier* pop3login imaplogin", Sight::login, "",
-        R"re(LOGIN, user=(?P<user>.+), ip=\[%A\](?:, port=\[(?P<port>[0-9]+)\])?(?:, protocol=(?P<protocol>[A-Z0-9]+))?(?P<tls>(?:, (?:stls|starttls)=1)?))re",
+        R"re(LOGIN, user=(?P<user>.+), ip=\[%A\](?:, port=\[(?P<port>[0-9]{1,5})\])?(?:, protocol=(?P<protocol>IMAP|POP3|SMAP1))?(?P<tls>(?:, (?:stls|starttls)=1)?))re",
         ", ip=["},
     // Cyrus up to 3.8.
     Known{

@@ -130,6 +130,7 @@ struct LogPatterns::Pattern {
     Sight sight = Sight::login;
     std::string protocol;
     std::string once;
+    std::size_t longest = longest_line;  // message that it is for
 };
 
 LogPatterns::LogPatterns() = default;
@@ -220,6 +221,7 @@ Result<LogPatterns> LogPatterns::make(const std::vector<std::string>& wanted,
         pattern->sight = each.sight;
         pattern->protocol = each.protocol;
         pattern->once = each.once;
+        pattern->longest = longest_known;
         patterns.patterns_.push_back(std::move(pattern));
     }
     return patterns;
@@ -267,7 +269,8 @@ std::optional<SeenLogin> LogPatterns::match(const Pattern& pattern, const LogLin
     std::array<re2::StringPiece, most_groups> parts;
     const re2::StringPiece message(line.message.data(), line.message.size());
     const int count = pattern.regex.NumberOfCapturingGroups() + 1;
-    if ((!pattern.once.empty() && !is_once(line.message, pattern.once)) ||
+    if (line.message.size() > pattern.longest ||
+        (!pattern.once.empty() && !is_once(line.message, pattern.once)) ||
         !pattern.regex.Match(message, 0, message.size(), RE2::ANCHOR_BOTH, parts.data(), count)) {
         return std::nullopt;
     }

@@ -9,6 +9,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "tests/unit/logins/line_templates.h"
 
@@ -94,6 +95,8 @@ const Sample samples[] = {
     {"CourierTls",
      "imapd-ssl: LOGIN, user=alice@example.net, ip=[2001:db8::2], port=[1234], protocol=IMAP, stls=1",
      "courier alice@example.net 2001:db8::2:1234 imap tls"},
+    {"CourierSmap", "imapd: LOGIN, user=alice, ip=[::ffff:192.0.2.2], port=[1234], protocol=SMAP1",
+     "courier alice 192.0.2.2:1234 smap1"},
     {"CourierOlder", "courierpop3login: LOGIN, user=alice, ip=[192.0.2.2]", "courier alice 192.0.2.2 pop3"},
     {"Cyrus", "imap[5]: login: host.example.net [192.0.2.2] alice plaintext+TLS User logged in",
      "cyrus alice 192.0.2.2 imap plaintext tls"},
@@ -429,7 +432,79 @@ TEST(HostileNames, AreNoPartOfAnAddress) {
     EXPECT_EQ(read("alice:::ffff:192.0.2.2"), "vpopmail alice 192.0.2.2 pop3");
 }
 
-// A failed login, which must not look like one that didn't fail.
+std::vector<LineTemplate> failures() {
+    std::vector<LineTemplate> all_failures;
+    std::ranges::copy_if(line_templates, std::back_inserter(all_failures),
+                         [](const LineTemplate& each) { return !each.succeeded; });
+    return all_failures;
+}
+
+std::string replaced(std::string text, std::string_view from, std::string_view to) {
+    for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size()) {
+        text.replace(at, from.size(), to);
+    }
+    return text;
+}
+
+// What looks like a login, as a name, of somebody else's address: each sample with and without what stands
+// before its message, whole or from any word on.
+std::set<std::string> forged_names() {
+    std::vector<std::string> texts;
+    for (const Sample& each : samples) {
+        texts.emplace_back(each.message);
+    }
+    for (const Pair& each : pairs) {
+        texts.emplace_back(each.named);
+        texts.emplace_back(each.connected);
+    }
+    texts.emplace_back("\t\"203.0.113.66\"\t\"2026-11-27 03:33:25\"\t\"y\"\t\"\"\t\"LOGIN\"");
+    std::set<std::string> names;
+    for (const std::string& text : texts) {
+        const std::string forged = replaced(text, "192.0.2.2", "203.0.113.66");
+        for (std::size_t at = 0; at != std::string::npos; at = forged.find_first_of(" \t", at + 1)) {
+            names.insert(forged.substr(at));
+            names.insert(forged.substr(0, at));
+        }
+    }
+    return names;
+}
+
+// A failed login, which must not look like one that didn't fail, whatever quotes the name begins and ends
+// with.
+TEST(HostileNames, MakeNoLoginOfAnyFailure) {
+    LogPatterns patterns = all();
+    const auto names = forged_names();
+    for (const LineTemplate& failure : failures()) {
+        for (const std::string& name : names) {
+            for (const char* before : {"", "x\"", "x'", "x>, ", "x]\n"}) {
+                for (const char* behind : {"", "\"", "'", "<"}) {
+                    const std::string line = line_with_name(failure, before + name + behind);
+                    ASSERT_EQ(text_of(patterns.read(line)), "-") << line;
+                }
+            }
+        }
+    }
+}
+
+// Nor is it that of who has connected, where address and name are of two lines.
+TEST(HostileNames, MakeNoLoginOfAFailureBehindAConnection) {
+    for (const Pair& pair : pairs) {
+        const std::string program =
+            std::string(pair.connected).substr(0, std::string_view(pair.connected).find('%'));
+        for (const LineTemplate& failure : failures()) {
+            if (!std::string_view(failure.message).starts_with(program)) {
+                continue;
+            }
+            LogPatterns patterns = all();
+            EXPECT_FALSE(patterns.read(with_header("", replaced(pair.connected, "%", "[5]").c_str())));
+            for (const std::string& name : forged_names()) {
+                const std::string line = line_with_name(failure, name);
+                ASSERT_EQ(text_of(patterns.read(line)), "-") << line;
+            }
+        }
+    }
+}
+
 TEST(HostileNames, MakeNoLoginOfAFailure) {
     for (const char* message : {
              "vm-pop3d[5]: User x logged in with mailbox y failed to log in from 192.0.2.2",
@@ -468,7 +543,7 @@ TEST(LineTemplates, OfEachPatternTellWhatHasSucceeded) {
     EXPECT_EQ(succeeded, names_of_known());
 }
 
-TEST(EachPattern, HasASampleANearMissAndAHostileName) {
+TEST(EachPattern, HasASampleANearMissAFailureAndAHostileName) {
     const std::set<std::string> known = names_of_known();
     std::set<std::string> sampled{"xmail"};
     for (const Sample& each : samples) {
@@ -485,9 +560,14 @@ TEST(EachPattern, HasASampleANearMissAndAHostileName) {
     for (const OfAPattern& each : hostile) {
         attacked.insert(each.pattern);
     }
+    std::set<std::string> failed;
+    for (const LineTemplate& each : failures()) {
+        failed.insert(each.pattern);
+    }
     EXPECT_EQ(sampled, known);
     EXPECT_EQ(missed, known);
     EXPECT_EQ(attacked, known);
+    EXPECT_EQ(failed, known);
 }
 
 TEST(HostileNames, InsideAnAddressAtTheEnd) {
@@ -499,6 +579,41 @@ TEST(HostileNames, InsideAnAddressAtTheEnd) {
         const auto seen = patterns.read(std::string("Nov 27 03:33:25 mail ") + message);
         ASSERT_TRUE(seen) << message;
         EXPECT_EQ(seen->address.text(), "192.0.2.2") << message;
+    }
+}
+
+// A syslog cut the line off where what is left of a name looks like a login of somebody else, or, of a failed
+// one, like a login; ~ is as long as it must be for that.
+TEST(HostileNames, AreNotCutOffInTime) {
+    for (const char* message : {
+             "dovecot: pop3-login: Login: user=<x>, rip=203.0.113.66, lip=~",
+             "dovecot: pop3-login: Login: user=<x>, rip=203.0.113.66, session=<~>",
+             "pop3d: LOGIN, user=x, ip=[203.0.113.66], port=[1], protocol=POP3~",
+             "pop3d: LOGIN, user=x, ip=[203.0.113.66], port=[1~",
+             "imap[5]: event=login.good session_id=~ r.clienthost=[203.0.113.66] u.username=x",
+             "ipop3d[5]: Login user=x host=~ [203.0.113.66]",
+             "gnu-pop3d[5]: User 'x' logged in with mailbox ~ from 203.0.113.66",
+             R"x(qpopper[5]: (~) POP login by user "x" at (h) 203.0.113.66)x",
+             R"x(qpopper[5]: (v4) POP login by user "x" at (~) 203.0.113.66)x",
+             "popper[5]: Stats: x 0 0 0 ~ 203.0.113.66",
+             "teapop[5]: Successful login for x [~] from h [203.0.113.66]",
+             "vm-pop3d[5]: User x logged in with mailbox ~ from 203.0.113.66",
+             R"x(perdition[5]: Auth: 203.0.113.66->198.51.100.1 user="x" server="~" status="ok")x",
+         }) {
+        for (const std::size_t limit : {1023U, 1024U, 2048U, 4096U, 8192U}) {
+            const std::string start = with_header("", message);
+            const std::string line = replaced(start, "~", std::string(limit + 1 - start.size(), '1'));
+            ASSERT_EQ(line.size(), limit);
+            EXPECT_EQ(text_of(all().read(line)), "-") << message << limit;
+        }
+    }
+}
+
+TEST(HostileNames, EndWithNoOtherProtocol) {
+    LogPatterns patterns = all();
+    for (const char* end : {"protocol=POP3AAAA", "protocol=POP3A", "protocol=AAAA", "port=[123456]"}) {
+        const std::string line = "pop3d: LOGIN, user=x, ip=[203.0.113.66], " + std::string(end);
+        EXPECT_EQ(text_of(patterns.read(line)), "-") << line;
     }
 }
 

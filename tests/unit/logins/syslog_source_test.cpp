@@ -167,11 +167,12 @@ TEST_F(SyslogSourceTest, ADatagramHasNoSecondLine) {
 }
 
 TEST_F(SyslogSourceTest, LongDatagramsAreLeftOut) {
+    config_.own = {{.name = "own", .program = "web", .expression = "(?P<user>eve) (?P<address>[^ ]+) x*"}};
     listen(SyslogTransport::udp);
     // What the kernel hands over of it would be one.
-    const std::string cyrus = R"(<22>imapd[7]: event=login.good r.clienthost="[192.0.2.10]" u.username=eve )";
-    send(cyrus + std::string(9000, 'x'));
-    send(cyrus + std::string(7000, 'x'));
+    const std::string own = "<22>web[7]: eve 192.0.2.10 ";
+    send(own + std::string(9000, 'x'));
+    send(own + std::string(7000, 'x'));
     ASSERT_TRUE(work_until([this] { return source_->lines() == 2; }));
     EXPECT_THAT(users(), ElementsAre("eve"));
 }
