@@ -151,6 +151,8 @@ class Reboot(LabTest):
 
     def setUp(self) -> None:
         super().setUp()
+        self.begin_anew()
+        self.isp.restart_agent()
         self.policy("allow", self.login_event(A.address4))
         self.addCleanup(self.agent.revoke_all)
 
