@@ -191,7 +191,8 @@ private:
     void refresh_contracts();
     void walk_contracts();
     Result<void> restore_sessions();
-    void take_reports(std::span<subscribers::Report> reports);
+    // Whether what they say is on the disk.
+    [[nodiscard]] bool take_reports(std::span<subscribers::Report> reports);
     // Does in the kernel what follows, and notes the rest.
     void follow(const subscribers::Changes& changes, const grants::Now& now, SessionWork& work);
     [[nodiscard]] std::vector<Prefix> resting_keys(const Prefix& prefix) const;

@@ -366,6 +366,7 @@ std::string Daemon::metrics() const {
                          {"stranger", radius.strangers},
                          {"refused", radius.refused},
                          {"malformed", radius.malformed},
+                         {"unrecorded", radius.unrecorded},
                          {"lost", radius.lost}};
     }
     for (const auto& source : logs_) {

@@ -46,7 +46,7 @@ Result<void> Daemon::listen_for_radius() {
     }
     auto server = subscribers::RadiusServer::listen(
         context_.get_executor(), *config_.radius,
-        [this](std::span<subscribers::Report> reports) { take_reports(reports); });
+        [this](std::span<subscribers::Report> reports) { return take_reports(reports); });
     if (!server) {
         return std::unexpected(server.error());
     }
@@ -165,7 +165,7 @@ Result<void> Daemon::restore_sessions() {
     return {};
 }
 
-void Daemon::take_reports(std::span<subscribers::Report> reports) {
+bool Daemon::take_reports(std::span<subscribers::Report> reports) {
     const grants::Now now = read_clocks();
     SessionWork work;
     for (const subscribers::Report& report : reports) {
@@ -176,6 +176,7 @@ void Daemon::take_reports(std::span<subscribers::Report> reports) {
         follow(changes, now, work);
     }
     write_down(std::move(work));
+    return !store_.failing();
 }
 
 void Daemon::follow(const subscribers::Changes& changes, const grants::Now& now, SessionWork& work) {

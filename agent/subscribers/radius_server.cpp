@@ -117,11 +117,17 @@ void RadiusServer::take(std::string_view octets, const DatagramPath& path, Bunch
 }
 
 void RadiusServer::answer(Bunch& bunch) {
-    if (!bunch.reports.empty()) {
-        on_reports_(bunch.reports);
-    }
-    for (const Waiting& waiting : bunch.waiting) {
-        counts_.answers += bunch.socket->answer(waiting.path, waiting.response) ? 1 : 0;
+    if (bunch.reports.empty() || on_reports_(bunch.reports)) {
+        for (const Waiting& waiting : bunch.waiting) {
+            counts_.answers += bunch.socket->answer(waiting.path, waiting.response) ? 1 : 0;
+        }
+    } else {
+        recent_ = RecentPackets();  // what comes again is to be recorded
+        counts_.unrecorded += bunch.waiting.size();
+        quiet_.warning("RADIUS_UNRECORDED",
+                       "packets aren't answered, since the store can't be written; their senders will repeat "
+                       "them",
+                       std::to_string(bunch.waiting.size()) + " packets");
     }
     bunch.reports.clear();
     bunch.waiting.clear();

@@ -24,9 +24,10 @@
 
 namespace sekisho::subscribers {
 
-// What some packets in a row say; it may be changed. When the function returns, they are answered: all that
-// follows from them has been done by then.
-using OnReports = std::function<void(std::span<Report> reports)>;
+// What some packets in a row say; it may be changed. When the function returns, all that follows from them
+// has been done. If it is recorded, too, they are answered; else their senders are to send them again (RFC
+// 2866, section 2).
+using OnReports = std::function<bool(std::span<Report> reports)>;
 
 // Takes packets from clients that are known, checks their secret, and answers. Not thread-safe.
 class RadiusServer {
@@ -38,7 +39,8 @@ public:
         std::uint64_t strangers = 0;  // packets from addresses of no client
         std::uint64_t refused = 0;    // made with another secret
         std::uint64_t malformed = 0;
-        std::uint64_t lost = 0;  // thrown away by the kernel, because more came than were read
+        std::uint64_t unrecorded = 0;  // not answered, since they couldn't be recorded
+        std::uint64_t lost = 0;        // thrown away by the kernel, because more came than were read
     };
 
     // Listens at all addresses, and reads the clients' secrets. `config` must outlive the object.

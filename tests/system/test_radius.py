@@ -168,6 +168,29 @@ class RadiusRestart(RadiusTest):
         self.assertIsNone(self.session_of(A.address4))
         self.assert_port_25("a", INTERNET4, "refused")
 
+    def test_what_a_full_disk_forgets_is_not_acknowledged(self) -> None:
+        small = "/run/small"
+        self.edge.run("mkdir", "-p", small)
+        self.edge.run("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", small)
+        self.addCleanup(self.edge.run, "umount", "-l", small)
+        own = ("[[pool]]", f'[store]\npath = "{small}/agent.db"\n{RADIUS}')
+        self.isp.restart_agent(own)
+        self.begin(A, "5f01")
+        self.open_port(A)
+        self.edge.run("dd", "if=/dev/zero", f"of={small}/ballast", "bs=4k", check=False)
+        for number in range(100, 200):  # until there is no page left
+            if not self.account("Start", f"6f{number}", f"Framed-IP-Address = 192.0.2.{number}", f'Class = "{"x" * 200}"'):
+                break
+        self.assertIn("RADIUS_UNRECORDED", self.log())
+        self.assertFalse(self.account("Stop", "5f01"))
+        self.assert_port_25("a", INTERNET4, "refused")
+        self.edge.run("rm", f"{small}/ballast")
+        await_true(lambda: self.account("Stop", "5f01"), "it is repeated, and recorded")
+        self.agent.kill()
+        self.isp.restart_agent(own)
+        self.assertIsNone(self.session_of(A.address4))
+        self.assert_port_25("a", INTERNET4, "refused")
+
 
 class Silence(RadiusTest):  # labels: long
     """No interval is shorter than a minute, and it takes three of them."""

@@ -55,6 +55,7 @@ protected:
                 while_reporting_();
                 bunches_++;
                 reports_.insert(reports_.end(), reports.begin(), reports.end());
+                return recorded_;
             });
         ASSERT_TRUE(server) << server.error().what;
         server_ = std::move(*server);
@@ -99,6 +100,7 @@ protected:
     RadiusConfig config_;
     std::unique_ptr<RadiusServer> server_;
     std::function<void()> while_reporting_ = [] {};
+    bool recorded_ = true;
     std::vector<Report> reports_;
     int bunches_ = 0;
 };
@@ -131,6 +133,26 @@ TEST_F(RadiusServerTest, NothingIsAnsweredBeforeItIsDone) {
     };
     EXPECT_EQ(answers(socket, 2).size(), 2U);
     EXPECT_GE(reported, 1);
+}
+
+TEST_F(RadiusServerTest, WhatIsNotRecordedIsNotAnsweredUntilItIs) {
+    listen();
+    recorded_ = false;
+    const std::vector<Octets> packets = {recorded_start(), recorded_start()};
+    udp::socket socket = send(packets);
+    EXPECT_EQ(answers(socket, 0).size(), 0U);
+    EXPECT_EQ(server_->counts().unrecorded, 2U);
+    EXPECT_EQ(server_->counts().answers, 0U);
+    const std::size_t first = reports_.size();
+    socket.send_to(boost::asio::buffer(packets[0]),
+                   udp::endpoint(boost::asio::ip::make_address("127.0.0.1"), server_->ports().front()));
+    EXPECT_EQ(answers(socket, 0).size(), 0U);
+    EXPECT_EQ(reports_.size(), first + 1) << "it counts as new, though it came before";
+    recorded_ = true;
+    socket.send_to(boost::asio::buffer(packets[0]),
+                   udp::endpoint(boost::asio::ip::make_address("127.0.0.1"), server_->ports().front()));
+    EXPECT_EQ(answers(socket).size(), 1U);
+    EXPECT_EQ(reports_.size(), first + 2);
 }
 
 TEST_F(RadiusServerTest, NasesBehindAProxyHaveIntervalsOfTheirOwn) {
@@ -237,12 +259,14 @@ TEST_F(RadiusServerTest, SpeaksIPv6) {
 TEST_F(RadiusServerTest, WhatCantBeIsSaidAtTheStart) {
     listen();
     config_.port = server_->ports().front();
-    const auto taken = RadiusServer::listen(context_.get_executor(), config_, [](std::span<Report>) {});
+    const auto taken =
+        RadiusServer::listen(context_.get_executor(), config_, [](std::span<Report>) { return true; });
     ASSERT_FALSE(taken);
     EXPECT_EQ(taken.error().kind, Failure::conflict);
     config_.port = 0;
     std::filesystem::permissions(config_.clients[0].secret_file, std::filesystem::perms(0644));
-    const auto open = RadiusServer::listen(context_.get_executor(), config_, [](std::span<Report>) {});
+    const auto open =
+        RadiusServer::listen(context_.get_executor(), config_, [](std::span<Report>) { return true; });
     ASSERT_FALSE(open);
     EXPECT_THAT(open.error().what, HasSubstr("radius.client \"bras1\""));
 }
