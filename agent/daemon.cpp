@@ -226,10 +226,15 @@ void Daemon::apply_to_store(const grants::Actions& actions, store::SessionRows&&
 }
 
 void Daemon::heed(const Result<void>& written) {
-    if (!written) {
-        store_errors_++;
-        store_trouble_ = written.error();
+    if (written) {
+        return;
+    }
+    store_errors_++;
+    store_trouble_ = written.error();
+    // Each packet of a NAS tries, and where the disk is full the log may be, too.
+    if (const auto now = std::chrono::steady_clock::now(); now >= complain_of_store_at_) {
         log::error("STORE_FAILED", written.error().what, {{"remedy", written.error().remedy}});
+        complain_of_store_at_ = now + store::Store::retry_interval;
     }
 }
 

@@ -319,6 +319,7 @@ private:
     std::chrono::steady_clock::time_point verify_at_;
     std::chrono::steady_clock::time_point sweep_flows_at_;
     std::chrono::steady_clock::time_point note_clocks_at_;
+    std::chrono::steady_clock::time_point complain_of_store_at_;
     std::size_t flows_ = 0;  // recorded, when they were last swept
     std::optional<ListFile> foreign_file_;
     Error fast_path_trouble_;               // why it is off, though wanted

@@ -182,6 +182,7 @@ class RadiusRestart(RadiusTest):
             if not self.account("Start", f"6f{number}", f"Framed-IP-Address = 192.0.2.{number}", f'Class = "{"x" * 200}"'):
                 break
         self.assertIn("RADIUS_UNRECORDED", self.log())
+        self.assertLess(self.log().count("STORE_FAILED"), 3)
         self.assertFalse(self.account("Stop", "5f01"))
         self.assert_port_25("a", INTERNET4, "refused")
         self.edge.run("rm", f"{small}/ballast")
