@@ -3,6 +3,7 @@
 #include "agent/store/session_rows.h"
 
 #include <charconv>
+#include <system_error>
 #include <utility>
 
 #include "agent/store/store.h"
@@ -54,26 +55,42 @@ Result<std::vector<std::string>> read_labels(std::string_view text) {
     return labels;
 }
 
-std::string prefixes_text(const std::vector<Prefix>& prefixes) {
+std::string prefixes_text(const HeldPrefixes& held) {
     std::string text;
-    for (const Prefix& prefix : prefixes) {
-        text += (text.empty() ? "" : " ") + prefix.text();
+    for (std::size_t i = 0; i < held.prefixes.size(); i++) {
+        text += (text.empty() ? "" : " ") + held.prefixes[i].text();
+        if (i < held.since.size()) {
+            text += "@" + std::to_string(second(held.since[i]));
+        }
     }
     return text;
 }
 
-Result<std::vector<Prefix>> read_prefixes(std::string_view text) {
-    std::vector<Prefix> prefixes;
+Result<HeldPrefixes> read_prefixes(std::string_view text) {
+    HeldPrefixes held;
     while (!text.empty()) {
-        const std::size_t end = std::min(text.find(' '), text.size());
-        const auto prefix = parse_prefix(text.substr(0, end));
+        const std::string_view one = text.substr(0, text.find(' '));
+        const std::string_view name = one.substr(0, one.find('@'));
+        const auto prefix = parse_prefix(name);
         if (!prefix) {
             return std::unexpected(prefix.error());
         }
-        prefixes.push_back(*prefix);
-        text.remove_prefix(std::min(end + 1, text.size()));
+        held.prefixes.push_back(*prefix);
+        if (name.size() < one.size()) {
+            std::int64_t seconds = 0;
+            const char* const last = one.data() + one.size();
+            const auto [end, error] = std::from_chars(one.data() + name.size() + 1, last, seconds);
+            if (error != std::errc() || end != last) {
+                return fail(Failure::invalid, std::string(one) + " has no time behind the @");
+            }
+            held.since.push_back(moment(seconds));
+        }
+        text.remove_prefix(std::min(one.size() + 1, text.size()));
     }
-    return prefixes;
+    if (held.since.size() != held.prefixes.size()) {
+        held.since.clear();
+    }
+    return held;
 }
 
 Result<void> Store::write_sessions() {
@@ -87,7 +104,7 @@ Result<void> Store::write_sessions() {
                 .bind(5, session->calling_station)
                 .bind_blob(6, labels_text(session->classes))
                 .bind_blob(7, labels_text(session->filters))
-                .bind(8, prefixes_text(session->prefixes))
+                .bind(8, prefixes_text({.prefixes = session->prefixes, .since = session->held_since}))
                 .bind(9, second(session->since))
                 .bind(10, second(session->last_event))
                 .bind(11, second(session->last_heard))
@@ -118,8 +135,8 @@ Result<std::size_t> Store::each_session(const std::function<void(const subscribe
         session.number = static_cast<std::uint64_t>(statement->integer(0));
         auto classes = read_labels(statement->octets(5));
         auto filters = read_labels(statement->octets(6));
-        auto prefixes = read_prefixes(statement->text(7));
-        if (!classes || !filters || !prefixes) {
+        auto held = read_prefixes(statement->text(7));
+        if (!classes || !filters || !held) {
             skipped++;
             continue;
         }
@@ -129,7 +146,8 @@ Result<std::size_t> Store::each_session(const std::function<void(const subscribe
         session.calling_station = statement->octets(4);
         session.classes = std::move(*classes);
         session.filters = std::move(*filters);
-        session.prefixes = std::move(*prefixes);
+        session.prefixes = std::move(held->prefixes);
+        session.held_since = std::move(held->since);
         session.since = moment(statement->integer(8));
         session.last_event = moment(statement->integer(9));
         session.last_heard = moment(statement->integer(10));

@@ -4,6 +4,7 @@
 #include "agent/subscribers/claims.h"
 
 #include <algorithm>
+#include <iterator>
 #include <memory>
 
 namespace sekisho::subscribers {
@@ -30,6 +31,18 @@ std::vector<Prefix> Holder::prefixes() const {
     }
     std::ranges::sort(prefixes);
     return prefixes;
+}
+
+std::vector<std::chrono::sys_seconds> Holder::held_since() const {
+    std::vector<std::pair<Prefix, Moment>> held;
+    for (const Claim& claim : claims_) {
+        held.emplace_back(claim.prefix(), claim.from);
+    }
+    std::ranges::sort(held);
+    std::vector<std::chrono::sys_seconds> times;
+    std::ranges::transform(held, std::back_inserter(times),
+                           [](const auto& each) { return seconds_of(each.second); });
+    return times;
 }
 
 Claims::~Claims() {
@@ -117,7 +130,7 @@ bool Claims::claim(const Word& word, std::vector<HolderChange>& changes) {
     if (again) {
         return true;
     }
-    claim.from = word.time;
+    claim.from = word.from.value_or(word.time);
     claim.until = std::max(claim.until, word.time);
     give(claim, word.holder);
     note(word.prefix, before, number_of(holder_of(word.prefix)), changes);

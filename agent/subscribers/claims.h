@@ -11,6 +11,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -57,8 +58,9 @@ class Holder {
 public:
     std::uint64_t number = 0;
 
-    // In order.
+    // In order; and since when it has each, likewise.
     [[nodiscard]] std::vector<Prefix> prefixes() const;
+    [[nodiscard]] std::vector<std::chrono::sys_seconds> held_since() const;
 
 private:
     friend class Claims;
@@ -81,8 +83,9 @@ public:
     struct Word {
         Prefix prefix;
         Moment time;
-        Holder* holder = nullptr;  // nobody, if the session has ended since, or has other prefixes since
-        bool first = false;        // the session had said nothing of the time: in a tie, it wins
+        Holder* holder = nullptr;      // nobody, if the session has ended since, or has other prefixes since
+        bool first = false;            // the session had said nothing of the time: in a tie, it wins
+        std::optional<Moment> from{};  // since when the holder has it, if not since `time`
     };
     // Where nothing is known that is newer, the prefix has this holder now. A holder that is new to it also
     // takes the narrower prefixes within from others, unless they said later that they have them; a wider one

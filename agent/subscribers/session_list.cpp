@@ -25,6 +25,7 @@ Session Sessions::session_of(const Record& record) {
                     .classes = labels.classes,
                     .filters = labels.filters,
                     .prefixes = record.prefixes(),
+                    .held_since = record.held_since(),
                     .since = seconds_of(record.since),
                     .last_event = seconds_of(record.last_event),
                     .last_heard = seconds_of(record.last_heard),

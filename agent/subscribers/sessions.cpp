@@ -494,10 +494,16 @@ Result<Changes> Sessions::restore(const Session& stored, const grants::Now& now)
     }
     hear(record, moment(stored.last_heard), now);
     Changes changes;
-    for (const Prefix& prefix : stored.prefixes) {
+    for (std::size_t i = 0; i < stored.prefixes.size(); i++) {
+        const Prefix& prefix = stored.prefixes[i];
         (prefix.address.family == Family::ipv4 ? record.named_ipv4 : record.named_ipv6) = record.last_event;
-        changes.late |= !claims_.claim(
-            {.prefix = prefix, .time = record.last_event, .holder = &record, .first = true}, changes.holders);
+        const Moment from = i < stored.held_since.size() ? moment(stored.held_since[i]) : record.last_event;
+        changes.late |= !claims_.claim({.prefix = prefix,
+                                        .time = record.last_event,
+                                        .holder = &record,
+                                        .first = true,
+                                        .from = std::min(from, record.last_event)},
+                                       changes.holders);
     }
     finish(changes);
     return changes;

@@ -41,6 +41,8 @@ struct Session {
     std::vector<std::string> classes;
     std::vector<std::string> filters;
     std::vector<Prefix> prefixes;  // in order; it has none if others have taken them
+    // Since when it has each of them; empty if that isn't known.
+    std::vector<std::chrono::sys_seconds> held_since{};
     // When the earliest packet of it was made that is known, less the Acct-Session-Time if that was an
     // Interim.
     std::chrono::sys_seconds since{};

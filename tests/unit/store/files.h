@@ -70,6 +70,8 @@ inline subscribers::Session session(std::uint64_t number, std::string id = "5f0a
             .classes = {"gold", std::string("\0,3:", 4), ""},
             .filters = {"residential"},
             .prefixes = {parse_prefix("192.0.2.7").value(), parse_prefix("2001:db8:100:1200::/56").value()},
+            .held_since = {std::chrono::sys_seconds(std::chrono::seconds(1'790'000'007)),
+                           std::chrono::sys_seconds(std::chrono::seconds(1'790'000'300))},
             .since = std::chrono::sys_seconds(1'700'000'000s),
             .last_event = std::chrono::sys_seconds(1'700'000'100s),
             .last_heard = std::chrono::sys_seconds(1'700'000'101s),

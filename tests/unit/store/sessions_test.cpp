@@ -44,6 +44,7 @@ void expect_same(const subscribers::Session& one, const subscribers::Session& ot
     EXPECT_EQ(one.classes, other.classes);
     EXPECT_EQ(one.filters, other.filters);
     EXPECT_EQ(one.prefixes, other.prefixes);
+    EXPECT_EQ(one.held_since, other.held_since);
     EXPECT_EQ(one.since, other.since);
     EXPECT_EQ(one.last_event, other.last_event);
     EXPECT_EQ(one.last_heard, other.last_heard);
@@ -93,8 +94,10 @@ TEST_F(SessionsInStoreTest, TogetherWithGrantsItIsAllOrNothing) {
 TEST_F(SessionsInStoreTest, ARowThatCantBeUnderstoodIsLeftOut) {
     ASSERT_TRUE(open().apply({}, {.saved = {session(7), session(8, "other")}, .ended = {}}));
     for (const char* sql : {"UPDATE sessions SET prefixes = 'x' WHERE number = 7",
-                            "UPDATE sessions SET prefixes = '', classes = x'31' WHERE number = 7",
-                            "UPDATE sessions SET prefixes = '::ffff:192.0.2.7/128' WHERE number = 7"}) {
+                            "UPDATE sessions SET prefixes = '192.0.2.7/32@' WHERE number = 7",
+                            "UPDATE sessions SET prefixes = '192.0.2.7/32@7x' WHERE number = 7",
+                            "UPDATE sessions SET prefixes = '::ffff:192.0.2.7/128' WHERE number = 7",
+                            "UPDATE sessions SET prefixes = '', classes = x'31' WHERE number = 7"}) {
         run(sql);
         const Store store = open();
         EXPECT_EQ(store.each_session([](const subscribers::Session&) {}).value(), 1U);

@@ -298,7 +298,12 @@ TEST_F(SessionsTest, ComeBackFromAStore) {
     report.request.classes = {"gold"};
     report.request.filters = {"f"};
     report.interim_interval = 600s;
-    const Session stored = sessions_.find(apply_new(report)).value();
+    apply(report);
+    report.request.event_time = midnight + 700s;
+    report.request.status = Status::interim;
+    apply(report);
+    const Session stored = sessions_.find(address("192.0.2.7")).value();
+    EXPECT_EQ(stored.held_since, std::vector(2, midnight + 100s));
     Sessions after;
     const auto changes = after.restore(stored, at(5000s));
     ASSERT_TRUE(changes);
@@ -313,6 +318,8 @@ TEST_F(SessionsTest, ComeBackFromAStore) {
     EXPECT_EQ(again.last_event, stored.last_event);
     EXPECT_EQ(again.last_heard, stored.last_heard);
     EXPECT_EQ(again.interim_interval, stored.interim_interval);
+    EXPECT_EQ(again.held_since, stored.held_since);
+    EXPECT_EQ(after.held_since(prefix("192.0.2.7/32")), midnight + 100s);
     // Nobody could be heard while the box was down.
     expect_nothing(after.sweep(at(5000s + 1800s)));
     EXPECT_TRUE(after.apply(start("b", 50s, {"192.0.2.7"}), at(5001s)).late);
