@@ -71,6 +71,7 @@ public:
     [[nodiscard]] api::GrantListing grants(const api::GrantQuestion& question) const override;
     [[nodiscard]] std::optional<Prefix> key_of(const Address& address) const override;
     [[nodiscard]] Result<api::GrantStatus> grant(const Address& address) const override;
+    [[nodiscard]] std::optional<api::RelayRight> relay_right(const Address& address) const override;
     [[nodiscard]] std::vector<api::CoolDownStatus> cool_downs() const override;
     [[nodiscard]] Result<api::GrantStatus> add_grant(const api::GrantOrder& order) override;
     [[nodiscard]] Result<api::ImportOutcome> import_grants(const api::ImportOrder& order) override;

@@ -121,6 +121,16 @@ Result<api::GrantStatus> Daemon::grant(const Address& address) const {
     return status;
 }
 
+std::optional<api::RelayRight> Daemon::relay_right(const Address& address) const {
+    const grants::Now now = read_clocks();
+    const auto found = grants_.find(address, now);
+    const auto end = found ? until(*found, found->relay_before, now) : std::nullopt;
+    if (!end || grants_.quarantine_of(address)) {
+        return std::nullopt;
+    }
+    return api::RelayRight{.user = found->user, .until = *end};
+}
+
 std::vector<api::CoolDownStatus> Daemon::cool_downs() const {
     const grants::Now now = read_clocks();
     std::vector<api::CoolDownStatus> list;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the submission server says of a login.
+// What the submission server says of a login, and what it asks.
 #include "agent/api/login_routes.h"
 
 #include <boost/json.hpp>
@@ -10,6 +10,7 @@
 
 #include "agent/api/forms.h"
 #include "agent/api/json_answer.h"
+#include "agent/base/time_text.h"
 
 namespace sekisho::api {
 
@@ -94,6 +95,22 @@ Response report_login(Agent& agent, const Request& request) {
     }
     const auto outcome = agent.report_login(*report);
     return outcome ? json_response(json::value_from(*outcome)) : error_response(outcome.error());
+}
+
+Response show_relay_right(Agent& agent, const Request& request) {
+    const auto text = decoded(std::string_view(request.path).substr(relay_prefix.size()));
+    if (!text) {
+        return error_response(
+            {.kind = Failure::invalid, .what = "the path is not percent-encoded correctly", .remedy = {}});
+    }
+    const auto address = parse_address(*text);
+    if (!address) {
+        return error_response(address.error());
+    }
+    const auto right = agent.relay_right(*address);
+    return json_response(
+        right ? json::object{{"relay", true}, {"user", right->user}, {"until", rfc3339(right->until)}}
+              : json::object{{"relay", false}});
 }
 
 }  // namespace sekisho::api

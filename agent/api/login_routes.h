@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The route by which the submission server tells of logins. Internal to this room.
+// The routes of the submission server: it tells of logins, and asks who has logged in elsewhere. Internal to
+// this room.
 #pragma once
 
 #include <string_view>
@@ -9,8 +10,12 @@
 namespace sekisho::api {
 
 inline constexpr std::string_view logins_path = "/v1/logins";
+inline constexpr std::string_view relay_prefix = "/v1/relay/";
 
 // POST {"address","user","protocol","success"} and, where they are known, "port","mechanism","tls".
 [[nodiscard]] Response report_login(Agent& agent, const Request& request);
+
+// GET /v1/relay/ADDRESS: {"relay":true,"user","until"}, or {"relay":false}.
+[[nodiscard]] Response show_relay_right(Agent& agent, const Request& request);
 
 }  // namespace sekisho::api

@@ -106,6 +106,12 @@ struct GrantStatus {
     std::uint64_t session = 0;                      // the subscriber's; 0: none is known
 };
 
+// That a client may send through the submission server without a login there, and by whose login.
+struct RelayRight {
+    std::string user;
+    WallTime until{};
+};
+
 // Which grants are asked for; what is empty excludes none.
 struct GrantQuestion {
     std::size_t count = 0;
@@ -370,6 +376,8 @@ public:
     // What the subscriber who has this address holds: the key of its grants. Nothing if it lies in no pool.
     [[nodiscard]] virtual std::optional<Prefix> key_of(const Address& address) const = 0;
     [[nodiscard]] virtual Result<GrantStatus> grant(const Address& address) const = 0;
+    // Nothing where no grant of the address opens the relay, or its subscriber is quarantined.
+    [[nodiscard]] virtual std::optional<RelayRight> relay_right(const Address& address) const = 0;
     [[nodiscard]] virtual std::vector<CoolDownStatus> cool_downs() const = 0;
     [[nodiscard]] virtual Result<GrantStatus> add_grant(const GrantOrder& order) = 0;
     // Opens what it may; Failure::invalid, and nothing is opened, for a lifetime or a budget that can't be.
@@ -412,7 +420,7 @@ public:
     [[nodiscard]] virtual std::string metrics() const = 0;
 };
 
-// May do nothing, report logins and nothing else, look, or change.
+// May do nothing, report logins and ask for relay rights and nothing else, look, or change.
 enum class Role : std::uint8_t { none, reporter, viewer, operator_ };
 
 // Answers one request by calling the agent. `role` is the caller's, see server.h.

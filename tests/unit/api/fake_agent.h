@@ -102,6 +102,11 @@ public:
         found.flows = 1;
         return found;
     }
+    [[nodiscard]] std::optional<RelayRight> relay_right(const Address& address) const override {
+        return address == parse_address("192.0.2.1").value()
+                   ? std::optional(RelayRight{.user = "a\"b\n", .until = noon + 600s})
+                   : std::nullopt;
+    }
     [[nodiscard]] std::vector<CoolDownStatus> cool_downs() const override {
         return {{.key = parse_prefix("192.0.2.9/32").value(),
                  .cause = "revoked",

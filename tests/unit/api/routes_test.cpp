@@ -306,6 +306,21 @@ TEST_F(Routes, TheReporterMayDoNothingElse) {
     EXPECT_TRUE(agent_.calls.empty());
 }
 
+TEST_F(Routes, WhoeverReportsLoginsAsksWhoMayRelay) {
+    for (const Role role : {Role::reporter, Role::viewer, Role::operator_}) {
+        EXPECT_EQ(parsed(ask("GET", "/v1/relay/192.0.2.1", "", role)),
+                  json::parse(R"({"relay":true,"user":"a\"b\n","until":"2026-01-31T12:10:00Z"})"));
+        EXPECT_EQ(parsed(ask("GET", "/v1/relay/2001%3Adb8::1", "", role)), json::parse(R"({"relay":false})"));
+    }
+    EXPECT_EQ(ask("GET", "/v1/relay/192.0.2.1", "", Role::none).status, 403);
+    EXPECT_EQ(ask("DELETE", "/v1/relay/192.0.2.1", "", Role::reporter).status, 403);
+    EXPECT_EQ(ask("DELETE", "/v1/relay/192.0.2.1", "", Role::operator_).status, 405);
+    for (const char* wrong : {"192.0.2.0/24", "192.0.2.256", "%zz", "a/b"}) {
+        EXPECT_EQ(error_kind(ask("GET", std::string("/v1/relay/") + wrong, "", Role::reporter)), "invalid");
+    }
+    EXPECT_EQ(ask("GET", "/v1/relay/", "", Role::reporter).status, 404);
+}
+
 TEST_F(Routes, ReportsThatAreNotUnderstoodAreNone) {
     for (
         const char* body :
