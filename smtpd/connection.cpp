@@ -240,8 +240,8 @@ asio::awaitable<void> SmtpdConnection::take(sasl::AuthStep step) {
     if (auto* ok = std::get_if<sasl::AuthOk>(&step)) {
         log::info("LOGIN", "a user has logged in",
                   {{"user", ok->user}, {"client", client}, {"session", name_}});
-        if (services_.report != nullptr) {
-            co_await services_.report->tell(seen_login(ok->user, true));
+        if (services_.agent != nullptr) {
+            co_await services_.agent->tell(seen_login(ok->user, true));
         }
         add(session_.auth_succeeded(std::move(ok->user)));
         co_return;
@@ -250,8 +250,8 @@ asio::awaitable<void> SmtpdConnection::take(sasl::AuthStep step) {
     log::info(failed.temporary ? "LOGIN_UNAVAILABLE" : "LOGIN_FAILED",
               failed.reason.empty() ? "wrong name or password" : failed.reason,
               {{"client", client}, {"session", name_}});
-    if (services_.report != nullptr && !failed.temporary) {
-        co_await services_.report->tell(seen_login(failed.user, false));
+    if (services_.agent != nullptr && !failed.temporary) {
+        co_await services_.agent->tell(seen_login(failed.user, false));
     }
     add(session_.auth_failed(failed.temporary ? session::AuthFailure::temporary
                                               : session::AuthFailure::wrong));

@@ -16,9 +16,9 @@
 
 #include "agent/base/config.h"
 #include "agent/base/socket_address.h"
+#include "smtpd/agent_link.h"
 #include "smtpd/body_file.h"
 #include "smtpd/handoff/client.h"
-#include "smtpd/login_report.h"
 #include "smtpd/message/fixups.h"
 #include "smtpd/sasl/auth_client.h"
 #include "smtpd/session/session.h"
@@ -32,7 +32,7 @@ struct SmtpdServices {
     boost::asio::ssl::context* tls;   // null where no listener has TLS
     sasl::AuthClient& auth;
     handoff::HandoffClient& relay;
-    LoginReport* report;  // null: logins are nobody's business
+    AgentLink* agent;  // null: there is none that wants to hear of logins
 };
 
 class SmtpdConnection : public std::enable_shared_from_this<SmtpdConnection> {

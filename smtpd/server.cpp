@@ -92,13 +92,13 @@ SmtpdServer::SmtpdServer(asio::io_context& context, const Config& config,
                 .tls = tls_ ? &*tls_ : nullptr,
                 .auth = auth_,
                 .relay = relay_,
-                .report = nullptr} {
+                .agent = nullptr} {
     if (config_.hostname.empty()) {
         config_.hostname = machine_name();
     }
     if (config.submission.report_logins && config.submission_login) {
-        report_.emplace(config.api.socket);
-        services_.report = &*report_;
+        agent_.emplace(config.api.socket);
+        services_.agent = &*agent_;
     }
 }
 

@@ -44,7 +44,7 @@ private:
     std::optional<boost::asio::ssl::context> tls_;
     sasl::AuthClient auth_;
     handoff::HandoffClient relay_;
-    std::optional<LoginReport> report_;
+    std::optional<AgentLink> agent_;
     SmtpdServices services_;
     std::vector<std::shared_ptr<Port>> ports_;
     std::vector<std::weak_ptr<SmtpdConnection>> connections_;

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tells the agent who has logged in, so that it may open port 25.
+// What the submission server has to say to the agent: who has logged in, so that it may open port 25; and
+// what it asks: who has logged in elsewhere, so that he may send without a login here.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <filesystem>
+#include <optional>
 #include <string>
 
+#include "agent/base/result.h"
 #include "agent/base/socket_address.h"
 
 namespace sekisho {
@@ -20,17 +23,26 @@ struct SeenLogin {
     bool success = false;
 };
 
-class LoginReport {
+// By whose login, at another server, a client may send.
+struct RelayGrant {
+    std::string user;
+};
+
+class AgentLink {
 public:
-    explicit LoginReport(std::filesystem::path socket);
-    LoginReport(const LoginReport&) = delete;
-    LoginReport& operator=(const LoginReport&) = delete;
-    ~LoginReport() = default;
+    explicit AgentLink(std::filesystem::path socket);
+    AgentLink(const AgentLink&) = delete;
+    AgentLink& operator=(const AgentLink&) = delete;
+    ~AgentLink() = default;
 
     // POST /v1/logins. Returns when the agent has answered, because the client may connect to port 25 as soon
     // as it knows that it is logged in; after a second at the latest, and whatever the answer: the login
     // stands. Call it once for each login.
     [[nodiscard]] boost::asio::awaitable<void> tell(SeenLogin login);
+
+    // GET /v1/relay/ADDRESS: nothing where it holds no grant for the relay. The error, after a second at the
+    // latest, where the agent doesn't say.
+    [[nodiscard]] boost::asio::awaitable<Result<std::optional<RelayGrant>>> relay_grant(Address client);
 
 private:
     std::filesystem::path socket_;

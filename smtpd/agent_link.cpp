@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// By agent/api's client, on threads of its own.
+#include "smtpd/agent_link.h"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <chrono>
+#include <utility>
+
+#include "agent/api/client.h"
+#include "agent/base/log.h"
+#include "agent/base/printable.h"
+
+namespace sekisho {
+
+namespace json = boost::json;
+
+namespace {
+
+constexpr std::chrono::seconds patience{1};
+// A try with what is no name of anybody counts, too; the agent would refuse such a report.
+constexpr std::size_t longest_user = 255;
+
+std::string name_of(const SeenLogin& login) {
+    return login.success || (login.user.size() <= longest_user && is_utf8(login.user)) ? login.user : "";
+}
+
+struct Question {
+    std::string method;
+    std::string target;
+    std::string body;
+};
+
+boost::asio::awaitable<Result<std::string>> ask(std::filesystem::path socket, Question question) {
+    const api::Client client(std::move(socket), patience);
+    const auto answer = client.request(question.method, question.target, question.body);
+    if (!answer) {
+        co_return std::unexpected(answer.error());
+    }
+    co_return api::check(*answer);
+}
+
+Result<std::optional<RelayGrant>> grant_in(const std::string& text) {
+    boost::system::error_code error;
+    const json::value parsed = json::parse(text, error);
+    const json::object* const answer = error ? nullptr : parsed.if_object();
+    const json::value* const relay = answer != nullptr ? answer->if_contains("relay") : nullptr;
+    if (relay == nullptr || !relay->is_bool()) {
+        return fail(Failure::unavailable, "the agent has answered something that can't be understood",
+                    "all programs of the box must be of one version");
+    }
+    if (!relay->get_bool()) {
+        return std::nullopt;
+    }
+    const json::value* const user = answer->if_contains("user");
+    return RelayGrant{.user = user != nullptr && user->is_string() ? std::string(user->get_string()) : ""};
+}
+
+}  // namespace
+
+AgentLink::AgentLink(std::filesystem::path socket) : socket_(std::move(socket)) {}
+
+boost::asio::awaitable<void> AgentLink::tell(SeenLogin login) {
+    const std::string address = login.client.address.text();
+    const json::object body = {{"address", address},           {"port", login.client.port},
+                               {"user", name_of(login)},       {"protocol", "smtp"},
+                               {"mechanism", login.mechanism}, {"tls", login.tls},
+                               {"success", login.success}};
+    Question question{.method = "POST", .target = "/v1/logins", .body = json::serialize(body)};
+    auto asking = ask(socket_, std::move(question));
+    const auto said = co_await boost::asio::co_spawn(pool_, std::move(asking), boost::asio::use_awaitable);
+    if (!said) {
+        log::warning("LOGIN_NOT_REPORTED", said.error().what,
+                     {{"user", login.user}, {"address", address}, {"remedy", said.error().remedy}});
+    }
+}
+
+boost::asio::awaitable<Result<std::optional<RelayGrant>>> AgentLink::relay_grant(Address client) {
+    Question question{.method = "GET", .target = "/v1/relay/" + client.text(), .body = {}};
+    auto asking = ask(socket_, std::move(question));
+    const auto said = co_await boost::asio::co_spawn(pool_, std::move(asking), boost::asio::use_awaitable);
+    co_return said ? grant_in(*said) : Result<std::optional<RelayGrant>>(std::unexpected(said.error()));
+}
+
+}  // namespace sekisho
