@@ -38,7 +38,7 @@ message::WallTime now() {
 SmtpdConnection::SmtpdConnection(Socket socket, const SmtpdServices& services, const ListenerConfig& listener)
     : socket_(std::move(socket)),
       services_(services),
-      implicit_(listener.tls == TlsMode::implicit),
+      listener_(listener),
       local_(local_endpoint(socket_.native_handle()).value_or(Endpoint{})),
       remote_(remote_endpoint(socket_.native_handle()).value_or(Endpoint{})),
       name_(handoff::new_id()),
@@ -126,7 +126,7 @@ asio::awaitable<void> SmtpdConnection::run() {
     const auto self = shared_from_this();
     boost::system::error_code ignored;
     socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
-    if (implicit_) {
+    if (listener_.tls == TlsMode::implicit) {
         co_await handshake();
     }
     if (!closed_) {
@@ -180,6 +180,10 @@ asio::awaitable<void> SmtpdConnection::perform_one(session::Action action) {
         co_await end_message();
     } else if (std::holds_alternative<session::MessageAborted>(action)) {
         incoming_.reset();
+    } else if (std::holds_alternative<session::SenderGiven>(action)) {
+        co_await judge_sender();
+    } else if (std::holds_alternative<session::RecipientGiven>(action)) {
+        add(session_.address_accepted());
     } else if (auto* wanted = std::get_if<session::Authenticate>(&action)) {
         co_await authenticate(std::move(*wanted));
     } else if (auto* response = std::get_if<session::AuthResponse>(&action)) {
@@ -240,9 +244,7 @@ asio::awaitable<void> SmtpdConnection::take(sasl::AuthStep step) {
     if (auto* ok = std::get_if<sasl::AuthOk>(&step)) {
         log::info("LOGIN", "a user has logged in",
                   {{"user", ok->user}, {"client", client}, {"session", name_}});
-        if (services_.agent != nullptr) {
-            co_await services_.agent->tell(seen_login(ok->user, true));
-        }
+        co_await report(seen_login(ok->user, true));
         add(session_.auth_succeeded(std::move(ok->user)));
         co_return;
     }
@@ -250,11 +252,51 @@ asio::awaitable<void> SmtpdConnection::take(sasl::AuthStep step) {
     log::info(failed.temporary ? "LOGIN_UNAVAILABLE" : "LOGIN_FAILED",
               failed.reason.empty() ? "wrong name or password" : failed.reason,
               {{"client", client}, {"session", name_}});
-    if (services_.agent != nullptr && !failed.temporary) {
-        co_await services_.agent->tell(seen_login(failed.user, false));
+    if (!failed.temporary) {
+        co_await report(seen_login(failed.user, false));
     }
     add(session_.auth_failed(failed.temporary ? session::AuthFailure::temporary
                                               : session::AuthFailure::wrong));
+}
+
+asio::awaitable<void> SmtpdConnection::report(SeenLogin login) {
+    if (services_.agent != nullptr && services_.config.report_logins) {
+        co_await services_.agent->tell(std::move(login));
+    }
+}
+
+asio::awaitable<void> SmtpdConnection::judge_sender() {
+    policy::RelayFacts facts{.listener = listener_,
+                             .client = remote_.address,
+                             .tls = tls_.has_value(),
+                             .user = session_.state().user,
+                             .grant = std::nullopt};
+    policy::Ruling ruling = policy::judge_relay(facts);
+    if (ruling.opinion == policy::Opinion::ask_agent) {
+        facts.grant = co_await ask_for_grant();
+        ruling = policy::judge_relay(facts);
+    }
+    const bool granted = facts.grant && facts.grant->kind == policy::GrantAnswer::Kind::granted;
+    granted_to_ = granted ? facts.grant->user : std::string();
+    add(ruling.opinion == policy::Opinion::accept ? session_.address_accepted()
+                                                  : session_.address_refused(ruling.reply));
+}
+
+asio::awaitable<policy::GrantAnswer> SmtpdConnection::ask_for_grant() {
+    using enum policy::GrantAnswer::Kind;
+    if (services_.agent == nullptr) {
+        co_return policy::GrantAnswer{.kind = unknown, .user = {}, .trouble = "there is none to ask"};
+    }
+    co_await flush();
+    const auto said = co_await services_.agent->relay_grant(remote_.address);
+    if (!said) {
+        log::warning("GRANT_UNKNOWN", said.error().what,
+                     {{"client", remote_.address.text()}, {"remedy", said.error().remedy}});
+        co_return policy::GrantAnswer{.kind = unknown, .user = {}, .trouble = said.error().what};
+    }
+    const std::optional<RelayGrant>& grant = *said;
+    co_return policy::GrantAnswer{
+        .kind = grant ? granted : none, .user = grant ? grant->user : std::string(), .trouble = {}};
 }
 
 SeenLogin SmtpdConnection::seen_login(const std::string& user, bool success) const {
@@ -270,7 +312,7 @@ void SmtpdConnection::begin_message(session::MessageBegun begun) {
     envelope_ = {.id = handoff::new_id(),
                  .sender = std::move(begun.sender),
                  .recipients = std::move(begun.recipients),
-                 .user = state.user,
+                 .user = state.user.empty() ? granted_to_ : state.user,
                  .client = remote_.address.text(),
                  .eight_bit = begun.eight_bit,
                  .received = now()};

@@ -20,6 +20,7 @@
 #include "smtpd/body_file.h"
 #include "smtpd/handoff/client.h"
 #include "smtpd/message/fixups.h"
+#include "smtpd/policy/relay.h"
 #include "smtpd/sasl/auth_client.h"
 #include "smtpd/session/session.h"
 
@@ -69,6 +70,9 @@ private:
     boost::asio::awaitable<void> authenticate(session::Authenticate wanted);
     boost::asio::awaitable<void> respond(std::string response);
     boost::asio::awaitable<void> take(sasl::AuthStep step);
+    boost::asio::awaitable<void> report(SeenLogin login);
+    boost::asio::awaitable<void> judge_sender();
+    boost::asio::awaitable<policy::GrantAnswer> ask_for_grant();
     [[nodiscard]] SeenLogin seen_login(const std::string& user, bool success) const;
     void begin_message(session::MessageBegun begun);
     void take_body(std::string_view octets);
@@ -79,7 +83,7 @@ private:
     Socket socket_;
     std::optional<Tls> tls_;
     const SmtpdServices& services_;
-    bool implicit_;
+    const ListenerConfig& listener_;
     Endpoint local_;
     Endpoint remote_;
     std::string name_;  // of the connection, in both logs
@@ -90,6 +94,7 @@ private:
     std::array<char, 16384> input_{};
 
     std::string mechanism_;                   // of the last login
+    std::string granted_to_;                  // by whose login elsewhere the message may be sent
     std::optional<std::uint32_t> challenge_;  // the one that is being answered
     message::Envelope envelope_;
     std::optional<Incoming> incoming_;

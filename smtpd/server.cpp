@@ -96,7 +96,7 @@ SmtpdServer::SmtpdServer(asio::io_context& context, const Config& config,
     if (config_.hostname.empty()) {
         config_.hostname = machine_name();
     }
-    if (config.submission.report_logins && config.submission_login) {
+    if (config.submission_login) {
         agent_.emplace(config.api.socket);
         services_.agent = &*agent_;
     }

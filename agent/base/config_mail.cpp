@@ -46,7 +46,8 @@ void set_duration(TomlTable& table, std::string_view key, std::chrono::seconds& 
     }
 }
 
-ListenerConfig read_listener(TomlTable& table) {
+// `may_ask`: the agent tells the submission server of grants.
+ListenerConfig read_listener(TomlTable& table, bool may_ask) {
     ListenerConfig config;
     table.require("address");
     table.require("port");
@@ -54,7 +55,12 @@ ListenerConfig read_listener(TomlTable& table) {
     set(config.port, table.integer("port", 1, 65535));
     set(config.tls, table.choice("tls", words(tls_modes)));
     config.relay = table.prefixes("relay", too_wide);
-    if (config.tls == TlsMode::none && !table.has("relay")) {
+    set(config.relay_grants, table.boolean("relay_grants"));
+    if (config.relay_grants && !may_ask) {
+        table.complain("relay_grants", "the agent answers only whom [login.submission] names",
+                       "add the section [login.submission]");
+    }
+    if (config.tls == TlsMode::none && !table.has("relay") && !config.relay_grants) {
         table.complain("tls", "without TLS nobody could log in, and no network may relay without a login",
                        R"(name the networks in relay, or take "starttls" or "implicit")");
     }
@@ -83,7 +89,7 @@ void check_listeners(TomlTable& table, const SubmissionConfig& config) {
     }
 }
 
-void read_submission(TomlTable& table, SubmissionConfig& config) {
+void read_submission(TomlTable& table, SubmissionConfig& config, bool may_ask) {
     set_host_name(table, "hostname", config.hostname);
     set(config.user, table.name("user"));
     set_path(table, "certificate", config.certificate);
@@ -95,7 +101,9 @@ void read_submission(TomlTable& table, SubmissionConfig& config) {
     set(config.connections, table.integer("connections", 1, 100'000));
     set(config.errors, table.integer("errors", 1, 1000));
     set_duration(table, "command_timeout", config.command_timeout);
-    table.tables("listener", [&config](TomlTable& each) { config.listeners.push_back(read_listener(each)); });
+    table.tables("listener", [&config, may_ask](TomlTable& each) {
+        config.listeners.push_back(read_listener(each, may_ask));
+    });
     check_listeners(table, config);
 }
 
@@ -176,7 +184,9 @@ std::string_view to_string(TlsMode mode) {
 }
 
 void read_mail_sections(TomlTable& root, Config& config) {
-    root.table("submission", [&config](TomlTable& table) { read_submission(table, config.submission); });
+    root.table("submission", [&config](TomlTable& table) {
+        read_submission(table, config.submission, config.submission_login.has_value());
+    });
     root.table("auth", [&config](TomlTable& table) { read_auth(table, config.auth); });
     root.table("relay", [&config](TomlTable& table) { read_relay(table, config.relay); });
     root.table("dns", [&config](TomlTable& table) { read_dns(table, config.dns); });

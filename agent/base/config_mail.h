@@ -29,6 +29,7 @@ struct ListenerConfig {
     std::uint16_t port = 587;
     TlsMode tls = TlsMode::starttls;
     std::vector<Prefix> relay;  // clients from here may send without AUTH, with or without TLS
+    bool relay_grants = false;  // so may who holds a grant for the relay: the agent is asked
 };
 
 // [submission]: sekisho-smtpd. Without a listener there is no submission server.

@@ -101,8 +101,8 @@ void add_grant(CLI::App& app, Words& words) {
                    "How many new connections it is good for; 0: any number (default: grants.budget)")
         ->type_name("N");
     add.add_option("--scope", words.scope,
-                   "What it opens: edge, port 25; relay, the submission server, which doesn't ask yet; "
-                   "(default: edge)")
+                   "What it opens: edge, port 25; relay, the submission server, where a listener has "
+                   "relay_grants (default: edge)")
         ->type_name("SCOPE");
     add.add_option("--reason", words.text, "Why, for colleagues")->type_name("TEXT");
     CLI::App& list = leaf(grant, words, Command::grant_import, "import",

@@ -18,7 +18,6 @@ session::Settings settings_of(const ListenerConfig& listener, const SubmissionCo
     settings.client = client.text();
     settings.tls_offered = listener.tls == TlsMode::starttls;
     settings.tls_active = listener.tls == TlsMode::implicit;
-    settings.login_required = !is_trusted(listener, client);
     settings.largest_message = submission.largest_message;
     settings.recipients = submission.recipients;
     settings.errors = submission.errors;

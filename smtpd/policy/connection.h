@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is asked of a connection before it may send mail. Pure.
+// What a session is told of its listener and its client. Pure.
 #pragma once
 
 #include "agent/base/config_mail.h"
@@ -11,7 +11,7 @@ namespace sekisho::policy {
 [[nodiscard]] bool is_trusted(const ListenerConfig& listener, const Address& client);
 
 // The settings of a session. `submission.hostname` must have been filled in by the caller, where the
-// configuration leaves it to the machine. A client of trust may still log in, inside TLS.
+// configuration leaves it to the machine.
 [[nodiscard]] session::Settings settings_of(const ListenerConfig& listener,
                                             const SubmissionConfig& submission, const Address& client);
 

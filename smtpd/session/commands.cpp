@@ -44,8 +44,7 @@ struct Dialogue::Command {
     std::string_view verb;
     unsigned phases;  // where it is allowed
     Argument argument;
-    bool login;  // wants one, where the connection does
-    bool idle;   // moves nothing
+    bool idle;  // moves nothing
     std::size_t longest_line;
     std::string_view syntax;
     void (Dialogue::*handle)(std::string_view argument);
@@ -61,19 +60,19 @@ std::span<const Dialogue::Command> Dialogue::table() {
     using enum Argument;
     // clang-format off
     static constexpr std::array commands = {
-        // verb       where          argument  login  idle   longest          syntax                          what
-        Command{"EHLO", any,           needed,   false, true,  ordinary,        "EHLO name",                    &Dialogue::ehlo},
-        Command{"HELO", any,           needed,   false, true,  ordinary,        "HELO name",                    &Dialogue::helo},
-        Command{"STARTTLS", ready,     none,     false, false, ordinary,        "STARTTLS",                     &Dialogue::starttls},
-        Command{"AUTH", ready,         needed,   false, true,  with_response,   "AUTH mechanism [response]",    &Dialogue::auth},
-        Command{"MAIL", ready,         needed,   true,  false, with_parameters, "MAIL FROM:<address>",          &Dialogue::mail},
-        Command{"RCPT", mail,          needed,   true,  false, ordinary,        "RCPT TO:<address>",            &Dialogue::rcpt},
-        Command{"DATA", mail,          none,     true,  false, ordinary,        "DATA",                         &Dialogue::data},
-        Command{"RSET", any,           none,     false, true,  ordinary,        "RSET",                         &Dialogue::rset},
-        Command{"NOOP", any,           possible, false, true,  ordinary,        "NOOP",                         &Dialogue::noop},
-        Command{"VRFY", any,           needed,   false, true,  ordinary,        "VRFY address",                 &Dialogue::vrfy},
-        Command{"HELP", any,           possible, false, true,  ordinary,        "HELP",                         &Dialogue::help},
-        Command{"QUIT", any,           none,     false, false, ordinary,        "QUIT",                         &Dialogue::quit},
+        // verb       where          argument  idle   longest          syntax                          what
+        Command{"EHLO", any,           needed,   true,  ordinary,        "EHLO name",                    &Dialogue::ehlo},
+        Command{"HELO", any,           needed,   true,  ordinary,        "HELO name",                    &Dialogue::helo},
+        Command{"STARTTLS", ready,     none,     false, ordinary,        "STARTTLS",                     &Dialogue::starttls},
+        Command{"AUTH", ready,         needed,   true,  with_response,   "AUTH mechanism [response]",    &Dialogue::auth},
+        Command{"MAIL", ready,         needed,   false, with_parameters, "MAIL FROM:<address>",          &Dialogue::mail},
+        Command{"RCPT", mail,          needed,   false, ordinary,        "RCPT TO:<address>",            &Dialogue::rcpt},
+        Command{"DATA", mail,          none,     false, ordinary,        "DATA",                         &Dialogue::data},
+        Command{"RSET", any,           none,     true,  ordinary,        "RSET",                         &Dialogue::rset},
+        Command{"NOOP", any,           possible, true,  ordinary,        "NOOP",                         &Dialogue::noop},
+        Command{"VRFY", any,           needed,   true,  ordinary,        "VRFY address",                 &Dialogue::vrfy},
+        Command{"HELP", any,           possible, true,  ordinary,        "HELP",                         &Dialogue::help},
+        Command{"QUIT", any,           none,     false, ordinary,        "QUIT",                         &Dialogue::quit},
     };
     // clang-format on
     return commands;
@@ -114,12 +113,6 @@ void Dialogue::command(std::string_view line) {
 bool Dialogue::admit(const Command& command, std::string_view argument) {
     if (!command.allowed(phase_)) {
         refuse_phase(command);
-        return false;
-    }
-    if (command.login && settings_.login_required && state_.user.empty()) {
-        const bool tls_first = !state_.tls && settings_.tls_offered;
-        refuse(tls_first ? "530 5.7.0 Must issue a STARTTLS command first"
-                         : "530 5.7.0 Authentication required");
         return false;
     }
     if (command.argument != Argument::possible && argument.empty() != (command.argument == Argument::none)) {

@@ -25,6 +25,10 @@ bool is_refusal(std::string_view reply) {
            reply[4] == reply[0] && reply[5] == '.';
 }
 
+std::string refusal_of(std::string_view reply) {
+    return is_refusal(reply) ? one_line(reply) : "451 4.3.0 Temporary failure, try again later";
+}
+
 }  // namespace
 
 Dialogue::Dialogue(Settings settings) : settings_(std::move(settings)) {
@@ -54,7 +58,7 @@ void Dialogue::read(std::string_view input) {
         }
     }
     // In front of a handshake anybody could have written it (RFC 3207, 4.2); behind the end nobody reads it.
-    if (awaited_ == Awaited::login || awaited_ == Awaited::keeping) {
+    if (awaited_ != Awaited::nothing && awaited_ != Awaited::handshake) {
         pending_ = input;
     }
 }
@@ -124,6 +128,30 @@ Actions Dialogue::auth_failed(AuthFailure failure) {
     return answered();
 }
 
+Actions Dialogue::address_accepted() {
+    const bool sender = awaited_ == Awaited::sender;
+    if (is_awaited(sender ? Awaited::sender : Awaited::recipient)) {
+        phase_ = Phase::mail;
+        say(sender ? "250 2.1.0 Sender ok" : "250 2.1.5 Recipient ok");
+    }
+    return answered();
+}
+
+Actions Dialogue::address_refused(std::string_view reply) {
+    const bool sender = awaited_ == Awaited::sender;
+    if (is_awaited(sender ? Awaited::sender : Awaited::recipient)) {
+        sender ? forget_message() : envelope_.recipients.pop_back();
+        const std::string line = refusal_of(reply);
+        if (line.front() == '5') {
+            refuse(line);
+        } else {
+            say(line);
+            count_idle();
+        }
+    }
+    return answered();
+}
+
 Actions Dialogue::message_kept(std::string_view id) {
     if (is_awaited(Awaited::keeping)) {
         state_.messages++;
@@ -135,8 +163,7 @@ Actions Dialogue::message_kept(std::string_view id) {
 }
 
 Actions Dialogue::message_refused(std::string_view reply) {
-    const std::string line =
-        is_refusal(reply) ? one_line(reply) : std::string("451 4.3.0 Temporary failure, try again later");
+    const std::string line = refusal_of(reply);
     if (phase_ == Phase::body && awaited_ == Awaited::nothing) {
         abort_message(line);
         return take_actions();

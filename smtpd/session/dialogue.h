@@ -28,6 +28,8 @@ public:
     [[nodiscard]] Actions auth_continued(std::string_view challenge);
     [[nodiscard]] Actions auth_succeeded(std::string user);
     [[nodiscard]] Actions auth_failed(AuthFailure failure);
+    [[nodiscard]] Actions address_accepted();
+    [[nodiscard]] Actions address_refused(std::string_view reply);
     [[nodiscard]] Actions message_kept(std::string_view id);
     [[nodiscard]] Actions message_refused(std::string_view reply);
     [[nodiscard]] bool waiting() const { return awaited_ != Awaited::nothing; }
@@ -43,7 +45,7 @@ private:
         body = 1U << 4,      // the next octets are a message
         closed = 1U << 5,
     };
-    enum class Awaited : std::uint8_t { nothing, handshake, login, keeping };
+    enum class Awaited : std::uint8_t { nothing, handshake, login, sender, recipient, keeping };
     struct Command;  // a row of the table
 
     // dialogue.cpp: octets in, actions out

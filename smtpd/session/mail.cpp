@@ -93,8 +93,8 @@ void Dialogue::mail(std::string_view argument) {
                  .recipients = {},
                  .eight_bit = parameters->eight_bit,
                  .announced_size = parameters->size};
-    phase_ = Phase::mail;
-    say("250 2.1.0 Sender ok");
+    actions_.emplace_back(SenderGiven{envelope_.sender});
+    awaited_ = Awaited::sender;
 }
 
 void Dialogue::rcpt(std::string_view argument) {
@@ -119,8 +119,9 @@ void Dialogue::rcpt(std::string_view argument) {
         say("452 4.5.3 Too many recipients");
         return count_idle();
     }
-    envelope_.recipients.push_back(std::move(path->mailbox));
-    say("250 2.1.5 Recipient ok");
+    envelope_.recipients.push_back(path->mailbox);
+    actions_.emplace_back(RecipientGiven{std::move(path->mailbox)});
+    awaited_ = Awaited::recipient;
 }
 
 // Octets that come behind DATA without waiting for the answer (RFC 2920 forbids it) are the message if the

@@ -41,6 +41,14 @@ Actions Session::auth_failed(AuthFailure failure) {
     return machine_->auth_failed(failure);
 }
 
+Actions Session::address_accepted() {
+    return machine_->address_accepted();
+}
+
+Actions Session::address_refused(std::string_view reply) {
+    return machine_->address_refused(reply);
+}
+
 Actions Session::message_kept(std::string_view id) {
     return machine_->message_kept(id);
 }

@@ -22,7 +22,6 @@ struct Settings {
     std::string client;                                        // its address, for the greeting after EHLO
     bool tls_offered = false;                                  // STARTTLS
     bool tls_active = false;                                   // from the first byte
-    bool login_required = true;                                // false: a network of trust
     std::vector<std::string> mechanisms = {"PLAIN", "LOGIN"};  // offered inside TLS only
     std::uint64_t largest_message = 50ULL << 20;               // octets
     std::size_t recipients = 100;                              // a message
@@ -47,6 +46,14 @@ struct AuthResponse {
 };
 // The client has given up ("*"): the server's pending request is void. No call is awaited.
 struct AuthCancelled {};
+// MAIL has named a sender, "" for the null path, or RCPT a recipient: whether this client may is not for the
+// session to know. Then call address_accepted() or address_refused().
+struct SenderGiven {
+    std::string sender;
+};
+struct RecipientGiven {
+    std::string recipient;
+};
 // A message begins: its envelope is complete. Octets follow as Body.
 struct MessageBegun {
     std::string sender;
@@ -66,8 +73,8 @@ struct MessageAborted {};
 // End the connection when all replies are written.
 struct Close {};
 
-using Action = std::variant<Reply, StartTls, Authenticate, AuthResponse, AuthCancelled, MessageBegun, Body,
-                            MessageEnded, MessageAborted, Close>;
+using Action = std::variant<Reply, StartTls, Authenticate, AuthResponse, AuthCancelled, SenderGiven,
+                            RecipientGiven, MessageBegun, Body, MessageEnded, MessageAborted, Close>;
 using Actions = std::vector<Action>;
 
 // Why AUTH did not succeed.
@@ -95,8 +102,8 @@ public:
     [[nodiscard]] Actions begin();
 
     // Bytes from the client, cut anywhere. While an answer is awaited (after StartTls, Authenticate,
-    // AuthResponse, MessageEnded) they are kept, and looked at when it comes; the caller had better not read
-    // meanwhile: what is kept has no limit of its own.
+    // AuthResponse, SenderGiven, RecipientGiven, MessageEnded) they are kept, and looked at when it comes;
+    // the caller had better not read meanwhile: what is kept has no limit of its own.
     [[nodiscard]] Actions receive(std::string_view bytes);
 
     // The answers. Each must be called exactly when it is awaited (std::logic_error else); after Close they
@@ -106,6 +113,10 @@ public:
     [[nodiscard]] Actions auth_continued(std::string_view challenge);
     [[nodiscard]] Actions auth_succeeded(std::string user);
     [[nodiscard]] Actions auth_failed(AuthFailure failure);
+    [[nodiscard]] Actions address_accepted();
+    // A reply without its line end: "530 5.7.0 Authentication required". As message_refused(), a text that is
+    // no refusal with an enhanced code becomes 451 4.3.0.
+    [[nodiscard]] Actions address_refused(std::string_view reply);
     // 250, with the id.
     [[nodiscard]] Actions message_kept(std::string_view id);
     // A reply without its line end: "452 4.3.1 Insufficient system storage". A message may be refused so

@@ -15,8 +15,8 @@ namespace session = sekisho::session;
 
 namespace {
 
-session::Settings settings_of(unsigned bits) {
-    session::Settings settings;
+session::Example settings_of(unsigned bits) {
+    session::Example settings;
     settings.hostname = "mail.example.net";
     settings.client = "192.0.2.1";
     settings.tls_offered = (bits & 1U) != 0;

@@ -47,6 +47,7 @@ address = "198.51.100.1"
 port = 2525
 tls = "none"
 relay = ["192.0.2.0/24", "2001:db8:1::/64"]
+relay_grants = true
 [auth]
 user = "auth"
 users = "/var/lib/auth/users"
@@ -96,6 +97,8 @@ TEST(ConfigMail, ReadsSubmission) {
     EXPECT_EQ(submission.listeners[2].tls, TlsMode::none);
     ASSERT_EQ(submission.listeners[2].relay.size(), 2U);
     EXPECT_EQ(submission.listeners[2].relay[1].text(), "2001:db8:1::/64");
+    EXPECT_FALSE(submission.listeners[1].relay_grants);
+    EXPECT_TRUE(submission.listeners[2].relay_grants);
     EXPECT_EQ(to_string(TlsMode::starttls), "starttls");
     EXPECT_EQ(to_string(TlsMode::implicit), "implicit");
     EXPECT_EQ(to_string(TlsMode::none), "none");
@@ -244,6 +247,8 @@ TEST(ConfigMail, MistakesAreNamedWithPlaceAndRemedy) {
         {"[login.submission]\nlifetime = \"25h\"\n", {2, "longer than grants.longest"}},
         {"[login.submission]\nlifetime = \"0s\"\n", {2, "longer than nothing"}},
         {"[login.submission]\nport = 1\n", {2, "port"}},
+        {"[submission]\n[[submission.listener]]\naddress = \"::\"\nport = 587\nrelay_grants = true\n",
+         {5, "[login.submission]"}},
         {"[[login.dovecot]]\nname = \"submission\"\nlisten = \"198.51.100.1\"\nkey_file = \"/k\"\nreporters "
          "= "
          "[\"192.0.2.1\"]\n",

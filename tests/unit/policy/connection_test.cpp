@@ -50,7 +50,6 @@ TEST(Settings, ComeFromTheConfiguration) {
     EXPECT_EQ(settings.client, "2001:db8::1");
     EXPECT_TRUE(settings.tls_offered);
     EXPECT_FALSE(settings.tls_active);
-    EXPECT_TRUE(settings.login_required);
     EXPECT_EQ(settings.mechanisms, (std::vector<std::string>{"PLAIN", "LOGIN"}));
     EXPECT_EQ(settings.largest_message, 1234U);
     EXPECT_EQ(settings.recipients, 5U);
@@ -64,13 +63,6 @@ TEST(Settings, KnowTheKindsOfTls) {
     const auto none = settings_of(listener(TlsMode::none), submission(), address("192.0.2.1"));
     EXPECT_FALSE(none.tls_offered);
     EXPECT_FALSE(none.tls_active);
-    EXPECT_TRUE(none.login_required);
-}
-
-TEST(Settings, ANetworkOfTrustNeedsNoLogin) {
-    const auto config = listener(TlsMode::starttls, {"192.0.2.0/24"});
-    EXPECT_FALSE(settings_of(config, submission(), address("192.0.2.1")).login_required);
-    EXPECT_TRUE(settings_of(config, submission(), address("198.51.100.1")).login_required);
 }
 
 }  // namespace

@@ -9,6 +9,20 @@
 
 namespace sekisho::session {
 
+// What the session knows, and who may send, which somebody else decides.
+struct Example : Settings {
+    bool login_required = true;  // false: a network of trust
+
+    // The reply to MAIL; empty: it may be.
+    [[nodiscard]] std::string refusal(const State& state) const {
+        if (!login_required || !state.user.empty()) {
+            return {};
+        }
+        return !state.tls && tls_offered ? "530 5.7.0 Must issue a STARTTLS command first"
+                                         : "530 5.7.0 Authentication required";
+    }
+};
+
 // Actions as text: replies as they are, the others in brackets.
 inline std::string text_of(const Actions& actions) {
     struct Writer {
@@ -20,6 +34,8 @@ inline std::string text_of(const Actions& actions) {
         }
         void operator()(const AuthResponse& action) { text += "[AuthResponse " + action.response + ']'; }
         void operator()(const AuthCancelled& /*action*/) { text += "[AuthCancelled]"; }
+        void operator()(const SenderGiven& action) { text += "[SenderGiven " + action.sender + ']'; }
+        void operator()(const RecipientGiven& action) { text += "[RecipientGiven " + action.recipient + ']'; }
         void operator()(const MessageBegun& action) {
             text += "[MessageBegun <" + action.sender + '>';
             for (const std::string& recipient : action.recipients) {
@@ -40,41 +56,58 @@ inline std::string text_of(const Actions& actions) {
     return writer.text;
 }
 
-inline Settings example_settings() {
-    Settings settings;
+inline Example example_settings() {
+    Example settings;
     settings.hostname = "mail.example.net";
     settings.client = "192.0.2.1";
     return settings;
 }
 
 // Port 465, before any login.
-inline Settings inside_tls() {
-    Settings settings = example_settings();
+inline Example inside_tls() {
+    Example settings = example_settings();
     settings.tls_active = true;
     return settings;
 }
 
 // Port 587, before STARTTLS.
-inline Settings before_tls() {
-    Settings settings = example_settings();
+inline Example before_tls() {
+    Example settings = example_settings();
     settings.tls_offered = true;
     return settings;
 }
 
 // A network of trust.
-inline Settings trusted() {
-    Settings settings = example_settings();
+inline Example trusted() {
+    Example settings = example_settings();
     settings.login_required = false;
     return settings;
 }
 
 class Client {
 public:
-    explicit Client(Settings settings) : session(std::move(settings)) { static_cast<void>(session.begin()); }
+    explicit Client(const Example& settings) : session(settings), example_(settings) {
+        static_cast<void>(session.begin());
+    }
 
     // Sends a line; what comes of it.
-    std::string say(std::string_view line) { return text_of(session.receive(std::string(line) + "\r\n")); }
-    std::string send(std::string_view octets) { return text_of(session.receive(octets)); }
+    std::string say(std::string_view line) { return send(std::string(line) + "\r\n"); }
+    std::string send(std::string_view octets) { return after(session.receive(octets)); }
+    // What comes of these actions, when the addresses among them have been judged.
+    std::string after(Actions actions) {
+        std::string text;
+        while (!actions.empty()) {
+            text += text_of(actions);
+            const bool sender = std::holds_alternative<SenderGiven>(actions.back());
+            if (!sender && !std::holds_alternative<RecipientGiven>(actions.back())) {
+                break;
+            }
+            text.resize(text.rfind('['));
+            const std::string refusal = sender ? example_.refusal(session.state()) : std::string();
+            actions = refusal.empty() ? session.address_accepted() : session.address_refused(refusal);
+        }
+        return text;
+    }
     void log_in() {
         static_cast<void>(say("EHLO client.example.com"));
         static_cast<void>(say("AUTH PLAIN AGEAYg=="));
@@ -89,6 +122,9 @@ public:
     }
 
     Session session;
+
+private:
+    Example example_;
 };
 
 }  // namespace sekisho::session

@@ -18,7 +18,7 @@ TEST(Commands, BeginWithTheBanner) {
 }
 
 TEST(Commands, EhloNamesWhatThereIs) {
-    Settings settings = before_tls();
+    Example settings = before_tls();
     settings.largest_message = 1000;
     Client client(settings);
     EXPECT_EQ(client.say("EHLO client.example.com"),
@@ -37,10 +37,10 @@ TEST(Commands, AuthIsOfferedInsideTlsOnly) {
     EXPECT_THAT(Client(inside_tls()).say("EHLO x"), Not(HasSubstr("STARTTLS")));
     EXPECT_THAT(Client(before_tls()).say("EHLO x"), Not(HasSubstr("AUTH")));
     EXPECT_THAT(Client(trusted()).say("EHLO x"), Not(HasSubstr("AUTH")));
-    Settings nothing = inside_tls();
+    Example nothing = inside_tls();
     nothing.mechanisms.clear();
     EXPECT_THAT(Client(nothing).say("EHLO x"), Not(HasSubstr("AUTH")));
-    Settings either = inside_tls();
+    Example either = inside_tls();
     either.login_required = false;
     EXPECT_THAT(Client(either).say("EHLO x"), HasSubstr("250-AUTH PLAIN LOGIN\r\n"));
 }
@@ -130,15 +130,49 @@ TEST(Commands, QuitIsTheEnd) {
     EXPECT_EQ(text_of(client.session.give_up("4.4.2 Time-out")), "");
 }
 
-TEST(Commands, InAGroupAreAnsweredInOne) {
+TEST(Commands, InAGroupAreAnsweredInTheirOrder) {
     Client client(trusted());
     static_cast<void>(client.say("EHLO x"));
-    const Actions actions = client.session.receive(
-        "MAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.org>\r\nRCPT TO:<nobody>\r\nDATA\r\n");
-    EXPECT_EQ(text_of(actions),
-              "250 2.1.0 Sender ok\r\n250 2.1.5 Recipient ok\r\n501 5.1.3 Bad recipient address syntax\r\n"
-              "[MessageBegun <a@example.com> <b@example.org>]354 End data with <CR><LF>.<CR><LF>\r\n");
-    EXPECT_EQ(actions.size(), 3U);
+    EXPECT_EQ(
+        client.send("MAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.org>\r\nRCPT TO:<nobody>\r\nDATA\r\n"),
+        "250 2.1.0 Sender ok\r\n250 2.1.5 Recipient ok\r\n501 5.1.3 Bad recipient address syntax\r\n"
+        "[MessageBegun <a@example.com> <b@example.org>]354 End data with <CR><LF>.<CR><LF>\r\n");
+}
+
+TEST(Addresses, AreJudgedElsewhere) {
+    Client client(trusted());
+    static_cast<void>(client.say("EHLO x"));
+    Session& session = client.session;
+    const auto given = [&session](std::string_view line) {
+        return text_of(session.receive(std::string(line) + "\r\n"));
+    };
+    EXPECT_EQ(given("MAIL FROM:<a@example.com>"), "[SenderGiven a@example.com]");
+    EXPECT_TRUE(session.waiting());
+    EXPECT_EQ(given("RCPT TO:<b@example.org>"), "") << "until it is known";
+    EXPECT_EQ(text_of(session.address_refused("530 5.7.0 Authentication required")),
+              "530 5.7.0 Authentication required\r\n503 5.5.1 Say MAIL first\r\n");
+    EXPECT_EQ(session.state().errors, 2U);
+    EXPECT_EQ(given("MAIL FROM:<>"), "[SenderGiven ]");
+    EXPECT_EQ(text_of(session.address_accepted()), "250 2.1.0 Sender ok\r\n");
+    EXPECT_EQ(given("RCPT TO:<b@example.org>"), "[RecipientGiven b@example.org]");
+    EXPECT_EQ(text_of(session.address_refused("450 4.2.1 Not now")), "450 4.2.1 Not now\r\n");
+    EXPECT_EQ(session.state().errors, 2U) << "it may come again";
+    EXPECT_EQ(given("DATA"), "554 5.5.1 No valid recipients\r\n");
+    EXPECT_EQ(given("RCPT TO:<c@example.org>"), "[RecipientGiven c@example.org]");
+    EXPECT_EQ(text_of(session.address_refused("nonsense\r\n250 Ok")),
+              "451 4.3.0 Temporary failure, try again later\r\n");
+    EXPECT_EQ(given("RCPT TO:<d@example.org>"), "[RecipientGiven d@example.org]");
+    EXPECT_EQ(text_of(session.address_accepted()), "250 2.1.5 Recipient ok\r\n");
+    EXPECT_THAT(given("DATA"), StartsWith("[MessageBegun <> <d@example.org>]354 "));
+}
+
+TEST(Addresses, NobodyWaitsForOneBehindTheEnd) {
+    Client client(trusted());
+    static_cast<void>(client.say("EHLO x"));
+    static_cast<void>(client.session.receive("MAIL FROM:<a@example.com>\r\n"));
+    EXPECT_EQ(text_of(client.session.give_up("4.3.2 Shutting down")), "421 4.3.2 Shutting down\r\n[Close]");
+    EXPECT_EQ(text_of(client.session.address_accepted()), "");
+    EXPECT_EQ(text_of(client.session.address_refused("530 5.7.0 Authentication required")), "");
 }
 
 TEST(StartTls, ForgetsEverythingBeforeIt) {
@@ -172,7 +206,7 @@ TEST(StartTls, ComesBeforeMailAndLogin) {
 }
 
 TEST(Errors, EndTheConnection) {
-    Settings settings = trusted();
+    Example settings = trusted();
     settings.errors = 3;
     Client client(settings);
     EXPECT_EQ(client.say("FOO"), "500 5.5.1 Unknown command\r\n");
@@ -183,7 +217,7 @@ TEST(Errors, EndTheConnection) {
 }
 
 TEST(Errors, AreCommandsToNoEndToo) {
-    Settings settings = trusted();
+    Example settings = trusted();
     settings.errors = 2;
     Client client(settings);
     for (int i = 0; i < 101; i++) {
@@ -193,7 +227,7 @@ TEST(Errors, AreCommandsToNoEndToo) {
 }
 
 TEST(Errors, AreForgivenForNothingButCommandsToNoEndForAMessage) {
-    Settings settings = trusted();
+    Example settings = trusted();
     settings.errors = 2;
     Client client(settings);
     for (int round = 0; round < 3; round++) {
@@ -236,7 +270,7 @@ TEST(BadLines, TooLongAreReadToTheirEnd) {
 }
 
 TEST(BadLines, MayBeLongerForMailAndAuth) {
-    Settings settings = inside_tls();
+    Example settings = inside_tls();
     settings.login_required = false;
     Client client(settings);
     static_cast<void>(client.say("EHLO x"));

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "smtpd/session/session.h"
+#include "tests/unit/session/client.h"
 
 namespace sekisho::session {
 
@@ -40,7 +41,7 @@ constexpr std::string_view good_response = "Yg==";
 // What sekisho-smtpd would be, with fixed answers.
 class Surroundings {
 public:
-    explicit Surroundings(const Settings& settings) : settings_(settings), session_(settings) {
+    explicit Surroundings(const Example& settings) : settings_(settings), session_(settings) {
         take(session_.begin());
     }
 
@@ -88,12 +89,19 @@ private:
                    : session_.auth_failed(AuthFailure::wrong);
     }
 
-    void take(const Actions& actions) {
-        for (const Action& action : actions) {
-            if (outcome_.closed) {
-                complain("acts after Close");
+    // Addresses are judged at once: what is cut is not to be put together while they wait.
+    void take(Actions actions) {
+        while (!actions.empty()) {
+            for (const Action& action : actions) {
+                if (outcome_.closed) {
+                    complain("acts after Close");
+                }
+                std::visit([this](const auto& each) { on(each); }, action);
             }
-            std::visit([this](const auto& each) { on(each); }, action);
+            const auto judged = std::exchange(judged_, std::nullopt);
+            actions = !judged           ? Actions()
+                      : judged->empty() ? session_.address_accepted()
+                                        : session_.address_refused(*judged);
         }
     }
 
@@ -116,6 +124,8 @@ private:
         other("AuthResponse " + action.response);
     }
     void on(const AuthCancelled& /*action*/) { other("AuthCancelled"); }
+    void on(const SenderGiven& /*action*/) { judged_ = settings_.refusal(session_.state()); }
+    void on(const RecipientGiven& /*action*/) { judged_.emplace(); }
     void on(const MessageBegun& action) {
         if (!outcome_.messages.empty() && outcome_.messages.back().end == Message::End::none) {
             complain("begins a message inside of another");
@@ -153,9 +163,10 @@ private:
     void other(std::string what) { outcome_.others.push_back(std::move(what)); }
     void complain(std::string_view what) { outcome_.wrong += std::string(what) + '\n'; }
 
-    Settings settings_;
+    Example settings_;
     Session session_;
     Outcome outcome_;
+    std::optional<std::string> judged_;  // an address; the refusal
     Asked asked_ = Asked::nothing;
     std::string mechanism_;
     std::optional<std::string> response_;
@@ -173,7 +184,7 @@ inline std::size_t octet_by_octet(std::size_t /*left*/) {
     return 1;
 }
 
-inline Outcome converse(const Settings& settings, const Flights& flights, const Cutter& cut = whole) {
+inline Outcome converse(const Example& settings, const Flights& flights, const Cutter& cut = whole) {
     Surroundings surroundings(settings);
     for (std::string_view flight : flights) {
         while (!flight.empty()) {

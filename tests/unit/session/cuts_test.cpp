@@ -11,7 +11,7 @@
 namespace sekisho::session {
 namespace {
 
-void expect_sound(const Settings& settings, const Flights& flights, const Outcome& outcome) {
+void expect_sound(const Example& settings, const Flights& flights, const Outcome& outcome) {
     ASSERT_EQ(second_reading(settings, flights, outcome), "") << outcome.replies;
 }
 
@@ -28,7 +28,7 @@ std::string story() {
 }
 
 TEST(Cuts, OfOneStoryDontMatter) {
-    Settings settings = inside_tls();
+    Example settings = inside_tls();
     settings.login_required = false;
     const Flights flights = {story()};
     const Outcome expected = converse(settings, flights);
@@ -76,8 +76,8 @@ public:
         return all;
     }
 
-    Settings settings() {
-        Settings settings = example_settings();
+    Example settings() {
+        Example settings = example_settings();
         settings.tls_active = below(2) == 0;
         settings.tls_offered = below(2) == 0;
         settings.login_required = below(3) == 0;
@@ -166,7 +166,7 @@ TEST(Cuts, OfChatterDontMatter) {
     std::size_t logins = 0;
     for (unsigned seed = 0; seed < 20'000; seed++) {
         Chatter chatter(seed);
-        const Settings settings = chatter.settings();
+        const Example settings = chatter.settings();
         const Flights flights = chatter.flights();
         const Outcome expected = converse(settings, flights);
         expect_sound(settings, flights, expected);

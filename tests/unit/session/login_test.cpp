@@ -80,7 +80,7 @@ TEST_F(LoginTest, IsNeededForMail) {
 }
 
 TEST_F(LoginTest, IsNotNeededInANetworkOfTrustButPossible) {
-    Settings settings = inside_tls();
+    Example settings = inside_tls();
     settings.login_required = false;
     Client client(settings);
     static_cast<void>(client.say("EHLO x"));
@@ -123,7 +123,7 @@ TEST_F(LoginTest, NeedsTls) {
 }
 
 TEST_F(LoginTest, NeedsToBeOffered) {
-    Settings settings = inside_tls();
+    Example settings = inside_tls();
     settings.mechanisms.clear();
     Client client(settings);
     static_cast<void>(client.say("EHLO x"));

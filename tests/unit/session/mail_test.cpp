@@ -12,7 +12,7 @@ using testing::StartsWith;
 
 class MailTest : public testing::Test {
 protected:
-    explicit MailTest(Settings settings = trusted()) : client_(std::move(settings)) {
+    explicit MailTest(Example settings = trusted()) : client_(std::move(settings)) {
         static_cast<void>(client_.say("EHLO client.example.com"));
     }
 
@@ -124,8 +124,8 @@ TEST_F(MailTest, ParametersAreForThoseWhoSayEhlo) {
 
 class SmallMailTest : public MailTest {
 protected:
-    static Settings small() {
-        Settings settings = trusted();
+    static Example small() {
+        Example settings = trusted();
         settings.largest_message = 10;
         settings.recipients = 2;
         return settings;

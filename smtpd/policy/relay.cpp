@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// The table of rules.
+#include "smtpd/policy/relay.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace sekisho::policy {
+
+namespace {
+
+struct Word {
+    Opinion opinion = Opinion::none;
+    std::string detail;
+};
+
+Word by_login(const RelayFacts& facts) {
+    return facts.user.empty() ? Word{Opinion::none, "nobody has logged in on this connection"}
+                              : Word{Opinion::accept, facts.user + " has logged in"};
+}
+
+Word by_network(const RelayFacts& facts) {
+    const auto& networks = facts.listener.relay;
+    const auto found = std::ranges::find_if(
+        networks, [&facts](const Prefix& network) { return network.contains(facts.client); });
+    if (found != networks.end()) {
+        return {Opinion::accept, facts.client.text() + " lies in " + found->text() + ", which may relay"};
+    }
+    return {Opinion::none, networks.empty() ? "the listener has no networks that may relay"
+                                            : facts.client.text() + " lies in no network that may relay"};
+}
+
+Word by_grant(const RelayFacts& facts) {
+    if (!facts.listener.relay_grants) {
+        return {Opinion::none, "grants don't count at this listener"};
+    }
+    if (!facts.grant) {
+        return {Opinion::ask_agent, "the agent must be asked"};
+    }
+    switch (facts.grant->kind) {
+        case GrantAnswer::Kind::granted:
+            return {Opinion::accept, facts.client.text() + " holds a grant for the relay" +
+                                         (facts.grant->user.empty() ? "" : " of " + facts.grant->user)};
+        case GrantAnswer::Kind::unknown:
+            return {Opinion::refuse, "the agent doesn't say: " + facts.grant->trouble};
+        case GrantAnswer::Kind::none:
+            break;
+    }
+    return {Opinion::none, facts.client.text() + " holds no grant for the relay"};
+}
+
+Word by_nothing(const RelayFacts& /*facts*/) {
+    return {Opinion::refuse, "nothing lets it relay"};
+}
+
+struct Rule {
+    std::string_view name;
+    Word (*look)(const RelayFacts& facts);
+};
+
+constexpr std::array<Rule, 4> rules = {{
+    {"login", by_login},
+    {"network", by_network},
+    {"grant", by_grant},
+    {"nobody", by_nothing},
+}};
+
+// RFC 4954, 6, and RFC 3207, 4: what the client could do about it.
+std::string refusal(const RelayFacts& facts) {
+    if (facts.grant && facts.grant->kind == GrantAnswer::Kind::unknown) {
+        return "451 4.3.0 Log in, or try again later: who has fetched mail isn't known now";
+    }
+    if (!facts.tls && facts.listener.tls == TlsMode::starttls) {
+        return "530 5.7.0 Must issue a STARTTLS command first";
+    }
+    return "530 5.7.0 Authentication required";
+}
+
+}  // namespace
+
+std::string_view to_string(Opinion opinion) {
+    switch (opinion) {
+        case Opinion::none:
+            return "none";
+        case Opinion::accept:
+            return "accept";
+        case Opinion::refuse:
+            return "refuse";
+        case Opinion::ask_agent:
+            return "ask_agent";
+    }
+    std::unreachable();
+}
+
+std::vector<Finding> explain_relay(const RelayFacts& facts) {
+    std::vector<Finding> findings;
+    for (const Rule& rule : rules) {
+        Word word = rule.look(facts);
+        findings.push_back({.rule = rule.name, .opinion = word.opinion, .detail = std::move(word.detail)});
+        if (word.opinion != Opinion::none) {
+            break;
+        }
+    }
+    return findings;
+}
+
+Ruling judge_relay(const RelayFacts& facts) {
+    const Finding last = explain_relay(facts).back();
+    return {.opinion = last.opinion,
+            .rule = last.rule,
+            .reply = last.opinion == Opinion::refuse ? refusal(facts) : std::string()};
+}
+
+}  // namespace sekisho::policy

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who may relay: one table of rules over what is known of a client. Pure: who asks looks up what it must.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/base/config_mail.h"
+
+namespace sekisho::policy {
+
+// What the agent says of a client's address: by whose login elsewhere it may send (POP-before-SMTP).
+struct GrantAnswer {
+    enum class Kind : std::uint8_t { none, granted, unknown };
+    Kind kind = Kind::none;
+    std::string user;     // of a grant
+    std::string trouble;  // why it isn't known
+};
+
+// All that the rules look at.
+struct RelayFacts {
+    const ListenerConfig& listener;
+    Address client;
+    bool tls = false;                  // is active
+    std::string user;                  // who has logged in here; empty: nobody
+    std::optional<GrantAnswer> grant;  // nothing: the agent hasn't been asked
+};
+
+enum class Opinion : std::uint8_t {
+    none,       // the rule says nothing of this client: the next one is asked
+    accept,     // it may
+    refuse,     // it may not
+    ask_agent,  // RelayFacts::grant must be known first
+};
+
+[[nodiscard]] std::string_view to_string(Opinion opinion);  // "none", "accept", "refuse", "ask_agent"
+
+// What one rule says, and why, in words for an operator.
+struct Finding {
+    std::string_view rule;
+    Opinion opinion = Opinion::none;
+    std::string detail;
+};
+
+// What comes of all of them.
+struct Ruling {
+    Opinion opinion = Opinion::refuse;
+    std::string_view rule;  // that decided
+    std::string reply;      // to MAIL, where it is refused: "530 5.7.0 Authentication required"
+};
+
+// The rules in their order, to the one that decides, which is the last.
+[[nodiscard]] std::vector<Finding> explain_relay(const RelayFacts& facts);
+
+// The same in short.
+[[nodiscard]] Ruling judge_relay(const RelayFacts& facts);
+
+}  // namespace sekisho::policy

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who has fetched mail sends without a login, where the operator wants it so."""
+
+import smtplib
+
+from lab.clients import pop3_login
+from lab.isp import config_text
+from lab.story_mail import arrived
+from lab.topology import EDGE_CORE4, EDGE_CORE6, INTERNET4, MAIL4, SUBSCRIBERS
+from test_submission import FRIEND, SENDER, SmtpTest
+
+A = SUBSCRIBERS["a"]
+LISTENER = f'[[submission.listener]]\naddress = "{EDGE_CORE4}"\nport = 587\n'
+
+
+class PopBeforeSmtp(SmtpTest):
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        cls.agent.configure(config_text(("[grants]\n", '[grants]\nscope = ["edge", "relay"]\n'),
+                                        (LISTENER, LISTENER + "relay_grants = true\n")))
+        cls.agent.stop()
+        cls.agent.start()
+        cls.submission.restart()
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.addCleanup(self.agent.revoke_all)
+
+    def connect(self, line, server: str = EDGE_CORE4) -> smtplib.SMTP:
+        with self.isp.lab[line].network():
+            client = smtplib.SMTP(server, 587, "client.example.net", 10)
+        self.addCleanup(client.close)
+        client.starttls(context=self.isp.smtp_trust)
+        client.ehlo()
+        return client
+
+    def mail(self, client: smtplib.SMTP) -> str:
+        """What becomes of MAIL, as "250 2.1.0"."""
+        client.rset()
+        return self.code(client.mail(SENDER))
+
+    def fetch_mail(self) -> None:
+        with self.isp.lab["a"].network():
+            pop3_login(self.isp.trust, MAIL4, A.user, A.password).quit()
+
+    def test_a_login_by_pop_opens_it(self) -> None:
+        client = self.connect("a")
+        self.assertEqual(self.mail(client), "530 5.7.0")
+        self.fetch_mail()
+        client.sendmail(SENDER, FRIEND, "Subject: after POP\r\n\r\nwithout a login\r\n")
+        message = arrived(self.isp, "internet", "after POP")
+        ours = [line for line in message.get_all("Received") if "by smtp.example.net" in " ".join(line.split())]
+        self.assertIn("with ESMTPS (", " ".join(ours[0].split()), "nobody was authenticated here")
+        said = self.edge.log("sekisho-smtpd.log").read_text()
+        self.assertRegex(said, f"MESSAGE_ACCEPTED .*user={A.user} client={A.address4}")
+        self.assertEqual(self.mail(self.connect("b")), "530 5.7.0", "another subscriber has fetched none")
+        self.agent.ask("grant", "revoke", "--no-cool-down", A.address4)
+        self.assertEqual(self.mail(client), "530 5.7.0", "it is over, on the same connection, too")
+
+    def test_only_the_relays_part_counts(self) -> None:
+        client = self.connect("a")
+        self.agent.ask("grant", "add", A.address4, "--scope", "edge")
+        self.assertEqual(self.mail(client), "530 5.7.0")
+        self.agent.ask("grant", "revoke", "--no-cool-down", A.address4)
+        self.agent.ask("grant", "add", A.address4, "--scope", "relay")
+        self.assertEqual(self.mail(client), "250 2.1.0")
+        self.assert_port_25("a", INTERNET4, "refused")
+        self.agent.ask("quarantine", "add", A.address4)
+        self.addCleanup(self.agent.ask, "quarantine", "remove", A.address4)
+        self.assertEqual(self.mail(client), "530 5.7.0", "who is shut off sends nothing")
+
+    def test_only_where_the_listener_says_so(self) -> None:
+        self.agent.ask("grant", "add", A.address6, "--scope", "relay")
+        self.assertEqual(self.mail(self.connect("a", EDGE_CORE6)), "530 5.7.0")
+
+    def test_without_the_agent(self) -> None:
+        """Who can't be told from others is to come again; who logs in needs nobody's word."""
+        self.fetch_mail()
+        client = self.connect("a")
+        self.agent.stop()
+        self.addCleanup(self.agent.start)
+        self.assertEqual(self.mail(client), "451 4.3.0")
+        self.assertIn("GRANT_UNKNOWN", self.edge.log("sekisho-smtpd.log").read_text())
+        with self.login() as user:
+            self.assertEqual(self.mail(user), "250 2.1.0")

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who may relay, under each way of being known.
+#include "smtpd/policy/relay.h"
+
+#include <gmock/gmock.h>
+
+namespace sekisho::policy {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+class RelayTest : public testing::Test {
+protected:
+    RelayTest() { listener_.relay = {parse_prefix("192.0.2.0/25").value(), parse_prefix("::/0").value()}; }
+
+    [[nodiscard]] RelayFacts facts(std::string_view client) const {
+        return {.listener = listener_,
+                .client = parse_address(client).value(),
+                .tls = true,
+                .user = {},
+                .grant = std::nullopt};
+    }
+    static GrantAnswer answer(GrantAnswer::Kind kind) {
+        return {.kind = kind, .user = "alice", .trouble = "nobody listens"};
+    }
+    static std::vector<std::string> rules(const std::vector<Finding>& findings) {
+        std::vector<std::string> all;
+        for (const Finding& each : findings) {
+            all.push_back(std::string(each.rule) + " " + std::string(to_string(each.opinion)));
+        }
+        return all;
+    }
+
+    ListenerConfig listener_;
+};
+
+TEST_F(RelayTest, WhoHasLoggedInMay) {
+    RelayFacts known = facts("198.51.100.1");
+    known.user = "alice";
+    EXPECT_THAT(rules(explain_relay(known)), ElementsAre("login accept"));
+    EXPECT_EQ(explain_relay(known).back().detail, "alice has logged in");
+    EXPECT_EQ(judge_relay(known).reply, "");
+}
+
+TEST_F(RelayTest, WhoComesFromANetworkOfTrustMay) {
+    EXPECT_THAT(rules(explain_relay(facts("192.0.2.127"))), ElementsAre("login none", "network accept"));
+    EXPECT_EQ(judge_relay(facts("2001:db8::1")).rule, "network");
+    EXPECT_EQ(judge_relay(facts("::ffff:192.0.2.1")).opinion, Opinion::accept);
+    EXPECT_EQ(judge_relay(facts("192.0.2.128")).opinion, Opinion::refuse) << "::/0 is of the other family";
+}
+
+TEST_F(RelayTest, NobodyElseMay) {
+    const RelayFacts stranger = facts("198.51.100.1");
+    EXPECT_THAT(rules(explain_relay(stranger)),
+                ElementsAre("login none", "network none", "grant none", "nobody refuse"));
+    EXPECT_EQ(judge_relay(stranger).reply, "530 5.7.0 Authentication required");
+    RelayFacts in_clear = stranger;
+    in_clear.tls = false;
+    EXPECT_EQ(judge_relay(in_clear).reply, "530 5.7.0 Must issue a STARTTLS command first");
+    listener_.tls = TlsMode::none;
+    EXPECT_EQ(judge_relay(in_clear).reply, "530 5.7.0 Authentication required") << "it has no TLS";
+}
+
+TEST_F(RelayTest, TheAgentIsAskedOnlyIfItMatters) {
+    const RelayFacts stranger = facts("198.51.100.1");
+    EXPECT_NE(judge_relay(stranger).opinion, Opinion::ask_agent);
+    listener_.relay_grants = true;
+    EXPECT_EQ(judge_relay(stranger).opinion, Opinion::ask_agent);
+    EXPECT_EQ(judge_relay(facts("192.0.2.1")).opinion, Opinion::accept);
+    RelayFacts known = stranger;
+    known.user = "bob";
+    EXPECT_EQ(judge_relay(known).opinion, Opinion::accept);
+}
+
+TEST_F(RelayTest, AGrantCountsWhereTheListenerSaysSo) {
+    RelayFacts granted = facts("198.51.100.1");
+    granted.grant = answer(GrantAnswer::Kind::granted);
+    EXPECT_EQ(judge_relay(granted).opinion, Opinion::refuse);
+    listener_.relay_grants = true;
+    EXPECT_EQ(judge_relay(granted).rule, "grant");
+    EXPECT_EQ(judge_relay(granted).opinion, Opinion::accept);
+    EXPECT_THAT(explain_relay(granted).back().detail, HasSubstr("of alice"));
+    granted.tls = false;
+    EXPECT_EQ(judge_relay(granted).opinion, Opinion::accept) << "as from a network of trust";
+    granted.grant = answer(GrantAnswer::Kind::none);
+    EXPECT_EQ(judge_relay(granted).opinion, Opinion::refuse);
+    EXPECT_THAT(judge_relay(granted).reply, StartsWith("530 5.7.0 "));
+}
+
+TEST_F(RelayTest, WhereTheAgentDoesNotSayTheClientComesAgain) {
+    listener_.relay_grants = true;
+    RelayFacts unknown = facts("198.51.100.1");
+    unknown.grant = answer(GrantAnswer::Kind::unknown);
+    EXPECT_EQ(judge_relay(unknown).opinion, Opinion::refuse);
+    EXPECT_THAT(judge_relay(unknown).reply, StartsWith("451 4.3.0 "));
+    EXPECT_THAT(explain_relay(unknown).back().detail, HasSubstr("nobody listens"));
+}
+
+}  // namespace
+}  // namespace sekisho::policy
