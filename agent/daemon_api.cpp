@@ -362,12 +362,9 @@ std::string Daemon::metrics() const {
                        .interfaces = interfaces()};
     if (radius_) {
         const auto& radius = radius_->counts();
-        counts.radius = {{"answered", radius.answers},
-                         {"stranger", radius.strangers},
-                         {"refused", radius.refused},
-                         {"malformed", radius.malformed},
-                         {"unrecorded", radius.unrecorded},
-                         {"lost", radius.lost}};
+        counts.radius = {{"answered", radius.answers},      {"stranger", radius.strangers},
+                         {"refused", radius.refused},       {"malformed", radius.malformed},
+                         {"unrecorded", radius.unrecorded}, {"lost", radius.lost}};
     }
     for (const auto& source : logs_) {
         counts.logs.push_back({.reporter = source->name(), .lines = source->lines(), .lost = 0});
