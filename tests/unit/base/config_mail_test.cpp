@@ -247,8 +247,9 @@ TEST(ConfigMail, MistakesAreNamedWithPlaceAndRemedy) {
         {"[login.submission]\nlifetime = \"25h\"\n", {2, "longer than grants.longest"}},
         {"[login.submission]\nlifetime = \"0s\"\n", {2, "longer than nothing"}},
         {"[login.submission]\nport = 1\n", {2, "port"}},
-        {"[submission]\n[[submission.listener]]\naddress = \"::\"\nport = 587\nrelay_grants = true\n",
-         {5, "[login.submission]"}},
+        {"[submission]\n[[submission.listener]]\naddress = \"::\"\nport = 25\ntls = \"none\"\nrelay_grants = "
+         "true\n",
+         {6, "[login.submission]"}},
         {"[[login.dovecot]]\nname = \"submission\"\nlisten = \"198.51.100.1\"\nkey_file = \"/k\"\nreporters "
          "= "
          "[\"192.0.2.1\"]\n",
