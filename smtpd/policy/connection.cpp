@@ -7,8 +7,13 @@
 namespace sekisho::policy {
 
 bool is_trusted(const ListenerConfig& listener, const Address& client) {
-    return std::ranges::any_of(listener.relay,
-                               [&client](const Prefix& network) { return network.contains(client); });
+    return network_of_trust(listener, client) != nullptr;
+}
+
+const Prefix* network_of_trust(const ListenerConfig& listener, const Address& client) {
+    const auto found = std::ranges::find_if(
+        listener.relay, [&client](const Prefix& network) { return network.contains(client); });
+    return found == listener.relay.end() ? nullptr : &*found;
 }
 
 session::Settings settings_of(const ListenerConfig& listener, const SubmissionConfig& submission,

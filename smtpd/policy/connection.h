@@ -9,6 +9,8 @@ namespace sekisho::policy {
 
 // Whether this client may send without a login: its address is in one of the listener's networks of trust.
 [[nodiscard]] bool is_trusted(const ListenerConfig& listener, const Address& client);
+// Which one; null if none.
+[[nodiscard]] const Prefix* network_of_trust(const ListenerConfig& listener, const Address& client);
 
 // The settings of a session. `submission.hostname` must have been filled in by the caller, where the
 // configuration leaves it to the machine.

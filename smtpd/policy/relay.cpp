@@ -2,9 +2,10 @@
 // The table of rules.
 #include "smtpd/policy/relay.h"
 
-#include <algorithm>
 #include <array>
 #include <utility>
+
+#include "smtpd/policy/connection.h"
 
 namespace sekisho::policy {
 
@@ -21,14 +22,12 @@ Word by_login(const RelayFacts& facts) {
 }
 
 Word by_network(const RelayFacts& facts) {
-    const auto& networks = facts.listener.relay;
-    const auto found = std::ranges::find_if(
-        networks, [&facts](const Prefix& network) { return network.contains(facts.client); });
-    if (found != networks.end()) {
-        return {Opinion::accept, facts.client.text() + " lies in " + found->text() + ", which may relay"};
+    if (const Prefix* const network = network_of_trust(facts.listener, facts.client)) {
+        return {Opinion::accept, facts.client.text() + " lies in " + network->text() + ", which may relay"};
     }
-    return {Opinion::none, networks.empty() ? "the listener has no networks that may relay"
-                                            : facts.client.text() + " lies in no network that may relay"};
+    return {Opinion::none, facts.listener.relay.empty()
+                               ? "the listener has no networks that may relay"
+                               : facts.client.text() + " lies in no network that may relay"};
 }
 
 Word by_grant(const RelayFacts& facts) {
