@@ -43,7 +43,7 @@ boost::asio::awaitable<Result<std::string>> ask(std::filesystem::path socket, Qu
     co_return api::check(*answer);
 }
 
-Result<std::optional<RelayGrant>> grant_in(const std::string& text) {
+Result<policy::GrantAnswer> grant_in(const std::string& text) {
     boost::system::error_code error;
     const json::value parsed = json::parse(text, error);
     const json::object* const answer = error ? nullptr : parsed.if_object();
@@ -53,10 +53,17 @@ Result<std::optional<RelayGrant>> grant_in(const std::string& text) {
                     "all programs of the box must be of one version");
     }
     if (!relay->get_bool()) {
-        return std::nullopt;
+        return policy::GrantAnswer{};
     }
     const json::value* const user = answer->if_contains("user");
-    return RelayGrant{.user = user != nullptr && user->is_string() ? std::string(user->get_string()) : ""};
+    return policy::GrantAnswer{
+        .kind = policy::GrantAnswer::Kind::granted,
+        .user = user != nullptr && user->is_string() ? std::string(user->get_string()) : "",
+        .trouble = {}};
+}
+
+policy::GrantAnswer unknown(std::string trouble) {
+    return {.kind = policy::GrantAnswer::Kind::unknown, .user = {}, .trouble = std::move(trouble)};
 }
 
 }  // namespace
@@ -78,11 +85,25 @@ boost::asio::awaitable<void> AgentLink::tell(SeenLogin login) {
     }
 }
 
-boost::asio::awaitable<Result<std::optional<RelayGrant>>> AgentLink::relay_grant(Address client) {
+boost::asio::awaitable<policy::GrantAnswer> AgentLink::relay_grant(Address client) {
     Question question{.method = "GET", .target = "/v1/relay/" + client.text(), .body = {}};
     auto asking = ask(socket_, std::move(question));
     const auto said = co_await boost::asio::co_spawn(pool_, std::move(asking), boost::asio::use_awaitable);
-    co_return said ? grant_in(*said) : Result<std::optional<RelayGrant>>(std::unexpected(said.error()));
+    const auto answer = said ? grant_in(*said) : Result<policy::GrantAnswer>(std::unexpected(said.error()));
+    if (!answer) {
+        log::warning("GRANT_UNKNOWN", answer.error().what,
+                     {{"client", client.text()}, {"remedy", answer.error().remedy}});
+        co_return unknown(answer.error().what);
+    }
+    co_return *answer;
+}
+
+boost::asio::awaitable<policy::GrantAnswer> ask_for_grant(AgentLink* agent, Address client) {
+    if (agent == nullptr) {
+        co_return unknown("there is none to ask");
+    }
+    auto answer = co_await agent->relay_grant(client);
+    co_return answer;
 }
 
 }  // namespace sekisho

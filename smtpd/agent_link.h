@@ -6,11 +6,10 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <filesystem>
-#include <optional>
 #include <string>
 
-#include "agent/base/result.h"
 #include "agent/base/socket_address.h"
+#include "smtpd/policy/relay.h"
 
 namespace sekisho {
 
@@ -21,11 +20,6 @@ struct SeenLogin {
     std::string mechanism;
     bool tls = false;
     bool success = false;
-};
-
-// By whose login, at another server, a client may send.
-struct RelayGrant {
-    std::string user;
 };
 
 class AgentLink {
@@ -40,14 +34,17 @@ public:
     // stands. Call it once for each login.
     [[nodiscard]] boost::asio::awaitable<void> tell(SeenLogin login);
 
-    // GET /v1/relay/ADDRESS: nothing where it holds no grant for the relay. The error, after a second at the
-    // latest, where the agent doesn't say.
-    [[nodiscard]] boost::asio::awaitable<Result<std::optional<RelayGrant>>> relay_grant(Address client);
+    // GET /v1/relay/ADDRESS: whether it holds a grant for the relay, and whose. Unknown, after a second at
+    // the latest, where the agent doesn't say; the log has why.
+    [[nodiscard]] boost::asio::awaitable<policy::GrantAnswer> relay_grant(Address client);
 
 private:
     std::filesystem::path socket_;
     // The agent's client waits for its answer: not on the thread that serves everybody.
     boost::asio::thread_pool pool_{4};
 };
+
+// AgentLink::relay_grant, where there may be no agent to ask: then it is unknown.
+[[nodiscard]] boost::asio::awaitable<policy::GrantAnswer> ask_for_grant(AgentLink* agent, Address client);
 
 }  // namespace sekisho

@@ -273,30 +273,14 @@ asio::awaitable<void> SmtpdConnection::judge_sender() {
                              .grant = std::nullopt};
     policy::Ruling ruling = policy::judge_relay(facts);
     if (ruling.opinion == policy::Opinion::ask_agent) {
-        facts.grant = co_await ask_for_grant();
+        co_await flush();
+        facts.grant = co_await ask_for_grant(services_.agent, remote_.address);
         ruling = policy::judge_relay(facts);
     }
     const bool granted = facts.grant && facts.grant->kind == policy::GrantAnswer::Kind::granted;
     granted_to_ = granted ? facts.grant->user : std::string();
     add(ruling.opinion == policy::Opinion::accept ? session_.address_accepted()
                                                   : session_.address_refused(ruling.reply));
-}
-
-asio::awaitable<policy::GrantAnswer> SmtpdConnection::ask_for_grant() {
-    using enum policy::GrantAnswer::Kind;
-    if (services_.agent == nullptr) {
-        co_return policy::GrantAnswer{.kind = unknown, .user = {}, .trouble = "there is none to ask"};
-    }
-    co_await flush();
-    const auto said = co_await services_.agent->relay_grant(remote_.address);
-    if (!said) {
-        log::warning("GRANT_UNKNOWN", said.error().what,
-                     {{"client", remote_.address.text()}, {"remedy", said.error().remedy}});
-        co_return policy::GrantAnswer{.kind = unknown, .user = {}, .trouble = said.error().what};
-    }
-    const std::optional<RelayGrant>& grant = *said;
-    co_return policy::GrantAnswer{
-        .kind = grant ? granted : none, .user = grant ? grant->user : std::string(), .trouble = {}};
 }
 
 SeenLogin SmtpdConnection::seen_login(const std::string& user, bool success) const {

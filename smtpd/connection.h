@@ -72,7 +72,6 @@ private:
     boost::asio::awaitable<void> take(sasl::AuthStep step);
     boost::asio::awaitable<void> report(SeenLogin login);
     boost::asio::awaitable<void> judge_sender();
-    boost::asio::awaitable<policy::GrantAnswer> ask_for_grant();
     [[nodiscard]] SeenLogin seen_login(const std::string& user, bool success) const;
     void begin_message(session::MessageBegun begun);
     void take_body(std::string_view octets);
