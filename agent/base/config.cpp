@@ -10,6 +10,7 @@
 #include <tuple>
 #include <utility>
 
+#include "agent/base/ascii.h"
 #include "agent/base/config_check.h"
 #include "agent/base/config_read.h"
 #include "agent/base/printable.h"
@@ -283,6 +284,24 @@ std::unexpected<Complaints> one_complaint(int line, int column, std::string what
 
 std::filesystem::path EventsConfig::file(const StoreConfig& store) const {
     return path.empty() ? store.path.parent_path() / (store.path.stem().string() + "-events.db") : path;
+}
+
+bool is_host_name(std::string_view text) {
+    constexpr std::size_t longest = 253;
+    const auto good = [](char c) { return is_letter_or_digit(c) || c == '-' || c == '.'; };
+    return !text.empty() && text.size() <= longest && std::ranges::all_of(text, good) &&
+           !text.starts_with('.') && !text.starts_with('-') && !text.ends_with('.') &&
+           text.find("..") == std::string_view::npos;
+}
+
+void set_duration(TomlTable& table, std::string_view key, std::chrono::seconds& to) {
+    if (const auto value = table.duration(key)) {
+        if (value->count() == 0) {
+            table.complain(key, "must be longer than nothing", "write it like 90s, 10m or 1h30m");
+            return;
+        }
+        to = *value;
+    }
 }
 
 void set_path(TomlTable& table, std::string_view key, std::filesystem::path& to) {

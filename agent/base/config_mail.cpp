@@ -2,8 +2,6 @@
 // Reading the submission server's sections.
 #include "agent/base/config_mail.h"
 
-#include <algorithm>
-#include <array>
 #include <charconv>
 #include <utility>
 
@@ -14,98 +12,6 @@
 namespace sekisho {
 
 namespace {
-
-constexpr std::array<std::string_view, 3> tls_modes = {"starttls", "implicit", "none"};
-
-// A host's name (RFC 1123, 2.1): labels of letters, digits and dashes.
-bool is_host_name(std::string_view text) {
-    constexpr std::size_t longest = 253;
-    const auto good = [](char c) { return is_letter_or_digit(c) || c == '-' || c == '.'; };
-    return !text.empty() && text.size() <= longest && std::ranges::all_of(text, good) &&
-           !text.starts_with('.') && !text.starts_with('-') && !text.ends_with('.') &&
-           text.find("..") == std::string_view::npos;
-}
-
-void set_host_name(TomlTable& table, std::string_view key, std::string& to) {
-    const auto value = table.text(key);
-    if (value && !is_host_name(*value)) {
-        table.complain(key, "\"" + printable(*value) + "\" is no host name",
-                       "write it like mail.example.net");
-    } else if (value) {
-        to = *value;
-    }
-}
-
-void set_duration(TomlTable& table, std::string_view key, std::chrono::seconds& to) {
-    if (const auto value = table.duration(key)) {
-        if (value->count() == 0) {
-            table.complain(key, "must be longer than nothing", "write it like 90s, 10m or 1h30m");
-            return;
-        }
-        to = *value;
-    }
-}
-
-// `may_ask`: the agent tells the submission server of grants.
-ListenerConfig read_listener(TomlTable& table, bool may_ask) {
-    ListenerConfig config;
-    table.require("address");
-    table.require("port");
-    set_address(table, "address", config.address);
-    set(config.port, table.integer("port", 1, 65535));
-    set(config.tls, table.choice("tls", words(tls_modes)));
-    config.relay = table.prefixes("relay", too_wide);
-    set(config.relay_grants, table.boolean("relay_grants"));
-    if (config.relay_grants && !may_ask) {
-        table.complain("relay_grants", "the agent answers only whom [login.submission] names",
-                       "add the section [login.submission]");
-    }
-    if (config.tls == TlsMode::none && !table.has("relay") && !config.relay_grants) {
-        table.complain("tls", "without TLS nobody could log in, and no network may relay without a login",
-                       R"(name the networks in relay, or take "starttls" or "implicit")");
-    }
-    return config;
-}
-
-void check_listeners(TomlTable& table, const SubmissionConfig& config) {
-    const auto& all = config.listeners;
-    for (std::size_t i = 0; i < all.size(); i++) {
-        const auto same = [&](const ListenerConfig& other) {
-            return other.address == all[i].address && other.port == all[i].port;
-        };
-        if (std::any_of(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(i), same)) {
-            table.complain(
-                "listener",
-                all[i].address.text() + " port " + std::to_string(all[i].port) + " is listened on twice",
-                "keep one of the two");
-        }
-    }
-    const bool tls = std::ranges::any_of(all, [](const auto& each) { return each.tls != TlsMode::none; });
-    if (tls && (config.certificate.empty() || config.key.empty())) {
-        table.complain(config.certificate.empty() ? "certificate" : "key",
-                       "a listener with TLS needs a certificate and its key",
-                       "certificate = \"/etc/sekisho/tls/fullchain.pem\", "
-                       "key = \"/etc/sekisho/tls/privkey.pem\"");
-    }
-}
-
-void read_submission(TomlTable& table, SubmissionConfig& config, bool may_ask) {
-    set_host_name(table, "hostname", config.hostname);
-    set(config.user, table.name("user"));
-    set_path(table, "certificate", config.certificate);
-    set_path(table, "key", config.key);
-    set_socket(table, "auth_socket", config.auth_socket);
-    set(config.report_logins, table.boolean("report_logins"));
-    set(config.largest_message, table.integer("largest_message", 65'536, 1LL << 30));
-    set(config.recipients, table.integer("recipients", 100, 1000));  // at least 100: RFC 5321, 4.5.3.1.8
-    set(config.connections, table.integer("connections", 1, 100'000));
-    set(config.errors, table.integer("errors", 1, 1000));
-    set_duration(table, "command_timeout", config.command_timeout);
-    table.tables("listener", [&config, may_ask](TomlTable& each) {
-        config.listeners.push_back(read_listener(each, may_ask));
-    });
-    check_listeners(table, config);
-}
 
 void read_auth(TomlTable& table, AuthConfig& config) {
     set(config.user, table.name("user"));
@@ -178,10 +84,6 @@ void read_dns(TomlTable& table, DnsConfig& config) {
 }
 
 }  // namespace
-
-std::string_view to_string(TlsMode mode) {
-    return tls_modes.at(static_cast<std::size_t>(mode));
-}
 
 void read_mail_sections(TomlTable& root, Config& config) {
     root.table("submission", [&config](TomlTable& table) {

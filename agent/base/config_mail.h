@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The sections of sekisho.toml that concern the submission server's three processes. Part of config.h.
+// The sections of sekisho.toml that concern the submission server's processes; sekisho-smtpd's own are in
+// config_submission.h. Part of config.h.
 #pragma once
 
 #include <chrono>
@@ -11,43 +12,9 @@
 #include <vector>
 
 #include "agent/base/address.h"
+#include "agent/base/config_submission.h"
 
 namespace sekisho {
-
-// How a connection to a listener becomes a TLS connection.
-enum class TlsMode : std::uint8_t {
-    starttls,  // when the client asks for it (RFC 3207); AUTH and mail only afterwards
-    implicit,  // from the first byte (RFC 8314)
-    none,      // never: for networks of trust, see ListenerConfig::relay
-};
-
-[[nodiscard]] std::string_view to_string(TlsMode mode);  // "starttls", "implicit", "none"
-
-// [[submission.listener]]
-struct ListenerConfig {
-    Address address;  // "::" is IPv6 only
-    std::uint16_t port = 587;
-    TlsMode tls = TlsMode::starttls;
-    std::vector<Prefix> relay;  // clients from here may send without AUTH, with or without TLS
-    bool relay_grants = false;  // so may who holds a grant for the relay: the agent is asked
-};
-
-// [submission]: sekisho-smtpd. Without a listener there is no submission server.
-struct SubmissionConfig {
-    std::string hostname;  // in banner and trace; empty: the machine's own name
-    std::string user = "sekisho-smtpd";
-    std::filesystem::path certificate;  // PEM, with its chain
-    std::filesystem::path key;          // PEM, not readable by others
-    std::filesystem::path auth_socket =
-        "/run/sekisho/auth-client.sock";  // Dovecot's protocol: ours or Dovecot's
-    bool report_logins = true;            // to the agent, which opens port 25 if [login.submission] says so
-    std::uint64_t largest_message = 50ULL << 20;  // octets; also what SIZE announces (RFC 1870)
-    std::size_t recipients = 100;                 // a message
-    std::size_t connections = 1000;               // at once
-    std::size_t errors = 10;                      // a connection, then it is ended
-    std::chrono::seconds command_timeout{300};    // RFC 5321, 4.5.3.2.7
-    std::vector<ListenerConfig> listeners;
-};
 
 // [auth]: sekisho-auth.
 struct AuthConfig {

@@ -41,6 +41,12 @@ void set_socket(TomlTable& table, std::string_view key, std::filesystem::path& t
 // An address; false if it is missing or wrong.
 bool set_address(TomlTable& table, std::string_view key, Address& to);
 
+// A host's name (RFC 1123, 2.1): labels of letters, digits and dashes.
+bool is_host_name(std::string_view text);
+
+// A duration that is longer than nothing.
+void set_duration(TomlTable& table, std::string_view key, std::chrono::seconds& to);
+
 // What is wrong with a prefix that is meant to hold servers or trusted networks: wider than /8 (IPv4) or /16
 // (IPv6) it would open the box to half the world, and is a slip.
 std::optional<Error> too_wide(const Prefix& prefix);
@@ -68,7 +74,9 @@ void read_access_list(TomlTable& table, Sections& sections);
 // [radius], [[contract]]: who tells of sessions, and which are always open.
 void read_subscribers(TomlTable& root, Sections& sections);
 
-// [submission], [auth], [relay], [dns]: see config_mail.h.
+// [submission]. `may_ask`: the agent tells the submission server of grants.
+void read_submission(TomlTable& table, SubmissionConfig& config, bool may_ask);
+// The other sections of mail: see config_mail.h.
 void read_mail_sections(TomlTable& root, Config& config);
 // [login.submission].
 SubmissionLoginConfig read_submission_login(TomlTable& table, const GrantConfig& grants);

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reading [submission].
+#include "agent/base/config_submission.h"
+
+#include <algorithm>
+#include <array>
+#include <string>
+
+#include "agent/base/config_read.h"
+#include "agent/base/printable.h"
+
+namespace sekisho {
+
+namespace {
+
+constexpr std::array<std::string_view, 3> tls_modes = {"starttls", "implicit", "none"};
+
+void set_host_name(TomlTable& table, std::string_view key, std::string& to) {
+    const auto value = table.text(key);
+    if (value && !is_host_name(*value)) {
+        table.complain(key, "\"" + printable(*value) + "\" is no host name",
+                       "write it like mail.example.net");
+    } else if (value) {
+        to = *value;
+    }
+}
+
+// `may_ask`: the agent tells the submission server of grants.
+ListenerConfig read_listener(TomlTable& table, bool may_ask) {
+    ListenerConfig config;
+    table.require("address");
+    table.require("port");
+    set_address(table, "address", config.address);
+    set(config.port, table.integer("port", 1, 65535));
+    set(config.tls, table.choice("tls", words(tls_modes)));
+    config.relay = table.prefixes("relay", too_wide);
+    set(config.relay_grants, table.boolean("relay_grants"));
+    if (config.relay_grants && !may_ask) {
+        table.complain("relay_grants", "the agent answers only whom [login.submission] names",
+                       "add the section [login.submission]");
+    }
+    if (config.tls == TlsMode::none && !table.has("relay") && !config.relay_grants) {
+        table.complain("tls", "without TLS nobody could log in, and no network may relay without a login",
+                       R"(name the networks in relay, or take "starttls" or "implicit")");
+    }
+    return config;
+}
+
+void check_listeners(TomlTable& table, const SubmissionConfig& config) {
+    const auto& all = config.listeners;
+    for (std::size_t i = 0; i < all.size(); i++) {
+        const auto same = [&](const ListenerConfig& other) {
+            return other.address == all[i].address && other.port == all[i].port;
+        };
+        if (std::any_of(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(i), same)) {
+            table.complain(
+                "listener",
+                all[i].address.text() + " port " + std::to_string(all[i].port) + " is listened on twice",
+                "keep one of the two");
+        }
+    }
+    const bool tls = std::ranges::any_of(all, [](const auto& each) { return each.tls != TlsMode::none; });
+    if (tls && (config.certificate.empty() || config.key.empty())) {
+        table.complain(config.certificate.empty() ? "certificate" : "key",
+                       "a listener with TLS needs a certificate and its key",
+                       "certificate = \"/etc/sekisho/tls/fullchain.pem\", "
+                       "key = \"/etc/sekisho/tls/privkey.pem\"");
+    }
+}
+
+}  // namespace
+
+std::string_view to_string(TlsMode mode) {
+    return tls_modes.at(static_cast<std::size_t>(mode));
+}
+
+void read_submission(TomlTable& table, SubmissionConfig& config, bool may_ask) {
+    set_host_name(table, "hostname", config.hostname);
+    set(config.user, table.name("user"));
+    set_path(table, "certificate", config.certificate);
+    set_path(table, "key", config.key);
+    set_socket(table, "auth_socket", config.auth_socket);
+    set(config.report_logins, table.boolean("report_logins"));
+    set(config.largest_message, table.integer("largest_message", 65'536, 1LL << 30));
+    set(config.recipients, table.integer("recipients", 100, 1000));  // at least 100: RFC 5321, 4.5.3.1.8
+    set(config.connections, table.integer("connections", 1, 100'000));
+    set(config.errors, table.integer("errors", 1, 1000));
+    set_duration(table, "command_timeout", config.command_timeout);
+    table.tables("listener", [&config, may_ask](TomlTable& each) {
+        config.listeners.push_back(read_listener(each, may_ask));
+    });
+    check_listeners(table, config);
+}
+
+}  // namespace sekisho
