@@ -82,6 +82,7 @@ asio::awaitable<bool> SmtpdConnection::handshake() {
     const auto [error] = co_await tls_->async_handshake(asio::ssl::stream_base::server, quietly);
     timer_.cancel();
     if (error) {
+        services_.counts.tls_failed++;
         log::info("TLS_FAILED", error.message(), {{"client", remote_.text()}});
         closed_ = true;
     }
@@ -179,6 +180,7 @@ asio::awaitable<void> SmtpdConnection::perform_one(session::Action action) {
     } else if (std::holds_alternative<session::MessageEnded>(action)) {
         co_await end_message();
     } else if (std::holds_alternative<session::MessageAborted>(action)) {
+        services_.counts.refused += incoming_ ? 1U : 0U;  // else refuse() has counted it
         incoming_.reset();
     } else if (std::holds_alternative<session::SenderGiven>(action)) {
         co_await judge_sender();
@@ -242,6 +244,7 @@ asio::awaitable<void> SmtpdConnection::take(sasl::AuthStep step) {
     }
     const std::string client = remote_.address.text();
     if (auto* ok = std::get_if<sasl::AuthOk>(&step)) {
+        services_.counts.right++;
         log::info("LOGIN", "a user has logged in",
                   {{"user", ok->user}, {"client", client}, {"session", name_}});
         co_await report(seen_login(ok->user, true));
@@ -249,6 +252,7 @@ asio::awaitable<void> SmtpdConnection::take(sasl::AuthStep step) {
         co_return;
     }
     const auto& failed = std::get<sasl::AuthFail>(step);
+    (failed.temporary ? services_.counts.unavailable : services_.counts.wrong)++;
     log::info(failed.temporary ? "LOGIN_UNAVAILABLE" : "LOGIN_FAILED",
               failed.reason.empty() ? "wrong name or password" : failed.reason,
               {{"client", client}, {"session", name_}});
@@ -277,6 +281,7 @@ asio::awaitable<void> SmtpdConnection::judge_sender() {
         facts.grant = co_await ask_for_grant(services_.agent, remote_.address);
         ruling = policy::judge_relay(facts);
     }
+    services_.counts.may_not_send += ruling.opinion == policy::Opinion::accept ? 0U : 1U;
     const bool granted = facts.grant && facts.grant->kind == policy::GrantAnswer::Kind::granted;
     granted_to_ = granted ? facts.grant->user : std::string();
     add(ruling.opinion == policy::Opinion::accept ? session_.address_accepted()
@@ -316,6 +321,7 @@ void SmtpdConnection::begin_message(session::MessageBegun begun) {
 }
 
 void SmtpdConnection::refuse(std::string_view reply) {
+    services_.counts.refused++;
     log::info("MESSAGE_REFUSED", reply, {{"id", envelope_.id}, {"client", envelope_.client}});
     incoming_.reset();
     // The session may be ahead, and have given this message up itself: then it awaits no word about it.
@@ -367,6 +373,7 @@ asio::awaitable<void> SmtpdConnection::end_message() {
         refuse(answer.refused);
         co_return;
     }
+    services_.counts.accepted++;
     log::info("MESSAGE_ACCEPTED", "a message was handed over",
               {{"id", envelope_.id},
                {"sender", envelope_.sender},

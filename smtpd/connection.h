@@ -8,6 +8,7 @@
 #include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
+#include <cstdint>
 #include <deque>
 #include <filesystem>
 #include <memory>
@@ -26,6 +27,19 @@
 
 namespace sekisho {
 
+// What has happened since the start, for metrics.
+struct SmtpdCounts {
+    std::uint64_t connections = 0;  // taken in
+    std::uint64_t turned_away = 0;  // there was no room
+    std::uint64_t tls_failed = 0;   // handshakes
+    std::uint64_t right = 0;        // logins
+    std::uint64_t wrong = 0;
+    std::uint64_t unavailable = 0;   // they could not be checked
+    std::uint64_t may_not_send = 0;  // MAIL that the rules have refused
+    std::uint64_t accepted = 0;      // messages
+    std::uint64_t refused = 0;
+};
+
 // What all connections share. Outlives them.
 struct SmtpdServices {
     const SubmissionConfig& config;   // its hostname is filled in
@@ -34,6 +48,7 @@ struct SmtpdServices {
     sasl::AuthClient& auth;
     handoff::HandoffClient& relay;
     AgentLink* agent;  // null: there is none that wants to hear of logins
+    SmtpdCounts& counts;
 };
 
 class SmtpdConnection : public std::enable_shared_from_this<SmtpdConnection> {

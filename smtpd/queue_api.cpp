@@ -67,16 +67,10 @@ QueueApi::QueueApi(boost::asio::any_io_executor executor, const ApiConfig& confi
       metrics_(std::move(metrics)) {}
 
 awaitable<api::Response> QueueApi::answer(const api::Request& request) {
-    const api::Role role = api::role_of(config_, request.peer);
-    const bool looks = request.method == "GET";
-    const bool may = role == api::Role::operator_ || (role == api::Role::viewer && looks);
-    if (!may) {
-        co_return api::error_response(
-            {.kind = Failure::refused,
-             .what = request.peer.text() + " may not " + (looks ? "use this socket" : "change anything"),
-             .remedy = looks ? "run as root, or name the user in api.viewers or api.operators"
-                             : "run as root, or name the user in api.operators"});
+    if (auto no = api::turned_away(config_, request)) {
+        co_return std::move(*no);
     }
+    const bool looks = request.method == "GET";
     if (request.path == "/metrics" && looks) {
         co_return api::Response{
             .body = metrics_(), .content_type = "text/plain; version=0.0.4", .headers = {}};

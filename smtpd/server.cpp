@@ -16,6 +16,7 @@
 #include "agent/base/listener.h"
 #include "agent/base/log.h"
 #include "agent/base/machine_name.h"
+#include "agent/base/metrics.h"
 #include "agent/base/privilege.h"
 #include "agent/base/quietly.h"
 #include "agent/base/systemd.h"
@@ -87,18 +88,18 @@ SmtpdServer::SmtpdServer(asio::io_context& context, const Config& config,
       tls_(std::move(tls)),
       auth_(context.get_executor(), config.submission.auth_socket),
       relay_(context.get_executor(), config.relay.socket),
+      agent_(config.submission_login ? std::optional<AgentLink>(std::in_place, config.api.socket)
+                                     : std::nullopt),
       services_{.config = config_,
                 .temporary = "/var/tmp",
                 .tls = tls_ ? &*tls_ : nullptr,
                 .auth = auth_,
                 .relay = relay_,
-                .agent = nullptr} {
+                .agent = agent_ ? &*agent_ : nullptr,
+                .counts = counts_},
+      api_(config.api, config_, services_.agent, [this] { return metrics(); }) {
     if (config_.hostname.empty()) {
         config_.hostname = machine_name();
-    }
-    if (config.submission_login) {
-        agent_.emplace(config.api.socket);
-        services_.agent = &*agent_;
     }
 }
 
@@ -121,6 +122,12 @@ Result<std::shared_ptr<SmtpdServer>> SmtpdServer::start(asio::io_context& contex
         }
         tls.emplace(std::move(*made));
     }
+    auto admins = passed_or_own(
+        "submission-admin",
+        {.path = submission.admin_socket, .mode = for_everybody, .type = SOCK_STREAM, .group = {}});
+    if (!admins) {
+        return std::unexpected(admins.error());
+    }
     if (auto dropped = drop_privileges(submission.user); !dropped) {
         return std::unexpected(dropped.error());
     }
@@ -128,6 +135,7 @@ Result<std::shared_ptr<SmtpdServer>> SmtpdServer::start(asio::io_context& contex
     for (std::size_t i = 0; i < sockets->size(); i++) {
         server->serve(submission.listeners[i], std::move((*sockets)[i]));
     }
+    server->serve_admins(std::move(*admins));
     return server;
 }
 
@@ -149,6 +157,14 @@ void SmtpdServer::serve(const ListenerConfig& listener, Descriptor socket) {
         "LISTENING", "mail is taken here",
         {{"address", Endpoint{listener.address, listener.port}.text()}, {"tls", to_string(listener.tls)}});
     asio::co_spawn(context_, accept_all(ports_.back()), asio::detached);
+}
+
+void SmtpdServer::serve_admins(std::vector<Descriptor> sockets) {
+    for (Descriptor& socket : sockets) {
+        admin_.push_back(
+            api::HttpServer::adopt(context_.get_executor(), std::move(socket),
+                                   [this](const api::Request& request) { return api_.answer(request); }));
+    }
 }
 
 asio::awaitable<void> SmtpdServer::accept_all(std::shared_ptr<Port> port) {
@@ -183,6 +199,7 @@ bool SmtpdServer::has_room(const tcp::socket& socket, const std::optional<Addres
     if (limit == nullptr) {
         return true;
     }
+    counts_.turned_away++;
     // Without waiting: who doesn't take one line at once isn't told.
     static_cast<void>(::send(const_cast<tcp::socket&>(socket).native_handle(), crowded,
                              std::char_traits<char>::length(crowded), MSG_DONTWAIT | MSG_NOSIGNAL));
@@ -212,6 +229,7 @@ void SmtpdServer::take(tcp::socket socket, const ListenerConfig& listener) {
         std::erase_if(connections_, [](const auto& each) { return each.expired(); });
     }
     connections_.push_back(connection);
+    counts_.connections++;
     open_++;
     if (client) {
         clients_[*client]++;
@@ -228,6 +246,32 @@ void SmtpdServer::take(tcp::socket socket, const ListenerConfig& listener) {
             connection->close();
         }
     });
+}
+
+std::string SmtpdServer::metrics() const {
+    constexpr auto counter = Metrics::Kind::counter;
+    const auto put = [](Metrics& to, std::string_view name, const Metrics::Labels& labels,
+                        std::uint64_t value) { to.set(name, labels, static_cast<double>(value)); };
+    Metrics metrics;
+    metrics.declare("sekisho_submission_connections_total", counter,
+                    "Clients taken in, or turned away for want of room");
+    metrics.declare("sekisho_submission_connections", Metrics::Kind::gauge, "Clients that are connected");
+    metrics.declare("sekisho_submission_tls_failures_total", counter, "TLS handshakes that failed");
+    metrics.declare("sekisho_submission_logins_total", counter, "Logins that were tried, by result");
+    metrics.declare("sekisho_submission_senders_refused_total", counter,
+                    "MAIL commands that the rules refused, see sekisho why-relay");
+    metrics.declare("sekisho_submission_messages_total", counter, "Messages, by what became of them");
+    put(metrics, "sekisho_submission_connections_total", {{"result", "accepted"}}, counts_.connections);
+    put(metrics, "sekisho_submission_connections_total", {{"result", "turned_away"}}, counts_.turned_away);
+    put(metrics, "sekisho_submission_connections", {}, open_);
+    put(metrics, "sekisho_submission_tls_failures_total", {}, counts_.tls_failed);
+    put(metrics, "sekisho_submission_logins_total", {{"result", "right"}}, counts_.right);
+    put(metrics, "sekisho_submission_logins_total", {{"result", "wrong"}}, counts_.wrong);
+    put(metrics, "sekisho_submission_logins_total", {{"result", "unavailable"}}, counts_.unavailable);
+    put(metrics, "sekisho_submission_senders_refused_total", {}, counts_.may_not_send);
+    put(metrics, "sekisho_submission_messages_total", {{"result", "accepted"}}, counts_.accepted);
+    put(metrics, "sekisho_submission_messages_total", {{"result", "refused"}}, counts_.refused);
+    return metrics.text();
 }
 
 }  // namespace sekisho

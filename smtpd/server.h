@@ -10,17 +10,21 @@
 #include <string>
 #include <vector>
 
+#include "agent/api/http_server.h"
 #include "agent/base/config.h"
 #include "agent/base/descriptor.h"
 #include "agent/base/result.h"
 #include "smtpd/connection.h"
+#include "smtpd/submission_api.h"
 
 namespace sekisho {
 
 class SmtpdServer {
 public:
-    // Opens ports and reads the key, as long as it is somebody who may; becomes config.submission.user; and
-    // serves. `config` outlives the object. Errors are those of listen_tcp, server_tls and drop_privileges.
+    // Opens ports and reads the key, as long as it is somebody who may; takes the socket for administration
+    // that systemd has opened ("submission-admin") or opens it; becomes config.submission.user; and serves.
+    // `config` outlives the object. Errors are those of listen_tcp, server_tls, passed_or_own and
+    // drop_privileges.
     [[nodiscard]] static Result<std::shared_ptr<SmtpdServer>> start(boost::asio::io_context& context,
                                                                     const Config& config);
     SmtpdServer(const SmtpdServer&) = delete;
@@ -33,11 +37,13 @@ private:
     SmtpdServer(boost::asio::io_context& context, const Config& config,
                 std::optional<boost::asio::ssl::context> tls);
     void serve(const ListenerConfig& listener, Descriptor socket);
+    void serve_admins(std::vector<Descriptor> sockets);
     boost::asio::awaitable<void> accept_all(std::shared_ptr<Port> port);
     void take(boost::asio::ip::tcp::socket socket, const ListenerConfig& listener);
     void left(const std::optional<Address>& client);
     [[nodiscard]] bool has_room(const boost::asio::ip::tcp::socket& socket,
                                 const std::optional<Address>& client);
+    [[nodiscard]] std::string metrics() const;
 
     boost::asio::io_context& context_;
     SubmissionConfig config_;  // with the host's name
@@ -45,7 +51,10 @@ private:
     sasl::AuthClient auth_;
     handoff::HandoffClient relay_;
     std::optional<AgentLink> agent_;
+    SmtpdCounts counts_;
     SmtpdServices services_;
+    SubmissionApi api_;
+    std::vector<api::HttpServer> admin_;
     std::vector<std::shared_ptr<Port>> ports_;
     std::vector<std::weak_ptr<SmtpdConnection>> connections_;
     std::map<Address, std::size_t> clients_;  // connections of each that isn't trusted; IPv6: /64

@@ -61,16 +61,10 @@ UserApi::UserApi(const ApiConfig& config, sasl::UserFile& users, sasl::PasswordC
     : config_(config), users_(users), checker_(checker), metrics_(std::move(metrics)) {}
 
 awaitable<api::Response> UserApi::answer(const api::Request& request) {
-    const api::Role role = api::role_of(config_, request.peer);
-    const bool looks = request.method == "GET";
-    const bool may = role == api::Role::operator_ || (role == api::Role::viewer && looks);
-    if (!may) {
-        co_return api::error_response(
-            {.kind = Failure::refused,
-             .what = request.peer.text() + " may not " + (looks ? "use this socket" : "change anything"),
-             .remedy = looks ? "run as root, or name the user in api.viewers or api.operators"
-                             : "run as root, or name the user in api.operators"});
+    if (auto no = api::turned_away(config_, request)) {
+        co_return std::move(*no);
     }
+    const bool looks = request.method == "GET";
     if (request.path == users_path) {
         if (looks) {
             co_return list();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What stands behind the "?" of a request. Internal to this room.
+// What stands behind the "?" of a request.
 #pragma once
 
 #include <cstddef>

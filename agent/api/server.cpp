@@ -9,6 +9,8 @@
 #include <array>
 #include <string>
 
+#include "agent/api/json_answer.h"
+
 namespace sekisho::api {
 
 namespace {
@@ -48,6 +50,19 @@ Role role_of(const ApiConfig& config, const Peer& peer, std::string_view reporte
         return Role::operator_;
     }
     return std::ranges::find(config.viewers, name) != config.viewers.end() ? Role::viewer : Role::none;
+}
+
+std::optional<Response> turned_away(const ApiConfig& config, const Request& request) {
+    const Role role = role_of(config, request.peer);
+    const bool looks = request.method == "GET";
+    if (role == Role::operator_ || (role == Role::viewer && looks)) {
+        return std::nullopt;
+    }
+    return error_response(
+        {.kind = Failure::refused,
+         .what = request.peer.text() + " may not " + (looks ? "use this socket" : "change anything"),
+         .remedy = looks ? "run as root, or name the user in api.viewers or api.operators"
+                         : "run as root, or name the user in api.operators"});
 }
 
 Result<HttpServer> serve(const boost::asio::any_io_executor& executor, const ApiConfig& config, Agent& agent,

@@ -80,6 +80,7 @@ void read_submission(TomlTable& table, SubmissionConfig& config, bool may_ask) {
     set_path(table, "certificate", config.certificate);
     set_path(table, "key", config.key);
     set_socket(table, "auth_socket", config.auth_socket);
+    set_socket(table, "admin_socket", config.admin_socket);
     set(config.report_logins, table.boolean("report_logins"));
     set(config.largest_message, table.integer("largest_message", 65'536, 1LL << 30));
     set(config.recipients, table.integer("recipients", 100, 1000));  // at least 100: RFC 5321, 4.5.3.1.8

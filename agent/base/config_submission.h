@@ -40,6 +40,7 @@ struct SubmissionConfig {
     std::filesystem::path key;          // PEM, not readable by others
     std::filesystem::path auth_socket =
         "/run/sekisho/auth-client.sock";  // Dovecot's protocol: ours or Dovecot's
+    std::filesystem::path admin_socket = "/run/sekisho/submission.sock";  // for `sekisho why-relay`
     bool report_logins = true;            // to the agent, which opens port 25 if [login.submission] says so
     std::uint64_t largest_message = 50ULL << 20;  // octets; also what SIZE announces (RFC 1870)
     std::size_t recipients = 100;                 // a message

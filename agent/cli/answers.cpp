@@ -437,6 +437,28 @@ void print_why(const json::object& answer, std::ostream& out) {
     table.print(out);
 }
 
+void print_why_relay(const json::object& answer, std::ostream& out) {
+    const json::value* const listener = answer.if_contains("listener");
+    const json::object at =
+        listener != nullptr && listener->is_object() ? listener->get_object() : json::object();
+    const std::string user = text_of(answer, "user");
+    const std::string reply = text_of(answer, "reply");
+    out << "Mail from " << text_of(answer, "from") << " to " << text_of(answer, "to") << ",\nof "
+        << text_of(answer, "client") << ", where "
+        << (user == nothing ? "nobody has logged in" : user + " has logged in") << ",\nat listener "
+        << text_of(at, "number") << ", " << text_of(at, "address") << " port " << text_of(at, "port")
+        << " (tls = " << text_of(at, "tls")
+        << "): " << (text_of(answer, "verdict") == "accept" ? "is accepted" : "is refused") << ".\n"
+        << (reply == nothing ? "" : "The client reads: " + reply + "\n")
+        << "The rule that decides: " << text_of(answer, "rule") << "\n\n";
+    Table table;
+    each(answer, "rules", [&](const json::object& rule) {
+        table.add({text_of(rule, "opinion") == "none" ? "  " : "->", text_of(rule, "rule"),
+                   text_of(rule, "detail")});
+    });
+    table.print(out);
+}
+
 void print_checks(const json::object& answer, std::ostream& out) {
     Table table;
     std::size_t failed = 0;

@@ -39,6 +39,7 @@ void print_queue(const boost::json::object& answer, std::ostream& out);
 // Of `queue show`.
 void print_message(const boost::json::object& answer, std::ostream& out);
 void print_why(const boost::json::object& answer, std::ostream& out);
+void print_why_relay(const boost::json::object& answer, std::ostream& out);
 // Of `doctor`: {"ok","checks":[{"name","ok","detail","remedy"}]}.
 void print_checks(const boost::json::object& answer, std::ostream& out);
 

@@ -57,6 +57,16 @@ Result<std::uint32_t> count(const std::string& text) {
     return *number;
 }
 
+// Reads which listener is meant.
+Result<std::uint32_t> listener_number(const std::string& text) {
+    const auto number = whole<std::uint32_t>(text);
+    if (!number || *number == 0) {
+        return fail(Failure::invalid, "\"" + printable(text) + "\" is no number of a listener",
+                    "they are numbered from 1, as the [[submission.listener]] stand in the configuration");
+    }
+    return *number;
+}
+
 // Reads the id of a subscriber's session.
 Result<std::uint64_t> subscriber_id(const std::string& text) {
     const auto number = whole<std::uint64_t>(text);
@@ -141,6 +151,8 @@ Result<Arguments> values_of(const Words& words) {
     arguments.reporter = words.reporter;
     arguments.follow = words.follow;
     arguments.user = words.user;
+    arguments.sender = words.sender;
+    arguments.recipient = words.recipient;
     arguments.event = words.event;
     if (!words.socket.empty()) {
         arguments.socket = words.socket;
@@ -151,7 +163,7 @@ Result<Arguments> values_of(const Words& words) {
     const auto is = [&](auto... commands) { return ((arguments.command == commands) || ...); };
     Result<void> ok;
     if (is(Command::grant_add, Command::grant_show, Command::grant_revoke, Command::quarantine_add,
-           Command::quarantine_remove, Command::why)) {
+           Command::quarantine_remove, Command::why, Command::why_relay)) {
         ok = read(words.address, one_address, arguments.address);
     }
     if (ok && !words.destination.empty()) {
@@ -175,6 +187,9 @@ Result<Arguments> values_of(const Words& words) {
     }
     if (ok && !words.budget.empty()) {
         ok = read(words.budget, budget, arguments.budget);
+    }
+    if (ok && !words.listener.empty()) {
+        ok = read(words.listener, listener_number, arguments.listener);
     }
     if (ok && words.scope) {
         ok = read(*words.scope, parse_scope, arguments.scope);

@@ -40,6 +40,7 @@ enum class Command : std::uint8_t {
     subscriber_show,
     subscriber_import,
     why,
+    why_relay,
     events,
     config_check,
     logins_list,
@@ -60,7 +61,8 @@ struct Arguments {
     bool json = false;
     std::optional<std::filesystem::path> socket;  // "--socket"
     std::filesystem::path config = "/etc/sekisho/sekisho.toml";
-    Address address;  // of grant add, show and revoke, quarantine add and remove, subscriber show, why
+    // Of grant add, show and revoke, quarantine add and remove, subscriber show, why, why-relay.
+    Address address;
     std::optional<Address> destination;            // of why
     Prefix prefix;                                 // of exempt add and remove
     std::optional<std::chrono::seconds> lifetime;  // of grant add
@@ -79,7 +81,10 @@ struct Arguments {
     std::optional<std::chrono::seconds> since;  // of events
     std::optional<Prefix> within;               // of events, grant list, subscriber list
     std::optional<Prefix> after;                // of grant list
-    std::string user;                           // of events, grant list, subscriber list
+    std::string user;                           // of events, grant list, subscriber list, why-relay
+    std::string sender;                         // of why-relay
+    std::string recipient;                      // of why-relay
+    std::uint32_t listener = 1;                 // of why-relay
     std::string event;                          // of events
     std::string words;                          // a grant's reason, an exemption's or a quarantine's note
     std::string reporter;                       // of logins test and events; a source of grant list

@@ -299,6 +299,22 @@ void add_queue(CLI::App& app, Words& words) {
             "  sekisho queue delete 7h2k9f0q3m1x8z4c\n");
 }
 
+void add_why_relay(CLI::App& app, Words& words) {
+    CLI::App& why =
+        leaf(app, words, Command::why_relay, "why-relay",
+             "What the submission server would do with mail, rule by rule",
+             "  sekisho why-relay --client 192.0.2.10 --from anna@example.net --to bob@example.com\n"
+             "  sekisho why-relay --client 2001:db8:100::1 --user anna --from anna@example.net "
+             "--to bob@example.com --listener 2\n");
+    why.add_option("--client", words.address, "The client's address")->required()->type_name("ADDRESS");
+    why.add_option("--user", words.user, "Who would have logged in (default: nobody)")->type_name("NAME");
+    why.add_option("--from", words.sender, "The sender, as in MAIL FROM")->required()->type_name("ADDRESS");
+    why.add_option("--to", words.recipient, "The recipient, as in RCPT TO")->required()->type_name("ADDRESS");
+    why.add_option("--listener", words.listener,
+                   "Which [[submission.listener]], from 1, as they stand in the configuration (default: 1)")
+        ->type_name("N");
+}
+
 void add_events(CLI::App& app, Words& words) {
     CLI::App& events = leaf(app, words, Command::events, "events", "What was decided about port 25, and why",
                             "  sekisho events\n  sekisho events --follow\n"
@@ -352,7 +368,7 @@ void set_up(CLI::App& app, Words& words) {
     app.add_flag("--json", words.json, "Print JSON, one line");
     app.add_option("--socket", words.socket,
                    "The socket to ask at (default: agent.sock in /run/sekisho; auth.sock for `user`, "
-                   "mail.sock for `queue`)")
+                   "mail.sock for `queue`, submission.sock for `why-relay`)")
         ->type_name("PATH");
     app.footer(
         "--json and --socket may stand behind the command, too.\n"
@@ -374,6 +390,7 @@ void set_up(CLI::App& app, Words& words) {
     add_subscriber(app, words);
     add_user(app, words);
     add_queue(app, words);
+    add_why_relay(app, words);
 }
 
 }  // namespace sekisho::cli

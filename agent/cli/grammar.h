@@ -25,7 +25,7 @@ struct Words {
     bool kill = false;
     bool no_cool_down = false;
     std::string count;
-    std::string from;
+    std::string from;  // where a list goes on
     std::string before;
     std::string session;
     std::string nas;
@@ -33,6 +33,9 @@ struct Words {
     std::string since;
     std::string event;
     std::string user;
+    std::string sender;
+    std::string recipient;
+    std::string listener;
     bool empty = false;
     std::string text;
     std::string reporter;

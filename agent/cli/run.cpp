@@ -23,6 +23,7 @@
 #include "agent/cli/queue_command.h"
 #include "agent/cli/subscriber_command.h"
 #include "agent/cli/user_command.h"
+#include "agent/cli/why_relay_command.h"
 
 namespace sekisho::cli {
 
@@ -160,6 +161,7 @@ Exchange exchange_of(const Arguments& arguments) {
         case Command::subscriber_show:
         case Command::subscriber_import:
         case Command::events:
+        case Command::why_relay:
             break;  // more than one question, or another daemon's; perform() does them
     }
     std::unreachable();
@@ -276,6 +278,8 @@ int perform(const Arguments& arguments, std::ostream& out, std::ostream& err) {
         case Command::queue_flush:
         case Command::queue_delete:
             return queue_command(arguments, out, err);
+        case Command::why_relay:
+            return why_relay_command(arguments, out, err);
         case Command::subscriber_list:
         case Command::subscriber_show:
         case Command::subscriber_import:

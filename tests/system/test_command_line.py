@@ -18,6 +18,7 @@ COMMANDS = (
     ("logins",), ("logins", "list"), ("logins", "test"), ("logins", "patterns"),
     ("user",), ("user", "add"), ("user", "list"), ("user", "passwd"), ("user", "remove"),
     ("queue",), ("queue", "list"), ("queue", "show"), ("queue", "flush"), ("queue", "delete"),
+    ("why-relay",),
 )
 
 

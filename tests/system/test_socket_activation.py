@@ -83,8 +83,10 @@ class SocketActivation(LabTest):
         self.give(self.submission.relay, units[0])
 
     def launch_smtpd(self, *ports: str) -> None:
-        words = [word for port in ports for word in ("-l", port)]
-        self.launch(self.submission.smtpd, ("--fdname", ":".join([self.names("sekisho-smtpd.socket")] * len(ports)), *words))
+        admin = "sekisho-smtpd-admin.socket"
+        words = [word for each in (*ports, unit(admin)["ListenStream"]) for word in ("-l", each)]
+        names = [self.names("sekisho-smtpd.socket")] * len(ports) + [self.names(admin)]
+        self.launch(self.submission.smtpd, ("--fdname", ":".join(names), *words))
         for port in ports:
             self.listening(self.submission.smtpd, port)
 

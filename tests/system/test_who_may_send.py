@@ -58,6 +58,26 @@ class PopBeforeSmtp(SmtpTest):
         self.agent.ask("grant", "revoke", "--no-cool-down", A.address4)
         self.assertEqual(self.mail(client), "530 5.7.0", "it is over, on the same connection, too")
 
+    def why(self, *words: str) -> tuple[str, str]:
+        """What `sekisho why-relay` says of mail by A: verdict and the rule that decides."""
+        answer = self.agent.ask("why-relay", "--client", A.address4, "--from", SENDER, "--to", FRIEND, *words)
+        return answer["verdict"], answer["rule"]
+
+    def test_why(self) -> None:
+        """What an operator is told is what the client is."""
+        self.assertEqual(self.why(), ("refuse", "nobody"))
+        self.assertEqual(self.why("--user", A.user), ("accept", "login"))
+        self.fetch_mail()
+        self.assertEqual(self.why(), ("accept", "grant"))
+        self.assertEqual(self.mail(self.connect("a")), "250 2.1.0")
+        self.assertEqual(self.why("--listener", "2"), ("refuse", "nobody"), "grants don't count there")
+        self.assertEqual(self.agent.command("why-relay", "--client", A.address4, "--from", SENDER, "--to", FRIEND,
+                                            "--listener", "99").returncode, 1)
+        said = self.edge.run("curl", "-sS", "--fail", "--unix-socket", "/run/sekisho/submission.sock",
+                             "http://localhost/metrics").stdout
+        self.assertRegex(said, r"sekisho_submission_connections_total\{result=\"accepted\"\} [1-9]")
+        self.assertIn("sekisho_submission_connections 1\n", said)
+
     def test_only_the_relays_part_counts(self) -> None:
         client = self.connect("a")
         self.agent.ask("grant", "add", A.address4, "--scope", "edge")

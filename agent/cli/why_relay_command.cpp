@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// A question to sekisho-smtpd.
+#include "agent/cli/why_relay_command.h"
+
+#include <ostream>
+#include <string>
+
+#include "agent/base/config_mail.h"
+#include "agent/cli/answers.h"
+#include "agent/cli/ask.h"
+#include "agent/cli/cli.h"
+
+namespace sekisho::cli {
+
+int why_relay_command(const Arguments& arguments, std::ostream& out, std::ostream& err) {
+    const api::Client client(
+        arguments.socket.value_or(SubmissionConfig{}.admin_socket), std::chrono::seconds{10},
+        {.what = "the submission server", .program = "sekisho-smtpd", .unit = "sekisho-smtpd"});
+    const auto reply =
+        ask(client, {.method = "GET",
+                     .target = "/v1/why-relay?client=" + encoded(arguments.address.text()) +
+                               "&user=" + encoded(arguments.user) + "&from=" + encoded(arguments.sender) +
+                               "&to=" + encoded(arguments.recipient) +
+                               "&listener=" + std::to_string(arguments.listener),
+                     .body = {}});
+    if (!reply) {
+        print_error(reply.error(), arguments.json, out, err);
+        return exit_failed;
+    }
+    if (arguments.json) {
+        out << reply->text << '\n';
+    } else {
+        print_why_relay(reply->object, out);
+    }
+    return exit_done;
+}
+
+}  // namespace sekisho::cli

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// What an operator is told of the rules.
+#include "smtpd/submission_api.h"
+
+#include <gmock/gmock.h>
+#include <unistd.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/use_future.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <boost/json/value.hpp>
+
+namespace sekisho {
+namespace {
+
+using testing::HasSubstr;
+
+class SubmissionApiTest : public testing::Test {
+protected:
+    SubmissionApiTest() {
+        submission_.listeners.resize(2);
+        submission_.listeners[0].relay = {parse_prefix("192.0.2.0/24").value()};
+        submission_.listeners[1].relay_grants = true;
+        submission_.listeners[1].port = 465;
+        submission_.listeners[1].tls = TlsMode::implicit;
+    }
+
+    api::Response ask(std::string path, std::string query = {}, std::string method = "GET",
+                      std::optional<uid_t> user = ::geteuid()) {
+        api::Request request;
+        request.method = std::move(method);
+        request.path = std::move(path);
+        request.query = std::move(query);
+        request.peer.user = user;
+        boost::asio::io_context context;
+        auto answer = boost::asio::co_spawn(context, api_.answer(request), boost::asio::use_future);
+        context.run();
+        return answer.get();
+    }
+    // The answer's text at a path of it, such as "/listener/port".
+    std::string told(const std::string& query, std::string_view pointer) {
+        const api::Response response = ask("/v1/why-relay", query);
+        EXPECT_EQ(response.status, 200) << response.body;
+        const boost::json::value answer = boost::json::parse(response.body);
+        const boost::json::value& at = answer.at_pointer(pointer);
+        return at.is_string() ? std::string(at.get_string()) : boost::json::serialize(at);
+    }
+
+    ApiConfig config_;
+    SubmissionConfig submission_;
+    SubmissionApi api_{config_, submission_, nullptr, [] { return std::string("metrics\n"); }};
+};
+
+TEST_F(SubmissionApiTest, SaysWhatEachRuleSays) {
+    const std::string trusted = "client=192.0.2.1&from=a%40x.net&to=b%40y.net";
+    EXPECT_EQ(told(trusted, "/verdict"), "accept");
+    EXPECT_EQ(told(trusted, "/rule"), "network");
+    EXPECT_EQ(told(trusted, "/rules/0/rule"), "login");
+    EXPECT_EQ(told(trusted, "/rules/0/opinion"), "none");
+    EXPECT_EQ(told(trusted, "/rules/1/opinion"), "accept");
+    EXPECT_EQ(told(trusted, "/from"), "a@x.net");
+    EXPECT_EQ(told(trusted, "/to"), "b@y.net");
+    EXPECT_EQ(told(trusted, "/listener/number"), "1");
+    EXPECT_EQ(told("client=203.0.113.1", "/reply"), "530 5.7.0 Authentication required");
+    EXPECT_EQ(told("client=203.0.113.1&user=anna", "/rule"), "login");
+}
+
+TEST_F(SubmissionApiTest, TheAgentIsAskedWhereItMatters) {
+    const std::string second = "client=192.0.2.1&listener=2";
+    EXPECT_EQ(told(second, "/listener/port"), "465");
+    EXPECT_EQ(told(second, "/listener/tls"), "implicit");
+    EXPECT_EQ(told(second, "/rule"), "grant");
+    EXPECT_EQ(told(second, "/verdict"), "refuse");
+    EXPECT_THAT(told(second, "/reply"), HasSubstr("451 4.3.0"));
+    EXPECT_THAT(told(second, "/rules/2/detail"), HasSubstr("there is none to ask"));
+}
+
+TEST_F(SubmissionApiTest, WhatCanNotBeAsked) {
+    for (const char* query : {"", "client=", "client=192.0.2.0/24", "client=192.0.2.1&listener=0",
+                              "client=192.0.2.1&listener=3", "client=192.0.2.1&listener=x"}) {
+        EXPECT_EQ(ask("/v1/why-relay", query).status, 400) << query;
+    }
+    EXPECT_EQ(ask("/v1/why-relay", "client=192.0.2.1&from=" + std::string(513, 'a')).status, 400);
+    EXPECT_EQ(ask("/v1/why-relay", "client=192.0.2.1", "POST").status, 405);
+    EXPECT_EQ(ask("/v1/users").status, 404);
+}
+
+TEST_F(SubmissionApiTest, IsForThoseWhoMayLook) {
+    constexpr uid_t stranger = 54'321;
+    EXPECT_EQ(ask("/v1/why-relay", "client=192.0.2.1", "GET", stranger).status, 403);
+    EXPECT_EQ(ask("/metrics", "", "GET", std::nullopt).status, 403);
+    EXPECT_EQ(ask("/metrics").body, "metrics\n");
+}
+
+}  // namespace
+}  // namespace sekisho
