@@ -17,6 +17,7 @@
 #include "agent/base/quietly.h"
 #include "agent/base/tls.h"
 #include "smtpd/handoff/id.h"
+#include "smtpd/policy/access.h"
 #include "smtpd/policy/connection.h"
 
 namespace sekisho {
@@ -59,6 +60,11 @@ void SmtpdConnection::limit_to(std::chrono::seconds time) {
         boost::system::error_code ignored;
         self->socket_.cancel(ignored);
     });
+}
+
+asio::awaitable<void> SmtpdConnection::wait(std::chrono::seconds time) {
+    timer_.expires_after(time);
+    static_cast<void>(co_await timer_.async_wait(quietly));
 }
 
 void SmtpdConnection::close() {
@@ -127,6 +133,11 @@ asio::awaitable<void> SmtpdConnection::run() {
     const auto self = shared_from_this();
     boost::system::error_code ignored;
     socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
+    const policy::Access access =
+        policy::judge_access(services_.config.access, remote_.address, std::nullopt);
+    if (access.kind == policy::Access::Kind::delayed) {
+        co_await wait(access.entry->delay);
+    }
     if (listener_.tls == TlsMode::implicit) {
         co_await handshake();
     }
@@ -182,8 +193,8 @@ asio::awaitable<void> SmtpdConnection::perform_one(session::Action action) {
     } else if (std::holds_alternative<session::MessageAborted>(action)) {
         services_.counts.refused += incoming_ ? 1U : 0U;  // else refuse() has counted it
         incoming_.reset();
-    } else if (std::holds_alternative<session::SenderGiven>(action)) {
-        co_await judge_sender();
+    } else if (auto* given = std::get_if<session::SenderGiven>(&action)) {
+        co_await judge_sender(std::move(given->sender));
     } else if (std::holds_alternative<session::RecipientGiven>(action)) {
         add(session_.address_accepted());
     } else if (auto* wanted = std::get_if<session::Authenticate>(&action)) {
@@ -269,9 +280,11 @@ asio::awaitable<void> SmtpdConnection::report(SeenLogin login) {
     }
 }
 
-asio::awaitable<void> SmtpdConnection::judge_sender() {
-    policy::RelayFacts facts{.listener = listener_,
+asio::awaitable<void> SmtpdConnection::judge_sender(std::string sender) {
+    policy::RelayFacts facts{.submission = services_.config,
+                             .listener = listener_,
                              .client = remote_.address,
+                             .sender = sender,
                              .tls = tls_.has_value(),
                              .user = session_.state().user,
                              .grant = std::nullopt};
@@ -280,6 +293,13 @@ asio::awaitable<void> SmtpdConnection::judge_sender() {
         co_await flush();
         facts.grant = co_await ask_for_grant(services_.agent, remote_.address);
         ruling = policy::judge_relay(facts);
+    }
+    // What delays a client whatever it sends has delayed the greeting already.
+    const policy::Access access =
+        policy::judge_access(services_.config.access, remote_.address, facts.sender);
+    if (access.kind == policy::Access::Kind::delayed && !access.entry->senders.empty()) {
+        co_await flush();
+        co_await wait(access.entry->delay);
     }
     services_.counts.may_not_send += ruling.opinion == policy::Opinion::accept ? 0U : 1U;
     const bool granted = facts.grant && facts.grant->kind == policy::GrantAnswer::Kind::granted;

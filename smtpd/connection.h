@@ -30,6 +30,7 @@ namespace sekisho {
 // What has happened since the start, for metrics.
 struct SmtpdCounts {
     std::uint64_t connections = 0;  // taken in
+    std::uint64_t denied = 0;       // by the list of access, at once
     std::uint64_t turned_away = 0;  // there was no room
     std::uint64_t tls_failed = 0;   // handshakes
     std::uint64_t right = 0;        // logins
@@ -86,13 +87,14 @@ private:
     boost::asio::awaitable<void> respond(std::string response);
     boost::asio::awaitable<void> take(sasl::AuthStep step);
     boost::asio::awaitable<void> report(SeenLogin login);
-    boost::asio::awaitable<void> judge_sender();
+    boost::asio::awaitable<void> judge_sender(std::string sender);
     [[nodiscard]] SeenLogin seen_login(const std::string& user, bool success) const;
     void begin_message(session::MessageBegun begun);
     void take_body(std::string_view octets);
     void refuse(std::string_view reply);
     boost::asio::awaitable<void> end_message();
     void limit_to(std::chrono::seconds time);
+    boost::asio::awaitable<void> wait(std::chrono::seconds time);
 
     Socket socket_;
     std::optional<Tls> tls_;

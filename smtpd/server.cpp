@@ -21,6 +21,7 @@
 #include "agent/base/quietly.h"
 #include "agent/base/systemd.h"
 #include "agent/base/tls.h"
+#include "smtpd/policy/access.h"
 #include "smtpd/policy/connection.h"
 #include "smtpd/sasl/failure_delays.h"
 
@@ -34,7 +35,9 @@ constexpr std::chrono::milliseconds pause_without_descriptors{100};
 // One client that isn't trusted holds no more than this part of all connections: it can't keep the others
 // out.
 constexpr std::size_t client_share = 10;
-constexpr const char* crowded = "421 4.3.2 Too many connections, try again later\r\n";
+constexpr std::string_view crowded = "421 4.3.2 Too many connections, try again later\r\n";
+// RFC 5321, 3.1, instead of the greeting.
+constexpr std::string_view denied = "554 5.7.1 Access denied\r\n";
 
 // Each listener's socket: systemd's where it has opened one for this address, else our own.
 Result<std::vector<Descriptor>> open_ports(const SubmissionConfig& config) {
@@ -185,7 +188,12 @@ asio::awaitable<void> SmtpdServer::accept_all(std::shared_ptr<Port> port) {
     }
 }
 
-bool SmtpdServer::has_room(const tcp::socket& socket, const std::optional<Address>& client) {
+void SmtpdServer::turn_away(tcp::socket& socket, std::string_view reply) {
+    static_cast<void>(
+        ::send(socket.native_handle(), reply.data(), reply.size(), MSG_DONTWAIT | MSG_NOSIGNAL));
+}
+
+bool SmtpdServer::has_room(const std::optional<Address>& client) {
     const char* limit = nullptr;
     if (open_ >= config_.connections) {
         limit = "a client was turned away: submission.connections is reached";
@@ -200,9 +208,6 @@ bool SmtpdServer::has_room(const tcp::socket& socket, const std::optional<Addres
         return true;
     }
     counts_.turned_away++;
-    // Without waiting: who doesn't take one line at once isn't told.
-    static_cast<void>(::send(const_cast<tcp::socket&>(socket).native_handle(), crowded,
-                             std::char_traits<char>::length(crowded), MSG_DONTWAIT | MSG_NOSIGNAL));
     log::warning("CROWDED", limit,
                  {{"connections", open_}, {"client", client ? client->text() : std::string("trusted")}});
     return false;
@@ -221,8 +226,13 @@ void SmtpdServer::take(tcp::socket socket, const ListenerConfig& listener) {
     if (!policy::is_trusted(listener, address)) {
         client = sasl::subscriber_of(address);
     }
-    if (!has_room(socket, client)) {
-        return;
+    if (policy::judge_access(config_.access, address, std::nullopt).kind == policy::Access::Kind::denied) {
+        counts_.denied++;
+        denied_log_.warning("CLIENT_DENIED", "a client was turned away: an entry denies it", address.text());
+        return turn_away(socket, denied);
+    }
+    if (!has_room(client)) {
+        return turn_away(socket, crowded);
     }
     const auto connection = std::make_shared<SmtpdConnection>(std::move(socket), services_, listener);
     if (connections_.size() > 2 * open_ + 64) {
@@ -254,7 +264,7 @@ std::string SmtpdServer::metrics() const {
                         std::uint64_t value) { to.set(name, labels, static_cast<double>(value)); };
     Metrics metrics;
     metrics.declare("sekisho_submission_connections_total", counter,
-                    "Clients taken in, or turned away for want of room");
+                    "Clients taken in, denied, or turned away for want of room");
     metrics.declare("sekisho_submission_connections", Metrics::Kind::gauge, "Clients that are connected");
     metrics.declare("sekisho_submission_tls_failures_total", counter, "TLS handshakes that failed");
     metrics.declare("sekisho_submission_logins_total", counter, "Logins that were tried, by result");
@@ -263,6 +273,7 @@ std::string SmtpdServer::metrics() const {
     metrics.declare("sekisho_submission_messages_total", counter, "Messages, by what became of them");
     put(metrics, "sekisho_submission_connections_total", {{"result", "accepted"}}, counts_.connections);
     put(metrics, "sekisho_submission_connections_total", {{"result", "turned_away"}}, counts_.turned_away);
+    put(metrics, "sekisho_submission_connections_total", {{"result", "denied"}}, counts_.denied);
     put(metrics, "sekisho_submission_connections", {}, open_);
     put(metrics, "sekisho_submission_tls_failures_total", {}, counts_.tls_failed);
     put(metrics, "sekisho_submission_logins_total", {{"result", "right"}}, counts_.right);

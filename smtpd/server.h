@@ -13,6 +13,7 @@
 #include "agent/api/http_server.h"
 #include "agent/base/config.h"
 #include "agent/base/descriptor.h"
+#include "agent/base/quiet_log.h"
 #include "agent/base/result.h"
 #include "smtpd/connection.h"
 #include "smtpd/submission_api.h"
@@ -41,8 +42,9 @@ private:
     boost::asio::awaitable<void> accept_all(std::shared_ptr<Port> port);
     void take(boost::asio::ip::tcp::socket socket, const ListenerConfig& listener);
     void left(const std::optional<Address>& client);
-    [[nodiscard]] bool has_room(const boost::asio::ip::tcp::socket& socket,
-                                const std::optional<Address>& client);
+    // Tells the client why it is not taken in, without waiting: who doesn't take one line at once isn't told.
+    static void turn_away(boost::asio::ip::tcp::socket& socket, std::string_view reply);
+    [[nodiscard]] bool has_room(const std::optional<Address>& client);
     [[nodiscard]] std::string metrics() const;
 
     boost::asio::io_context& context_;
@@ -52,6 +54,7 @@ private:
     handoff::HandoffClient relay_;
     std::optional<AgentLink> agent_;
     SmtpdCounts counts_;
+    log::Quiet denied_log_{"submission.access"};
     SmtpdServices services_;
     SubmissionApi api_;
     std::vector<api::HttpServer> admin_;

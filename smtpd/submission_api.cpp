@@ -132,8 +132,10 @@ awaitable<api::Response> SubmissionApi::why_relay(const api::Request& request) {
         co_return api::error_response(question.error());
     }
     const ListenerConfig& listener = submission_.listeners[question->listener];
-    policy::RelayFacts facts{.listener = listener,
+    policy::RelayFacts facts{.submission = submission_,
+                             .listener = listener,
                              .client = question->client,
+                             .sender = question->from,
                              .tls = listener.tls != TlsMode::none,
                              .user = question->user,
                              .grant = std::nullopt};

@@ -6,6 +6,7 @@
 #include <array>
 #include <string>
 
+#include "agent/base/ascii.h"
 #include "agent/base/config_read.h"
 #include "agent/base/printable.h"
 
@@ -14,6 +15,7 @@ namespace sekisho {
 namespace {
 
 constexpr std::array<std::string_view, 3> tls_modes = {"starttls", "implicit", "none"};
+constexpr std::array<std::string_view, 3> submission_actions = {"allow", "deny", "delay"};
 
 void set_host_name(TomlTable& table, std::string_view key, std::string& to) {
     const auto value = table.text(key);
@@ -46,6 +48,37 @@ ListenerConfig read_listener(TomlTable& table, bool may_ask) {
     return config;
 }
 
+SubmissionAccessConfig read_submission_access(TomlTable& table) {
+    constexpr std::int64_t highest = 1'000'000;
+    constexpr std::chrono::minutes longest_delay{5};
+    SubmissionAccessConfig config;
+    table.require("action");
+    set(config.priority, table.integer("priority", 0, highest));
+    set(config.action, table.choice("action", words(submission_actions)));
+    if (table.has("clients")) {
+        config.clients =
+            table.prefixes("clients", [](const Prefix& /*prefix*/) { return std::optional<Error>(); });
+    }
+    set(config.senders, table.texts("senders"));
+    if (table.is_empty_array("senders")) {
+        table.complain("senders", "names nobody", "leave it out, and the entry is for all of them");
+    }
+    std::ranges::transform(config.senders, config.senders.begin(), lowered);
+    set(config.unless_login, table.boolean("unless_login"));
+    if (table.has("unless_login") && config.action != SubmissionAction::deny) {
+        table.complain("unless_login", "lifts what is denied, and nothing is", "leave it out");
+    }
+    set_duration(table, "delay", config.delay);
+    if (config.delay > longest_delay) {
+        table.complain("delay", "is too long",
+                       "write 1s to 5m: a mail program gives up when it waits for long");
+    }
+    if (table.has("delay") && config.action != SubmissionAction::delay) {
+        table.complain("delay", "nothing is delayed", "take action = \"delay\", or leave it out");
+    }
+    return config;
+}
+
 void check_listeners(TomlTable& table, const SubmissionConfig& config) {
     const auto& all = config.listeners;
     for (std::size_t i = 0; i < all.size(); i++) {
@@ -74,6 +107,10 @@ std::string_view to_string(TlsMode mode) {
     return tls_modes.at(static_cast<std::size_t>(mode));
 }
 
+std::string_view to_string(SubmissionAction action) {
+    return submission_actions.at(static_cast<std::size_t>(action));
+}
+
 void read_submission(TomlTable& table, SubmissionConfig& config, bool may_ask) {
     set_host_name(table, "hostname", config.hostname);
     set(config.user, table.name("user"));
@@ -91,6 +128,9 @@ void read_submission(TomlTable& table, SubmissionConfig& config, bool may_ask) {
         config.listeners.push_back(read_listener(each, may_ask));
     });
     check_listeners(table, config);
+    table.tables("access",
+                 [&config](TomlTable& each) { config.access.push_back(read_submission_access(each)); });
+    std::ranges::stable_sort(config.access, {}, &SubmissionAccessConfig::priority);
 }
 
 }  // namespace sekisho

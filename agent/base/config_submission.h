@@ -32,6 +32,20 @@ struct ListenerConfig {
     bool relay_grants = false;  // so may who holds a grant for the relay: the agent is asked
 };
 
+enum class SubmissionAction : std::uint8_t { allow, deny, delay };
+
+[[nodiscard]] std::string_view to_string(SubmissionAction action);  // "allow", "deny", "delay"
+
+// [[submission.access]]: the first entry that fits a client and its sender decides.
+struct SubmissionAccessConfig {
+    std::int64_t priority = 0;  // lower comes first; of the same, the one that stands first
+    SubmissionAction action = SubmissionAction::deny;
+    std::vector<Prefix> clients;       // where it comes from; none: everywhere
+    std::vector<std::string> senders;  // patterns (fnmatch(3)), in any case of letters; none: all
+    bool unless_login = false;         // of deny: not for who has logged in
+    std::chrono::seconds delay{10};    // of delay: 1 s to 5 minutes
+};
+
 // [submission]: sekisho-smtpd. Without a listener there is no submission server.
 struct SubmissionConfig {
     std::string hostname;  // in banner and trace; empty: the machine's own name
@@ -41,13 +55,14 @@ struct SubmissionConfig {
     std::filesystem::path auth_socket =
         "/run/sekisho/auth-client.sock";  // Dovecot's protocol: ours or Dovecot's
     std::filesystem::path admin_socket = "/run/sekisho/submission.sock";  // for `sekisho why-relay`
-    bool report_logins = true;            // to the agent, which opens port 25 if [login.submission] says so
+    bool report_logins = true;  // to the agent, which opens port 25 if [login.submission] says so
     std::uint64_t largest_message = 50ULL << 20;  // octets; also what SIZE announces (RFC 1870)
     std::size_t recipients = 100;                 // a message
     std::size_t connections = 1000;               // at once
     std::size_t errors = 10;                      // a connection, then it is ended
     std::chrono::seconds command_timeout{300};    // RFC 5321, 4.5.3.2.7
     std::vector<ListenerConfig> listeners;
+    std::vector<SubmissionAccessConfig> access;  // in the order in which they are looked at
 };
 
 }  // namespace sekisho

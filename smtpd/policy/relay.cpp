@@ -2,9 +2,11 @@
 // The table of rules.
 #include "smtpd/policy/relay.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
+#include "smtpd/policy/access.h"
 #include "smtpd/policy/connection.h"
 
 namespace sekisho::policy {
@@ -15,6 +17,39 @@ struct Word {
     Opinion opinion = Opinion::none;
     std::string detail;
 };
+
+std::string words_of(const SubmissionAccessConfig& entry, const RelayFacts& facts) {
+    std::string words = "an entry of submission.access";
+    if (!entry.clients.empty()) {
+        words += " for " + std::ranges::find_if(entry.clients, [&facts](const Prefix& each) {
+                               return each.contains(facts.client);
+                           })->text();
+    }
+    return words + (entry.senders.empty() ? "" : " and this sender");
+}
+
+Word by_access(const RelayFacts& facts) {
+    const Access access = judge_access(facts.submission.access, facts.client, facts.sender);
+    if (access.entry == nullptr) {
+        return {Opinion::none, facts.submission.access.empty() ? "there is no list of submission.access"
+                                                               : "no entry of submission.access fits"};
+    }
+    const std::string entry = words_of(*access.entry, facts);
+    switch (access.kind) {
+        case Access::Kind::denied:
+            return {Opinion::refuse, entry + " denies it"};
+        case Access::Kind::login:
+            return facts.user.empty() ? Word{Opinion::refuse, entry + " denies it until it has logged in"}
+                                      : Word{Opinion::none, entry + " would deny it without a login"};
+        case Access::Kind::delayed:
+            return {Opinion::none,
+                    entry + " delays it by " + std::to_string(access.entry->delay.count()) + " s"};
+        case Access::Kind::open:
+        case Access::Kind::undecided:
+            break;
+    }
+    return {Opinion::none, entry + " allows it"};
+}
 
 Word by_login(const RelayFacts& facts) {
     return facts.user.empty() ? Word{Opinion::none, "nobody has logged in on this connection"}
@@ -58,7 +93,8 @@ struct Rule {
     Word (*look)(const RelayFacts& facts);
 };
 
-constexpr std::array<Rule, 4> rules = {{
+constexpr std::array<Rule, 5> rules = {{
+    {"access", by_access},
     {"login", by_login},
     {"network", by_network},
     {"grant", by_grant},
@@ -67,6 +103,9 @@ constexpr std::array<Rule, 4> rules = {{
 
 // RFC 4954, 6, and RFC 3207, 4: what the client could do about it.
 std::string refusal(const RelayFacts& facts) {
+    if (judge_access(facts.submission.access, facts.client, facts.sender).kind == Access::Kind::denied) {
+        return "554 5.7.1 Access denied";
+    }
     if (facts.grant && facts.grant->kind == GrantAnswer::Kind::unknown) {
         return "451 4.3.0 Log in, or try again later: who has fetched mail isn't known now";
     }

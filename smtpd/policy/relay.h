@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "agent/base/config_mail.h"
+#include "agent/base/config_submission.h"
 
 namespace sekisho::policy {
 
@@ -22,8 +22,10 @@ struct GrantAnswer {
 
 // All that the rules look at.
 struct RelayFacts {
-    const ListenerConfig& listener;
+    const SubmissionConfig& submission;
+    const ListenerConfig& listener;  // one of its
     Address client;
+    std::string sender;                // the mailbox of MAIL; empty: the null path
     bool tls = false;                  // is active
     std::string user;                  // who has logged in here; empty: nobody
     std::optional<GrantAnswer> grant;  // nothing: the agent hasn't been asked

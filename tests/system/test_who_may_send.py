@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who has fetched mail sends without a login, where the operator wants it so."""
+"""Who may send: who has fetched mail sends without a login, where the operator wants it so; who is denied does not."""
 
 import smtplib
+import socket
+import time
 
 from lab.clients import pop3_login
 from lab.isp import config_text
@@ -9,16 +11,33 @@ from lab.story_mail import arrived
 from lab.topology import EDGE_CORE4, EDGE_CORE6, INTERNET4, MAIL4, SUBSCRIBERS
 from test_submission import FRIEND, SENDER, SmtpTest
 
-A = SUBSCRIBERS["a"]
+A, B, C = SUBSCRIBERS["a"], SUBSCRIBERS["b"], SUBSCRIBERS["c"]
+DELAY = 3
+ACCESS = f"""
+[[submission.access]]
+action = "deny"
+clients = ["{C.address4}/32"]
+[[submission.access]]
+action = "delay"
+clients = ["{B.address4}/32"]
+delay = "{DELAY}s"
+[[submission.access]]
+action = "deny"
+senders = ["*@rude.test"]
+[[submission.access]]
+action = "deny"
+senders = ["*@half.test"]
+unless_login = true
+"""
 LISTENER = f'[[submission.listener]]\naddress = "{EDGE_CORE4}"\nport = 587\n'
 
 
-class PopBeforeSmtp(SmtpTest):
+class WhoMaySend(SmtpTest):
     @classmethod
     def setUpClass(cls) -> None:
         super().setUpClass()
         cls.agent.configure(config_text(("[grants]\n", '[grants]\nscope = ["edge", "relay"]\n'),
-                                        (LISTENER, LISTENER + "relay_grants = true\n")))
+                                        (LISTENER, LISTENER + "relay_grants = true\n")) + ACCESS)
         cls.agent.stop()
         cls.agent.start()
         cls.submission.restart()
@@ -35,10 +54,10 @@ class PopBeforeSmtp(SmtpTest):
         client.ehlo()
         return client
 
-    def mail(self, client: smtplib.SMTP) -> str:
+    def mail(self, client: smtplib.SMTP, sender: str = SENDER) -> str:
         """What becomes of MAIL, as "250 2.1.0"."""
         client.rset()
-        return self.code(client.mail(SENDER))
+        return self.code(client.mail(sender))
 
     def fetch_mail(self) -> None:
         with self.isp.lab["a"].network():
@@ -104,3 +123,28 @@ class PopBeforeSmtp(SmtpTest):
         self.assertIn("GRANT_UNKNOWN", self.edge.log("sekisho-smtpd.log").read_text())
         with self.login() as user:
             self.assertEqual(self.mail(user), "250 2.1.0")
+
+    def test_who_is_denied_is_turned_away(self) -> None:
+        with self.isp.lab["c"].network(), socket.create_connection((EDGE_CORE4, 587), 10) as client, client.makefile("rb") as said:
+            self.assertEqual(said.read(), b"554 5.7.1 Access denied\r\n")
+        with self.isp.lab["c"].network(), socket.create_connection((EDGE_CORE4, 465), 10) as client:
+            self.assertEqual(client.recv(1), b"", "nothing is said before TLS")
+        self.assertRegex(self.edge.log("sekisho-smtpd.log").read_text(), f"CLIENT_DENIED .*{C.address4}")
+        answer = self.agent.ask("why-relay", "--client", C.address4, "--from", SENDER, "--to", FRIEND, "--user", C.user)
+        self.assertEqual((answer["rule"], answer["reply"]), ("access", "554 5.7.1 Access denied"))
+        self.assertEqual(self.code(self.connect("c", EDGE_CORE6).noop()), "250 2.0.0", "its other address is no matter")
+
+    def test_who_is_delayed_waits_for_the_greeting(self) -> None:
+        begin = time.monotonic()
+        self.assertEqual(self.code(self.connect("b").noop()), "250 2.0.0")
+        self.assertGreaterEqual(time.monotonic() - begin, DELAY)
+
+    def test_senders_that_are_denied(self) -> None:
+        with self.login() as user:
+            self.assertEqual(self.mail(user, "anybody@RUDE.test"), "554 5.7.1")
+            self.assertEqual(self.mail(user, "anybody@half.test"), "250 2.1.0", "a login lifts it")
+        self.fetch_mail()
+        client = self.connect("a")
+        self.assertEqual(self.mail(client), "250 2.1.0")
+        self.assertEqual(self.mail(client, "anybody@half.test"), "530 5.7.0", "a grant doesn't")
+        self.assertEqual(self.mail(client, "anybody@rude.test"), "554 5.7.1")

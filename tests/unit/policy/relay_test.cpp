@@ -16,8 +16,10 @@ protected:
     RelayTest() { listener_.relay = {parse_prefix("192.0.2.0/25").value(), parse_prefix("::/0").value()}; }
 
     [[nodiscard]] RelayFacts facts(std::string_view client) const {
-        return {.listener = listener_,
+        return {.submission = submission_,
+                .listener = listener_,
                 .client = parse_address(client).value(),
+                .sender = "anna@example.net",
                 .tls = true,
                 .user = {},
                 .grant = std::nullopt};
@@ -33,19 +35,21 @@ protected:
         return all;
     }
 
+    SubmissionConfig submission_;
     ListenerConfig listener_;
 };
 
 TEST_F(RelayTest, WhoHasLoggedInMay) {
     RelayFacts known = facts("198.51.100.1");
     known.user = "alice";
-    EXPECT_THAT(rules(explain_relay(known)), ElementsAre("login accept"));
+    EXPECT_THAT(rules(explain_relay(known)), ElementsAre("access none", "login accept"));
     EXPECT_EQ(explain_relay(known).back().detail, "alice has logged in");
     EXPECT_EQ(judge_relay(known).reply, "");
 }
 
 TEST_F(RelayTest, WhoComesFromANetworkOfTrustMay) {
-    EXPECT_THAT(rules(explain_relay(facts("192.0.2.127"))), ElementsAre("login none", "network accept"));
+    EXPECT_THAT(rules(explain_relay(facts("192.0.2.127"))),
+                ElementsAre("access none", "login none", "network accept"));
     EXPECT_EQ(judge_relay(facts("2001:db8::1")).rule, "network");
     EXPECT_EQ(judge_relay(facts("::ffff:192.0.2.1")).opinion, Opinion::accept);
     EXPECT_EQ(judge_relay(facts("192.0.2.128")).opinion, Opinion::refuse) << "::/0 is of the other family";
@@ -54,13 +58,44 @@ TEST_F(RelayTest, WhoComesFromANetworkOfTrustMay) {
 TEST_F(RelayTest, NobodyElseMay) {
     const RelayFacts stranger = facts("198.51.100.1");
     EXPECT_THAT(rules(explain_relay(stranger)),
-                ElementsAre("login none", "network none", "grant none", "nobody refuse"));
+                ElementsAre("access none", "login none", "network none", "grant none", "nobody refuse"));
     EXPECT_EQ(judge_relay(stranger).reply, "530 5.7.0 Authentication required");
     RelayFacts in_clear = stranger;
     in_clear.tls = false;
     EXPECT_EQ(judge_relay(in_clear).reply, "530 5.7.0 Must issue a STARTTLS command first");
     listener_.tls = TlsMode::none;
     EXPECT_EQ(judge_relay(in_clear).reply, "530 5.7.0 Authentication required") << "it has no TLS";
+}
+
+TEST_F(RelayTest, WhoIsDeniedMayNotWhateverElseSpeaksForHim) {
+    submission_.access = {{.clients = {parse_prefix("192.0.2.0/28").value()}, .senders = {}}};
+    RelayFacts denied = facts("192.0.2.1");
+    denied.user = "alice";
+    EXPECT_THAT(rules(explain_relay(denied)), ElementsAre("access refuse"));
+    EXPECT_EQ(explain_relay(denied)[0].detail, "an entry of submission.access for 192.0.2.0/28 denies it");
+    EXPECT_EQ(judge_relay(denied).reply, "554 5.7.1 Access denied");
+    EXPECT_EQ(judge_relay(facts("192.0.2.16")).rule, "network");
+}
+
+TEST_F(RelayTest, ADenialMayBeLiftedByALogin) {
+    submission_.access = {{.clients = {}, .senders = {"*@example.net"}, .unless_login = true}};
+    RelayFacts known = facts("192.0.2.1");
+    EXPECT_THAT(rules(explain_relay(known)), ElementsAre("access refuse")) << "the network doesn't lift it";
+    EXPECT_EQ(judge_relay(known).reply, "530 5.7.0 Authentication required");
+    known.user = "alice";
+    EXPECT_EQ(judge_relay(known).rule, "login");
+    known.user.clear();
+    known.sender = "anna@example.org";
+    EXPECT_EQ(judge_relay(known).rule, "network");
+}
+
+TEST_F(RelayTest, WhoIsAllowedOrDelayedStillNeedsMore) {
+    for (const SubmissionAction action : {SubmissionAction::allow, SubmissionAction::delay}) {
+        submission_.access = {{.action = action, .clients = {}, .senders = {}},
+                              {.clients = {}, .senders = {}}};
+        EXPECT_EQ(judge_relay(facts("198.51.100.1")).rule, "nobody") << to_string(action);
+        EXPECT_EQ(judge_relay(facts("192.0.2.1")).rule, "network") << to_string(action);
+    }
 }
 
 TEST_F(RelayTest, TheAgentIsAskedOnlyIfItMatters) {

@@ -57,9 +57,9 @@ TEST_F(SubmissionApiTest, SaysWhatEachRuleSays) {
     const std::string trusted = "client=192.0.2.1&from=a%40x.net&to=b%40y.net";
     EXPECT_EQ(told(trusted, "/verdict"), "accept");
     EXPECT_EQ(told(trusted, "/rule"), "network");
-    EXPECT_EQ(told(trusted, "/rules/0/rule"), "login");
+    EXPECT_EQ(told(trusted, "/rules/0/rule"), "access");
     EXPECT_EQ(told(trusted, "/rules/0/opinion"), "none");
-    EXPECT_EQ(told(trusted, "/rules/1/opinion"), "accept");
+    EXPECT_EQ(told(trusted, "/rules/2/opinion"), "accept");
     EXPECT_EQ(told(trusted, "/from"), "a@x.net");
     EXPECT_EQ(told(trusted, "/to"), "b@y.net");
     EXPECT_EQ(told(trusted, "/listener/number"), "1");
@@ -74,7 +74,7 @@ TEST_F(SubmissionApiTest, TheAgentIsAskedWhereItMatters) {
     EXPECT_EQ(told(second, "/rule"), "grant");
     EXPECT_EQ(told(second, "/verdict"), "refuse");
     EXPECT_THAT(told(second, "/reply"), HasSubstr("451 4.3.0"));
-    EXPECT_THAT(told(second, "/rules/2/detail"), HasSubstr("there is none to ask"));
+    EXPECT_THAT(told(second, "/rules/3/detail"), HasSubstr("there is none to ask"));
 }
 
 TEST_F(SubmissionApiTest, WhatCanNotBeAsked) {

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// The list of [[submission.access]]: whom it denies, delays, or spares. Pure.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "agent/base/config_submission.h"
+
+namespace sekisho::policy {
+
+// What the list says of a client.
+struct Access {
+    enum class Kind : std::uint8_t {
+        open,       // no entry fits, or one that allows
+        denied,     // whoever has logged in
+        login,      // denied to who hasn't logged in
+        delayed,    // open, after a while
+        undecided,  // that depends on the sender, who isn't known yet
+    };
+    Kind kind = Kind::open;
+    const SubmissionAccessConfig* entry = nullptr;  // that decides
+};
+
+// `sender` is the mailbox of MAIL, empty for the null path, which patterns call "<>"; nothing as long as it
+// isn't known.
+[[nodiscard]] Access judge_access(const std::vector<SubmissionAccessConfig>& list, const Address& client,
+                                  std::optional<std::string_view> sender);
+
+}  // namespace sekisho::policy

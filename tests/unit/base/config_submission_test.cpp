@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// [[submission.access]], right and wrong. What else [submission] holds: config_mail_test.cpp.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "agent/base/config.h"
+
+namespace sekisho {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::HasSubstr;
+
+const std::filesystem::path submission_file = "/etc/sekisho/sekisho.toml";
+
+TEST(ConfigSubmission, ReadsTheListOfAccessInItsOrder) {
+    const auto config = parse_config(R"([[submission.access]]
+priority = 7
+action = "deny"
+clients = ["0.0.0.0/0", "2001:db8::/32"]
+[[submission.access]]
+priority = 7
+action = "delay"
+delay = "1m"
+[[submission.access]]
+action = "deny"
+senders = ["*@Rude.Test"]
+unless_login = true
+[[submission.access]]
+action = "allow"
+senders = ["<>"]
+)",
+                                     submission_file);
+    ASSERT_TRUE(config) << text(submission_file, config.error());
+    const auto& access = config->submission.access;
+    ASSERT_EQ(access.size(), 4U);
+    EXPECT_EQ(access[0].senders, std::vector<std::string>{"*@rude.test"});
+    EXPECT_TRUE(access[0].unless_login);
+    EXPECT_TRUE(access[0].clients.empty());
+    EXPECT_EQ(to_string(access[1].action), "allow");
+    EXPECT_EQ(to_string(access[2].action), "deny");
+    EXPECT_FALSE(access[2].unless_login);
+    ASSERT_EQ(access[2].clients.size(), 2U);
+    EXPECT_EQ(access[2].clients[0].text(), "0.0.0.0/0");
+    EXPECT_EQ(to_string(access[3].action), "delay");
+    EXPECT_EQ(access[3].delay, 60s);
+}
+
+TEST(ConfigSubmission, MistakesInTheListOfAccess) {
+    const std::string head = "[[submission.access]]\n";
+    const std::vector<std::pair<std::string, const char*>> mistakes = {
+        {"clients = [\"192.0.2.0/24\"]\n", "action"},
+        {"action = \"close\"\n", "action"},
+        {"action = \"deny\"\npriority = -1\n", "priority"},
+        {"action = \"deny\"\nclients = []\n", "clients"},
+        {"action = \"deny\"\nclients = [\"192.0.2.1/24\"]\n", "192.0.2.1/24"},
+        {"action = \"deny\"\nsenders = []\n", "names nobody"},
+        {"action = \"deny\"\ndelay = \"5s\"\n", "nothing is delayed"},
+        {"action = \"delay\"\ndelay = \"0s\"\n", "longer than nothing"},
+        {"action = \"delay\"\ndelay = \"6m\"\n", "too long"},
+        {"action = \"delay\"\nunless_login = true\n", "lifts what is denied"},
+        {"action = \"allow\"\nunless_login = false\n", "lifts what is denied"},
+        {"action = \"deny\"\nusers = [\"anna\"]\n", "users"},
+    };
+    for (const auto& [broken, what] : mistakes) {
+        const auto config = parse_config(head + broken, submission_file);
+        ASSERT_FALSE(config) << broken;
+        EXPECT_THAT(config.error().front().what, HasSubstr(what)) << broken;
+        EXPECT_GT(config.error().front().line, 0) << broken;
+    }
+}
+
+}  // namespace
+}  // namespace sekisho

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whom the list of access denies, delays, or spares.
+#include "smtpd/policy/access.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+
+namespace sekisho::policy {
+namespace {
+
+using namespace std::chrono_literals;
+using Kind = Access::Kind;
+using List = std::vector<SubmissionAccessConfig>;
+
+Address address(std::string_view text) {
+    return parse_address(text).value();
+}
+
+SubmissionAccessConfig entry(SubmissionAction action, std::vector<std::string_view> clients,
+                             std::vector<std::string> senders = {}) {
+    SubmissionAccessConfig config;
+    config.action = action;
+    for (const std::string_view client : clients) {
+        config.clients.push_back(parse_prefix(client).value());
+    }
+    config.senders = std::move(senders);
+    return config;
+}
+
+Kind kind(const List& list, std::string_view client, std::optional<std::string_view> sender = std::nullopt) {
+    return judge_access(list, address(client), sender).kind;
+}
+
+TEST(SubmissionAccess, IsOpenWhereNothingFits) {
+    EXPECT_EQ(kind({}, "192.0.2.1"), Kind::open);
+    const List list = {entry(SubmissionAction::deny, {"192.0.2.0/24", "2001:db8::/32"})};
+    EXPECT_EQ(kind(list, "198.51.100.1"), Kind::open);
+    EXPECT_EQ(judge_access(list, address("198.51.100.1"), "").entry, nullptr);
+    EXPECT_EQ(kind(list, "192.0.2.1"), Kind::denied);
+    EXPECT_EQ(kind(list, "2001:db8:1::1"), Kind::denied);
+    EXPECT_EQ(kind(list, "::ffff:192.0.2.1"), Kind::denied);
+}
+
+TEST(SubmissionAccess, TheFirstThatFitsDecides) {
+    const List list = {entry(SubmissionAction::allow, {"192.0.2.1/32"}),
+                       entry(SubmissionAction::delay, {"192.0.2.0/28"}),
+                       entry(SubmissionAction::deny, {"192.0.2.0/24"})};
+    EXPECT_EQ(kind(list, "192.0.2.1"), Kind::open);
+    EXPECT_EQ(judge_access(list, address("192.0.2.1"), {}).entry, &list[0]);
+    EXPECT_EQ(kind(list, "192.0.2.2"), Kind::delayed);
+    EXPECT_EQ(judge_access(list, address("192.0.2.2"), {}).entry->delay, 10s);
+    EXPECT_EQ(kind(list, "192.0.2.16"), Kind::denied);
+}
+
+TEST(SubmissionAccess, ALoginMayLiftIt) {
+    List list = {entry(SubmissionAction::deny, {"192.0.2.0/24"})};
+    list[0].unless_login = true;
+    EXPECT_EQ(kind(list, "192.0.2.1"), Kind::login);
+}
+
+TEST(SubmissionAccess, SendersAreToldByPatterns) {
+    const List list = {entry(SubmissionAction::deny, {}, {"*@rude.test", "<>", "eve@example.net"})};
+    for (const char* sender : {"a@rude.test", "A@RUDE.Test", "@rude.test", "", "eve@example.net",
+                               "\"eve\"@example.net", "\"e\\v\\e\"@example.net", "EVE@example.net"}) {
+        EXPECT_EQ(kind(list, "192.0.2.1", sender), Kind::denied) << sender;
+    }
+    for (const char* sender : {"a@rude.test.example.net", "a@notrude.test", "eve@example.net.test",
+                               "steve@example.net", "\"eve", "\"", "\"eve\\", "\"@rude.test\"@example.org"}) {
+        EXPECT_EQ(kind(list, "192.0.2.1", sender), Kind::open) << sender;
+    }
+}
+
+TEST(SubmissionAccess, WhatDependsOnTheSenderWaitsForIt) {
+    const List list = {entry(SubmissionAction::allow, {"192.0.2.0/24"}, {"boss@example.net"}),
+                       entry(SubmissionAction::deny, {"192.0.2.0/24"})};
+    EXPECT_EQ(kind(list, "192.0.2.1"), Kind::undecided) << "the boss may come from there";
+    EXPECT_EQ(kind(list, "192.0.2.1", "boss@example.net"), Kind::open);
+    EXPECT_EQ(kind(list, "192.0.2.1", "clerk@example.net"), Kind::denied);
+    EXPECT_EQ(kind(list, "198.51.100.1"), Kind::open);
+}
+
+}  // namespace
+}  // namespace sekisho::policy
