@@ -2,15 +2,12 @@
 // A file of prefixes that its owner may replace at any time.
 #pragma once
 
-#include <sys/types.h>
-
-#include <array>
-#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <vector>
 
 #include "agent/base/address.h"
+#include "agent/base/changed_file.h"
 #include "agent/base/result.h"
 
 namespace sekisho {
@@ -19,7 +16,7 @@ class ListFile {
 public:
     explicit ListFile(std::filesystem::path path);
 
-    [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+    [[nodiscard]] const std::filesystem::path& path() const { return file_.path(); }
 
     // What stands in the file, if it isn't what was there when this was asked last; its size, its time and
     // its inode tell. Failure::unavailable if it can't be read, Failure::invalid if it is no list
@@ -27,11 +24,7 @@ public:
     [[nodiscard]] Result<std::optional<std::vector<Prefix>>> changed();
 
 private:
-    using Look = std::array<std::int64_t, 4>;  // inode, size, time of change: seconds, nanoseconds
-
-    std::filesystem::path path_;
-    std::optional<Look> seen_;
-    bool missing_ = false;
+    ChangedFile file_;
 };
 
 }  // namespace sekisho
