@@ -287,6 +287,7 @@ asio::awaitable<void> SmtpdConnection::judge_sender(std::string sender) {
                              .sender = sender,
                              .tls = tls_.has_value(),
                              .user = session_.state().user,
+                             .rights = services_.senders.rights(),
                              .grant = std::nullopt};
     policy::Ruling ruling = policy::judge_relay(facts);
     if (ruling.opinion == policy::Opinion::ask_agent) {

@@ -23,6 +23,7 @@
 #include "smtpd/message/fixups.h"
 #include "smtpd/policy/relay.h"
 #include "smtpd/sasl/auth_client.h"
+#include "smtpd/sender_file.h"
 #include "smtpd/session/session.h"
 
 namespace sekisho {
@@ -48,6 +49,7 @@ struct SmtpdServices {
     boost::asio::ssl::context* tls;   // null where no listener has TLS
     sasl::AuthClient& auth;
     handoff::HandoffClient& relay;
+    SenderFile& senders;
     AgentLink* agent;  // null: there is none that wants to hear of logins
     SmtpdCounts& counts;
 };

@@ -85,12 +85,13 @@ struct SmtpdServer::Port {
 };
 
 SmtpdServer::SmtpdServer(asio::io_context& context, const Config& config,
-                         std::optional<asio::ssl::context> tls)
+                         std::optional<asio::ssl::context> tls, SenderFile senders)
     : context_(context),
       config_(config.submission),
       tls_(std::move(tls)),
       auth_(context.get_executor(), config.submission.auth_socket),
       relay_(context.get_executor(), config.relay.socket),
+      senders_(std::move(senders)),
       agent_(config.submission_login ? std::optional<AgentLink>(std::in_place, config.api.socket)
                                      : std::nullopt),
       services_{.config = config_,
@@ -98,9 +99,10 @@ SmtpdServer::SmtpdServer(asio::io_context& context, const Config& config,
                 .tls = tls_ ? &*tls_ : nullptr,
                 .auth = auth_,
                 .relay = relay_,
+                .senders = senders_,
                 .agent = agent_ ? &*agent_ : nullptr,
                 .counts = counts_},
-      api_(config.api, config_, services_.agent, [this] { return metrics(); }) {
+      api_(config.api, config_, senders_, services_.agent, [this] { return metrics(); }) {
     if (config_.hostname.empty()) {
         config_.hostname = machine_name();
     }
@@ -134,7 +136,12 @@ Result<std::shared_ptr<SmtpdServer>> SmtpdServer::start(asio::io_context& contex
     if (auto dropped = drop_privileges(submission.user); !dropped) {
         return std::unexpected(dropped.error());
     }
-    std::shared_ptr<SmtpdServer> server(new SmtpdServer(context, config, std::move(tls)));
+    auto senders = SenderFile::open(submission);
+    if (!senders) {
+        return std::unexpected(senders.error());
+    }
+    std::shared_ptr<SmtpdServer> server(
+        new SmtpdServer(context, config, std::move(tls), std::move(*senders)));
     for (std::size_t i = 0; i < sockets->size(); i++) {
         server->serve(submission.listeners[i], std::move((*sockets)[i]));
     }

@@ -25,7 +25,7 @@ public:
     // Opens ports and reads the key, as long as it is somebody who may; takes the socket for administration
     // that systemd has opened ("submission-admin") or opens it; becomes config.submission.user; and serves.
     // `config` outlives the object. Errors are those of listen_tcp, server_tls, passed_or_own and
-    // drop_privileges.
+    // drop_privileges, and what SenderFile::open says.
     [[nodiscard]] static Result<std::shared_ptr<SmtpdServer>> start(boost::asio::io_context& context,
                                                                     const Config& config);
     SmtpdServer(const SmtpdServer&) = delete;
@@ -36,7 +36,7 @@ private:
     struct Port;
 
     SmtpdServer(boost::asio::io_context& context, const Config& config,
-                std::optional<boost::asio::ssl::context> tls);
+                std::optional<boost::asio::ssl::context> tls, SenderFile senders);
     void serve(const ListenerConfig& listener, Descriptor socket);
     void serve_admins(std::vector<Descriptor> sockets);
     boost::asio::awaitable<void> accept_all(std::shared_ptr<Port> port);
@@ -52,6 +52,7 @@ private:
     std::optional<boost::asio::ssl::context> tls_;
     sasl::AuthClient auth_;
     handoff::HandoffClient relay_;
+    SenderFile senders_;
     std::optional<AgentLink> agent_;
     SmtpdCounts counts_;
     log::Quiet denied_log_{"submission.access"};

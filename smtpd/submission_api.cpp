@@ -102,9 +102,13 @@ json::object answer_of(const RelayQuestion& question, const policy::RelayFacts& 
 
 }  // namespace
 
-SubmissionApi::SubmissionApi(const ApiConfig& config, const SubmissionConfig& submission, AgentLink* agent,
-                             std::function<std::string()> metrics)
-    : config_(config), submission_(submission), agent_(agent), metrics_(std::move(metrics)) {}
+SubmissionApi::SubmissionApi(const ApiConfig& config, const SubmissionConfig& submission, SenderFile& senders,
+                             AgentLink* agent, std::function<std::string()> metrics)
+    : config_(config),
+      submission_(submission),
+      senders_(senders),
+      agent_(agent),
+      metrics_(std::move(metrics)) {}
 
 awaitable<api::Response> SubmissionApi::answer(const api::Request& request) {
     if (auto no = api::turned_away(config_, request)) {
@@ -138,6 +142,7 @@ awaitable<api::Response> SubmissionApi::why_relay(const api::Request& request) {
                              .sender = question->from,
                              .tls = listener.tls != TlsMode::none,
                              .user = question->user,
+                             .rights = senders_.rights(),
                              .grant = std::nullopt};
     if (policy::judge_relay(facts).opinion == policy::Opinion::ask_agent) {
         facts.grant = co_await ask_for_grant(agent_, question->client);

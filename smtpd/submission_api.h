@@ -17,14 +17,15 @@
 #include "agent/api/http_server.h"
 #include "agent/base/config.h"
 #include "smtpd/agent_link.h"
+#include "smtpd/sender_file.h"
 
 namespace sekisho {
 
 class SubmissionApi {
 public:
     // All must outlive it. `agent` may be null: there is none to ask. `metrics` makes the text of /metrics.
-    SubmissionApi(const ApiConfig& config, const SubmissionConfig& submission, AgentLink* agent,
-                  std::function<std::string()> metrics);
+    SubmissionApi(const ApiConfig& config, const SubmissionConfig& submission, SenderFile& senders,
+                  AgentLink* agent, std::function<std::string()> metrics);
 
     // Answers one request: [api]'s operators and viewers may look, and there is nothing to change.
     [[nodiscard]] boost::asio::awaitable<api::Response> answer(const api::Request& request);
@@ -34,6 +35,7 @@ private:
 
     const ApiConfig& config_;
     const SubmissionConfig& submission_;
+    SenderFile& senders_;
     AgentLink* agent_;
     std::function<std::string()> metrics_;
 };

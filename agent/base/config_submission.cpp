@@ -124,6 +124,11 @@ void read_submission(TomlTable& table, SubmissionConfig& config, bool may_ask) {
     set(config.connections, table.integer("connections", 1, 100'000));
     set(config.errors, table.integer("errors", 1, 1000));
     set_duration(table, "command_timeout", config.command_timeout);
+    set(config.own_senders, table.boolean("own_senders"));
+    set_path(table, "sender_file", config.sender_file);
+    if (table.has("sender_file") && !config.own_senders) {
+        table.complain("sender_file", "users may send as anybody", "set own_senders = true, or leave it out");
+    }
     table.tables("listener", [&config, may_ask](TomlTable& each) {
         config.listeners.push_back(read_listener(each, may_ask));
     });

@@ -61,6 +61,9 @@ struct SubmissionConfig {
     std::size_t connections = 1000;               // at once
     std::size_t errors = 10;                      // a connection, then it is ended
     std::chrono::seconds command_timeout{300};    // RFC 5321, 4.5.3.2.7
+    // Whether users who have logged in send only as themselves and as what sender_file gives them.
+    bool own_senders = false;
+    std::filesystem::path sender_file{};  // see policy::SenderRights; empty: there is none
     std::vector<ListenerConfig> listeners;
     std::vector<SubmissionAccessConfig> access;  // in the order in which they are looked at
 };

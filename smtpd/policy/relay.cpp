@@ -51,6 +51,19 @@ Word by_access(const RelayFacts& facts) {
     return {Opinion::none, entry + " allows it"};
 }
 
+Word by_sender(const RelayFacts& facts) {
+    if (facts.user.empty()) {
+        return {Opinion::none, "nobody has logged in, who could be held to addresses"};
+    }
+    if (facts.rights == nullptr) {
+        return {Opinion::none, "users may send as anybody"};
+    }
+    const std::string sender = facts.sender.empty() ? "<>" : facts.sender;
+    return facts.rights->may(facts.user, facts.sender)
+               ? Word{Opinion::none, facts.user + " may send as " + sender}
+               : Word{Opinion::refuse, facts.user + " may not send as " + sender};
+}
+
 Word by_login(const RelayFacts& facts) {
     return facts.user.empty() ? Word{Opinion::none, "nobody has logged in on this connection"}
                               : Word{Opinion::accept, facts.user + " has logged in"};
@@ -93,18 +106,24 @@ struct Rule {
     Word (*look)(const RelayFacts& facts);
 };
 
-constexpr std::array<Rule, 5> rules = {{
+constexpr std::array<Rule, 6> rules = {{
     {"access", by_access},
+    {"sender", by_sender},
     {"login", by_login},
     {"network", by_network},
     {"grant", by_grant},
     {"nobody", by_nothing},
 }};
 
-// RFC 4954, 6, and RFC 3207, 4: what the client could do about it.
-std::string refusal(const RelayFacts& facts) {
-    if (judge_access(facts.submission.access, facts.client, facts.sender).kind == Access::Kind::denied) {
+// RFC 4954, 6, and RFC 3207, 4: what the client could do about it; RFC 6409, 6.1: a sender that isn't its
+// own.
+std::string refusal(const RelayFacts& facts, std::string_view rule) {
+    if (rule == "access" &&
+        judge_access(facts.submission.access, facts.client, facts.sender).kind == Access::Kind::denied) {
         return "554 5.7.1 Access denied";
+    }
+    if (rule == "sender") {
+        return "553 5.7.1 This sender address isn't one of yours";
     }
     if (facts.grant && facts.grant->kind == GrantAnswer::Kind::unknown) {
         return "451 4.3.0 Log in, or try again later: who has fetched mail isn't known now";
@@ -147,7 +166,7 @@ Ruling judge_relay(const RelayFacts& facts) {
     const Finding last = explain_relay(facts).back();
     return {.opinion = last.opinion,
             .rule = last.rule,
-            .reply = last.opinion == Opinion::refuse ? refusal(facts) : std::string()};
+            .reply = last.opinion == Opinion::refuse ? refusal(facts, last.rule) : std::string()};
 }
 
 }  // namespace sekisho::policy

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "agent/base/config_submission.h"
+#include "smtpd/policy/senders.h"
 
 namespace sekisho::policy {
 
@@ -25,10 +26,11 @@ struct RelayFacts {
     const SubmissionConfig& submission;
     const ListenerConfig& listener;  // one of its
     Address client;
-    std::string sender;                // the mailbox of MAIL; empty: the null path
-    bool tls = false;                  // is active
-    std::string user;                  // who has logged in here; empty: nobody
-    std::optional<GrantAnswer> grant;  // nothing: the agent hasn't been asked
+    std::string sender;                    // the mailbox of MAIL; empty: the null path
+    bool tls = false;                      // is active
+    std::string user;                      // who has logged in here; empty: nobody
+    const SenderRights* rights = nullptr;  // null: users send as anybody
+    std::optional<GrantAnswer> grant;      // nothing: the agent hasn't been asked
 };
 
 enum class Opinion : std::uint8_t {

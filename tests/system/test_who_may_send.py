@@ -5,7 +5,7 @@ import smtplib
 import socket
 import time
 
-from lab.clients import pop3_login
+from lab.clients import pop3_login, smtp_login
 from lab.isp import config_text
 from lab.story_mail import arrived
 from lab.topology import EDGE_CORE4, EDGE_CORE6, INTERNET4, MAIL4, SUBSCRIBERS
@@ -13,6 +13,7 @@ from test_submission import FRIEND, SENDER, SmtpTest
 
 A, B, C = SUBSCRIBERS["a"], SUBSCRIBERS["b"], SUBSCRIBERS["c"]
 DELAY = 3
+SENDERS = "/etc/sekisho/senders"
 ACCESS = f"""
 [[submission.access]]
 action = "deny"
@@ -36,7 +37,9 @@ class WhoMaySend(SmtpTest):
     @classmethod
     def setUpClass(cls) -> None:
         super().setUpClass()
-        cls.agent.configure(config_text(("[grants]\n", '[grants]\nscope = ["edge", "relay"]\n'),
+        cls.edge.write(SENDERS, f"{A.user}: *  # whoever\n{B.user}: {B.user}@example.net\n", 0o644)
+        cls.agent.configure(config_text(("[submission]\n", f'[submission]\nown_senders = true\nsender_file = "{SENDERS}"\n'),
+                                        ("[grants]\n", '[grants]\nscope = ["edge", "relay"]\n'),
                                         (LISTENER, LISTENER + "relay_grants = true\n")) + ACCESS)
         cls.agent.stop()
         cls.agent.start()
@@ -148,3 +151,16 @@ class WhoMaySend(SmtpTest):
         self.assertEqual(self.mail(client), "250 2.1.0")
         self.assertEqual(self.mail(client, "anybody@half.test"), "530 5.7.0", "a grant doesn't")
         self.assertEqual(self.mail(client, "anybody@rude.test"), "554 5.7.1")
+
+    def test_users_send_as_what_they_were_given(self) -> None:
+        with self.isp.lab["b"].network():
+            user = smtp_login(self.isp.smtp_trust, EDGE_CORE4, B.user, B.password)
+        self.addCleanup(user.close)
+        self.assertEqual(self.mail(user, f"{B.user}@EXAMPLE.net"), "250 2.1.0")
+        self.assertEqual(self.mail(user, f"{A.user}@example.net"), "553 5.7.1")
+        self.assertEqual(self.mail(user, ""), "250 2.1.0", "a receipt has no sender")
+        self.edge.write(SENDERS, f"{A.user}: *\n{B.user}: *@example.net\n", 0o644)
+        self.assertEqual(self.mail(user, f"{A.user}@example.net"), "250 2.1.0", "the file has changed")
+        self.edge.write(SENDERS, f"{A.user}: *\nnonsense\n", 0o644)
+        self.assertEqual(self.mail(user, f"{A.user}@example.net"), "250 2.1.0", "a broken one changes nothing")
+        self.assertRegex(self.edge.log("sekisho-smtpd.log").read_text(), "SENDERS_UNREADABLE .*line 2")

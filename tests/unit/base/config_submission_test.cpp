@@ -46,6 +46,18 @@ senders = ["<>"]
     EXPECT_EQ(access[3].delay, 60s);
 }
 
+TEST(ConfigSubmission, ReadsWhoMaySendAsWhom) {
+    const auto config =
+        parse_config("[submission]\nown_senders = true\nsender_file = \"/etc/senders\"\n", submission_file);
+    ASSERT_TRUE(config) << text(submission_file, config.error());
+    EXPECT_TRUE(config->submission.own_senders);
+    EXPECT_EQ(config->submission.sender_file, "/etc/senders");
+    EXPECT_FALSE(parse_config("", submission_file)->submission.own_senders);
+    const auto broken = parse_config("[submission]\nsender_file = \"/etc/senders\"\n", submission_file);
+    ASSERT_FALSE(broken);
+    EXPECT_THAT(broken.error().front().what, HasSubstr("may send as anybody"));
+}
+
 TEST(ConfigSubmission, MistakesInTheListOfAccess) {
     const std::string head = "[[submission.access]]\n";
     const std::vector<std::pair<std::string, const char*>> mistakes = {

@@ -22,6 +22,7 @@ protected:
                 .sender = "anna@example.net",
                 .tls = true,
                 .user = {},
+                .rights = nullptr,
                 .grant = std::nullopt};
     }
     static GrantAnswer answer(GrantAnswer::Kind kind) {
@@ -42,14 +43,14 @@ protected:
 TEST_F(RelayTest, WhoHasLoggedInMay) {
     RelayFacts known = facts("198.51.100.1");
     known.user = "alice";
-    EXPECT_THAT(rules(explain_relay(known)), ElementsAre("access none", "login accept"));
+    EXPECT_THAT(rules(explain_relay(known)), ElementsAre("access none", "sender none", "login accept"));
     EXPECT_EQ(explain_relay(known).back().detail, "alice has logged in");
     EXPECT_EQ(judge_relay(known).reply, "");
 }
 
 TEST_F(RelayTest, WhoComesFromANetworkOfTrustMay) {
     EXPECT_THAT(rules(explain_relay(facts("192.0.2.127"))),
-                ElementsAre("access none", "login none", "network accept"));
+                ElementsAre("access none", "sender none", "login none", "network accept"));
     EXPECT_EQ(judge_relay(facts("2001:db8::1")).rule, "network");
     EXPECT_EQ(judge_relay(facts("::ffff:192.0.2.1")).opinion, Opinion::accept);
     EXPECT_EQ(judge_relay(facts("192.0.2.128")).opinion, Opinion::refuse) << "::/0 is of the other family";
@@ -57,8 +58,8 @@ TEST_F(RelayTest, WhoComesFromANetworkOfTrustMay) {
 
 TEST_F(RelayTest, NobodyElseMay) {
     const RelayFacts stranger = facts("198.51.100.1");
-    EXPECT_THAT(rules(explain_relay(stranger)),
-                ElementsAre("access none", "login none", "network none", "grant none", "nobody refuse"));
+    EXPECT_THAT(rules(explain_relay(stranger)), ElementsAre("access none", "sender none", "login none",
+                                                            "network none", "grant none", "nobody refuse"));
     EXPECT_EQ(judge_relay(stranger).reply, "530 5.7.0 Authentication required");
     RelayFacts in_clear = stranger;
     in_clear.tls = false;
@@ -75,6 +76,21 @@ TEST_F(RelayTest, WhoIsDeniedMayNotWhateverElseSpeaksForHim) {
     EXPECT_EQ(explain_relay(denied)[0].detail, "an entry of submission.access for 192.0.2.0/28 denies it");
     EXPECT_EQ(judge_relay(denied).reply, "554 5.7.1 Access denied");
     EXPECT_EQ(judge_relay(facts("192.0.2.16")).rule, "network");
+}
+
+TEST_F(RelayTest, UsersSendAsWhatTheyWereGiven) {
+    const auto rights = SenderRights::parse("alice: anna@example.net").value();
+    RelayFacts known = facts("192.0.2.1");
+    known.rights = &rights;
+    EXPECT_EQ(judge_relay(known).rule, "network") << "nobody is held to anything without a login";
+    known.user = "alice";
+    EXPECT_EQ(judge_relay(known).rule, "login");
+    known.sender = "bob@example.net";
+    EXPECT_THAT(rules(explain_relay(known)), ElementsAre("access none", "sender refuse"));
+    EXPECT_EQ(explain_relay(known).back().detail, "alice may not send as bob@example.net");
+    EXPECT_THAT(judge_relay(known).reply, StartsWith("553 5.7.1 "));
+    known.rights = nullptr;
+    EXPECT_EQ(judge_relay(known).rule, "login");
 }
 
 TEST_F(RelayTest, ADenialMayBeLiftedByALogin) {

@@ -50,7 +50,8 @@ protected:
 
     ApiConfig config_;
     SubmissionConfig submission_;
-    SubmissionApi api_{config_, submission_, nullptr, [] { return std::string("metrics\n"); }};
+    SenderFile senders_ = SenderFile::open(submission_).value();
+    SubmissionApi api_{config_, submission_, senders_, nullptr, [] { return std::string("metrics\n"); }};
 };
 
 TEST_F(SubmissionApiTest, SaysWhatEachRuleSays) {
@@ -59,7 +60,7 @@ TEST_F(SubmissionApiTest, SaysWhatEachRuleSays) {
     EXPECT_EQ(told(trusted, "/rule"), "network");
     EXPECT_EQ(told(trusted, "/rules/0/rule"), "access");
     EXPECT_EQ(told(trusted, "/rules/0/opinion"), "none");
-    EXPECT_EQ(told(trusted, "/rules/2/opinion"), "accept");
+    EXPECT_EQ(told(trusted, "/rules/3/opinion"), "accept");
     EXPECT_EQ(told(trusted, "/from"), "a@x.net");
     EXPECT_EQ(told(trusted, "/to"), "b@y.net");
     EXPECT_EQ(told(trusted, "/listener/number"), "1");
@@ -74,7 +75,7 @@ TEST_F(SubmissionApiTest, TheAgentIsAskedWhereItMatters) {
     EXPECT_EQ(told(second, "/rule"), "grant");
     EXPECT_EQ(told(second, "/verdict"), "refuse");
     EXPECT_THAT(told(second, "/reply"), HasSubstr("451 4.3.0"));
-    EXPECT_THAT(told(second, "/rules/3/detail"), HasSubstr("there is none to ask"));
+    EXPECT_THAT(told(second, "/rules/4/detail"), HasSubstr("there is none to ask"));
 }
 
 TEST_F(SubmissionApiTest, WhatCanNotBeAsked) {
