@@ -63,8 +63,13 @@ void SmtpdConnection::limit_to(std::chrono::seconds time) {
 }
 
 asio::awaitable<void> SmtpdConnection::wait(std::chrono::seconds time) {
+    if (closing_) {
+        co_return;
+    }
+    waiting_ = true;
     timer_.expires_after(time);
     static_cast<void>(co_await timer_.async_wait(quietly));
+    waiting_ = false;
 }
 
 void SmtpdConnection::close() {
@@ -76,9 +81,12 @@ void SmtpdConnection::close() {
 
 void SmtpdConnection::ask_to_leave() {
     closing_ = true;
-    if (reading_) {
+    if (reading_ && !incoming_) {
         boost::system::error_code ignored;
         socket_.cancel(ignored);
+    }
+    if (waiting_) {
+        timer_.cancel();
     }
 }
 
@@ -146,7 +154,7 @@ asio::awaitable<void> SmtpdConnection::run() {
     }
     while (!closed_) {
         std::size_t size = 0;
-        if (!closing_) {
+        if (!closing_ || incoming_) {
             size = co_await read();
         }
         if (size == 0) {

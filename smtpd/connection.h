@@ -64,7 +64,7 @@ public:
     [[nodiscard]] boost::asio::awaitable<void> run();
     // Ends it now.
     void close();
-    // 421, and the end, as soon as it isn't in the middle of something.
+    // 421 and the end, after the message in hand and what else is being answered.
     void ask_to_leave();
 
 private:
@@ -118,6 +118,7 @@ private:
     std::optional<Incoming> incoming_;
 
     bool reading_ = false;
+    bool waiting_ = false;
     bool late_ = false;
     bool closing_ = false;
     bool closed_ = false;

@@ -102,7 +102,8 @@ SmtpdServer::SmtpdServer(asio::io_context& context, const Config& config,
                 .senders = senders_,
                 .agent = agent_ ? &*agent_ : nullptr,
                 .counts = counts_},
-      api_(config.api, config_, senders_, services_.agent, [this] { return metrics(); }) {
+      api_(config.api, config_, senders_, services_.agent, [this] { return metrics(); }),
+      patience_(context) {
     if (config_.hostname.empty()) {
         config_.hostname = machine_name();
     }
@@ -157,6 +158,32 @@ SmtpdServer::~SmtpdServer() {
     for (const auto& each : connections_) {
         if (const auto connection = each.lock()) {
             connection->close();
+        }
+    }
+}
+
+void SmtpdServer::leave(std::chrono::seconds patience, std::function<void()> left) {
+    for (const auto& port : ports_) {
+        boost::system::error_code ignored;
+        port->acceptor.close(ignored);
+    }
+    if (open_ == 0) {
+        left();
+        return;
+    }
+    log::info("LEAVING", "connections end after the message in hand", {{"connections", open_}});
+    left_ = std::move(left);
+    patience_.expires_after(patience);
+    patience_.async_wait([this](const boost::system::error_code& error) {
+        if (!error) {
+            log::warning("CUT_OFF", "connections were still in the middle of something",
+                         {{"connections", open_}});
+            left_();
+        }
+    });
+    for (const auto& each : connections_) {
+        if (const auto connection = each.lock()) {
+            connection->ask_to_leave();
         }
     }
 }
@@ -220,10 +247,14 @@ bool SmtpdServer::has_room(const std::optional<Address>& client) {
     return false;
 }
 
-void SmtpdServer::left(const std::optional<Address>& client) {
+void SmtpdServer::forget(const std::optional<Address>& client) {
     open_--;
     if (client && --clients_[*client] == 0) {
         clients_.erase(*client);
+    }
+    if (open_ == 0 && left_) {
+        patience_.cancel();
+        left_();
     }
 }
 
@@ -252,7 +283,7 @@ void SmtpdServer::take(tcp::socket socket, const ListenerConfig& listener) {
         clients_[*client]++;
     }
     asio::co_spawn(context_, connection->run(), [this, connection, client](const std::exception_ptr& bug) {
-        left(client);
+        forget(client);
         try {
             if (bug) {
                 std::rethrow_exception(bug);

@@ -4,6 +4,9 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ssl/context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -28,6 +31,10 @@ public:
     // drop_privileges, and what SenderFile::open says.
     [[nodiscard]] static Result<std::shared_ptr<SmtpdServer>> start(boost::asio::io_context& context,
                                                                     const Config& config);
+    // Takes nobody in any more, and ends each connection with 421 after the message in hand, or after
+    // `patience` at the latest; then `left` is called.
+    void leave(std::chrono::seconds patience, std::function<void()> left);
+
     SmtpdServer(const SmtpdServer&) = delete;
     SmtpdServer& operator=(const SmtpdServer&) = delete;
     ~SmtpdServer();
@@ -41,7 +48,7 @@ private:
     void serve_admins(std::vector<Descriptor> sockets);
     boost::asio::awaitable<void> accept_all(std::shared_ptr<Port> port);
     void take(boost::asio::ip::tcp::socket socket, const ListenerConfig& listener);
-    void left(const std::optional<Address>& client);
+    void forget(const std::optional<Address>& client);
     // Tells the client why it is not taken in, without waiting: who doesn't take one line at once isn't told.
     static void turn_away(boost::asio::ip::tcp::socket& socket, std::string_view reply);
     [[nodiscard]] bool has_room(const std::optional<Address>& client);
@@ -63,6 +70,8 @@ private:
     std::vector<std::weak_ptr<SmtpdConnection>> connections_;
     std::map<Address, std::size_t> clients_;  // connections of each that isn't trusted; IPv6: /64
     std::size_t open_ = 0;
+    std::function<void()> left_;  // set: it is leaving
+    boost::asio::steady_timer patience_;
 };
 
 }  // namespace sekisho

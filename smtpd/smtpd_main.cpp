@@ -9,6 +9,9 @@
 #include "agent/base/daemon_main.h"
 #include "smtpd/server.h"
 
+// Shorter than systemd's TimeoutStopSec, which kills.
+constexpr std::chrono::seconds patience{30};
+
 int main(int count, char** arguments) {
     const sekisho::DaemonProgram program{
         .name = "sekisho-smtpd",
@@ -24,6 +27,10 @@ int main(int count, char** arguments) {
             }
             return std::shared_ptr<void>(std::move(*server));
         },
+        .leave =
+            [](const std::shared_ptr<void>& daemon, std::function<void()> left) {
+                static_cast<sekisho::SmtpdServer*>(daemon.get())->leave(patience, std::move(left));
+            },
         .ready = "mail is taken in",
         .stopping = "connections end; what was answered with 250 is kept"};
     return sekisho::run_daemon(program, count, arguments);

@@ -9,6 +9,7 @@
 #include <csignal>
 #include <exception>
 #include <iostream>
+#include <utility>
 
 #include "agent/base/config_machine.h"
 #include "agent/base/descriptor_limit.h"
@@ -48,24 +49,53 @@ private:
     std::chrono::microseconds interval_{};
 };
 
+// The end, on SIGTERM and SIGINT.
+class Ending {
+public:
+    Ending(boost::asio::io_context& context, const DaemonProgram& program)
+        : context_(context), program_(program), signals_(context, SIGTERM, SIGINT) {
+        await();
+    }
+
+    // Once there is something to end.
+    void of(std::shared_ptr<void> daemon) { daemon_ = std::move(daemon); }
+
+private:
+    void await() {
+        signals_.async_wait([this](const boost::system::error_code& error, int signal) {
+            if (error) {
+                return;
+            }
+            log::info("STOPPING", program_.stopping, {{"signal", signal}});
+            systemd::stopping();
+            if (!program_.leave || !daemon_ || std::exchange(leaving_, true)) {
+                context_.stop();
+                return;
+            }
+            program_.leave(daemon_, [this] { context_.stop(); });
+            await();
+        });
+    }
+
+    boost::asio::io_context& context_;
+    const DaemonProgram& program_;
+    boost::asio::signal_set signals_;
+    std::shared_ptr<void> daemon_;
+    bool leaving_ = false;
+};
+
 int serve(const DaemonProgram& program, const Config& config) {
     // The log may be a pipe whose reader ends before us: a line that can't be written must not end the
     // daemon.
     static_cast<void>(std::signal(SIGPIPE, SIG_IGN));
     raise_descriptor_limit();
     boost::asio::io_context context(1);
-    boost::asio::signal_set signals(context, SIGTERM, SIGINT);
-    signals.async_wait([&](const boost::system::error_code& error, int signal) {
-        if (!error) {
-            log::info("STOPPING", program.stopping, {{"signal", signal}});
-            systemd::stopping();
-            context.stop();
-        }
-    });
+    Ending ending(context, program);
     const auto daemon = program.start(context, config);
     if (!daemon) {
         return complain("START_FAILED", daemon.error());
     }
+    ending.of(*daemon);
     const Watchdog watchdog(context);
     log::info("READY", program.ready, {{"version", SEKISHO_VERSION}});
     systemd::ready();

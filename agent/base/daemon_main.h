@@ -33,6 +33,9 @@ struct DaemonProgram {
     // Starts it. What is returned lives until the io_context has ended. `config` outlives it.
     std::function<Result<std::shared_ptr<void>>(boost::asio::io_context& context, const Config& config)>
         start;
+    // Asked to end, it may end what is under way first, and then call `left`; a second signal doesn't wait
+    // for it. May be empty: the end comes at once.
+    std::function<void(const std::shared_ptr<void>& daemon, std::function<void()> left)> leave{};
     // For the log, when it is up and when it ends.
     std::string ready;
     std::string stopping;

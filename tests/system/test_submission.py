@@ -3,6 +3,7 @@
 
 import itertools
 import random
+import signal
 import smtplib
 import socket
 import threading
@@ -230,6 +231,30 @@ class ProcessGone(SmtpTest):
         client.sendmail(SENDER, [FRIEND], b"Subject: in time\r\n\r\nx\r\n")
         await_true(lambda: "in time" in self.subjects(), "the second message", 15)
         self.assertNotIn("too early", self.subjects())
+
+    def test_the_message_in_hand(self) -> None:
+        """Asked to end, the server takes the rest of the message first; who does nothing is told at once."""
+        smtpd = self.submission.smtpd
+        busy, idle, silent = self.login(), self.login(), self.login()
+        for client in (busy, silent):
+            client.mail(SENDER)
+            client.rcpt(FRIEND)
+            self.assertEqual(client.docmd("DATA")[0], 354)
+        busy.send(b"Subject: in hand\r\n\r\nfirst half\r\n")
+        smtpd.process.signal(signal.SIGTERM)
+        self.assertEqual(self.code(idle.getreply()), "421 4.3.2")
+        with self.edge.network(), self.assertRaises(ConnectionRefusedError):
+            socket.create_connection((EDGE_CORE4, 587), 10)
+        self.assertTrue(smtpd.running())
+        busy.send(b"second half\r\n.\r\n")
+        self.assertEqual(self.code(busy.getreply()), "250 2.0.0")
+        self.assertEqual(self.code(busy.getreply()), "421 4.3.2")
+        self.assertTrue(smtpd.running(), "there is one more")
+        silent.close()
+        self.assertEqual(smtpd.process.wait(), 0)
+        self.assertIn("LEAVING", smtpd.last_words())
+        smtpd.start()
+        await_true(lambda: "in hand" in self.subjects(), "the message", 15)
 
     def test_agent_gone(self) -> None:
         """The login stands; there is only nobody to open port 25."""
