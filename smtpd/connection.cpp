@@ -36,12 +36,13 @@ message::WallTime now() {
 
 }  // namespace
 
-SmtpdConnection::SmtpdConnection(Socket socket, const SmtpdServices& services, const ListenerConfig& listener)
+SmtpdConnection::SmtpdConnection(Socket socket, const session::ProxiedEnds& ends,
+                                 const SmtpdServices& services, const ListenerConfig& listener)
     : socket_(std::move(socket)),
       services_(services),
       listener_(listener),
-      local_(local_endpoint(socket_.native_handle()).value_or(Endpoint{})),
-      remote_(remote_endpoint(socket_.native_handle()).value_or(Endpoint{})),
+      local_(ends.server),
+      remote_(ends.client),
       name_(handoff::new_id()),
       session_(policy::settings_of(listener, services.config, remote_.address)),
       timer_(socket_.get_executor()) {}

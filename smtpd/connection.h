@@ -24,6 +24,7 @@
 #include "smtpd/policy/relay.h"
 #include "smtpd/sasl/auth_client.h"
 #include "smtpd/sender_file.h"
+#include "smtpd/session/proxy_header.h"
 #include "smtpd/session/session.h"
 
 namespace sekisho {
@@ -58,7 +59,9 @@ class SmtpdConnection : public std::enable_shared_from_this<SmtpdConnection> {
 public:
     using Socket = boost::asio::ip::tcp::socket;
 
-    SmtpdConnection(Socket socket, const SmtpdServices& services, const ListenerConfig& listener);
+    // `ends` as the client sees them: they are not the socket's behind a balancer.
+    SmtpdConnection(Socket socket, const session::ProxiedEnds& ends, const SmtpdServices& services,
+                    const ListenerConfig& listener);
 
     // Serves the client to the end.
     [[nodiscard]] boost::asio::awaitable<void> run();

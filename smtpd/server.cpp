@@ -21,6 +21,7 @@
 #include "agent/base/quietly.h"
 #include "agent/base/systemd.h"
 #include "agent/base/tls.h"
+#include "smtpd/balancer.h"
 #include "smtpd/policy/access.h"
 #include "smtpd/policy/connection.h"
 #include "smtpd/sasl/failure_delays.h"
@@ -259,7 +260,36 @@ void SmtpdServer::forget(const std::optional<Address>& client) {
 }
 
 void SmtpdServer::take(tcp::socket socket, const ListenerConfig& listener) {
-    const Address address = remote_endpoint(socket.native_handle()).value_or(Endpoint{}).address;
+    const session::ProxiedEnds ends{.client = remote_endpoint(socket.native_handle()).value_or(Endpoint{}),
+                                    .server = local_endpoint(socket.native_handle()).value_or(Endpoint{})};
+    const Address& address = ends.client.address;
+    const bool by_balancer = std::ranges::any_of(
+        listener.proxy, [&address](const Prefix& each) { return each.contains(address); });
+    if (!by_balancer) {
+        return take_client(std::move(socket), ends, listener);
+    }
+    if (awaited_headers_ >= config_.connections) {
+        return turn_away(socket, crowded);
+    }
+    awaited_headers_++;
+    asio::co_spawn(context_, take_from_balancer(std::move(socket), listener), asio::detached);
+}
+
+asio::awaitable<void> SmtpdServer::take_from_balancer(tcp::socket socket, const ListenerConfig& listener) {
+    const auto shared = std::make_shared<tcp::socket>(std::move(socket));
+    const auto balancer = remote_endpoint(shared->native_handle()).value_or(Endpoint{}).address;
+    const auto ends = co_await ends_behind(shared);
+    awaited_headers_--;
+    if (ends) {
+        take_client(std::move(*shared), *ends, listener);
+    } else {
+        balancer_log_.warning("PROXY_WRONG", ends.error().what, balancer.text());
+    }
+}
+
+void SmtpdServer::take_client(tcp::socket socket, const session::ProxiedEnds& ends,
+                              const ListenerConfig& listener) {
+    const Address& address = ends.client.address;
     std::optional<Address> client;
     if (!policy::is_trusted(listener, address)) {
         client = sasl::subscriber_of(address);
@@ -272,7 +302,7 @@ void SmtpdServer::take(tcp::socket socket, const ListenerConfig& listener) {
     if (!has_room(client)) {
         return turn_away(socket, crowded);
     }
-    const auto connection = std::make_shared<SmtpdConnection>(std::move(socket), services_, listener);
+    const auto connection = std::make_shared<SmtpdConnection>(std::move(socket), ends, services_, listener);
     if (connections_.size() > 2 * open_ + 64) {
         std::erase_if(connections_, [](const auto& each) { return each.expired(); });
     }

@@ -48,6 +48,10 @@ private:
     void serve_admins(std::vector<Descriptor> sockets);
     boost::asio::awaitable<void> accept_all(std::shared_ptr<Port> port);
     void take(boost::asio::ip::tcp::socket socket, const ListenerConfig& listener);
+    boost::asio::awaitable<void> take_from_balancer(boost::asio::ip::tcp::socket socket,
+                                                    const ListenerConfig& listener);
+    void take_client(boost::asio::ip::tcp::socket socket, const session::ProxiedEnds& ends,
+                     const ListenerConfig& listener);
     void forget(const std::optional<Address>& client);
     // Tells the client why it is not taken in, without waiting: who doesn't take one line at once isn't told.
     static void turn_away(boost::asio::ip::tcp::socket& socket, std::string_view reply);
@@ -63,6 +67,7 @@ private:
     std::optional<AgentLink> agent_;
     SmtpdCounts counts_;
     log::Quiet denied_log_{"submission.access"};
+    log::Quiet balancer_log_{"submission.listener"};
     SmtpdServices services_;
     SubmissionApi api_;
     std::vector<api::HttpServer> admin_;
@@ -70,7 +75,8 @@ private:
     std::vector<std::weak_ptr<SmtpdConnection>> connections_;
     std::map<Address, std::size_t> clients_;  // connections of each that isn't trusted; IPv6: /64
     std::size_t open_ = 0;
-    std::function<void()> left_;  // set: it is leaving
+    std::size_t awaited_headers_ = 0;  // of balancers
+    std::function<void()> left_;       // set: it is leaving
     boost::asio::steady_timer patience_;
 };
 

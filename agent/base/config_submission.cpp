@@ -36,6 +36,9 @@ ListenerConfig read_listener(TomlTable& table, bool may_ask) {
     set(config.port, table.integer("port", 1, 65535));
     set(config.tls, table.choice("tls", words(tls_modes)));
     config.relay = table.prefixes("relay", too_wide);
+    if (table.has("proxy")) {
+        config.proxy = table.prefixes("proxy", too_wide);
+    }
     set(config.relay_grants, table.boolean("relay_grants"));
     if (config.relay_grants && !may_ask) {
         table.complain("relay_grants", "the agent answers only whom [login.submission] names",

@@ -29,6 +29,7 @@ struct ListenerConfig {
     std::uint16_t port = 587;
     TlsMode tls = TlsMode::starttls;
     std::vector<Prefix> relay;  // clients from here may send without AUTH, with or without TLS
+    std::vector<Prefix> proxy;  // balancers, whose connections begin with a PROXY header
     bool relay_grants = false;  // so may who holds a grant for the relay: the agent is asked
 };
 

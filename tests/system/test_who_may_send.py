@@ -30,6 +30,16 @@ action = "deny"
 senders = ["*@half.test"]
 unless_login = true
 """
+BALANCED = 2525  # a listener's port; A is the balancer
+TRUSTED = "203.0.113.200"
+ACCESS += f"""
+[[submission.listener]]
+address = "{EDGE_CORE4}"
+port = {BALANCED}
+tls = "none"
+relay = ["{TRUSTED}/32"]
+proxy = ["{A.address4}/32"]
+"""
 LISTENER = f'[[submission.listener]]\naddress = "{EDGE_CORE4}"\nport = 587\n'
 
 
@@ -164,3 +174,24 @@ class WhoMaySend(SmtpTest):
         self.edge.write(SENDERS, f"{A.user}: *\nnonsense\n", 0o644)
         self.assertEqual(self.mail(user, f"{A.user}@example.net"), "250 2.1.0", "a broken one changes nothing")
         self.assertRegex(self.edge.log("sekisho-smtpd.log").read_text(), "SENDERS_UNREADABLE .*line 2")
+
+    def balanced(self, *octets: bytes) -> bytes:
+        """All that is said to a balancer's connection that begins so, in pieces."""
+        with self.isp.lab["a"].network(), socket.create_connection((EDGE_CORE4, BALANCED), 10) as client:
+            for piece in octets:
+                client.sendall(piece)
+                time.sleep(0.02)
+            with client.makefile("rb") as said:
+                return said.read()
+
+    def test_a_balancer_says_who_is_behind_it(self) -> None:
+        commands = b"EHLO x\r\nMAIL FROM:<a@example.net>\r\nQUIT\r\n"
+        trusted = f"PROXY TCP4 {TRUSTED} {EDGE_CORE4} 4711 25\r\n".encode()
+        said = self.balanced(trusted[:20], trusted[20:] + commands)
+        self.assertIn(f"[{TRUSTED}]".encode(), said)
+        self.assertIn(b"\r\n250 2.1.0", said)
+        self.assertIn(b"\r\n530 5.7.0", self.balanced(trusted.replace(b"113.200", b"113.201"), commands))
+        denied = socket.inet_aton(C.address4) + socket.inet_aton(EDGE_CORE4) + bytes((0, 25, 0, 25))
+        self.assertEqual(self.balanced(b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + denied), b"554 5.7.1 Access denied\r\n")
+        self.assertEqual(self.balanced(commands), b"", "without a header nothing is said")
+        self.assertRegex(self.edge.log("sekisho-smtpd.log").read_text(), f"PROXY_WRONG .*{A.address4}")
