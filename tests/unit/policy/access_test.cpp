@@ -13,8 +13,9 @@ using namespace std::chrono_literals;
 using Kind = Access::Kind;
 using List = std::vector<SubmissionAccessConfig>;
 
-Address address(std::string_view text) {
-    return parse_address(text).value();
+Access judged(const List& list, std::string_view client,
+              std::optional<std::string_view> sender = std::nullopt) {
+    return judge_access(list, parse_address(client).value(), sender);
 }
 
 SubmissionAccessConfig entry(SubmissionAction action, std::vector<std::string_view> clients,
@@ -29,14 +30,14 @@ SubmissionAccessConfig entry(SubmissionAction action, std::vector<std::string_vi
 }
 
 Kind kind(const List& list, std::string_view client, std::optional<std::string_view> sender = std::nullopt) {
-    return judge_access(list, address(client), sender).kind;
+    return judged(list, client, sender).kind;
 }
 
 TEST(SubmissionAccess, IsOpenWhereNothingFits) {
     EXPECT_EQ(kind({}, "192.0.2.1"), Kind::open);
     const List list = {entry(SubmissionAction::deny, {"192.0.2.0/24", "2001:db8::/32"})};
     EXPECT_EQ(kind(list, "198.51.100.1"), Kind::open);
-    EXPECT_EQ(judge_access(list, address("198.51.100.1"), "").entry, nullptr);
+    EXPECT_EQ(judged(list, "198.51.100.1", "").entry, nullptr);
     EXPECT_EQ(kind(list, "192.0.2.1"), Kind::denied);
     EXPECT_EQ(kind(list, "2001:db8:1::1"), Kind::denied);
     EXPECT_EQ(kind(list, "::ffff:192.0.2.1"), Kind::denied);
@@ -47,9 +48,9 @@ TEST(SubmissionAccess, TheFirstThatFitsDecides) {
                        entry(SubmissionAction::delay, {"192.0.2.0/28"}),
                        entry(SubmissionAction::deny, {"192.0.2.0/24"})};
     EXPECT_EQ(kind(list, "192.0.2.1"), Kind::open);
-    EXPECT_EQ(judge_access(list, address("192.0.2.1"), {}).entry, &list[0]);
+    EXPECT_EQ(judged(list, "192.0.2.1").entry, &list[0]);
     EXPECT_EQ(kind(list, "192.0.2.2"), Kind::delayed);
-    EXPECT_EQ(judge_access(list, address("192.0.2.2"), {}).entry->delay, 10s);
+    EXPECT_EQ(judged(list, "192.0.2.2").entry->delay, 10s);
     EXPECT_EQ(kind(list, "192.0.2.16"), Kind::denied);
 }
 
