@@ -41,9 +41,8 @@ Fate fate_of(sekisho_verdict verdict) {
 const Filler& by_hand() {
     static const Filler filler{
         "Hand", [](sekisho_table& table) -> std::function<std::optional<std::uint32_t>(std::string_view)> {
-            static const auto hand = std::make_shared<HandTable>(example_policy());
-            table = hand->data();
-            return [](std::string_view address) { return hand->bit_of(address); };
+            table = example_table().data();
+            return [](std::string_view address) { return example_table().bit_of(address); };
         }};
     return filler;
 }

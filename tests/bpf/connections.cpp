@@ -58,7 +58,7 @@ void Connections::SetUp() {
     sekisho_interface interface{};
     interface.tunnels = GetParam().tunnel ? 1 : 0;
     programs.put_interface(1, interface);
-    const auto bit = HandTable(example_policy()).bit_of(GetParam().subscriber);
+    const auto bit = example_table().bit_of(GetParam().subscriber);
     ASSERT_TRUE(bit);
     table.bitmap[*bit / 64] |= std::uint64_t{1} << *bit % 64;
     std::ignore = events();

@@ -22,7 +22,7 @@ protected:
     void SetUp() override {
         fresh_table();
         auto& table = Programs::get().table();
-        const auto bit = HandTable(example_policy()).bit_of(drop4);
+        const auto bit = example_table().bit_of(drop4);
         ASSERT_TRUE(bit);
         table.bitmap[*bit / 64] |= std::uint64_t{1} << *bit % 64;
         table.flow_limit = 65'000;

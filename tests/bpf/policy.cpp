@@ -241,4 +241,9 @@ std::optional<std::uint32_t> HandTable::bit_of(std::string_view address) const {
     return base + before;
 }
 
+const HandTable& example_table() {
+    static const HandTable table(example_policy());
+    return table;
+}
+
 }  // namespace sekisho::bpftest

@@ -62,4 +62,7 @@ private:
     std::vector<Pool> pools_;
 };
 
+// That of the example policy, filled once: it takes a second.
+[[nodiscard]] const HandTable& example_table();
+
 }  // namespace sekisho::bpftest
