@@ -223,9 +223,11 @@ asio::awaitable<void> SmtpdServer::accept_all(std::shared_ptr<Port> port) {
     }
 }
 
-void SmtpdServer::turn_away(tcp::socket& socket, std::string_view reply) {
-    static_cast<void>(
-        ::send(socket.native_handle(), reply.data(), reply.size(), MSG_DONTWAIT | MSG_NOSIGNAL));
+void SmtpdServer::turn_away(tcp::socket& socket, const ListenerConfig& listener, std::string_view reply) {
+    if (listener.tls != TlsMode::implicit) {
+        static_cast<void>(
+            ::send(socket.native_handle(), reply.data(), reply.size(), MSG_DONTWAIT | MSG_NOSIGNAL));
+    }
 }
 
 bool SmtpdServer::has_room(const std::optional<Address>& client) {
@@ -269,7 +271,7 @@ void SmtpdServer::take(tcp::socket socket, const ListenerConfig& listener) {
         return take_client(std::move(socket), ends, listener);
     }
     if (awaited_headers_ >= config_.connections) {
-        return turn_away(socket, crowded);
+        return turn_away(socket, listener, crowded);
     }
     awaited_headers_++;
     asio::co_spawn(context_, take_from_balancer(std::move(socket), listener), asio::detached);
@@ -297,10 +299,10 @@ void SmtpdServer::take_client(tcp::socket socket, const session::ProxiedEnds& en
     if (policy::judge_access(config_.access, address, std::nullopt).kind == policy::Access::Kind::denied) {
         counts_.denied++;
         denied_log_.warning("CLIENT_DENIED", "a client was turned away: an entry denies it", address.text());
-        return turn_away(socket, denied);
+        return turn_away(socket, listener, denied);
     }
     if (!has_room(client)) {
-        return turn_away(socket, crowded);
+        return turn_away(socket, listener, crowded);
     }
     const auto connection = std::make_shared<SmtpdConnection>(std::move(socket), ends, services_, listener);
     if (connections_.size() > 2 * open_ + 64) {

@@ -53,8 +53,10 @@ private:
     void take_client(boost::asio::ip::tcp::socket socket, const session::ProxiedEnds& ends,
                      const ListenerConfig& listener);
     void forget(const std::optional<Address>& client);
-    // Tells the client why it is not taken in, without waiting: who doesn't take one line at once isn't told.
-    static void turn_away(boost::asio::ip::tcp::socket& socket, std::string_view reply);
+    // Tells the client why it is not taken in, without waiting: who doesn't take one line at once isn't told,
+    // nor is who expects TLS from the first octet.
+    static void turn_away(boost::asio::ip::tcp::socket& socket, const ListenerConfig& listener,
+                          std::string_view reply);
     [[nodiscard]] bool has_room(const std::optional<Address>& client);
     [[nodiscard]] std::string metrics() const;
 
