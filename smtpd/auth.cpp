@@ -14,6 +14,7 @@
 #include "agent/base/log.h"
 #include "agent/base/metrics.h"
 #include "agent/base/privilege.h"
+#include "smtpd/sasl/stand_in_key.h"
 
 namespace sekisho {
 
@@ -56,15 +57,22 @@ Result<std::shared_ptr<AuthDaemon>> AuthDaemon::start(boost::asio::io_context& c
         return std::unexpected(users.error());
     }
     std::shared_ptr<AuthDaemon> daemon(new AuthDaemon(context, config, std::move(*users)));
-    if (auto serving = daemon->serve(std::move(*clients), std::move(*admins)); !serving) {
+    std::filesystem::path stand_ins = config.auth.users;
+    stand_ins += ".stand-ins";
+    if (auto serving = daemon->serve(std::move(*clients), std::move(*admins), stand_ins); !serving) {
         return std::unexpected(serving.error());
     }
     daemon->await_reload();
     return daemon;
 }
 
-Result<void> AuthDaemon::serve(std::vector<Descriptor> clients, std::vector<Descriptor> admins) {
-    auto judge = sasl::LoginJudge::make(users_, checker_);
+Result<void> AuthDaemon::serve(std::vector<Descriptor> clients, std::vector<Descriptor> admins,
+                               const std::filesystem::path& stand_ins) {
+    auto secret = sasl::stand_in_key(stand_ins);
+    if (!secret) {
+        return std::unexpected(secret.error());
+    }
+    auto judge = sasl::LoginJudge::make(users_, checker_, std::move(*secret));
     if (!judge) {
         return std::unexpected(judge.error());
     }

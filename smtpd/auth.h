@@ -4,6 +4,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -31,7 +32,9 @@ public:
 private:
     AuthDaemon(boost::asio::io_context& context, const Config& config, sasl::UserFile users);
 
-    [[nodiscard]] Result<void> serve(std::vector<Descriptor> clients, std::vector<Descriptor> admins);
+    // `stand_ins`: where the key of stand_in_key() is kept.
+    [[nodiscard]] Result<void> serve(std::vector<Descriptor> clients, std::vector<Descriptor> admins,
+                                     const std::filesystem::path& stand_ins);
     void await_reload();
     [[nodiscard]] std::string metrics();
 

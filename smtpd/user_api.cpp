@@ -4,6 +4,7 @@
 
 #include <openssl/crypto.h>
 
+#include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <string_view>
@@ -14,6 +15,7 @@
 #include "agent/base/log.h"
 #include "smtpd/sasl/mechanism.h"
 #include "smtpd/sasl/password_hash.h"
+#include "smtpd/sasl/scram_keys.h"
 
 namespace sekisho {
 
@@ -93,8 +95,12 @@ api::Response UserApi::list() {
     const sasl::UserList& users = users_.users();
     json::array names;
     for (const std::string& name : users.names()) {
-        names.push_back(json::object{
-            {"name", name}, {"scheme", sasl::scheme_of(*users.hash_of(name)).value_or(std::string_view())}});
+        const bool scram = std::ranges::all_of(
+            sasl::scram_hashes, [&](sasl::ScramHash hash) { return users.keys_of(name, hash).has_value(); });
+        names.push_back(
+            json::object{{"name", name},
+                         {"scheme", sasl::scheme_of(*users.hash_of(name)).value_or(std::string_view())},
+                         {"scram", scram}});
     }
     json::array bad;
     for (const sasl::BadLine& line : users.bad_lines()) {
@@ -114,11 +120,12 @@ awaitable<api::Response> UserApi::add(const api::Request& request) {
         co_return api::error_response(!name ? name.error() : password.error());
     }
     const std::string key = sasl::user_key(*name);
-    auto hash = co_await checker_.hash(std::move(*password));
-    if (!hash) {
-        co_return api::error_response(hash.error());
+    auto stored = co_await checker_.hash(std::move(*password));
+    if (!stored) {
+        co_return api::error_response(stored.error());
     }
-    const auto added = users_.change([&key, &hash](sasl::UserList& users) { return users.add(key, *hash); });
+    const auto added =
+        users_.change([&key, &stored](sasl::UserList& users) { return users.add(key, *stored); });
     if (!added) {
         co_return api::error_response(added.error());
     }
@@ -147,12 +154,12 @@ awaitable<api::Response> UserApi::change(const api::Request& request) {
     if (!password) {
         co_return api::error_response(password.error());
     }
-    auto hash = co_await checker_.hash(std::move(*password));
-    if (!hash) {
-        co_return api::error_response(hash.error());
+    auto stored = co_await checker_.hash(std::move(*password));
+    if (!stored) {
+        co_return api::error_response(stored.error());
     }
-    const auto changed = users_.change(
-        [&name, &hash](sasl::UserList& users) { return users.change(*name, std::move(*hash)); });
+    const auto changed =
+        users_.change([&name, &stored](sasl::UserList& users) { return users.change(*name, *stored); });
     if (changed) {
         log_change(request, "USER_CHANGED", "a user has another password", *name);
     }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The administration of users over HTTP, for `sekisho user`.
 //
-//   GET /v1/users                               {"users":[{"name","scheme"}],"bad_lines":[{"line","what"}]}
+//   GET /v1/users                               {"users":[{"name","scheme","scram"}],
+//                                               "bad_lines":[{"line","what"}]}
 //   POST /v1/users {"name","password"}          201 {"name"}
 //   PUT /v1/users/NAME {"password"}             204
 //   DELETE /v1/users/NAME                       204

@@ -378,9 +378,10 @@ void print_subscriber_import(const json::object& answer, std::ostream& out) {
 }
 
 void print_users(const json::object& answer, std::ostream& out) {
-    Table table({"NAME", "HASH"});
-    each(answer, "users",
-         [&table](const json::object& user) { table.add({text_of(user, "name"), text_of(user, "scheme")}); });
+    Table table({"NAME", "HASH", "SCRAM"});
+    each(answer, "users", [&table](const json::object& user) {
+        table.add({text_of(user, "name"), text_of(user, "scheme"), text_of(user, "scram")});
+    });
     if (table.empty()) {
         out << "no users\n";
     } else {

@@ -53,9 +53,12 @@ void AuthConnection::close() {
 }
 
 void AuthConnection::greet() {
+    if (closed_) {
+        return;
+    }
     send(Version());
-    for (const std::string_view name : mechanisms) {
-        send(Offer{.mechanism = std::string(name), .properties = {"plaintext"}});
+    for (Offer& offer : environment_->judge->offers()) {
+        send(std::move(offer));
     }
     send(ServerProcess{.pid = static_cast<std::uint32_t>(::getpid())});
     send(ConnectionNumber{.number = number_});
@@ -138,8 +141,8 @@ Result<void> AuthConnection::take(Auth& auth) {
     if (requests_.contains(auth.id)) {
         return broken("it uses an id twice");
     }
-    auto mechanism = Mechanism::named(auth.mechanism);
-    if (!mechanism) {
+    auto exchange = environment_->judge->begin(auth.mechanism);
+    if (!exchange) {
         turn_down(auth, "auth_mech_invalid", "this mechanism is not offered");
         return {};
     }
@@ -149,8 +152,8 @@ Result<void> AuthConnection::take(Auth& auth) {
         return {};
     }
     Request request{.serial = ++last_serial_,
-                    .mechanism = std::move(*mechanism),
-                    .mechanism_name = std::move(auth.mechanism),
+                    .exchange = std::move(*exchange),
+                    .mechanism = std::move(auth.mechanism),
                     .remote = {},
                     .remote_text = std::move(auth.remote),
                     .session = std::move(auth.session),
@@ -220,18 +223,36 @@ void AuthConnection::step_base64(std::uint32_t id, std::string& response) {
 
 void AuthConnection::step(std::uint32_t id, const std::optional<SecretText>& response) {
     Request& request = requests_.at(id);
-    auto next = request.mechanism.step(response);
+    auto next = std::visit([&response](auto& exchange) { return exchange.step(response); }, request.exchange);
     if (const auto* const prompt = std::get_if<Prompt>(&next)) {
         request.challenged = true;
         request.since = Clock::now();
         send(Continue{.id = id, .data = to_base64(prompt->text)});
     } else if (auto* const credentials = std::get_if<Credentials>(&next)) {
         asio::co_spawn(socket_.get_executor(), judge(id, request, std::move(*credentials)), asio::detached);
+    } else if (const auto* const proven = std::get_if<Proven>(&next)) {
+        accept(id, request, proven->user);
+    } else if (auto* const refuted = std::get_if<Refuted>(&next)) {
+        environment_->counts.wrong++;
+        asio::co_spawn(socket_.get_executor(),
+                       refuse(id, request, std::move(refuted->user), std::move(refuted->why)),
+                       asio::detached);
     } else {
         environment_->counts.malformed++;
         asio::co_spawn(socket_.get_executor(),
                        refuse(id, request, {}, std::move(std::get<Malformed>(next).why)), asio::detached);
     }
+}
+
+// Says yes.
+void AuthConnection::accept(std::uint32_t id, const Request& request, const std::string& user) {
+    environment_->counts.right++;
+    log::info("LOGIN_RIGHT", "a user has logged in",
+              {{"user", user},
+               {"address", request.remote_text},
+               {"mechanism", request.mechanism},
+               {"session", request.session}});
+    answer(id, request, Ok{.id = id, .user = user});
 }
 
 asio::awaitable<void> AuthConnection::judge(std::uint32_t id, Request request, Credentials credentials) {
@@ -244,13 +265,7 @@ asio::awaitable<void> AuthConnection::judge(std::uint32_t id, Request request, C
     const Verdict verdict = co_await environment->judge->judge(std::move(credentials), request.remote);
     switch (verdict) {
         case Verdict::right:
-            environment->counts.right++;
-            log::info("LOGIN_RIGHT", "a user has logged in",
-                      {{"user", user},
-                       {"address", request.remote_text},
-                       {"mechanism", request.mechanism_name},
-                       {"session", request.session}});
-            answer(id, request, Ok{.id = id, .user = user});
+            accept(id, request, user);
             break;
         case Verdict::wrong:
         case Verdict::unknown:
@@ -281,7 +296,7 @@ asio::awaitable<void> AuthConnection::refuse(std::uint32_t id, Request request, 
     log::info("LOGIN_WRONG", why,
               {{"user", user},
                {"address", request.remote_text},
-               {"mechanism", request.mechanism_name},
+               {"mechanism", request.mechanism},
                {"session", request.session},
                {"answered_after_ms", delay.count()}});
     asio::steady_timer timer(socket_.get_executor(), delay);

@@ -40,8 +40,8 @@ private:
     // A login under way.
     struct Request {
         std::uint64_t serial = 0;  // ids may come again, serials don't
-        Mechanism mechanism;
-        std::string mechanism_name;
+        Exchange exchange;
+        std::string mechanism;
         std::optional<Address> remote;
         std::string remote_text;
         std::string session;
@@ -58,6 +58,7 @@ private:
     bool make_room();
     void step(std::uint32_t id, const std::optional<SecretText>& response);
     void step_base64(std::uint32_t id, std::string& response);
+    void accept(std::uint32_t id, const Request& request, const std::string& user);
     boost::asio::awaitable<void> judge(std::uint32_t id, Request request, Credentials credentials);
     boost::asio::awaitable<void> refuse(std::uint32_t id, Request request, std::string user, std::string why);
     void answer(std::uint32_t id, const Request& request, const ServerMessage& message);

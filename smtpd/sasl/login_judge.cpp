@@ -3,8 +3,8 @@
 #include "smtpd/sasl/login_judge.h"
 
 #include <openssl/evp.h>
-#include <openssl/rand.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <utility>
@@ -14,18 +14,12 @@
 
 namespace sekisho::sasl {
 
-namespace {
-
-constexpr std::size_t key_octets = 32;
-
-}  // namespace
-
-Result<LoginJudge> LoginJudge::make(UserFile& users, PasswordChecker& checker) {
-    LoginJudge judge(users, checker);
-    judge.stand_in_key_.resize(key_octets);
-    if (RAND_bytes(reinterpret_cast<unsigned char*>(judge.stand_in_key_.data()), key_octets) != 1) {
-        return fail(Failure::unavailable, "OpenSSL has no randomness");
+Result<LoginJudge> LoginJudge::make(UserFile& users, PasswordChecker& checker, std::string secret) {
+    auto scram = Scram::make();
+    if (!scram) {
+        return std::unexpected(scram.error());
     }
+    LoginJudge judge(users, checker, std::move(*scram), std::move(secret));
     // As crypt() would read it: up to a NUL.
     const std::string_view key = judge.stand_in_key_;
     auto hash = hash_password(SecretText(key.substr(0, key.find('\0'))));
@@ -34,6 +28,47 @@ Result<LoginJudge> LoginJudge::make(UserFile& users, PasswordChecker& checker) {
     }
     judge.stand_in_hash_ = std::move(*hash);
     return judge;
+}
+
+// With the flags that Dovecot has for them.
+std::vector<Offer> LoginJudge::offers() {
+    const UserList& users = users_->users();
+    std::vector<Offer> offers;
+    for (const ScramHash hash : scram_hashes) {
+        if (users.all_have_keys(hash)) {
+            offers.push_back({.mechanism = std::string(mechanism_of(hash)), .properties = {"mutual-auth"}});
+        }
+    }
+    for (const std::string_view name : plaintext_mechanisms) {
+        offers.push_back({.mechanism = std::string(name), .properties = {"plaintext"}});
+    }
+    return offers;
+}
+
+std::optional<Exchange> LoginJudge::begin(std::string_view mechanism) {
+    const auto* const hash = std::ranges::find(scram_hashes, mechanism, mechanism_of);
+    if (hash == scram_hashes.end()) {
+        return Mechanism::named(mechanism);
+    }
+    auto exchange = scram_.begin(
+        *hash, [this](ScramHash wanted, const std::string& name) { return keys_of(wanted, name); });
+    if (!exchange) {
+        log::warning("LOGIN_NOT_CHECKED", exchange.error().what);
+        return std::nullopt;
+    }
+    return std::move(*exchange);
+}
+
+// The stand-ins are made for those who are known, too: it costs the same.
+ScramUser LoginJudge::keys_of(ScramHash hash, const std::string& name) {
+    const UserList& users = users_->users();
+    ScramKeys stand_ins = stand_in_scram_keys(hash, stand_in_key_, name);
+    if (auto keys = users.keys_of(name, hash)) {
+        return {.keys = std::move(*keys)};
+    }
+    const bool known = users.hash_of(name) != nullptr;
+    return {.keys = std::move(stand_ins),
+            .missing = known ? "no keys for this mechanism: sekisho user passwd makes them" : "no such user"};
 }
 
 // A user who isn't there is checked against the hash of one who is, always the same one for the same name:

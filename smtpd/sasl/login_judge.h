@@ -10,15 +10,24 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
 
 #include "agent/base/address.h"
 #include "agent/base/result.h"
+#include "smtpd/sasl/auth_protocol.h"
 #include "smtpd/sasl/failure_delays.h"
 #include "smtpd/sasl/mechanism.h"
 #include "smtpd/sasl/password_checker.h"
+#include "smtpd/sasl/scram.h"
 #include "smtpd/sasl/user_file.h"
 
 namespace sekisho::sasl {
+
+// A login under way.
+using Exchange = std::variant<Mechanism, ScramExchange>;
 
 enum class Verdict : std::uint8_t {
     right,
@@ -32,8 +41,17 @@ public:
     // So many checks of one client's address (IPv6: /64) may wait at once: it can't take all places.
     static constexpr std::size_t most_of_one_address = 32;
 
-    // `users` and `checker` must outlive it. Failure::unavailable without randomness.
-    [[nodiscard]] static Result<LoginJudge> make(UserFile& users, PasswordChecker& checker);
+    // `users` and `checker` must outlive it. From `secret` comes what unknown users are judged by
+    // (stand_in_key.h). Failure::unavailable without randomness, or GNU SASL.
+    [[nodiscard]] static Result<LoginJudge> make(UserFile& users, PasswordChecker& checker,
+                                                 std::string secret);
+
+    // What may be offered now. SCRAM only while all users have keys for it: a client takes the best mechanism
+    // that is offered, and asks its user for another password when that fails.
+    [[nodiscard]] std::vector<Offer> offers();
+    // Begins a login by this mechanism, offered or not; nothing for one that isn't known. The judge must
+    // outlive what is asked of it.
+    [[nodiscard]] std::optional<Exchange> begin(std::string_view mechanism);
 
     // An unknown user costs as much time as one of those that are known.
     [[nodiscard]] boost::asio::awaitable<Verdict> judge(Credentials credentials,
@@ -43,17 +61,20 @@ public:
     [[nodiscard]] std::chrono::milliseconds delay_after_failure(const std::optional<Address>& remote);
 
 private:
-    LoginJudge(UserFile& users, PasswordChecker& checker) : users_(&users), checker_(&checker) {}
+    LoginJudge(UserFile& users, PasswordChecker& checker, Scram scram, std::string secret)
+        : users_(&users), checker_(&checker), scram_(std::move(scram)), stand_in_key_(std::move(secret)) {}
     [[nodiscard]] const std::string& stand_in(const std::string& name);
+    [[nodiscard]] ScramUser keys_of(ScramHash hash, const std::string& name);
 
     UserFile* users_;
     PasswordChecker* checker_;
+    Scram scram_;
+    std::string stand_in_key_;
     FailureDelays delays_;
     // Checks under way, by client. Shared with their frames, which may live longer.
     std::shared_ptr<std::map<Address, std::size_t>> under_way_ =
         std::make_shared<std::map<Address, std::size_t>>();
     std::string stand_in_hash_;  // where there are no users at all
-    std::string stand_in_key_;
 };
 
 }  // namespace sekisho::sasl

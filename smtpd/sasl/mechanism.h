@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The server's side of SASL PLAIN (RFC 4616) and LOGIN (draft-murchison-sasl-login). Pure.
+// The server's side of SASL PLAIN (RFC 4616) and LOGIN (draft-murchison-sasl-login), and what any mechanism
+// may come to. Pure.
 //
 // Text is compared as it comes: SASLprep (RFC 4013) is not applied.
 #pragma once
@@ -15,7 +16,7 @@
 
 namespace sekisho::sasl {
 
-constexpr std::array<std::string_view, 2> mechanisms = {"PLAIN", "LOGIN"};
+constexpr std::array<std::string_view, 2> plaintext_mechanisms = {"PLAIN", "LOGIN"};
 
 constexpr std::size_t longest_name = 255;      // octets
 constexpr std::size_t longest_password = 511;  // octets: crypt(3) takes no more
@@ -33,7 +34,16 @@ struct Credentials {
 struct Malformed {
     std::string why;
 };
-using MechanismStep = std::variant<Prompt, Credentials, Malformed>;
+// The client has shown that it knows the password of a user,
+struct Proven {
+    std::string user;
+};
+// or not.
+struct Refuted {
+    std::string user;
+    std::string why;  // for the log
+};
+using MechanismStep = std::variant<Prompt, Credentials, Malformed, Proven, Refuted>;
 
 class Mechanism {
 public:

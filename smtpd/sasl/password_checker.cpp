@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "smtpd/sasl/password_hash.h"
+#include "smtpd/sasl/scram_keys.h"
 
 namespace sekisho::sasl {
 
@@ -20,7 +21,16 @@ asio::awaitable<Result<bool>> match(SecretText password, std::string hash) {
 }
 
 asio::awaitable<Result<std::string>> make(SecretText password) {
-    co_return hash_password(password);
+    auto stored = hash_password(password);
+    for (const ScramHash hash : scram_hashes) {
+        if (!stored) {
+            break;
+        }
+        const auto keys = make_scram_keys(hash, password);
+        stored =
+            keys ? Result<std::string>(*stored + ":" + print(hash, *keys)) : std::unexpected(keys.error());
+    }
+    co_return stored;
 }
 
 }  // namespace

@@ -25,7 +25,8 @@ public:
 
     // Whether the password makes the hash. Failure::unavailable where too many wait already.
     [[nodiscard]] boost::asio::awaitable<Result<bool>> check(SecretText password, std::string hash);
-    // A new hash. Waits however many wait.
+    // What is to be stored of a new password (user_list.h): a hash, and keys for each mechanism of SCRAM.
+    // Waits however many wait.
     [[nodiscard]] boost::asio::awaitable<Result<std::string>> hash(SecretText password);
 
     [[nodiscard]] std::size_t waiting() const { return *waiting_; }

@@ -16,7 +16,44 @@ std::unexpected<Error> nobody(const std::string& name) {
     return fail(Failure::not_found, "there is no user " + name, "see `sekisho user list`");
 }
 
+// Calls `take` with each of ":keys:keys", until one returns false.
+template <class Take>
+bool each_key(std::string_view text, Take take) {
+    while (!text.empty()) {
+        text.remove_prefix(1);
+        const std::size_t end = std::min(text.find(':'), text.size());
+        if (!take(text.substr(0, end))) {
+            return false;
+        }
+        text.remove_prefix(end);
+    }
+    return true;
+}
+
+bool are_keys(std::string_view text) {
+    std::vector<ScramHash> seen;
+    return each_key(text, [&seen](std::string_view each) {
+        const auto keys = parse_scram_keys(each);
+        if (!keys || std::ranges::find(seen, keys->first) != seen.end()) {
+            return false;
+        }
+        seen.push_back(keys->first);
+        return true;
+    });
+}
+
 }  // namespace
+
+UserList::Line UserList::Line::of(std::string name, std::string_view stored) {
+    const std::size_t end = std::min(stored.find(':'), stored.size());
+    return {.name = std::move(name),
+            .rest = std::string(stored.substr(0, end)),
+            .keys = std::string(stored.substr(end))};
+}
+
+std::string UserList::Line::text() const {
+    return name.empty() ? rest : name + ":" + rest + keys;
+}
 
 UserList UserList::parse(std::string_view text) {
     UserList list;
@@ -29,7 +66,7 @@ UserList UserList::parse(std::string_view text) {
 }
 
 void UserList::read(std::string_view line) {
-    lines_.push_back({.name = {}, .rest = std::string(line)});
+    lines_.push_back({.name = {}, .rest = std::string(line), .keys = {}});
     if (line.empty() || line.starts_with('#')) {
         return;
     }
@@ -42,28 +79,28 @@ void UserList::read(std::string_view line) {
         complain(*why);
         return;
     }
-    std::string name = user_key(line.substr(0, colon));
-    std::string hash(line.substr(colon + 1));
-    if (!scheme_of(hash)) {
+    Line user = Line::of(user_key(line.substr(0, colon)), line.substr(colon + 1));
+    if (!scheme_of(user.rest)) {
         complain("behind the colon there is no whole hash of yescrypt ($y$) or SHA-512-crypt ($6$)");
         return;
     }
-    if (places_.contains(name)) {
+    if (!are_keys(user.keys)) {
+        complain("behind the hash there are no keys such as {SCRAM-SHA-256}iterations,salt,stored,server");
+        return;
+    }
+    if (places_.contains(user.name)) {
         complain("a user of this name stands above");
         return;
     }
-    places_.emplace(name, lines_.size() - 1);
+    places_.emplace(user.name, lines_.size() - 1);
     users_.push_back(lines_.size() - 1);
-    lines_.back() = {.name = std::move(name), .rest = std::move(hash)};
+    lines_.back() = std::move(user);
 }
 
 std::string UserList::text() const {
     std::string text;
     for (const Line& line : lines_) {
-        if (!line.name.empty()) {
-            text.append(line.name).append(":");
-        }
-        text.append(line.rest).append("\n");
+        text.append(line.text()).append("\n");
     }
     return text;
 }
@@ -77,6 +114,27 @@ const std::string* UserList::any_hash(std::uint64_t choice) const {
     return users_.empty() ? nullptr : &lines_[users_[choice % users_.size()]].rest;
 }
 
+std::optional<ScramKeys> UserList::keys_of(const std::string& name, ScramHash hash) const {
+    const auto place = places_.find(name);
+    std::optional<ScramKeys> found;
+    if (place != places_.end()) {
+        each_key(lines_[place->second].keys, [&found, hash](std::string_view each) {
+            auto keys = parse_scram_keys(each);
+            if (keys && keys->first == hash) {
+                found = std::move(keys->second);
+            }
+            return !found;
+        });
+    }
+    return found;
+}
+
+bool UserList::all_have_keys(ScramHash hash) const {
+    const std::string mark = ":{" + std::string(mechanism_of(hash)) + "}";
+    return std::ranges::all_of(
+        users_, [&](std::size_t place) { return lines_[place].keys.find(mark) != std::string::npos; });
+}
+
 std::vector<std::string> UserList::names() const {
     std::vector<std::string> names;
     names.reserve(places_.size());
@@ -87,7 +145,7 @@ std::vector<std::string> UserList::names() const {
     return names;
 }
 
-Result<void> UserList::add(const std::string& name, const std::string& hash) {
+Result<void> UserList::add(const std::string& name, const std::string& stored) {
     if (const auto why = unfit_name(name)) {
         return fail(Failure::invalid, *why, "write it like alice or alice@example.net");
     }
@@ -95,16 +153,16 @@ Result<void> UserList::add(const std::string& name, const std::string& hash) {
         return fail(Failure::conflict, "there is a user " + name + " already",
                     "sekisho user passwd " + name + " sets another password");
     }
-    read(name + ":" + hash);
+    read(name + ":" + stored);
     return {};
 }
 
-Result<void> UserList::change(const std::string& name, std::string hash) {
+Result<void> UserList::change(const std::string& name, std::string_view stored) {
     const auto place = places_.find(name);
     if (place == places_.end()) {
         return nobody(name);
     }
-    lines_[place->second].rest = std::move(hash);
+    lines_[place->second] = Line::of(name, stored);
     return {};
 }
 
@@ -114,7 +172,7 @@ Result<void> UserList::remove(const std::string& name) {
     }
     std::string left;
     for (const Line& line : lines_) {
-        const std::string whole = line.name.empty() ? line.rest : line.name + ":" + line.rest;
+        const std::string whole = line.text();
         if (whole.starts_with('#') || user_key(whole.substr(0, whole.find(':'))) != name) {
             left += whole + "\n";
         }

@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// The text of the user file: lines `name:hash`, empty lines, comments behind #. Pure.
+// The text of the user file: lines `name:hash` or `name:hash:keys`, empty lines, comments behind #. Pure.
+//
+// Keys are those of SCRAM (scram_keys.h), for each mechanism one at most, with colons between them. What
+// stands behind the first colon of a line is called "stored" here.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include "agent/base/result.h"
+#include "smtpd/sasl/scram_keys.h"
 
 namespace sekisho::sasl {
 
@@ -31,15 +36,19 @@ public:
     [[nodiscard]] const std::string* hash_of(const std::string& name) const;
     // Somebody's hash, chosen by a number; null if there are none.
     [[nodiscard]] const std::string* any_hash(std::uint64_t choice) const;
+    // The keys of a user; nothing if there are none, or no such user.
+    [[nodiscard]] std::optional<ScramKeys> keys_of(const std::string& name, ScramHash hash) const;
+    // Whether every user has such keys.
+    [[nodiscard]] bool all_have_keys(ScramHash hash) const;
     // All names, sorted.
     [[nodiscard]] std::vector<std::string> names() const;
     [[nodiscard]] std::size_t size() const { return places_.size(); }
     [[nodiscard]] const std::vector<BadLine>& bad_lines() const { return bad_lines_; }
 
     // Failure::conflict if there is a user of this name; Failure::invalid for an unfit name.
-    [[nodiscard]] Result<void> add(const std::string& name, const std::string& hash);
+    [[nodiscard]] Result<void> add(const std::string& name, const std::string& stored);
     // Failure::not_found.
-    [[nodiscard]] Result<void> change(const std::string& name, std::string hash);
+    [[nodiscard]] Result<void> change(const std::string& name, std::string_view stored);
     // Failure::not_found. Removes all lines of this name, so that no second one comes into force.
     [[nodiscard]] Result<void> remove(const std::string& name);
 
@@ -47,6 +56,10 @@ private:
     struct Line {
         std::string name;  // empty: no user
         std::string rest;  // the hash, or else the whole line
+        std::string keys;  // with a colon in front of each
+
+        [[nodiscard]] static Line of(std::string name, std::string_view stored);
+        [[nodiscard]] std::string text() const;
     };
 
     void read(std::string_view line);

@@ -17,6 +17,8 @@ namespace {
 
 // Made by mkpasswd: the password is "correct horse".
 const std::string other_hash = "$y$j9T$F5Jx5fExrKuPp53xLKQ..1$zwtVrjrUCmXcyLTs6oxLTQlzifSUkF8RHJ./tK5KU79";
+const std::string other_keys =
+    "{SCRAM-SHA-1}4096,mnjGrP/6xiXgvdT+2S0o5Q==,vo1FchiY9hbMoVRam7Ft0lYDcSQ=,KtSetPEMBhmwPgm81i3l9lx1x4M=";
 constexpr std::size_t most_changed = 8;
 
 void check(const sasl::UserList& list) {
@@ -28,6 +30,10 @@ void check(const sasl::UserList& list) {
         require(sasl::user_key(name) == name && !sasl::unfit_name(name), "a name is one");
         const std::string* hash = list.hash_of(name);
         require(hash != nullptr && sasl::scheme_of(*hash).has_value(), "whose hash is one");
+    }
+    for (const sasl::ScramHash hash : sasl::scram_hashes) {
+        const auto has_keys = [&](const std::string& name) { return list.keys_of(name, hash).has_value(); };
+        require(list.all_have_keys(hash) == std::ranges::all_of(names, has_keys), "all means all");
     }
     require((list.any_hash(names.size() / 2) != nullptr) == !names.empty(), "a stand-in is somebody's");
     std::size_t last = 0;
@@ -50,11 +56,13 @@ void change(const sasl::UserList& list) {
         require(!changed.add(name, other_hash), "nobody is added twice");
         require(changed.change(name, other_hash).has_value(), "who is there can be changed");
         require(*changed.hash_of(name) == other_hash, "to another hash");
+        require(!changed.keys_of(name, sasl::ScramHash::sha1), "without the keys of the one before");
         check(changed);
         require(changed.remove(name).has_value(), "and removed");
         require(changed.hash_of(name) == nullptr && changed.size() + 1 == list.size(), "alone");
         check(changed);
-        require(changed.add(name, other_hash).has_value(), "and added");
+        require(changed.add(name, other_hash + ":" + other_keys).has_value(), "and added");
+        require(changed.keys_of(name, sasl::ScramHash::sha1).has_value(), "with keys");
         require(changed.names() == list.names(), "and is back");
         check(changed);
     }

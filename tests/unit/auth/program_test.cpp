@@ -22,6 +22,7 @@
 
 #include "agent/api/client.h"
 #include "tests/unit/sasl/harness.h"
+#include "tests/unit/sasl/scram_client.h"
 
 namespace sekisho {
 namespace {
@@ -35,6 +36,26 @@ using ::testing::Not;
 using Clock = std::chrono::steady_clock;
 
 constexpr const char* right = "correct horse";
+
+// How a login by SCRAM-SHA-256 ends.
+std::string scram(sasl::tests::TestClient& client, const std::string& user, const std::string& password) {
+    sasl::tests::ScramClient answers(sasl::ScramHash::sha256, user, password);
+    auto step = client
+                    .begin({.mechanism = "SCRAM-SHA-256",
+                            .initial = sasl::to_base64(answers.first()),
+                            .local = {},
+                            .remote = "192.0.2.1",
+                            .remote_port = 40'000,
+                            .secured = true,
+                            .session = {}})
+                    .get();
+    while (const auto* const challenge = std::get_if<sasl::AuthContinue>(&step)) {
+        const std::string said(sasl::from_base64(challenge->challenge).value().view());
+        const std::string answer = said == answers.server_final() ? "" : answers.proof(said);
+        step = client.respond(challenge->id, sasl::to_base64(answer));
+    }
+    return text(step);
+}
 
 class AuthProgramTest : public ::testing::Test {
 protected:
@@ -115,23 +136,32 @@ TEST_F(AuthProgramTest, AdministersUsersAndJudgesThem) {
               R"(201 {"name":"anna@example.net"})");
     EXPECT_THAT(ask("POST", "/v1/users", {{"name", "anna@example.net"}, {"password", "another one"}}),
                 AllOf(HasSubstr("409 "), HasSubstr("sekisho user passwd")));
-    EXPECT_EQ(ask("GET", "/v1/users"),
-              R"(200 {"users":[{"name":"anna@example.net","scheme":"yescrypt"}],"bad_lines":[]})");
+    EXPECT_EQ(
+        ask("GET", "/v1/users"),
+        R"(200 {"users":[{"name":"anna@example.net","scheme":"yescrypt","scram":true}],"bad_lines":[]})");
     sasl::tests::TestClient client(runner_, clients());
     EXPECT_EQ(text(client.plain("anna@example.net", right)), "ok anna@example.net");
     EXPECT_EQ(text(client.plain("anna@example.net", "another one")), "fail");
+    EXPECT_EQ(scram(client, "anna@example.net", right), "ok anna@example.net");
     EXPECT_EQ(ask("PUT", "/v1/users/anna%40example.net", {{"password", "another one"}}), "204 ");
     EXPECT_EQ(text(client.plain("anna@example.net", right)), "fail");
     EXPECT_EQ(text(client.plain("anna@example.net", "another one")), "ok anna@example.net");
+    EXPECT_EQ(scram(client, "anna@example.net", "another one"), "ok anna@example.net");
+    const std::string stored = read(users());
     EXPECT_EQ(ask("DELETE", "/v1/users/ANNA%40example.net"), "204 ");
     EXPECT_EQ(text(client.plain("anna@example.net", "another one", "192.0.2.2")), "fail");
     EXPECT_THAT(ask("DELETE", "/v1/users/anna%40example.net"), HasSubstr("404 "));
-    EXPECT_THAT(ask("GET", "/metrics"), AllOf(HasSubstr("sekisho_auth_logins_total{result=\"right\"} 2"),
+    EXPECT_THAT(ask("GET", "/metrics"), AllOf(HasSubstr("sekisho_auth_logins_total{result=\"right\"} 4"),
                                               HasSubstr("sekisho_auth_logins_total{result=\"wrong\"} 3"),
                                               HasSubstr("sekisho_auth_users 0")));
     EXPECT_THAT(log(), AllOf(HasSubstr("USER_ADDED"), HasSubstr("USER_CHANGED"), HasSubstr("USER_REMOVED"),
                              HasSubstr("LOGIN_RIGHT"), HasSubstr("LOGIN_WRONG"), Not(HasSubstr(right)),
                              Not(HasSubstr("another one"))));
+    // Nor what is stored of it.
+    for (std::size_t at = stored.find(':'); at + 20 < stored.size();
+         at = stored.find_first_of(",:", at + 1)) {
+        EXPECT_THAT(log(), Not(HasSubstr(stored.substr(at + 1, 20))));
+    }
 }
 
 TEST_F(AuthProgramTest, RequestsThatAreWrongChangeNothing) {

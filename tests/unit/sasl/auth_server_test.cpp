@@ -7,10 +7,12 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "tests/unit/sasl/harness.h"
+#include "tests/unit/sasl/scram_client.h"
 
 namespace sekisho::sasl {
 namespace {
@@ -266,6 +268,107 @@ TEST_F(AuthServerTest, OneConnectionTooManyIsClosed) {
     auto three = client();
     three.send(plain(1, "anna", "correct horse"));
     EXPECT_EQ(three.line(), "OK\t1\tuser=anna");
+}
+
+// As above, but the users have keys; dora has none in the second.
+class ScramServerTest : public ::testing::Test {
+protected:
+    static std::string users() { return "anna:"s + tests::anna_hash + tests::scram_keys() + "\n"; }
+    static std::string mixed() { return users() + "dora:" + tests::bert_hash + "\n"; }
+    static std::vector<std::string> offered_by(const tests::TestServer& server) {
+        LineSocket socket(server.socket());
+        std::vector<std::string> offered;
+        for (std::string line = socket.line(); line != "DONE" && line != "(end)"; line = socket.line()) {
+            if (line.starts_with("MECH")) {
+                offered.push_back(line);
+            }
+        }
+        return offered;
+    }
+    // The answers to a login: the salt and iterations, and the end.
+    static std::pair<std::string, std::string> log_in(const tests::TestServer& server,
+                                                      const std::string& user, const std::string& password,
+                                                      const std::string& remote = "192.0.2.1") {
+        LineSocket socket(server.socket());
+        socket.shake_hands();
+        tests::ScramClient client(ScramHash::sha256, user, password);
+        const auto next = [&socket](const std::string& line) {
+            socket.send(line + "\n");
+            const std::string answer = socket.line();
+            const bool goes_on = answer.starts_with("CONT\t7\t");
+            return goes_on ? std::string(from_base64(answer.substr(7)).value().view()) : answer;
+        };
+        const std::string challenge = next("AUTH\t7\tSCRAM-SHA-256\tservice=smtp\trip=" + remote +
+                                           "\tresp=" + to_base64(client.first()));
+        std::string end = next("CONT\t7\t" + to_base64(client.proof(challenge)));
+        if (end == client.server_final()) {
+            end = next("CONT\t7\t");
+        }
+        return {challenge.substr(challenge.find(",s=")), end};
+    }
+    tests::Directory directory_;
+    tests::Runner runner_;
+};
+
+TEST_F(ScramServerTest, IsOfferedWhileAllUsersCanUseIt) {
+    const std::vector<std::string> plain = {"MECH\tPLAIN\tplaintext", "MECH\tLOGIN\tplaintext"};
+    std::vector<std::string> all = {"MECH\tSCRAM-SHA-256\tmutual-auth", "MECH\tSCRAM-SHA-1\tmutual-auth"};
+    all.insert(all.end(), plain.begin(), plain.end());
+    const auto offered_with = [this](const std::string& file) {
+        const tests::TestServer server(runner_, directory_.path(), {}, 100, file);
+        return offered_by(server);
+    };
+    EXPECT_EQ(offered_with(users()), all);
+    EXPECT_EQ(offered_with("# nobody yet\n"), all);
+    EXPECT_EQ(offered_with(mixed()), plain);
+}
+
+TEST_F(ScramServerTest, JudgesBothWays) {
+    tests::TestServer server(runner_, directory_.path(), {}, 100, users());
+    EXPECT_EQ(log_in(server, "anna", "correct horse").second, "OK\t7\tuser=anna");
+    EXPECT_EQ(log_in(server, "anna", "correct horsf").second, "FAIL\t7\tuser=anna");
+    tests::TestClient client(runner_, server.socket());
+    EXPECT_EQ(tests::text(client.plain("anna", "correct horse")), "ok anna");
+    EXPECT_EQ(server.counts().right, 2U);
+    EXPECT_EQ(server.counts().wrong, 1U);
+}
+
+TEST_F(ScramServerTest, WhoIsUnknownOrHasNoKeysLooksLikeAWrongPassword) {
+    std::map<std::string, std::string> salts;
+    const auto expect_same = [&](const tests::TestServer& server, const std::string& name) {
+        for (const char* remote : {"192.0.2.5", "192.0.2.6"}) {
+            const auto [challenge, end] =
+                log_in(server, name, "guessed", name == "dora" ? "192.0.2.7" : remote);
+            EXPECT_EQ(end, "FAIL\t7\tuser=" + name);
+            EXPECT_EQ(challenge.size(), salts.begin()->second.size()) << "a salt of another kind";
+            EXPECT_TRUE(challenge.ends_with(",i=10000"));
+            EXPECT_EQ(salts.emplace(name, challenge).first->second, challenge)
+                << "another salt for the same name";
+        }
+    };
+    const std::string file = mixed();
+    for (int start = 0; start < 2; start++) {
+        tests::TestServer server(runner_, directory_.path(), {}, 100, file);
+        salts.emplace("anna", log_in(server, "anna", "guessed").first);
+        expect_same(server, "anna");
+        expect_same(server, "dora");
+        expect_same(server, "carol");
+        EXPECT_EQ(server.counts().wrong, 7U);
+    }
+}
+
+TEST_F(ScramServerTest, AProofThatIsTakenBackIsNoLogin) {
+    tests::TestServer server(runner_, directory_.path(), {}, 100, users());
+    LineSocket socket(server.socket());
+    socket.shake_hands();
+    tests::ScramClient client(ScramHash::sha256, "anna", "correct horse");
+    socket.send("AUTH\t1\tSCRAM-SHA-256\tresp=" + to_base64(client.first()) + "\n");
+    const std::string challenge(from_base64(socket.line().substr(7)).value().view());
+    socket.send("CONT\t1\t" + to_base64(client.proof(challenge)) + "\n");
+    EXPECT_EQ(socket.line(), "CONT\t1\t" + to_base64(client.server_final()));
+    socket.send("CANCEL\t1\n" + plain(2, "anna", "correct horse"));
+    EXPECT_EQ(socket.line(), "OK\t2\tuser=anna");
+    EXPECT_EQ(server.counts().right, 1U);
 }
 
 TEST_F(AuthServerTest, ClientsThatLeaveInTheMiddleHurtNobody) {

@@ -30,6 +30,7 @@
 #include "smtpd/sasl/auth_client.h"
 #include "smtpd/sasl/auth_server.h"
 #include "smtpd/sasl/password_checker.h"
+#include "smtpd/sasl/scram_keys.h"
 #include "smtpd/sasl/secret_text.h"
 #include "smtpd/sasl/user_file.h"
 #include "tests/unit/directory.h"
@@ -42,6 +43,15 @@ using sekisho::tests::Directory;
 constexpr const char* anna_hash = "$y$j9T$F5Jx5fExrKuPp53xLKQ..1$zwtVrjrUCmXcyLTs6oxLTQlzifSUkF8RHJ./tK5KU79";
 constexpr const char* bert_hash =
     "$6$saltsalt$hRM5XZ86KXEw9UOmjigeVqFgULtFB2sgpC9lXQDfMib3Zgw7mEiUvBJI2EplzfAqxL5Vvwp2scFtv/uamSo5z0";
+
+// "correct horse" for all of SCRAM, as it stands behind a hash.
+inline std::string scram_keys() {
+    std::string text;
+    for (const ScramHash hash : scram_hashes) {
+        text += ":" + print(hash, make_scram_keys(hash, SecretText("correct horse")).value());
+    }
+    return text;
+}
 
 // An io_context that runs on a thread of its own.
 class Runner {
@@ -76,18 +86,20 @@ private:
     std::thread thread_;
 };
 
-// A server for anna and bert.
+// A server for anna and bert, or those of another user file.
 class TestServer {
 public:
     TestServer(Runner& runner, const std::filesystem::path& directory, AuthLimits limits = {},
-               std::size_t most_waiting = 100)
+               std::size_t most_waiting = 100, const std::string& users = {})
         : runner_(runner), socket_(directory / "auth.sock"), file_(directory / "users") {
-        std::ofstream(file_) << "anna:" << anna_hash << "\nbert:" << bert_hash << "\n";
+        const std::string ours = std::string("anna:") + anna_hash + "\nbert:" + bert_hash + "\n";
+        std::filesystem::remove(file_);
+        std::ofstream(file_) << (users.empty() ? ours : users);
         std::filesystem::permissions(file_, std::filesystem::perms::owner_read);
         runner_.on_thread([&] {
             users_.emplace(UserFile::open(file_).value());
             checker_.emplace(2, most_waiting);
-            judge_.emplace(LoginJudge::make(*users_, *checker_).value());
+            judge_.emplace(LoginJudge::make(*users_, *checker_, std::string(32, 's')).value());
             server_.emplace(
                 runner_.executor(),
                 listen_unix({.path = socket_, .mode = 0600, .type = SOCK_STREAM, .group = {}}).value(),

@@ -128,6 +128,36 @@ TEST(UserListTest, StandInsAreSomebodysHash) {
     EXPECT_EQ(*list.any_hash(5), yescrypt);
 }
 
+TEST(UserListTest, KeysOfScramStandBehindTheHash) {
+    const std::string sha256_keys =
+        ":{SCRAM-SHA-256}4096,E3looeb74g7Yk857UezCsA==,4tcp3SXPXCNHDJtwaEJ7m4/vRRWO0GeyA2tdMeHZ7/k=,"
+        "U2W3uOSDm6y+7YwsQX1lpRy1Yd4hkFel57StLRZOOXA=";
+    const std::string sha1_keys =
+        ":{SCRAM-SHA-1}4096,mnjGrP/"
+        "6xiXgvdT+2S0o5Q==,vo1FchiY9hbMoVRam7Ft0lYDcSQ=,KtSetPEMBhmwPgm81i3l9lx1x4M=";
+    const std::string text =
+        "anna:" + sha512 + sha256_keys + sha1_keys + "\nbert:" + yescrypt + sha256_keys + "\n";
+    UserList list = UserList::parse(text);
+    EXPECT_TRUE(list.bad_lines().empty());
+    EXPECT_EQ(*list.hash_of("anna"), sha512);
+    EXPECT_EQ(":" + print(ScramHash::sha256, list.keys_of("bert", ScramHash::sha256).value()), sha256_keys);
+    EXPECT_EQ(":" + print(ScramHash::sha1, list.keys_of("anna", ScramHash::sha1).value()), sha1_keys);
+    EXPECT_FALSE(list.keys_of("bert", ScramHash::sha1));
+    EXPECT_FALSE(list.keys_of("carol", ScramHash::sha256));
+    EXPECT_TRUE(list.all_have_keys(ScramHash::sha256));
+    EXPECT_FALSE(list.all_have_keys(ScramHash::sha1));
+    EXPECT_EQ(list.text(), text);
+    ASSERT_TRUE(list.change("anna", yescrypt));
+    EXPECT_FALSE(list.keys_of("anna", ScramHash::sha256)) << "the old password's keys are worth nothing";
+    ASSERT_TRUE(list.remove("anna"));
+    ASSERT_TRUE(list.add("dora", sha512 + sha1_keys));
+    EXPECT_EQ(list.text(), "bert:" + yescrypt + sha256_keys + "\ndora:" + sha512 + sha1_keys + "\n");
+    for (const std::string& keys : {std::string(":"), sha1_keys + ":", sha1_keys + sha1_keys,
+                                    ":x" + sha1_keys, sha1_keys.substr(0, 70)}) {
+        EXPECT_EQ(UserList::parse("anna:" + sha512 + keys).bad_lines().size(), 1U) << keys;
+    }
+}
+
 class UserFileTest : public ::testing::Test {
 protected:
     void write(const std::string& text) const { std::ofstream(path()) << text; }

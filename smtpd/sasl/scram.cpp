@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+// Exchanges of GNU SASL.
+//
+// It compares the proof's StoredKey by memcmp(). That tells nothing: what is compared is the hash of a text
+// that the client can't choose, for it is masked by a key it doesn't know (ClientSignature).
+#include "smtpd/sasl/scram.h"
+
+#include <gsasl.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <string_view>
+#include <utility>
+
+namespace sekisho::sasl {
+
+namespace {
+
+// RFC 5802 has no limit. A name has 255 octets at most, a nonce of a real client some 20 to 50.
+constexpr std::size_t longest_message = 2048;
+
+Malformed misshapen(std::string why) {
+    return {.why = std::move(why)};
+}
+
+// RFC 5802, 5.1: "If the server receives a username that contains '=' not followed by either '2C' or '3D',
+// then the server MUST fail the authentication." GNU SASL takes it as it is.
+bool names_are_escaped(std::string_view message) {
+    for (int field = 0; field < 3; field++) {  // the flag of channel binding, a=name or nothing, n=name
+        const std::size_t end = std::min(message.find(','), message.size());
+        const std::string_view name = message.substr(0, end);
+        for (std::size_t at = name.find('=', 2); at != std::string_view::npos; at = name.find('=', at + 1)) {
+            if (name.substr(at, 3) != "=2C" && name.substr(at, 3) != "=3D") {
+                return false;
+            }
+        }
+        message.remove_prefix(std::min(end + 1, message.size()));
+    }
+    return true;
+}
+
+std::string property(Gsasl_session* session, Gsasl_property which) {
+    const char* const text = ::gsasl_property_fast(session, which);
+    return text == nullptr ? std::string() : std::string(text);
+}
+
+}  // namespace
+
+struct Scram::Library {
+    Library() : state(::gsasl_init(&context)) {}
+    Library(const Library&) = delete;
+    Library& operator=(const Library&) = delete;
+    ~Library() {
+        if (context != nullptr) {
+            ::gsasl_done(context);
+        }
+    }
+
+    Gsasl* context = nullptr;
+    int state;
+};
+
+struct ScramExchange::State {
+    enum class Expects : std::uint8_t { first, proof, farewell };
+
+    State(std::shared_ptr<Scram::Library> of, ScramHash with, Scram::LookUp looking)
+        : library(std::move(of)), hash(with), look_up(std::move(looking)) {}
+    State(const State&) = delete;
+    State& operator=(const State&) = delete;
+    ~State() {
+        if (session != nullptr) {
+            ::gsasl_finish(session);
+        }
+    }
+
+    [[nodiscard]] MechanismStep first(const SecretText& message);
+    [[nodiscard]] MechanismStep proof(const SecretText& message);
+    [[nodiscard]] MechanismStep failed(int code) const;
+    int feed(const SecretText& message);
+    void identify();
+    static int called_back(Gsasl* context, Gsasl_session* session, Gsasl_property wanted);
+
+    std::shared_ptr<Scram::Library> library;
+    ScramHash hash;
+    Scram::LookUp look_up;
+    Gsasl_session* session = nullptr;
+    Expects expects = Expects::first;
+    std::string user;     // once it is known
+    std::string missing;  // as in ScramUser
+    std::string answer;   // to the last message
+};
+
+// What GNU SASL asks for: first how many iterations, with which salt, then for the keys. The first question
+// has it given all.
+int ScramExchange::State::called_back(Gsasl* /*context*/, Gsasl_session* session, Gsasl_property wanted) {
+    auto* const self = static_cast<State*>(::gsasl_session_hook_get(session));
+    if ((wanted != GSASL_SCRAM_ITER && wanted != GSASL_SCRAM_SALT) || !self->user.empty()) {
+        return GSASL_NO_CALLBACK;
+    }
+    self->identify();
+    return self->user.empty() ? GSASL_NO_CALLBACK : GSASL_OK;
+}
+
+void ScramExchange::State::identify() {
+    const std::string name = property(session, GSASL_AUTHID);
+    if (unfit_name(name)) {
+        return;
+    }
+    user = user_key(name);
+    const ScramUser found = look_up(hash, user);
+    missing = found.missing;
+    const auto give = [this](Gsasl_property which, const std::string& value) {
+        static_cast<void>(::gsasl_property_set(session, which, value.c_str()));
+    };
+    give(GSASL_SCRAM_ITER, std::to_string(found.keys.iterations));
+    give(GSASL_SCRAM_SALT, to_base64(found.keys.salt));
+    give(GSASL_SCRAM_STOREDKEY, to_base64(found.keys.stored_key));
+    give(GSASL_SCRAM_SERVERKEY, to_base64(found.keys.server_key));
+}
+
+// GNU SASL's word for it; what it has to say is in `answer`.
+int ScramExchange::State::feed(const SecretText& message) {
+    char* output = nullptr;
+    std::size_t size = 0;
+    const int code = ::gsasl_step(session, message.text(), message.view().size(), &output, &size);
+    answer = output == nullptr ? std::string() : std::string(output, size);
+    ::gsasl_free(output);
+    return code;
+}
+
+MechanismStep ScramExchange::State::failed(int code) const {
+    if (code == GSASL_AUTHENTICATION_ERROR && !user.empty()) {
+        return Refuted{.user = user, .why = missing.empty() ? "wrong password" : missing};
+    }
+    return misshapen("a message of " + std::string(mechanism_of(hash)) + " is malformed");
+}
+
+// RFC 5802, 7: client-first-message = gs2-header client-first-message-bare
+//              gs2-cbind-flag       = ("p=" cb-name) / "n" / "y"
+MechanismStep ScramExchange::State::first(const SecretText& message) {
+    // Section 6: "p" belongs to the names that end in -PLUS.
+    if (message.view().starts_with('p')) {
+        return misshapen("channel binding is not offered");
+    }
+    if (!names_are_escaped(message.view())) {
+        return misshapen("a name has a = that stands for nothing");
+    }
+    const int code = feed(message);
+    if (code != GSASL_NEEDS_MORE) {
+        return failed(code == GSASL_AUTHENTICATION_ERROR ? GSASL_MECHANISM_PARSE_ERROR : code);
+    }
+    if (user.empty()) {
+        return misshapen(unfit_name(property(session, GSASL_AUTHID)).value_or("there is no name"));
+    }
+    const std::string acting_as = property(session, GSASL_AUTHZID);
+    if (!acting_as.empty() && user_key(acting_as) != user) {
+        return misshapen("nobody may act as somebody else here");
+    }
+    expects = Expects::proof;
+    return Prompt{.text = answer};
+}
+
+MechanismStep ScramExchange::State::proof(const SecretText& message) {
+    const int code = feed(message);
+    if (code != GSASL_OK || !missing.empty()) {
+        return failed(code == GSASL_OK ? GSASL_AUTHENTICATION_ERROR : code);
+    }
+    // The server's own proof. In SMTP it can't come with the success (RFC 4954, 4): "the server ... MUST send
+    // a 334 reply containing the ... data", which the client answers by an empty response.
+    expects = Expects::farewell;
+    return Prompt{.text = answer};
+}
+
+MechanismStep ScramExchange::step(const std::optional<SecretText>& response) {
+    using Expects = State::Expects;
+    if (!response) {
+        return state_->expects == Expects::first ? MechanismStep(Prompt{}) : misshapen("no response");
+    }
+    if (response->view().size() > longest_message || response->view().find('\0') != std::string_view::npos) {
+        return misshapen("a message of SCRAM is over 2048 octets, or has a NUL");
+    }
+    switch (state_->expects) {
+        case Expects::first:
+            return state_->first(*response);
+        case Expects::proof:
+            return state_->proof(*response);
+        case Expects::farewell:
+            break;
+    }
+    return response->empty() ? MechanismStep(Proven{.user = state_->user})
+                             : misshapen("the answer to the server's proof is not empty");
+}
+
+Result<Scram> Scram::make() {
+    auto library = std::make_shared<Library>();
+    if (library->state != GSASL_OK) {
+        return fail(Failure::unavailable,
+                    std::string("GNU SASL can't be used: ") + ::gsasl_strerror(library->state));
+    }
+    ::gsasl_callback_set(library->context, &ScramExchange::State::called_back);
+    return Scram(std::move(library));
+}
+
+Result<ScramExchange> Scram::begin(ScramHash hash, LookUp look_up) const {
+    auto state = std::make_shared<ScramExchange::State>(library_, hash, std::move(look_up));
+    const int code =
+        ::gsasl_server_start(library_->context, std::string(mechanism_of(hash)).c_str(), &state->session);
+    if (code != GSASL_OK) {
+        state->session = nullptr;
+        return fail(Failure::unavailable, std::string("GNU SASL: ") + ::gsasl_strerror(code));
+    }
+    ::gsasl_session_hook_set(state->session, state.get());
+    return ScramExchange(std::move(state));
+}
+
+}  // namespace sekisho::sasl
