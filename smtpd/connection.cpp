@@ -34,6 +34,16 @@ message::WallTime now() {
     return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
 }
 
+// What the authentication server offers is offered; before it has been heard, what every one of them has.
+session::Settings settings_of(const SmtpdServices& services, const ListenerConfig& listener,
+                              const Address& client) {
+    session::Settings settings = policy::settings_of(listener, services.config, client);
+    if (const auto& offered = services.auth.mechanisms(); !offered.empty()) {
+        settings.mechanisms = offered;
+    }
+    return settings;
+}
+
 }  // namespace
 
 SmtpdConnection::SmtpdConnection(Socket socket, const session::ProxiedEnds& ends,
@@ -44,7 +54,7 @@ SmtpdConnection::SmtpdConnection(Socket socket, const session::ProxiedEnds& ends
       local_(ends.server),
       remote_(ends.client),
       name_(handoff::new_id()),
-      session_(policy::settings_of(listener, services.config, remote_.address)),
+      session_(settings_of(services, listener, remote_.address)),
       timer_(socket_.get_executor()) {}
 
 void SmtpdConnection::limit_to(std::chrono::seconds time) {

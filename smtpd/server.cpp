@@ -108,6 +108,7 @@ SmtpdServer::SmtpdServer(asio::io_context& context, const Config& config,
     if (config_.hostname.empty()) {
         config_.hostname = machine_name();
     }
+    auth_.connect();  // before the first client comes: what it is offered is known then
 }
 
 Result<std::shared_ptr<SmtpdServer>> SmtpdServer::start(asio::io_context& context, const Config& config) {
@@ -304,6 +305,7 @@ void SmtpdServer::take_client(tcp::socket socket, const session::ProxiedEnds& en
     if (!has_room(client)) {
         return turn_away(socket, listener, crowded);
     }
+    auth_.connect();
     const auto connection = std::make_shared<SmtpdConnection>(std::move(socket), ends, services_, listener);
     if (connections_.size() > 2 * open_ + 64) {
         std::erase_if(connections_, [](const auto& each) { return each.expired(); });

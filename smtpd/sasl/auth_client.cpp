@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -15,7 +16,6 @@
 #include <boost/asio/write.hpp>
 #include <chrono>
 #include <map>
-#include <set>
 #include <span>
 #include <utility>
 
@@ -41,6 +41,38 @@ constexpr std::size_t most_unsent = std::size_t{4} << 20;  // octets that the se
 
 AuthFail for_now(std::string reason) {
     return {.temporary = true, .reason = std::move(reason)};
+}
+
+// The strongest first; what isn't named here stands behind them.
+constexpr std::array<std::string_view, 6> by_strength = {"SCRAM-SHA-256", "SCRAM-SHA-1", "DIGEST-MD5",
+                                                         "CRAM-MD5",      "PLAIN",       "LOGIN"};
+
+// RFC 4422, 3.1: "1 to 20 uppercase letters, digits, hyphens, or underscores".
+bool is_mechanism(std::string_view name) {
+    return !name.empty() && name.size() <= 20 && std::ranges::all_of(name, [](char c) {
+        return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+    });
+}
+
+bool is_for_clients(const Offer& offer) {
+    const auto has = [&offer](std::string_view property) {
+        return std::ranges::find(offer.properties, property) != offer.properties.end();
+    };
+    return is_mechanism(offer.mechanism) && !offer.mechanism.ends_with("-PLUS") && !has("private") &&
+           !has("anonymous");
+}
+
+std::vector<std::string> in_order(std::span<const Offer> offers) {
+    std::vector<std::string> names;
+    for (const Offer& offer : offers) {
+        if (is_for_clients(offer)) {
+            names.push_back(offer.mechanism);
+        }
+    }
+    std::ranges::sort(names, {}, [](const std::string& name) {
+        return std::pair(std::ranges::find(by_strength, name) - by_strength.begin(), name);
+    });
+    return names;
 }
 
 bool is_base64(std::string_view text) {
@@ -72,7 +104,7 @@ struct Link {
     asio::steady_timer deadline;  // of the handshake
     LineBuffer input;
     std::string output;
-    std::set<std::string, std::less<>> mechanisms;
+    std::vector<Offer> offers;
     bool versioned = false;
     bool complete = false;  // the handshake is
     bool writing = false;
@@ -85,6 +117,8 @@ struct Waiting {
 
     asio::steady_timer timer;
     std::optional<AuthStep> step;
+    // What comes once the client has taken in the server's last word.
+    std::optional<AuthOk> success;
 };
 
 }  // namespace
@@ -93,6 +127,7 @@ struct AuthClient::Connection : std::enable_shared_from_this<Connection> {
     Connection(const asio::any_io_executor& on, std::filesystem::path path)
         : executor(on), socket(std::move(path)), changed(on, Clock::time_point::max()) {}
 
+    bool begin_link();
     asio::awaitable<bool> ready();
     asio::awaitable<void> connect(std::shared_ptr<Link> fresh);
     asio::awaitable<void> read_all(std::shared_ptr<Link> from);
@@ -104,6 +139,7 @@ struct AuthClient::Connection : std::enable_shared_from_this<Connection> {
     void shut();
     asio::awaitable<AuthStep> ask(std::uint32_t id, ClientMessage message);
     void answer(std::uint32_t id, AuthStep step);
+    void succeed(const Ok& ok);
     std::uint32_t new_id();
 
     asio::any_io_executor executor;
@@ -112,21 +148,30 @@ struct AuthClient::Connection : std::enable_shared_from_this<Connection> {
     std::shared_ptr<Link> link;
     std::map<std::uint32_t, std::shared_ptr<Waiting>> requests;
     std::uint32_t last_id = 0;
+    std::vector<std::string> mechanisms;  // as mechanisms() says
     Clock::time_point not_before;
     std::string trouble;  // why there is no connection
     bool warned = false;
     bool gone = false;  // the client is
 };
 
-// Whether there is a connection; makes one if there is none.
-asio::awaitable<bool> AuthClient::Connection::ready() {
-    const auto self = shared_from_this();
+// Whether there is a connection, or may be one soon.
+bool AuthClient::Connection::begin_link() {
     if (gone || (!link && Clock::now() < not_before)) {
-        co_return false;
+        return false;
     }
     if (!link) {
         link = std::make_shared<Link>(executor);
         asio::co_spawn(executor, connect(link), asio::detached);
+    }
+    return true;
+}
+
+// Whether there is a connection; makes one if there is none.
+asio::awaitable<bool> AuthClient::Connection::ready() {
+    const auto self = shared_from_this();
+    if (!begin_link()) {
+        co_return false;
     }
     const auto awaited = link;
     while (link == awaited && !awaited->complete) {
@@ -207,7 +252,7 @@ Result<void> AuthClient::Connection::take(Link& from, std::string_view line) {
     } else if (!from.complete) {
         greeted(from, *message);
     } else if (const auto* const ok = std::get_if<Ok>(&*message)) {
-        answer(ok->id, AuthOk{.user = ok->user});
+        succeed(*ok);
     } else if (const auto* const failed = std::get_if<Fail>(&*message)) {
         answer(failed->id, AuthFail{.temporary = failed->temporary,
                                     .reason = failed->reason.empty() ? failed->code : failed->reason,
@@ -221,9 +266,10 @@ Result<void> AuthClient::Connection::take(Link& from, std::string_view line) {
 // The rest of the handshake. SPID, CUID and COOKIE are for Dovecot's own masters.
 void AuthClient::Connection::greeted(Link& from, const ServerMessage& message) {
     if (const auto* const offer = std::get_if<Offer>(&message)) {
-        from.mechanisms.insert(offer->mechanism);
+        from.offers.push_back(*offer);
     } else if (std::holds_alternative<Done>(message)) {
         from.complete = true;
+        mechanisms = in_order(from.offers);
         from.deadline.cancel();
         if (std::exchange(warned, false)) {
             log::info("AUTH_SERVER_BACK", "the authentication server answers again",
@@ -332,11 +378,31 @@ void AuthClient::Connection::answer(std::uint32_t id, AuthStep step) {
     waiting->timer.cancel();
 }
 
+// In SMTP nothing can come with the success: what the server has to say to the client is one more challenge
+// (RFC 4954, 4), answered by nothing.
+void AuthClient::Connection::succeed(const Ok& ok) {
+    const auto found = requests.find(ok.id);
+    if (ok.response.empty() || found == requests.end()) {
+        answer(ok.id, AuthOk{.user = ok.user});
+        return;
+    }
+    found->second->success = AuthOk{.user = ok.user};
+    answer(ok.id, AuthContinue{.id = ok.id, .challenge = ok.response});
+}
+
 AuthClient::AuthClient(const asio::any_io_executor& executor, std::filesystem::path socket)
     : connection_(std::make_shared<Connection>(executor, std::move(socket))) {}
 
 AuthClient::~AuthClient() {
     connection_->shut();
+}
+
+void AuthClient::connect() {
+    static_cast<void>(connection_->begin_link());
+}
+
+const std::vector<std::string>& AuthClient::mechanisms() const {
+    return connection_->mechanisms;
 }
 
 asio::awaitable<AuthStep> AuthClient::begin(AuthRequest request) {
@@ -348,7 +414,8 @@ asio::awaitable<AuthStep> AuthClient::begin(AuthRequest request) {
     if (!connected) {
         co_return for_now(connection->trouble);
     }
-    if (!connection->link->mechanisms.contains(request.mechanism)) {
+    if (std::ranges::find(connection->link->offers, request.mechanism, &Offer::mechanism) ==
+        connection->link->offers.end()) {
         co_return for_now("the authentication server doesn't offer " + request.mechanism);
     }
     const std::uint32_t id = connection->new_id();
@@ -371,6 +438,13 @@ asio::awaitable<AuthStep> AuthClient::respond(std::uint32_t id, std::string resp
     const auto found = connection->requests.find(id);
     if (found == connection->requests.end() || !found->second->step) {
         co_return for_now(connection->trouble.empty() ? "no such request" : connection->trouble);
+    }
+    if (const auto success = std::move(found->second->success)) {
+        connection->requests.erase(found);
+        co_return response.empty()
+            ? AuthStep(*success)
+            : AuthFail{
+                  .temporary = false, .reason = "the server's last word was answered", .user = success->user};
     }
     if (!is_base64(response) || response.size() > longest_line / 2) {
         connection->requests.erase(found);

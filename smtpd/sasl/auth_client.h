@@ -51,6 +51,13 @@ public:
     AuthClient& operator=(const AuthClient&) = delete;
     ~AuthClient();
 
+    // Makes the connection now, where there is none.
+    void connect();
+    // What a client may be offered, the strongest first, as the server has said when it was last connected
+    // to: without what is for the server's own use ("private"), without ANONYMOUS, which would let everybody
+    // in, and without channel binding. Empty while no server has been heard.
+    [[nodiscard]] const std::vector<std::string>& mechanisms() const;
+
     // Asks, and awaits the answer: temporary failure after 30 s, or when the connection ends.
     [[nodiscard]] boost::asio::awaitable<AuthStep> begin(AuthRequest request);
     // Answers a challenge.

@@ -91,6 +91,7 @@ struct Done {
 struct Ok {
     std::uint32_t id = 0;
     std::string user;
+    std::string response{};  // the server's last word to the client, base64; mostly there is none
     bool operator==(const Ok&) const = default;
 };
 struct Fail {

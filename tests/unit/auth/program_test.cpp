@@ -40,15 +40,7 @@ constexpr const char* right = "correct horse";
 // How a login by SCRAM-SHA-256 ends.
 std::string scram(sasl::tests::TestClient& client, const std::string& user, const std::string& password) {
     sasl::tests::ScramClient answers(sasl::ScramHash::sha256, user, password);
-    auto step = client
-                    .begin({.mechanism = "SCRAM-SHA-256",
-                            .initial = sasl::to_base64(answers.first()),
-                            .local = {},
-                            .remote = "192.0.2.1",
-                            .remote_port = 40'000,
-                            .secured = true,
-                            .session = {}})
-                    .get();
+    auto step = client.begin_other("SCRAM-SHA-256", sasl::to_base64(answers.first())).get();
     while (const auto* const challenge = std::get_if<sasl::AuthContinue>(&step)) {
         const std::string said(sasl::from_base64(challenge->challenge).value().view());
         const std::string answer = said == answers.server_final() ? "" : answers.proof(said);

@@ -154,6 +154,64 @@ TEST_F(AuthClientTest, SaysAllThatTheServerMayWantToKnow) {
     EXPECT_EQ(text(step.get()), "ok anna");
 }
 
+TEST_F(AuthClientTest, RemembersWhatMayBeOffered) {
+    Script script(socket());
+    tests::TestClient client(runner_, socket());
+    EXPECT_THAT(client.mechanisms(), testing::IsEmpty());
+    client.connect();
+    client.connect();
+    auto server = script.accept();
+    server.send(
+        "VERSION\t1\t2\nMECH\tLOGIN\tplaintext\nMECH\tXOAUTH2\nMECH\tPLAIN\tplaintext\n"
+        "MECH\tAPOP\tprivate\tdictionary\tactive\nMECH\tANONYMOUS\tanonymous\nMECH\tCRAM-MD5\tactive\n"
+        "MECH\tSCRAM-SHA-1\tmutual-auth\nMECH\tSCRAM-SHA-256-PLUS\tmutual-auth\nMECH\tGSSAPI\n"
+        "MECH\tSCRAM-SHA-256\tmutual-auth\nMECH\tA\001n250 B\nMECH\tTHIS-NAME-IS-TOO-LONG\nMECH\tplain\n"
+        "DONE\n");
+    const std::vector<std::string> offered = {"SCRAM-SHA-256", "SCRAM-SHA-1", "CRAM-MD5", "PLAIN",
+                                              "LOGIN",         "GSSAPI",      "XOAUTH2"};
+    EXPECT_EQ(client.await_mechanisms(), offered);
+    server.close();
+    EXPECT_EQ(client.mechanisms(), offered) << "until another one says something else";
+    auto step = client.begin_plain("anna", "secret00");
+    auto again = script.accept();
+    again.send("VERSION\t1\t2\nMECH\tPLAIN\tplaintext\nDONE\n");
+    for (int i = 0; i < 3; i++) {
+        again.line();
+    }
+    EXPECT_EQ(client.mechanisms(), std::vector<std::string>{"PLAIN"});
+    again.send("OK\t1\tuser=anna\n");
+    EXPECT_EQ(text(step.get()), "ok anna");
+}
+
+TEST_F(AuthClientTest, ALastWordOfTheServerIsOneMoreChallenge) {
+    Script script(socket());
+    tests::TestClient client(runner_, socket());
+    std::optional<LineSocket> server;
+    for (const char* response : {"", "eA=="}) {
+        auto step = client.begin_plain("anna", "secret00");
+        if (!server) {
+            server.emplace(script.accept());
+            server->send(handshake);
+            server->line();
+            server->line();
+        }
+        const std::string asked = server->line();
+        server->send("OK\t" + asked.substr(5, 1) + "\tuser=anna\tresp=dj1hYmM=\n");
+        const AuthStep last = step.get();
+        ASSERT_EQ(text(last), "continue dj1hYmM=");
+        const std::uint32_t id = std::get<AuthContinue>(last).id;
+        EXPECT_EQ(text(client.respond(id, response)), *response == '\0' ? "ok anna" : "fail");
+        EXPECT_EQ(text(client.respond(id, "")), "temporary") << "that request has ended";
+    }
+    auto step = client.begin_plain("anna", "secret00");
+    server->line();
+    server->send("OK\t3\tuser=anna\tresp=dj1hYmM=\n");
+    const AuthStep last = step.get();
+    client.cancel(std::get<AuthContinue>(last).id);
+    EXPECT_EQ(server->line(), "CANCEL\t3");
+    EXPECT_EQ(text(client.respond(3, "")), "temporary");
+}
+
 TEST_F(AuthClientTest, PendingRequestsFailForNowWhenTheConnectionEnds) {
     Script script(socket());
     tests::TestClient client(runner_, socket());

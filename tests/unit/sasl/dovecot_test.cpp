@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "tests/unit/sasl/harness.h"
+#include "tests/unit/sasl/scram_client.h"
 
 namespace sekisho::sasl {
 namespace {
@@ -51,12 +52,12 @@ protected:
         // Its processes must reach the directory.
         std::filesystem::permissions(directory_.path(), std::filesystem::perms(0755));
         std::ofstream(directory_ / "passwd") << "anna:{PLAIN}correct horse\n";
-        configure("driver = passwd-file\n  args = " + (directory_ / "passwd").string());
+        configure(passwd_file());
     }
     void TearDown() override { stop(); }
 
     // 2.3's language and 2.4's differ.
-    void configure(const std::string& passdb) {
+    void configure(const std::string& passdb, const std::string& mechanisms = "plain login") {
         const std::string base = directory_.path().string();
         std::ofstream out(file());
         if (version_24()) {
@@ -71,8 +72,11 @@ protected:
                 << "userdb {\n  driver = static\n  args = uid=nobody gid=nogroup home=/nonexistent\n}\n";
         }
         out << "base_dir = " << base << "/run\nstate_dir = " << base << "/state\nlog_path = " << base
-            << "/log\nprotocols =\nssl = no\nauth_failure_delay = 1 s\nauth_mechanisms = plain login"
+            << "/log\nprotocols =\nssl = no\nauth_failure_delay = 1 s\nauth_mechanisms = " << mechanisms
             << "\nservice auth {\n  unix_listener auth-client {\n    mode = 0600\n  }\n}\n";
+    }
+    [[nodiscard]] std::string passwd_file() const {
+        return "driver = passwd-file\n  args = " + (directory_ / "passwd").string();
     }
     static bool version_24() {
         FILE* const pipe = ::popen("/usr/sbin/dovecot --version", "r");
@@ -143,6 +147,31 @@ TEST_F(DovecotTest, JudgesPlainAndLogin) {
     ASSERT_EQ(text(initial), "continue UGFzc3dvcmQ6");
     client.cancel(std::get<AuthContinue>(initial).id);
     EXPECT_EQ(text(client.plain("anna", "correct horse", "127.0.0.2")), "ok anna");
+    EXPECT_EQ(log().find("BUG"), std::string::npos) << log();
+}
+
+TEST_F(DovecotTest, OtherMechanisms) {
+    configure(passwd_file(), "login apop anonymous plain cram-md5 scram-sha-1 scram-sha-256");
+    start();
+    tests::TestClient client(runner_, socket());
+    EXPECT_EQ(client.await_mechanisms(),
+              (std::vector<std::string>{"SCRAM-SHA-256", "SCRAM-SHA-1", "CRAM-MD5", "PLAIN", "LOGIN"}));
+    for (const ScramHash hash : scram_hashes) {
+        tests::ScramClient scram(hash, "anna", "correct horse");
+        const AuthStep challenge =
+            client.begin_other(std::string(mechanism_of(hash)), to_base64(scram.first())).get();
+        ASSERT_EQ(text(challenge).substr(0, 8), "continue") << log();
+        const auto& first = std::get<AuthContinue>(challenge);
+        const std::string proof = scram.proof(from_base64(first.challenge).value().view());
+        EXPECT_EQ(text(client.respond(first.id, to_base64(proof))),
+                  "continue " + to_base64(scram.server_final()));
+        EXPECT_EQ(text(client.respond(first.id, "")), "ok anna") << log();
+    }
+    // The server speaks first.
+    const AuthStep challenge = client.begin_other("CRAM-MD5").get();
+    const auto& first = std::get<AuthContinue>(challenge);
+    EXPECT_THAT(std::string(from_base64(first.challenge).value().view()), testing::MatchesRegex("<.*@.*>"));
+    EXPECT_EQ(text(client.respond(first.id, to_base64("anna " + std::string(32, '0')))), "fail");
     EXPECT_EQ(log().find("BUG"), std::string::npos) << log();
 }
 

@@ -149,6 +149,21 @@ public:
     void end() {
         runner_.on_thread([this] { client_.reset(); });
     }
+    void connect() {
+        runner_.on_thread([this] { client_->connect(); });
+    }
+    [[nodiscard]] std::vector<std::string> mechanisms() {
+        return runner_.on_thread([this] { return client_->mechanisms(); });
+    }
+    // Those, as soon as a server has been heard.
+    [[nodiscard]] std::vector<std::string> await_mechanisms() {
+        connect();
+        const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+        while (mechanisms().empty() && std::chrono::steady_clock::now() < end) {
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        }
+        return mechanisms();
+    }
     std::future<AuthStep> begin(AuthRequest request) {
         return runner_.begin(client_->begin(std::move(request)));
     }
@@ -172,6 +187,15 @@ public:
     }
     AuthStep plain(std::string_view user, std::string_view password, std::string remote = "192.0.2.1") {
         return begin_plain(user, password, std::move(remote)).get();
+    }
+    std::future<AuthStep> begin_other(std::string mechanism, std::optional<std::string> initial = {}) {
+        return begin({.mechanism = std::move(mechanism),
+                      .initial = std::move(initial),
+                      .local = "198.51.100.25",
+                      .remote = "192.0.2.1",
+                      .remote_port = 40'002,
+                      .secured = true,
+                      .session = {}});
     }
     std::future<AuthStep> begin_login(std::optional<std::string> name) {
         return begin({.mechanism = "LOGIN",
