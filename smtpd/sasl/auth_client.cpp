@@ -378,9 +378,17 @@ void AuthClient::Connection::answer(std::uint32_t id, AuthStep step) {
     waiting->timer.cancel();
 }
 
+// "OK Does Not Mean Access Granted" (Dovecot's auth protocol 1.3): with nologin or proxy it is a FAIL.
+//
 // In SMTP nothing can come with the success: what the server has to say to the client is one more challenge
 // (RFC 4954, 4), answered by nothing.
 void AuthClient::Connection::succeed(const Ok& ok) {
+    if (ok.denied) {
+        answer(ok.id, AuthFail{.temporary = false,
+                               .reason = ok.reason.empty() ? "the user may not log in here" : ok.reason,
+                               .user = ok.user});
+        return;
+    }
     const auto found = requests.find(ok.id);
     if (ok.response.empty() || found == requests.end()) {
         answer(ok.id, AuthOk{.user = ok.user});

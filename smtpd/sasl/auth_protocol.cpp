@@ -145,7 +145,10 @@ Result<Ok> parse_ok(const Words& words) {
     }
     Ok ok{.id = *id, .user = {}};
     for (const std::string_view word : words.after(1)) {
-        static_cast<void>(take(word, "user=", ok.user) || take(word, "resp=", ok.response));
+        const std::string_view name = word.substr(0, word.find('='));
+        ok.denied = ok.denied || name == "nologin" || name == "proxy";
+        static_cast<void>(take(word, "user=", ok.user) || take(word, "resp=", ok.response) ||
+                          take(word, "reason=", ok.reason));
     }
     return ok;
 }
@@ -264,7 +267,9 @@ struct Printer {
     std::string operator()(const Cookie& m) const { return Writer("COOKIE").text(m.hex).end(); }
     std::string operator()(const Done&) const { return Writer("DONE").end(); }
     std::string operator()(const Ok& m) const {
-        return Writer("OK").number(m.id).given("user", m.user).given("resp", m.response).end();
+        Writer line("OK");
+        line.number(m.id).given("user", m.user).given("resp", m.response).flag("nologin", m.denied);
+        return line.given("reason", m.reason).end();
     }
     std::string operator()(const Fail& m) const {
         // Old clients know the flag, new ones the code.

@@ -92,6 +92,10 @@ struct Ok {
     std::uint32_t id = 0;
     std::string user;
     std::string response{};  // the server's last word to the client, base64; mostly there is none
+    // The user may not log in here all the same (nologin), or has only been shown another way (proxy): then
+    // the password may not even have been looked at.
+    bool denied = false;
+    std::string reason{};  // for that
     bool operator==(const Ok&) const = default;
 };
 struct Fail {

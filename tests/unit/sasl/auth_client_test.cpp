@@ -212,6 +212,31 @@ TEST_F(AuthClientTest, ALastWordOfTheServerIsOneMoreChallenge) {
     EXPECT_EQ(text(client.respond(3, "")), "temporary");
 }
 
+TEST_F(AuthClientTest, OkIsNotAlwaysAYes) {
+    Script script(socket());
+    tests::TestClient client(runner_, socket());
+    auto step = client.begin_plain("anna", "secret00");
+    auto server = script.accept();
+    server.send(handshake);
+    server.line();
+    server.line();
+    for (const char* parameters :
+         {"\tnologin", "\tnologin=", "\tnologin=y\tresp=eA==", "\tproxy\thost=192.0.2.3\tnopassword",
+          "\tproxy=y", "\tnologin\treason=away until May"}) {
+        const std::string asked = server.line();
+        server.send("OK\t" + asked.substr(5, 1) + "\tuser=anna" + parameters + "\n");
+        const AuthStep said = step.get();
+        ASSERT_EQ(text(said), "fail") << parameters;
+        EXPECT_EQ(std::get<AuthFail>(said).user, "anna");
+        EXPECT_THAT(std::get<AuthFail>(said).reason,
+                    testing::AnyOf("the user may not log in here", "away until May"));
+        step = client.begin_plain("anna", "secret00");
+    }
+    EXPECT_EQ(server.line().substr(0, 6), "AUTH\t7");
+    server.send("OK\t7\tuser=anna\tnologins\tmyproxy=y\treason=x\n");
+    EXPECT_EQ(text(step.get()), "ok anna");
+}
+
 TEST_F(AuthClientTest, PendingRequestsFailForNowWhenTheConnectionEnds) {
     Script script(socket());
     tests::TestClient client(runner_, socket());

@@ -175,6 +175,17 @@ TEST_F(DovecotTest, OtherMechanisms) {
     EXPECT_EQ(log().find("BUG"), std::string::npos) << log();
 }
 
+TEST_F(DovecotTest, WhoMayNotLogInDoesNot) {
+    std::ofstream(directory_ / "passwd", std::ios::app)
+        << "away:{PLAIN}correct horse::::::nologin reason=away\n"
+           "elsewhere:{PLAIN}correct horse::::::proxy=y host=192.0.2.3 nopassword=y\n";
+    start();
+    tests::TestClient client(runner_, socket());
+    EXPECT_EQ(text(client.plain("anna", "correct horse", "127.0.0.2")), "ok anna") << log();
+    EXPECT_EQ(text(client.plain("away", "correct horse", "127.0.0.2")), "fail") << log();
+    EXPECT_EQ(text(client.plain("elsewhere", "whatever", "127.0.0.3")), "fail") << log();
+}
+
 TEST_F(DovecotTest, ManyAtOnceOverOneConnection) {
     start();
     tests::TestClient client(runner_, socket());
