@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Logins at the submission server by proof instead of password (SCRAM, RFC 5802 and 7677)."""
+
+import base64
+import hashlib
+import hmac
+import smtplib
+import subprocess
+
+from lab.clients import Smtp, SmtpTls
+from lab.hosts import await_true
+from lab.topology import EDGE_CORE4, SMTP_NAME, SUBSCRIBERS
+from test_submission import SmtpTest
+
+A = SUBSCRIBERS["a"]
+CERTIFICATE = "/run/smtp.pem"
+HASHES = {"SCRAM-SHA-256": "sha256", "SCRAM-SHA-1": "sha1"}
+ALL = ["SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN", "LOGIN"]
+
+
+class Scram:
+    """The client's side, as an object for smtplib's auth(): each call answers a challenge."""
+
+    def __init__(self, mechanism: str, user: str, password: str):
+        self.hash = HASHES[mechanism]
+        self.bare = f"n={user},r=fyko+d2lbbFgONRv9qkxdawL"
+        self.password = password
+        self.challenge = ""
+        self.server_final = ""
+
+    def __call__(self, challenge: bytes | None = None) -> str:
+        if challenge is None:
+            return f"n,,{self.bare}"
+        said = challenge.decode()
+        if self.server_final:
+            if said != self.server_final:
+                raise ValueError("this server doesn't know the password's keys")
+            return ""
+        self.challenge = said
+        return self.proof(dict(each.split("=", 1) for each in said.split(",")))
+
+    def proof(self, said: dict[str, str]) -> str:
+        salted = hashlib.pbkdf2_hmac(self.hash, self.password.encode(), base64.b64decode(said["s"]), int(said["i"]))
+        client_key = hmac.digest(salted, b"Client Key", self.hash)
+        without = f"c=biws,r={said['r']}"
+        message = f"{self.bare},{self.challenge},{without}".encode()
+        signature = hmac.digest(hashlib.new(self.hash, client_key).digest(), message, self.hash)
+        proof = bytes(left ^ right for left, right in zip(client_key, signature))
+        server = hmac.digest(hmac.digest(salted, b"Server Key", self.hash), message, self.hash)
+        self.server_final = f"v={base64.b64encode(server).decode()}"
+        return f"{without},p={base64.b64encode(proof).decode()}"
+
+    def looks(self) -> tuple[int, str]:
+        """What a stranger can tell from the challenge: the salt's length, and the iterations."""
+        said = dict(each.split("=", 1) for each in self.challenge.split(","))
+        return len(said["s"]), said["i"]
+
+
+class Mechanisms(SmtpTest):  # labels: quick
+    """With every user's password set by `sekisho user`."""
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        cls.a = cls.isp.lab["a"]
+        cls.a.write(CERTIFICATE, (cls.isp.lab.state / "smtp.pem").read_text())
+
+    def setUp(self) -> None:
+        super().setUp()
+        await_true(lambda: self.offered() == ALL, "all mechanisms", 10)
+
+    def connected(self) -> smtplib.SMTP:
+        with self.a.network():
+            client = SmtpTls(EDGE_CORE4, self.isp.smtp_trust)
+        client.ehlo()
+        return client
+
+    def offered(self) -> list[str]:
+        with self.connected() as client:
+            return client.esmtp_features["auth"].split()
+
+    def log_in(self, mechanism: str, user: str, password: str) -> Scram:
+        """smtplib.SMTPAuthenticationError if it failed."""
+        scram = Scram(mechanism, user, password)
+        with self.connected() as client:
+            try:
+                self.assertEqual(client.auth(mechanism, scram)[0], 235)
+            except smtplib.SMTPAuthenticationError as failed:
+                failed.scram = scram
+                raise
+        return scram
+
+    def test_outside_of_tls(self) -> None:
+        with self.a.network(), Smtp(EDGE_CORE4) as client:
+            client.ehlo()
+            self.assertFalse(client.has_extn("auth"))
+            self.assertEqual(self.code(client.docmd("AUTH", "SCRAM-SHA-256")), "538 5.7.11")
+            client.starttls(context=self.isp.smtp_trust)
+            client.ehlo()
+            self.assertEqual(client.esmtp_features["auth"].split(), ALL)
+            self.assertEqual(self.code(client.docmd("AUTH", "CRAM-MD5")), "504 5.5.4")
+
+    def test_login_opens_port_25(self) -> None:
+        for mechanism in HASHES:
+            with self.subTest(mechanism):
+                self.agent.revoke_all()
+                self.log_in(mechanism, A.user.upper(), A.password)
+                told = self.decisions("--within", A.address4, "--reporter", "submission")[-1]
+                self.assertEqual(told["user"], A.user)
+                self.assertIn(f"by {mechanism}", told["text"])
+                self.assertEqual([each["user"] for each in self.agent.ask("grant", "list")["grants"]], [A.user])
+
+    def test_wrong_and_unknown_look_alike(self) -> None:
+        looks = set()
+        for user in (A.user, "nobody"):
+            with self.assertRaises(smtplib.SMTPAuthenticationError) as told:
+                self.log_in("SCRAM-SHA-256", user, "guessed-again")
+            looks.add((told.exception.smtp_code, told.exception.smtp_error, told.exception.scram.looks()))
+        self.assertEqual(len(looks), 1, looks)
+
+    def gsasl(self, mechanism: str, password: str) -> subprocess.CompletedProcess:
+        return self.a.run("gsasl", "--smtp", "--no-cb", f"--connect={SMTP_NAME}:587", "--starttls",
+                          f"--x509-ca-file={CERTIFICATE}", "-m", mechanism, "-a", A.user, "-p", password, check=False, text="")
+
+    def test_gsasl(self) -> None:
+        """GNU SASL's own client."""
+        for mechanism in ALL:
+            with self.subTest(mechanism):
+                self.agent.revoke_all()
+                done = self.gsasl(mechanism, A.password)
+                self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+                self.assertIn("235 2.7.0 ", done.stdout)
+                self.assertEqual([each["user"] for each in self.agent.ask("grant", "list")["grants"]], [A.user])
+        self.assertIn("535 5.7.8 ", self.gsasl("SCRAM-SHA-256", "guessed-again").stdout)
+
+    def test_auth_gone(self) -> None:
+        """What was offered stays offered; who hasn't heard sekisho-auth yet offers what every server has."""
+        self.submission.auth.kill()
+        self.assertEqual(self.offered(), ALL)
+        self.submission.smtpd.kill()
+        self.submission.smtpd.start()
+        self.assertEqual(self.offered(), ["PLAIN", "LOGIN"])
+        with self.connected() as client:
+            self.assertEqual(self.code(client.docmd("AUTH", "PLAIN AGFubmEAc2VjcmV0MDA=")), "454 4.7.0")
+        self.submission.auth.start()
+        await_true(lambda: self.offered() == ALL, "all mechanisms again", 10)
