@@ -81,7 +81,7 @@ private:
     boost::asio::awaitable<void> perform_one(session::Action action);
     void add(session::Actions actions);
 
-    // A message from DATA's 354 on, until it is complete or refused.
+    // A message from its first octet on, until it is complete or refused.
     struct Incoming {
         message::Fixups fixups;
         BodyFile body;

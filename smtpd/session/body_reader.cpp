@@ -51,8 +51,10 @@ void BodyReader::take(std::string_view& input, std::string& out) {
         read(piece);
         piece.pass();
     }
-    if (discarding_) {
+    if (discarding_ && framing_ == Framing::dot) {
         search(piece);
+    } else if (discarding_) {
+        piece.next = end;
     }
     input.remove_prefix(static_cast<std::size_t>(piece.next - begin));
 }
@@ -87,7 +89,7 @@ void BodyReader::read(Piece& piece) {
 
 bool BodyReader::read_line_start(Piece& piece) {
     line_ = 0;
-    if (*piece.next != '.') {
+    if (*piece.next != '.' || framing_ == Framing::length) {
         at_ = At::text;
         return read_text(piece);
     }
@@ -134,6 +136,22 @@ bool BodyReader::expect_line_feed(Piece& piece) {
     piece.next++;
     at_ = At::line_start;
     return true;
+}
+
+void BodyReader::finish(std::string& out) {
+    constexpr std::string_view line_end = "\r\n";
+    if (discarding_ || at_ == At::line_start) {
+        return;
+    }
+    if (at_ == At::carriage_return) {
+        fail(Fault::bare_line_end);
+    } else if (largest_ - size_ < line_end.size()) {
+        fail(Fault::too_large);
+    } else {
+        size_ += line_end.size();
+        out += line_end;
+        at_ = At::line_start;
+    }
 }
 
 // Whether this many more octets of text are allowed; they are counted. Where both limits are passed, the one

@@ -56,7 +56,7 @@ std::span<const Dialogue::Command> Dialogue::table() {
     static constexpr auto start = static_cast<unsigned>(Phase::start);
     static constexpr auto ready = static_cast<unsigned>(Phase::ready);
     static constexpr auto mail = static_cast<unsigned>(Phase::mail);
-    static constexpr auto any = start | ready | mail;
+    static constexpr auto any = start | ready | mail | static_cast<unsigned>(Phase::chunks);
     using enum Argument;
     // clang-format off
     static constexpr std::array commands = {
@@ -68,6 +68,7 @@ std::span<const Dialogue::Command> Dialogue::table() {
         Command{"MAIL", ready,         needed,   false, with_parameters, "MAIL FROM:<address>",          &Dialogue::mail},
         Command{"RCPT", mail,          needed,   false, ordinary,        "RCPT TO:<address>",            &Dialogue::rcpt},
         Command{"DATA", mail,          none,     false, ordinary,        "DATA",                         &Dialogue::data},
+        Command{"BDAT", any,           possible, false, ordinary,        "BDAT size [LAST]",             &Dialogue::bdat},
         Command{"RSET", any,           none,     true,  ordinary,        "RSET",                         &Dialogue::rset},
         Command{"NOOP", any,           possible, true,  ordinary,        "NOOP",                         &Dialogue::noop},
         Command{"VRFY", any,           needed,   true,  ordinary,        "VRFY address",                 &Dialogue::vrfy},
@@ -125,6 +126,8 @@ bool Dialogue::admit(const Command& command, std::string_view argument) {
 void Dialogue::refuse_phase(const Command& command) {
     if (phase_ == Phase::start) {
         refuse("503 5.5.1 Say EHLO first");
+    } else if (phase_ == Phase::chunks) {
+        refuse("503 5.5.1 Not between the chunks of a message");
     } else if (command.allowed(Phase::mail)) {
         refuse("503 5.5.1 Say MAIL first");
     } else {
@@ -149,7 +152,7 @@ bool Dialogue::greet(std::string_view name) {
     }
     state_.helo = name;
     std::ranges::replace_if(state_.helo, [](char octet) { return octet <= ' ' || octet > '~'; }, '?');
-    forget_message();
+    drop_message();
     phase_ = Phase::ready;
     return true;
 }
@@ -170,6 +173,7 @@ void Dialogue::ehlo(std::string_view argument) {
     say("250-SIZE " + std::to_string(settings_.largest_message));
     say("250-PIPELINING");
     say("250-8BITMIME");
+    say("250-CHUNKING");
     if (settings_.tls_offered && !state_.tls) {
         say("250-STARTTLS");
     }
@@ -201,7 +205,7 @@ void Dialogue::starttls(std::string_view /*argument*/) {
 }
 
 void Dialogue::rset(std::string_view /*argument*/) {
-    forget_message();
+    drop_message();
     say("250 2.0.0 Ok");
 }
 

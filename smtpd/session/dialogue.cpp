@@ -53,6 +53,8 @@ void Dialogue::read(std::string_view input) {
     while (!input.empty() && awaited_ == Awaited::nothing && phase_ != Phase::closed) {
         if (phase_ == Phase::body) {
             read_body(input);
+        } else if (phase_ == Phase::chunk) {
+            read_chunk(input);
         } else {
             read_line(input);
         }
@@ -164,8 +166,9 @@ Actions Dialogue::message_kept(std::string_view id) {
 
 Actions Dialogue::message_refused(std::string_view reply) {
     const std::string line = refusal_of(reply);
-    if (phase_ == Phase::body && awaited_ == Awaited::nothing) {
-        abort_message(line);
+    const bool begun = phase_ == Phase::body || phase_ == Phase::chunk || phase_ == Phase::chunks;
+    if (begun && awaited_ == Awaited::nothing) {
+        abort_message(line, false);
         return take_actions();
     }
     if (is_awaited(Awaited::keeping)) {
@@ -236,22 +239,32 @@ void Dialogue::close(std::string_view line) {
     if (phase_ == Phase::response) {
         actions_.emplace_back(AuthCancelled{});
     }
-    if (phase_ == Phase::body && awaited_ == Awaited::nothing && refusal_.empty()) {
-        actions_.emplace_back(MessageAborted{});
-    }
+    drop_message();
     say(line);
     actions_.emplace_back(Close{});
     phase_ = Phase::closed;
     awaited_ = Awaited::nothing;
     pending_.clear();
+}
+
+// Whether a message has begun, and neither ended nor been given up.
+bool Dialogue::is_open() const {
+    const bool begun = phase_ == Phase::body || phase_ == Phase::chunk || phase_ == Phase::chunks;
+    return begun && awaited_ == Awaited::nothing && refusal_.reply.empty();
+}
+
+void Dialogue::drop_message() {
+    if (is_open()) {
+        actions_.emplace_back(MessageAborted{});
+    }
     forget_message();
 }
 
 void Dialogue::forget_message() {
     envelope_ = {};
     recipients_tried_ = false;
-    refusal_.clear();
-    if (phase_ == Phase::mail || phase_ == Phase::body) {
+    refusal_ = {};
+    if (phase_ != Phase::start && phase_ != Phase::closed) {
         phase_ = Phase::ready;
     }
 }

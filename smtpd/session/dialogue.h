@@ -43,10 +43,23 @@ private:
         mail = 1U << 2,      // after MAIL
         response = 1U << 3,  // the next line answers a challenge
         body = 1U << 4,      // the next octets are a message
-        closed = 1U << 5,
+        chunk = 1U << 5,     // the next octets are what BDAT has announced
+        chunks = 1U << 6,    // between two chunks of a message
+        closed = 1U << 7,
     };
     enum class Awaited : std::uint8_t { nothing, handshake, login, sender, recipient, keeping };
     struct Command;  // a row of the table
+    struct Chunk {
+        std::uint64_t size = 0;
+        std::uint64_t left = 0;  // of its octets
+        bool last = false;
+        Phase behind = Phase::closed;  // where the connection will stand
+    };
+    // Why what comes is thrown away, said behind its end. No reply: it isn't.
+    struct Refusal {
+        std::string reply;
+        bool error = false;  // counts as one
+    };
 
     // dialogue.cpp: octets in, actions out
     void read(std::string_view input);
@@ -60,6 +73,8 @@ private:
     void count_error();
     void close(std::string_view line);
     void forget_message();
+    void drop_message();
+    [[nodiscard]] bool is_open() const;
 
     // commands.cpp: the table
     static std::span<const Command> table();
@@ -92,8 +107,18 @@ private:
     void rcpt(std::string_view argument);
     void data(std::string_view argument);
     void read_body(std::string_view& input);
-    void abort_message(std::string_view reply);
+    void read_octets(std::string_view& input);
+    void pass(Body piece);
+    void abort_message(std::string_view reply, bool error);
     void end_message();
+
+    // chunks.cpp: a message in pieces
+    void bdat(std::string_view argument);
+    [[nodiscard]] std::string_view no_chunk() const;
+    void begin_chunk(std::string_view refusal);
+    void read_chunk(std::string_view& input);
+    void end_chunk();
+    void refuse_chunk();
 
     Settings settings_;
     State state_;
@@ -106,8 +131,9 @@ private:
 
     MessageBegun envelope_;
     bool recipients_tried_ = false;
-    BodyReader body_{0};   // begun anew by each DATA
-    std::string refusal_;  // the reply after the end of a message that is thrown away; empty: it isn't
+    BodyReader body_{0};  // begun anew by each DATA, and by the first BDAT of a message
+    Chunk chunk_;
+    Refusal refusal_;
 };
 
 }  // namespace sekisho::session

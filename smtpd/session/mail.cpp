@@ -137,40 +137,48 @@ void Dialogue::data(std::string_view /*argument*/) {
 }
 
 void Dialogue::read_body(std::string_view& input) {
-    Body piece;
-    piece.octets.reserve(refusal_.empty() ? input.size() : 0);
-    body_.take(input, piece.octets);
-    if (body_.fault() != BodyReader::Fault::none) {
-        abort_message(reply_to(body_.fault()));
-    }
-    if (refusal_.empty() && !piece.octets.empty()) {
-        actions_.emplace_back(std::move(piece));
-    }
+    read_octets(input);
     if (body_.ended()) {
         end_message();
     }
 }
 
+void Dialogue::read_octets(std::string_view& input) {
+    Body piece;
+    piece.octets.reserve(refusal_.reply.empty() ? input.size() : 0);
+    body_.take(input, piece.octets);
+    pass(std::move(piece));
+}
+
+// What body_ has just made of the client's octets.
+void Dialogue::pass(Body piece) {
+    if (body_.fault() != BodyReader::Fault::none) {
+        abort_message(reply_to(body_.fault()), true);
+    }
+    if (refusal_.reply.empty() && !piece.octets.empty()) {
+        actions_.emplace_back(std::move(piece));
+    }
+}
+
 // The first reason is the one that the client is told.
-void Dialogue::abort_message(std::string_view reply) {
-    if (!refusal_.empty()) {
+void Dialogue::abort_message(std::string_view reply, bool error) {
+    if (!refusal_.reply.empty()) {
         return;
     }
-    refusal_ = reply;
+    refusal_ = {.reply = std::string(reply), .error = error};
     body_.discard();
     actions_.emplace_back(MessageAborted{});
 }
 
 void Dialogue::end_message() {
-    if (refusal_.empty()) {
+    if (refusal_.reply.empty()) {
         actions_.emplace_back(MessageEnded{});
         awaited_ = Awaited::keeping;
         return;
     }
-    const bool ours = body_.fault() != BodyReader::Fault::none;
-    const std::string reply = std::exchange(refusal_, {});
+    const Refusal refusal = std::exchange(refusal_, {});
     forget_message();
-    ours ? refuse(reply) : say(reply);
+    refusal.error ? refuse(refusal.reply) : say(refusal.reply);
 }
 
 }  // namespace sekisho::session

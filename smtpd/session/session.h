@@ -2,7 +2,8 @@
 // SMTP as a state machine: bytes in, actions out. No sockets, no clock, no threads.
 //
 // RFC 5321 (SMTP), 6409 (submission), 3207 (STARTTLS), 4954 (AUTH), 2920 (PIPELINING), 1870 (SIZE), 6152
-// (8BITMIME), 2034 and 3463 (enhanced status codes). The table of commands stands in commands.cpp.
+// (8BITMIME), 3030 (CHUNKING), 2034 and 3463 (enhanced status codes). The table of commands stands in
+// commands.cpp.
 #pragma once
 
 #include <cstddef>
@@ -61,14 +62,15 @@ struct MessageBegun {
     bool eight_bit = false;
     std::uint64_t announced_size = 0;  // SIZE=, 0 if not given
 };
-// Octets of the message, dots unstuffed, line ends CRLF. In one action or in many, cut anywhere. Up to
-// MessageEnded nothing promises that they are well-formed.
+// Octets of the message, without what was added for the way, line ends CRLF. In one action or in many, cut
+// anywhere. Up to MessageEnded nothing promises that they are well-formed.
 struct Body {
     std::string octets;
 };
 // The message is complete and well-formed: keep it; then call message_kept() or message_refused().
 struct MessageEnded {};
-// It will not be: too large, malformed, or the client has gone. Throw away what has come.
+// It will not be: too large, malformed, given up by RSET between its chunks, or the client has gone. Throw
+// away what has come.
 struct MessageAborted {};
 // End the connection when all replies are written.
 struct Close {};
@@ -121,9 +123,10 @@ public:
     [[nodiscard]] Actions message_kept(std::string_view id);
     // A reply without its line end: "452 4.3.1 Insufficient system storage". A message may be refused so
     // before MessageEnded, too, in the middle of its body: the rest of it is read and thrown away,
-    // MessageAborted comes now, and the reply after the true end. Look first at all actions of the last call:
-    // behind MessageAborted there is nothing left to refuse, and behind MessageEnded this is the answer to
-    // it. A text that is no refusal with an enhanced code becomes 451 4.3.0.
+    // MessageAborted comes now, and the reply after the true end, or that of the next chunk. Look first at
+    // all actions of the last call: behind MessageAborted there is nothing left to refuse, and behind
+    // MessageEnded this is the answer to it. A text that is no refusal with an enhanced code becomes
+    // 451 4.3.0.
     [[nodiscard]] Actions message_refused(std::string_view reply);
 
     // Whether an answer is awaited: nothing should be read then.

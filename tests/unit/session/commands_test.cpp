@@ -26,6 +26,7 @@ TEST(Commands, EhloNamesWhatThereIs) {
               "250-SIZE 1000\r\n"
               "250-PIPELINING\r\n"
               "250-8BITMIME\r\n"
+              "250-CHUNKING\r\n"
               "250-STARTTLS\r\n"
               "250 ENHANCEDSTATUSCODES\r\n");
     EXPECT_EQ(client.session.state().helo, "client.example.com");
@@ -84,7 +85,7 @@ TEST(Commands, ArgumentsAreWantedOrNot) {
 
 TEST(Commands, UnknownOnesAreErrors) {
     Client client(trusted());
-    for (const char* line : {"", " NOOP", "BDAT 5 LAST", "EXPN list", "NOOPE", "\tQUIT"}) {
+    for (const char* line : {"", " NOOP", "XDAT 5 LAST", "EXPN list", "NOOPE", "\tQUIT"}) {
         EXPECT_EQ(client.say(line), "500 5.5.1 Unknown command\r\n") << line;
     }
     EXPECT_EQ(client.session.state().errors, 6U);
@@ -119,7 +120,7 @@ TEST(Commands, VrfyTellsNothingAndHelpTheTable) {
     Client client(before_tls());
     EXPECT_THAT(client.say("VRFY postmaster"), StartsWith("252 2."));
     EXPECT_EQ(client.say("HELP"),
-              "214 2.0.0 EHLO HELO STARTTLS AUTH MAIL RCPT DATA RSET NOOP VRFY HELP QUIT\r\n");
+              "214 2.0.0 EHLO HELO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT\r\n");
     EXPECT_THAT(client.say("HELP MAIL"), StartsWith("214 2.0.0 "));
 }
 

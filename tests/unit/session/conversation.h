@@ -262,8 +262,30 @@ inline std::optional<std::string> unstuffed(std::string_view raw, std::uint64_t 
     return message.size() > largest ? std::nullopt : std::optional(message);
 }
 
-// Reads the client's octets a second time: lines, and after a 354 a message up to CRLF.CRLF, one reply each.
-// Says where that isn't what the session did; empty if it is.
+// Whether these octets can begin a message that is sent in chunks, or, with its end, are one; then with a
+// line end.
+inline std::optional<std::string> chunked(std::string octets, bool whole, std::uint64_t largest) {
+    if (whole && !octets.empty() && !octets.ends_with("\r\n")) {
+        octets += octets.ends_with('\r') ? "x\r\n" : "\r\n";
+    }
+    std::string_view rest = octets;
+    while (!rest.empty()) {
+        const std::size_t end = rest.find("\r\n");
+        std::string_view line = rest.substr(0, end);
+        rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 2);
+        if (end == std::string_view::npos && line.ends_with('\r')) {
+            line.remove_suffix(1);
+        }
+        if (line.size() > 998 ||
+            line.find_first_of(std::string_view("\r\n\0", 3)) != std::string_view::npos) {
+            return std::nullopt;
+        }
+    }
+    return octets.size() > largest ? std::nullopt : std::optional(octets);
+}
+
+// Reads the client's octets a second time: lines, after a 354 a message up to CRLF.CRLF, and behind BDAT as
+// many octets as it says, one reply each. Says where that isn't what the session did; empty if it is.
 class SecondReader {
 public:
     SecondReader(Settings settings, const Flights& flights, const Outcome& outcome)
@@ -301,6 +323,12 @@ private:
             more_ = false;
             return {};
         }
+        const std::string_view line = in_message_ || in_login_ ? std::string_view() : left.substr(0, end);
+        const auto size = size_of_chunk(line);
+        if (size && *size > left.size() - end - 2) {
+            more_ = false;
+            return {};
+        }
         if (next_ == codes_.size()) {
             return "no reply to what ends at octet " + std::to_string(place_ + end);
         }
@@ -308,9 +336,14 @@ private:
         std::string what;
         if (in_message_) {
             what = judge(left.substr(0, end), code);
+        } else if (size) {
+            what = judge_chunk(line, left.substr(end + 2, *size), code);
+        } else {
+            what = follow(line, code);
         }
-        place_ += end + (in_message_ ? 3 : 2);
+        place_ += end + (in_message_ ? 3 : 2) + size.value_or(0);
         in_message_ = code == 354;
+        in_login_ = code == 334;
         if (code == 220) {
             place_ = *std::ranges::lower_bound(flights_end_, place_);
         }
@@ -319,6 +352,75 @@ private:
         next_ += last_word ? 1 : 0;
         more_ = !last_word && code != 221 && code != 421;
         return what;
+    }
+
+    static bool is(std::string_view line, std::string_view verb) {
+        const std::string_view word = line.substr(0, line.find(' '));
+        return std::ranges::equal(word, verb, {}, [](char c) { return static_cast<char>(c & ~' '); });
+    }
+
+    // Nothing for what is no BDAT, or can't be read; the connection ends there.
+    static std::optional<std::size_t> size_of_chunk(std::string_view line) {
+        if (!is(line, "BDAT") || line.size() > 510 ||
+            line.find_first_of(std::string_view("\r\n\0", 3)) != std::string_view::npos) {
+            return std::nullopt;
+        }
+        line.remove_prefix(std::min(line.find_first_not_of(' ', 4), line.size()));
+        line = line.substr(0, line.find_first_of(" \t"));
+        const bool number = !line.empty() && line.size() < 10 &&
+                            line.find_first_not_of("0123456789") == std::string_view::npos;
+        return number ? std::optional(std::stoul(std::string(line))) : std::nullopt;
+    }
+
+    // What lines mean for a message that may come in chunks.
+    std::string follow(std::string_view line, int code) {
+        const bool good = code == 250;
+        const bool greeting = is(line, "EHLO") || is(line, "HELO");
+        recipients_ = recipients_ || (good && is(line, "RCPT"));
+        if (code == 354 || code == 220 || (good && (greeting || is(line, "RSET")))) {
+            recipients_ = false;
+            failed_ = false;
+            extended_ = good && greeting ? is(line, "EHLO") : extended_ && code != 220;
+            if (std::exchange(open_, false) && next_message().end != Message::End::aborted) {
+                return "a message without a last chunk was accepted";
+            }
+        }
+        return {};
+    }
+
+    std::string judge_chunk(std::string_view line, std::string_view octets, int code) {
+        line = line.substr(0, line.find_last_not_of(" \t") + 1);
+        const std::string_view word = line.substr(line.find_last_of(' ') + 1);
+        const bool last = is(word, "LAST");
+        const bool well = last || word.find_first_not_of("0123456789") == std::string_view::npos;
+        if (failed_) {
+            failed_ = !last;
+            return code >= 400 ? std::string() : "more of a bad message was accepted";
+        }
+        if (!open_ && !(well && recipients_ && extended_)) {
+            return code >= 400 ? std::string() : "a chunk of nothing was accepted";
+        }
+        chunks_ = (std::exchange(open_, true) ? chunks_ : std::string()).append(octets);
+        recipients_ = false;
+        const auto message = well ? chunked(chunks_, last, settings_.largest_message) : std::nullopt;
+        if (message && !last) {
+            return code == 250 ? std::string() : "a good chunk was refused";
+        }
+        open_ = false;
+        failed_ = !last;
+        const Message& seen = next_message();
+        if (seen.end != (message ? Message::End::ended : Message::End::aborted)) {
+            return message ? "a good message was refused" : "a bad message was accepted";
+        }
+        if (message && seen.body != *message) {
+            return "a message was changed";
+        }
+        return (code < 400) == (message && !message->starts_with("refuse")) ? std::string() : "a wrong reply";
+    }
+
+    const Message& next_message() {
+        static const Message missing;
+        return messages_ < outcome_.messages.size() ? outcome_.messages[messages_++] : missing;
     }
 
     std::string judge(std::string_view raw, int code) {
@@ -345,6 +447,12 @@ private:
     std::size_t place_ = 0;     // in the stream
     std::size_t messages_ = 0;  // seen
     bool in_message_ = false;
+    bool in_login_ = false;
+    bool extended_ = false;    // by EHLO
+    bool recipients_ = false;  // of a message that may begin
+    bool open_ = false;        // a message is coming in chunks
+    bool failed_ = false;      // was, and more of it may come
+    std::string chunks_;
     bool more_ = true;
 };
 

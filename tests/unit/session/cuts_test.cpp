@@ -23,7 +23,11 @@ std::string story() {
         "RCPT TO:<b@example.org>\r\nDATA\r\na\n.\nQUIT\r\n.\nQUIT\r\n.\r\n" +
         std::string(600, 'x') +
         "\r\nAUTH LOGIN\r\nYQ==\r\nYg==\r\nMAIL FROM:<>\r\nRCPT TO:<b@example.org>\r\nDATA\r\n";
-    text += "refuse\r\n.\r\nRSET\r\nNOOP\r\nQUIT\r\nNOOP\r\n";
+    text +=
+        "refuse\r\n.\r\nMAIL FROM:<>\r\nRCPT TO:<b@example.org>\r\nBDAT 9\r\nSubject: BDAT 0\r\nbdat 9 "
+        "last\r\n";
+    text += "x\r\n.\r\nQUIMAIL FROM:<>\r\nRCPT TO:<b@example.org>\r\nBDAT 4\r\na\n.\nBDAT 6 LAST\r\nQUIT\r\n";
+    text += "BDAT 6\r\nQUIT\r\nRSET\r\nNOOP\r\nQUIT\r\nNOOP\r\n";
     return text;
 }
 
@@ -32,9 +36,10 @@ TEST(Cuts, OfOneStoryDontMatter) {
     settings.login_required = false;
     const Flights flights = {story()};
     const Outcome expected = converse(settings, flights);
-    EXPECT_EQ(codes_of(expected.replies),
-              (std::vector{220, 250, 250, 250, 250, 354, 250, 500, 250, 250, 354, 554,
-                           500, 334, 334, 235, 250, 250, 354, 452, 250, 250, 221}));
+    EXPECT_EQ(
+        codes_of(expected.replies),
+        (std::vector{220, 250, 250, 250, 250, 354, 250, 500, 250, 250, 354, 554, 500, 334, 334, 235, 250,
+                     250, 354, 452, 250, 250, 250, 250, 250, 250, 250, 554, 554, 503, 250, 250, 221}));
     expect_sound(settings, flights, expected);
     for (std::size_t cut = 1; cut < flights.front().size(); cut++) {
         bool first = true;
@@ -89,7 +94,7 @@ public:
 
 private:
     std::string piece() {
-        static constexpr std::array<std::string_view, 47> pieces = {
+        static constexpr std::array<std::string_view, 55> pieces = {
             "EHLO x\r\n",
             "EHLO x\r\n",
             "HELO x\r\n",
@@ -104,6 +109,14 @@ private:
             "DATA\r\n",
             "DATA\r\n",
             "DATA x\r\n",
+            "BDAT 3\r\nabc",
+            "BDAT 5\r\nab\r\n.",
+            "BDAT 1\r\n\r",
+            "BDAT 3 LAST\r\n\n.\r",
+            "BDAT 8 LAST\r\nrefuse\r\n",
+            "BDAT 6 LAST\r\n",
+            "bdat 0 last\r\n",
+            "BDAT 4 X\r\nNOOP",
             "RSET\r\n",
             "NOOP\r\n",
             "VRFY a\r\n",
@@ -137,7 +150,7 @@ private:
             "x",
             "FOO\r\n",
             ""};
-        switch (below(60)) {
+        switch (below(64)) {
             case 0:
                 return {'\0'};
             case 1:
@@ -152,6 +165,13 @@ private:
             case 6:
             case 7:
                 return "EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<b@example.org>\r\nDATA\r\n";
+            case 8:
+            case 9:
+                return "EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<b@example.org>\r\nBDAT 4\r\na\r\n.";
+            case 10:
+                return "MAIL FROM:<>\r\nRCPT TO:<b@example.org>\r\nBDAT 7 LAST\r\n\r\n.\r\nxy";
+            case 11:
+                return "BDAT x\r\n";
             default:
                 return std::string(pieces.at(below(pieces.size())));
         }
