@@ -2,7 +2,7 @@
 // SMTP as a state machine: bytes in, actions out. No sockets, no clock, no threads.
 //
 // RFC 5321 (SMTP), 6409 (submission), 3207 (STARTTLS), 4954 (AUTH), 2920 (PIPELINING), 1870 (SIZE), 6152
-// (8BITMIME), 3030 (CHUNKING), 2034 and 3463 (enhanced status codes). The table of commands stands in
+// (8BITMIME), 3030 (CHUNKING), 9422 (LIMITS), 2034 and 3463 (enhanced status codes). The table of commands stands in
 // commands.cpp.
 #pragma once
 

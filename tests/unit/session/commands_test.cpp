@@ -20,6 +20,7 @@ TEST(Commands, BeginWithTheBanner) {
 TEST(Commands, EhloNamesWhatThereIs) {
     Example settings = before_tls();
     settings.largest_message = 1000;
+    settings.recipients = 200;
     Client client(settings);
     EXPECT_EQ(client.say("EHLO client.example.com"),
               "250-mail.example.net greets 192.0.2.1\r\n"
@@ -27,6 +28,7 @@ TEST(Commands, EhloNamesWhatThereIs) {
               "250-PIPELINING\r\n"
               "250-8BITMIME\r\n"
               "250-CHUNKING\r\n"
+              "250-LIMITS RCPTMAX=200\r\n"
               "250-STARTTLS\r\n"
               "250 ENHANCEDSTATUSCODES\r\n");
     EXPECT_EQ(client.session.state().helo, "client.example.com");

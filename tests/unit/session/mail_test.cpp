@@ -159,6 +159,7 @@ TEST_F(SmallMailTest, SizeDoesNotCountAddedDots) {
 }
 
 TEST_F(SmallMailTest, RecipientsHaveALimit) {
+    EXPECT_THAT(client_.say("EHLO x"), testing::HasSubstr("250-LIMITS RCPTMAX=2\r\n"));
     static_cast<void>(client_.say("MAIL FROM:<a@example.com>"));
     static_cast<void>(client_.say("RCPT TO:<1@example.com>"));
     static_cast<void>(client_.say("RCPT TO:<2@example.com>"));
