@@ -150,7 +150,7 @@ TEST_F(AuthProgramTest, AdministersUsersAndJudgesThem) {
                              HasSubstr("LOGIN_RIGHT"), HasSubstr("LOGIN_WRONG"), Not(HasSubstr(right)),
                              Not(HasSubstr("another one"))));
     // Nor what is stored of it.
-    for (std::size_t at = stored.find(':'); at + 20 < stored.size();
+    for (std::size_t at = stored.find(':'); at != std::string::npos && at + 20 < stored.size();
          at = stored.find_first_of(",:", at + 1)) {
         EXPECT_THAT(log(), Not(HasSubstr(stored.substr(at + 1, 20))));
     }
