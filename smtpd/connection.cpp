@@ -344,7 +344,9 @@ void SmtpdConnection::begin_message(session::MessageBegun begun) {
                  .user = state.user.empty() ? granted_to_ : state.user,
                  .client = remote_.address.text(),
                  .eight_bit = begun.eight_bit,
-                 .received = now()};
+                 .received = now(),
+                 .returned = begun.returned,
+                 .envelope_id = std::move(begun.envelope_id)};
     message::Trace trace{
         .hostname = services_.config.hostname,
         .helo = state.helo,
@@ -354,7 +356,7 @@ void SmtpdConnection::begin_message(session::MessageBegun begun) {
                         : std::string("ESMTP") + (state.tls ? "S" : "") + (state.user.empty() ? "" : "A"),
         .tls = tls_ ? tls_text(tls_->native_handle()) : std::string(),
         .id = envelope_.id,
-        .recipient = envelope_.recipients.size() == 1 ? envelope_.recipients.front() : std::string(),
+        .recipient = envelope_.recipients.size() == 1 ? envelope_.recipients.front().address : std::string(),
         .received = envelope_.received};
     incoming_.emplace(
         Incoming{.fixups = message::Fixups(std::move(trace)), .body = BodyFile(services_.temporary)});

@@ -261,7 +261,7 @@ std::string RelayDaemon::metrics() {
     metrics.declare("sekisho_relay_messages_total", counter, "Messages handed over, by result");
     metrics.declare("sekisho_relay_recipients_total", counter,
                     "Attempts to deliver, by result, one for each recipient");
-    metrics.declare("sekisho_relay_notices_total", counter, "Notices of failure to senders");
+    metrics.declare("sekisho_relay_notices_total", counter, "Notices to senders");
     metrics.declare("sekisho_relay_queue", gauge, "Messages in the spool");
     metrics.declare("sekisho_relay_deliveries", gauge, "Deliveries under way");
     metrics.set("sekisho_relay_messages_total", {{"result", "kept"}}, static_cast<double>(counts_.kept));

@@ -43,7 +43,7 @@ boost::asio::awaitable<void> RelayDaemon::carry(std::string lane, Group group) {
                                           }};
         consignment.envelope.recipients.clear();
         for (const spool::Waiting& waiting : group) {
-            consignment.envelope.recipients.push_back(waiting.address);
+            consignment.envelope.recipients.push_back(waiting.as_recipient());
         }
         const auto outcomes = co_await delivery_.deliver(std::move(consignment));
         co_await write_down(id, conclude(*queued, group, outcomes));
@@ -102,11 +102,12 @@ spool::Writer::Work RelayDaemon::conclude(const spool::Queued& queued, const Gro
         count(group[i], outcomes[i], settlement.fates[i]);
     }
     std::optional<Notice> notice;
-    if (!settlement.failed.empty()) {
-        const auto header = reader_.body(queued.envelope.id, 0, header_quoted);
-        notice =
-            notice_of(queued.envelope, settlement, header ? std::string_view(*header) : std::string_view(),
-                      hostname_, handoff::new_id(), present);
+    if (!settlement.reported.empty()) {
+        const bool whole = returns_whole(queued.envelope, settlement, queued.size);
+        const auto octets = reader_.body(queued.envelope.id, 0, whole ? queued.size : header_quoted);
+        const message::Quote quote{.octets = octets ? std::string_view(*octets) : std::string_view(),
+                                   .whole = whole && octets && octets->size() == queued.size};
+        notice = notice_of(queued.envelope, settlement, quote, hostname_, handoff::new_id(), present);
     }
     if (notice) {
         counts_.notices++;

@@ -16,8 +16,23 @@ std::string sentence(const delivery::Outcome& outcome) {
     return outcome.host.empty() ? outcome.text : outcome.host + ": " + outcome.text;
 }
 
+// A message over this size comes back as its header only, whatever its sender wants.
+constexpr std::uint64_t most_returned = std::uint64_t{1} << 20;
+
 bool is_reply(const std::string& text) {
     return text.size() >= 3 && text[0] >= '2' && text[0] <= '5' && text.find_first_not_of("0123456789") == 3;
+}
+
+message::ReportedRecipient reported(const spool::Waiting& waiting, const delivery::Outcome& outcome,
+                                    std::string status) {
+    using enum message::ReportedRecipient::Action;
+    return {.action = outcome.fate == delivery::Fate::delivered ? relayed : failed,
+            .address = waiting.address,
+            .status = std::move(status),
+            .diagnostic = outcome.text,
+            .host = outcome.host,
+            .replied = is_reply(outcome.text),
+            .original = waiting.original};
 }
 
 }  // namespace
@@ -32,16 +47,18 @@ Settlement settle(const RelayConfig& config, message::WallTime received,
         const auto next = delivery::next_attempt(config, received, now, waiting.attempts + 1, jitter());
         if (outcome.fate == delivery::Fate::delivered) {
             settlement.finished.push_back(waiting.recipient);
+            // RFC 3461, 5.2.2: a host that speaks DSN tells of it by itself (5.2.1).
+            if (waiting.notify.success && !outcome.dsn) {
+                settlement.reported.push_back(reported(waiting, outcome, outcome.status));
+            }
         } else if (outcome.fate == delivery::Fate::deferred && next) {
             settlement.deferred.push_back({waiting.recipient, *next, sentence(outcome)});
         } else {
             settlement.finished.push_back(waiting.recipient);
-            settlement.failed.push_back(
-                {.address = waiting.address,
-                 .status = outcome.fate == delivery::Fate::failed ? outcome.status : "5.4.7",
-                 .diagnostic = outcome.text,
-                 .host = outcome.host,
-                 .replied = is_reply(outcome.text)});
+            if (waiting.notify.of_failure()) {
+                const bool final = outcome.fate == delivery::Fate::failed;
+                settlement.reported.push_back(reported(waiting, outcome, final ? outcome.status : "5.4.7"));
+            }
             settlement.fates.push_back(delivery::Fate::failed);
             continue;
         }
@@ -50,14 +67,22 @@ Settlement settle(const RelayConfig& config, message::WallTime received,
     return settlement;
 }
 
+// RFC 3461, 4.3: RET is about failures only; "if a DSN contains no indications of delivery failure, only the
+// headers of the message should be returned".
+bool returns_whole(const message::Envelope& original, const Settlement& settlement, std::uint64_t size) {
+    const bool failed = std::ranges::find(settlement.reported, message::ReportedRecipient::Action::failed,
+                                          &message::ReportedRecipient::action) != settlement.reported.end();
+    return failed && original.returned == message::Return::full && size <= most_returned;
+}
+
 std::optional<Notice> notice_of(const message::Envelope& original, const Settlement& settlement,
-                                std::string_view header, std::string_view hostname, std::string id,
+                                const message::Quote& quote, std::string_view hostname, std::string id,
                                 message::WallTime now) {
-    if (settlement.failed.empty() || original.sender.empty()) {
+    if (settlement.reported.empty() || original.sender.empty()) {
         return std::nullopt;
     }
-    std::string text = message::failure_notice(original, settlement.failed, header, hostname, id, now);
-    // The original's BODY= was about its text; of that nothing is quoted.
+    std::string text = message::status_notice(original, settlement.reported, quote, hostname, id, now);
+    // The original's BODY= was about all of its text, of which perhaps nothing is quoted.
     const bool eight_bit =
         std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) > 0x7f; });
     return Notice{.envelope = {.id = std::move(id),

@@ -25,10 +25,11 @@ struct Settlement {
         std::string error;  // for the queue's list
     };
 
-    std::vector<delivery::Fate> fates;             // one for each recipient; one who is too old has failed
-    std::vector<std::int64_t> finished;            // leave the spool
-    std::vector<Deferral> deferred;                // are tried again
-    std::vector<message::FailedRecipient> failed;  // of those who leave it, the ones to tell the sender of
+    std::vector<delivery::Fate> fates;   // one for each recipient; one who is too old has failed
+    std::vector<std::int64_t> finished;  // leave the spool
+    std::vector<Deferral> deferred;      // are tried again
+    // Of those who leave it, the ones to tell the sender of: as the sender wants it (NOTIFY).
+    std::vector<message::ReportedRecipient> reported;
 };
 
 // `outcomes` are those of the group's recipients, in their order. `jitter` gives numbers from 0 to 1.
@@ -43,10 +44,15 @@ struct Notice {
     std::string text;
 };
 
-// The notice to the original's sender; nothing where nobody was given up, or nobody sent it: a notice that
-// fails makes no other. `header` is the original's beginning, `id` the notice's own.
+// Whether the notice encloses the message, which has this size, and not only its header: where the sender
+// wants that (RET), somebody was given up, and it is not too large.
+[[nodiscard]] bool returns_whole(const message::Envelope& original, const Settlement& settlement,
+                                 std::uint64_t size);
+
+// The notice to the original's sender; nothing where there is nothing to tell, or nobody sent it: a notice
+// that fails makes no other. `id` is the notice's own.
 [[nodiscard]] std::optional<Notice> notice_of(const message::Envelope& original, const Settlement& settlement,
-                                              std::string_view header, std::string_view hostname,
+                                              const message::Quote& quote, std::string_view hostname,
                                               std::string id, message::WallTime now);
 
 // Writes it all down, in one piece.

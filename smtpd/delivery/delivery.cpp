@@ -242,7 +242,7 @@ boost::asio::awaitable<std::vector<Outcome>> Delivery::deliver(Consignment consi
         co_return std::vector<Outcome>(consignment.envelope.recipients.size(), hosts.error());
     }
     // What is final for some recipients at one host is not asked again at the next.
-    const std::vector<std::string> wanted = consignment.envelope.recipients;
+    const std::vector<message::Recipient> wanted = consignment.envelope.recipients;
     Findings findings(wanted.size());
     const auto end = std::chrono::steady_clock::now() + long_enough;
     for (const Host& host : *hosts) {

@@ -29,6 +29,7 @@ struct Outcome {
     std::string text;    // the last reply, or what went wrong
     std::string status;  // "2.0.0", "4.4.1", "5.1.1" (RFC 3463)
     std::string tls;     // what was agreed upon; empty: in the clear
+    bool dsn = false;    // the host speaks DSN: whatever is to be told of success is its duty now
 };
 
 // A part of the body from `offset`; less than `size` octets at its end.

@@ -60,7 +60,8 @@ Outcome Transaction::outcome(const Reply& reply) const {
             .host = host_,
             .text = reply.text(),
             .status = reply.status(),
-            .tls = conversation_.tls_text()};
+            .tls = conversation_.tls_text(),
+            .dsn = extensions_.offers("DSN")};
 }
 
 void Transaction::all(const Reply& reply) {
@@ -205,6 +206,14 @@ boost::asio::awaitable<bool> Transaction::mail() {
     if (consignment_.envelope.eight_bit && extensions_.offers("8BITMIME")) {
         command += " BODY=8BITMIME";
     }
+    // RFC 3461, 5.2.1: what was given, as it was given, and nothing else; to others (5.2.2) none of it.
+    const message::Envelope& envelope = consignment_.envelope;
+    if (envelope.returned != message::Return::not_given && extensions_.offers("DSN")) {
+        command.append(" RET=").append(message::text_of(envelope.returned));
+    }
+    if (!envelope.envelope_id.empty() && extensions_.offers("DSN")) {
+        command += " ENVID=" + envelope.envelope_id;
+    }
     const auto said = co_await conversation_.ask(std::move(command), command_limit);
     if (!said) {
         broken(said.error());
@@ -217,10 +226,21 @@ boost::asio::awaitable<bool> Transaction::mail() {
     co_return true;
 }
 
+std::string Transaction::rcpt_command(const message::Recipient& recipient) const {
+    std::string command = "RCPT TO:<" + recipient.address + ">";
+    if (recipient.notify.given() && extensions_.offers("DSN")) {
+        command += " NOTIFY=" + recipient.notify.text();
+    }
+    if (!recipient.original.empty() && extensions_.offers("DSN")) {
+        command += " ORCPT=" + recipient.original;
+    }
+    return command;
+}
+
 boost::asio::awaitable<bool> Transaction::recipients() {
-    const auto& addresses = consignment_.envelope.recipients;
-    for (std::size_t i = 0; i < addresses.size(); i++) {
-        const auto said = co_await conversation_.ask("RCPT TO:<" + addresses[i] + ">", command_limit);
+    const auto& all_of_them = consignment_.envelope.recipients;
+    for (std::size_t i = 0; i < all_of_them.size(); i++) {
+        const auto said = co_await conversation_.ask(rcpt_command(all_of_them[i]), command_limit);
         if (!said) {
             broken(said.error());
             co_return false;

@@ -45,6 +45,7 @@ private:
     boost::asio::awaitable<bool> secure(boost::asio::ssl::context* tls, const std::string& server_name);
     boost::asio::awaitable<bool> hello();
     boost::asio::awaitable<bool> mail();
+    [[nodiscard]] std::string rcpt_command(const message::Recipient& recipient) const;
     boost::asio::awaitable<bool> recipients();
     boost::asio::awaitable<bool> data();
     boost::asio::awaitable<bool> body();

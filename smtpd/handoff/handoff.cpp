@@ -62,23 +62,37 @@ public:
             good_ = false;
         }
     }
-    void read(std::string_view key, std::vector<std::string>& to) {
+    void read(std::string_view key, std::vector<message::Recipient>& to) {
         const json::value* value = find(key);
         good_ = value != nullptr && value->is_array();
         if (!good_) {
             return;
         }
         for (const json::value& each : value->get_array()) {
-            if (!each.is_string()) {
+            auto recipient = recipient_of(each);
+            if (!recipient) {
                 good_ = false;
                 return;
             }
-            to.emplace_back(each.get_string());
+            to.push_back(std::move(*recipient));
         }
+    }
+    // Its text, where there is one, must have a meaning.
+    template <class Value, class Parse>
+    void read_if_there(std::string_view key, Value& to, const Parse& parse) {
+        std::string text;
+        if (!good_ || !object_.contains(key)) {
+            return;
+        }
+        read(key, text);
+        const std::optional<Value> value = good_ ? parse(text) : std::nullopt;
+        good_ = value.has_value();
+        to = value.value_or(Value());
     }
     [[nodiscard]] bool good() const { return good_; }
 
 private:
+    [[nodiscard]] static std::optional<message::Recipient> recipient_of(const json::value& value);
     [[nodiscard]] const json::value* find(std::string_view key) const {
         return good_ ? object_.if_contains(key) : nullptr;
     }
@@ -86,6 +100,43 @@ private:
     const json::object& object_;
     bool good_ = true;
 };
+
+// These stand in commands to other servers as they are here.
+std::optional<std::string> parse_original(std::string_view text) {
+    return message::is_original_recipient(text) ? std::optional(std::string(text)) : std::nullopt;
+}
+std::optional<std::string> parse_envelope_id(std::string_view text) {
+    return message::is_envelope_id(text) ? std::optional(std::string(text)) : std::nullopt;
+}
+
+std::optional<message::Recipient> Members::recipient_of(const json::value& value) {
+    if (value.is_string()) {
+        return message::Recipient(std::string(value.get_string()));
+    }
+    if (!value.is_object()) {
+        return std::nullopt;
+    }
+    message::Recipient recipient{std::string()};
+    Members members(value.get_object());
+    members.read("address", recipient.address);
+    members.read_if_there("notify", recipient.notify, message::parse_notify);
+    members.read_if_there("original", recipient.original, parse_original);
+    return members.good() ? std::optional(std::move(recipient)) : std::nullopt;
+}
+
+json::value value_of(const message::Recipient& recipient) {
+    if (!recipient.notify.given() && recipient.original.empty()) {
+        return json::value(recipient.address);
+    }
+    json::object object = {{"address", recipient.address}};
+    if (recipient.notify.given()) {
+        object["notify"] = recipient.notify.text();
+    }
+    if (!recipient.original.empty()) {
+        object["original"] = recipient.original;
+    }
+    return object;
+}
 
 bool is_id(std::string_view text) {
     constexpr std::size_t length = 16;
@@ -108,11 +159,13 @@ bool read_envelope(const json::object& object, message::Envelope& envelope) {
     members.read("client", envelope.client);
     members.read("eight_bit", envelope.eight_bit);
     members.read("received", received);
+    members.read_if_there("return", envelope.returned, message::parse_return);
+    members.read_if_there("envelope_id", envelope.envelope_id, parse_envelope_id);
     envelope.received = message::WallTime(std::chrono::seconds(received));
     constexpr std::uint64_t year_9999 = 253'402'300'799;
     return members.good() && is_id(envelope.id) && !envelope.recipients.empty() && received <= year_9999 &&
-           std::ranges::all_of(envelope.recipients, is_one_line) && is_one_line(envelope.sender) &&
-           is_one_line(envelope.user) && is_one_line(envelope.client);
+           std::ranges::all_of(envelope.recipients, is_one_line, &message::Recipient::address) &&
+           is_one_line(envelope.sender) && is_one_line(envelope.user) && is_one_line(envelope.client);
 }
 
 std::unexpected<Error> malformed() {
@@ -123,17 +176,25 @@ std::unexpected<Error> malformed() {
 
 std::string encode(const Request& request) {
     const message::Envelope& envelope = request.envelope;
-    json::array recipients(envelope.recipients.begin(), envelope.recipients.end());
-    return json::serialize(json::object{{"n", request.number},
-                                        {"size", request.size},
-                                        {"envelope",
-                                         {{"id", envelope.id},
-                                          {"sender", envelope.sender},
-                                          {"recipients", std::move(recipients)},
-                                          {"user", envelope.user},
-                                          {"client", envelope.client},
-                                          {"eight_bit", envelope.eight_bit},
-                                          {"received", envelope.received.time_since_epoch().count()}}}});
+    json::array recipients;
+    for (const message::Recipient& each : envelope.recipients) {
+        recipients.push_back(value_of(each));
+    }
+    json::object members = {{"id", envelope.id},
+                            {"sender", envelope.sender},
+                            {"recipients", std::move(recipients)},
+                            {"user", envelope.user},
+                            {"client", envelope.client},
+                            {"eight_bit", envelope.eight_bit},
+                            {"received", envelope.received.time_since_epoch().count()}};
+    if (envelope.returned != message::Return::not_given) {
+        members["return"] = message::text_of(envelope.returned);
+    }
+    if (!envelope.envelope_id.empty()) {
+        members["envelope_id"] = envelope.envelope_id;
+    }
+    return json::serialize(
+        json::object{{"n", request.number}, {"size", request.size}, {"envelope", std::move(members)}});
 }
 
 std::string encode(const Answer& answer) {

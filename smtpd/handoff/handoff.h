@@ -3,8 +3,9 @@
 //
 // A request {"n":7,"size":4096,"envelope":{...}} carries the message as a descriptor (SCM_RIGHTS) of a file
 // that holds `size` octets from offset 0. The answer {"n":7} means that the message is on the disk;
-// {"n":7,"refused":"452 4.3.1 ..."} that it is not and what to tell the client. Many requests may be under
-// way; answers come in any order.
+// {"n":7,"refused":"452 4.3.1 ..."} that it is not and what to tell the client. A recipient is a string, or
+// an object where its sender has said what to tell of it; what wasn't said isn't there. Many requests may be
+// under way; answers come in any order.
 #pragma once
 
 #include <cstddef>

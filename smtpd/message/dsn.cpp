@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Three parts: words for people, fields for programs, the header of what didn't arrive.
+// Three parts: words for people, fields for programs, the message it is about or its header.
 #include "smtpd/message/dsn.h"
 
 #include <algorithm>
@@ -21,11 +21,18 @@ std::string one_line(std::string_view text) {
     return line;
 }
 
-std::string status_of(const FailedRecipient& failed) {
+using Action = ReportedRecipient::Action;
+
+std::string status_of(const ReportedRecipient& reported) {
     constexpr std::size_t longest = 9;  // "5.999.999"
-    const bool good = failed.status.starts_with("5.") && failed.status.size() <= longest &&
-                      failed.status.find_first_not_of("0123456789.") == std::string::npos;
-    return good ? failed.status : "5.0.0";
+    const std::string digit = reported.action == Action::failed ? "5" : "2";
+    const bool good = reported.status.starts_with(digit + ".") && reported.status.size() <= longest &&
+                      reported.status.find_first_not_of("0123456789.") == std::string::npos;
+    return good ? reported.status : digit + ".0.0";
+}
+
+bool any(const std::vector<ReportedRecipient>& reported, Action action) {
+    return std::ranges::find(reported, action, &ReportedRecipient::action) != reported.end();
 }
 
 // "mx.example.com" of "mx.example.com[192.0.2.1]:25"; an address alone stays one: "[192.0.2.1]".
@@ -33,31 +40,64 @@ std::string host_name(std::string_view host) {
     return one_line(host.substr(0, host.rfind('[')));
 }
 
-std::string words(const std::vector<FailedRecipient>& failed, std::string_view hostname) {
-    std::string text = "This is the mail server " + std::string(hostname) +
-                       ".\r\n\r\nYour message could not be delivered to:\r\n\r\n";
-    for (const FailedRecipient& each : failed) {
-        text += "  " + one_line(each.address) + "\r\n";
-        text += "    " + (each.host.empty() ? "" : one_line(each.host) + " says: ") +
-                one_line(each.diagnostic) + "\r\n";
+// Those of one action, with what was said of them.
+std::string list(const std::vector<ReportedRecipient>& reported, Action action) {
+    std::string text;
+    for (const ReportedRecipient& each : reported) {
+        if (each.action == action) {
+            text += "  " + one_line(each.address) + "\r\n";
+            text += "    " + (each.host.empty() ? "" : one_line(each.host) + " says: ") +
+                    one_line(each.diagnostic) + "\r\n";
+        }
     }
-    text +=
-        "\r\nThe message was not sent to them; there will be no further attempt. Its header is below.\r\n";
     return text;
 }
 
-std::string fields(const Envelope& original, const std::vector<FailedRecipient>& failed,
+std::string words(const std::vector<ReportedRecipient>& reported, bool whole, std::string_view hostname) {
+    std::string text = "This is the mail server " + std::string(hostname) + ".\r\n";
+    if (any(reported, Action::failed)) {
+        text += "\r\nYour message could not be delivered to:\r\n\r\n" + list(reported, Action::failed) +
+                "\r\nThe message was not sent to them; there will be no further attempt.\r\n";
+    }
+    if (any(reported, Action::relayed)) {
+        text += "\r\nYour message was passed on to the mail servers of:\r\n\r\n" +
+                list(reported, Action::relayed) +
+                "\r\nThese servers tell nobody when it arrives, but they may still tell you if it fails.\r\n";
+    }
+    return text + (whole ? "\r\nThe message is below.\r\n" : "\r\nIts header is below.\r\n");
+}
+
+// RFC 3464, 2.3.1: the type, and what the xtext means.
+std::string original_recipient(std::string_view value) {
+    const std::size_t semicolon = value.find(';');
+    return one_line(value.substr(0, semicolon)) + "; " + one_line(decoded_xtext(value.substr(semicolon + 1)));
+}
+
+std::string fields_of(const ReportedRecipient& reported, WallTime now) {
+    std::string text;
+    if (!reported.original.empty()) {
+        text += "Original-Recipient: " + original_recipient(reported.original) + "\r\n";
+    }
+    text += "Final-Recipient: rfc822; " + one_line(reported.address) +
+            "\r\nAction: " + (reported.action == Action::failed ? "failed" : "relayed") +
+            "\r\nStatus: " + status_of(reported) + "\r\n";
+    if (!reported.host.empty() && reported.replied) {
+        text += "Remote-MTA: dns; " + host_name(reported.host) + "\r\n";
+    }
+    return text + "Diagnostic-Code: " + (reported.replied ? "smtp; " : "x-sekisho; ") +
+           one_line(reported.diagnostic) + "\r\nLast-Attempt-Date: " + date_text(now) + "\r\n";
+}
+
+std::string fields(const Envelope& original, const std::vector<ReportedRecipient>& reported,
                    std::string_view hostname, WallTime now) {
-    std::string text = "Reporting-MTA: dns; " + std::string(hostname) + "\r\nX-Original-Id: " + original.id +
-                       "\r\nArrival-Date: " + date_text(original.received) + "\r\n";
-    for (const FailedRecipient& each : failed) {
-        text += "\r\nFinal-Recipient: rfc822; " + one_line(each.address) +
-                "\r\nAction: failed\r\nStatus: " + status_of(each) + "\r\n";
-        if (!each.host.empty() && each.replied) {
-            text += "Remote-MTA: dns; " + host_name(each.host) + "\r\n";
-        }
-        text += std::string("Diagnostic-Code: ") + (each.replied ? "smtp; " : "x-sekisho; ") +
-                one_line(each.diagnostic) + "\r\nLast-Attempt-Date: " + date_text(now) + "\r\n";
+    std::string text;
+    if (!original.envelope_id.empty()) {  // RFC 3464, 2.2.1
+        text += "Original-Envelope-Id: " + one_line(decoded_xtext(original.envelope_id)) + "\r\n";
+    }
+    text += "Reporting-MTA: dns; " + std::string(hostname) + "\r\nX-Original-Id: " + original.id +
+            "\r\nArrival-Date: " + date_text(original.received) + "\r\n";
+    for (const ReportedRecipient& each : reported) {
+        text += "\r\n" + fields_of(each, now);
     }
     return text;
 }
@@ -74,30 +114,32 @@ std::string_view quoted(std::string_view header) {
 
 }  // namespace
 
-std::string failure_notice(const Envelope& original, const std::vector<FailedRecipient>& failed,
-                           std::string_view header, std::string_view hostname, std::string_view id,
-                           WallTime now) {
-    // The header that is quoted can't hold this boundary by chance, and nobody knows the id before.
+std::string status_notice(const Envelope& original, const std::vector<ReportedRecipient>& reported,
+                          const Quote& quote, std::string_view hostname, std::string_view id, WallTime now) {
+    // What is quoted can't hold this boundary by chance, and nobody knows the id before.
     const std::string boundary = "=_" + std::string(id) + "_=";
     const std::string line = "--" + boundary + "\r\n";
     const std::string host(hostname);
-    const std::string_view copy = quoted(header);
+    const std::string_view copy = quote.whole ? quote.octets : quoted(quote.octets);
     // What holds octets over 127 says so, and so does what holds that (RFC 2045, 6.4).
     const bool eight_bit =
         std::ranges::any_of(copy, [](char c) { return static_cast<unsigned char>(c) > 0x7f; });
     const std::string encoding =
         std::string("Content-Transfer-Encoding: ") + (eight_bit ? "8bit" : "7bit") + "\r\n";
+    const std::string subject =
+        any(reported, Action::failed) ? "Undelivered mail returned to sender" : "Mail has been passed on";
     std::string notice = "From: Mail Delivery System <MAILER-DAEMON@" + host + ">\r\nTo: <" +
-                         one_line(original.sender) +
-                         ">\r\nSubject: Undelivered mail returned to sender\r\nDate: " + date_text(now) +
-                         "\r\nMessage-ID: <" + std::string(id) + "@" + host +
+                         one_line(original.sender) + ">\r\nSubject: " + subject +
+                         "\r\nDate: " + date_text(now) + "\r\nMessage-ID: <" + std::string(id) + "@" + host +
                          ">\r\nAuto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n"
                          "Content-Type: multipart/report; report-type=delivery-status;\r\n boundary=\"" +
                          boundary + "\"\r\n" + encoding + "\r\n";
-    notice += line + "Content-Type: text/plain; charset=us-ascii\r\n\r\n" + words(failed, hostname) + "\r\n";
+    notice += line + "Content-Type: text/plain; charset=us-ascii\r\n\r\n" +
+              words(reported, quote.whole, hostname) + "\r\n";
     notice += line + "Content-Type: message/delivery-status\r\n\r\n" +
-              fields(original, failed, hostname, now) + "\r\n";
-    notice += line + "Content-Type: text/rfc822-headers\r\n" + encoding + "\r\n";
+              fields(original, reported, hostname, now) + "\r\n";
+    notice += line + "Content-Type: " + (quote.whole ? "message/rfc822" : "text/rfc822-headers") + "\r\n" +
+              encoding + "\r\n";
     notice.append(copy).append("\r\n--" + boundary + "--\r\n");
     return notice;
 }

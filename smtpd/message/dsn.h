@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Notices of failure for senders (RFC 3464, in RFC 6522's form). Pure.
+// Notices to senders of what became of their mail (RFC 3464, in RFC 6522's form). Pure.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,20 +11,30 @@
 
 namespace sekisho::message {
 
-// A recipient who was given up.
-struct FailedRecipient {
+// A recipient to tell the sender of.
+struct ReportedRecipient {
+    // Given up; or passed on to a host that tells nobody of its success (RFC 3464, 2.3.3).
+    enum class Action : std::uint8_t { failed, relayed };
+
+    Action action = Action::failed;
     std::string address;
-    std::string status;      // "5.1.1"; anything that isn't of class 5 is written as 5.0.0
+    std::string status;  // "5.1.1"; anything that isn't of the action's class is written as 5.0.0 or 2.0.0
     std::string diagnostic;  // the other server's reply, or what went wrong; printable
     std::string host;        // who said so; may be empty
     bool replied = false;    // the diagnostic is an SMTP reply
+    std::string original{};  // as in Recipient
 };
 
-// The notice as a message with CRLF line ends, for original.sender. `header` is the beginning of the
-// original: its header section, with or without what stands behind it, or as much of that as there is; up to
-// 64 KiB of it are quoted, in whole lines. `id` names the notice.
-[[nodiscard]] std::string failure_notice(const Envelope& original, const std::vector<FailedRecipient>& failed,
-                                         std::string_view header, std::string_view hostname,
-                                         std::string_view id, WallTime now);
+// What a notice has of the message, from its beginning.
+struct Quote {
+    std::string_view octets;
+    bool whole =
+        false;  // all of it, to be enclosed as it is; else only its header is, up to 64 KiB in whole lines
+};
+
+// The notice as a message with CRLF line ends, for original.sender. `id` names the notice.
+[[nodiscard]] std::string status_notice(const Envelope& original,
+                                        const std::vector<ReportedRecipient>& reported, const Quote& quote,
+                                        std::string_view hostname, std::string_view id, WallTime now);
 
 }  // namespace sekisho::message

@@ -13,9 +13,12 @@ namespace sekisho::session {
 namespace {
 
 // What every command line may be long, and what extensions add to MAIL: SIZE=, BODY= and AUTH= (RFC 1870, 3;
-// RFC 6152, 2; RFC 4954, 3), and to AUTH: its initial response.
+// RFC 6152, 2; RFC 4954, 3), RET= and ENVID= (RFC 3461, 4.3 and 4.4: 8 octets, and 100 behind its sign); to
+// RCPT: NOTIFY= and ORCPT= (4.1 and 4.2: 28 octets, and 500 behind its sign); and to AUTH: its initial
+// response.
 constexpr std::size_t ordinary = LineReader::always;
-constexpr std::size_t with_parameters = ordinary + 26 + 17 + 500;
+constexpr std::size_t with_parameters = ordinary + 26 + 17 + 500 + 9 + 107;
+constexpr std::size_t with_wishes = ordinary + 29 + 507;
 constexpr std::size_t with_response = ordinary + longest_base64;
 
 constexpr std::size_t longest_name = 255;
@@ -66,7 +69,7 @@ std::span<const Dialogue::Command> Dialogue::table() {
         Command{"STARTTLS", ready,     none,     false, ordinary,        "STARTTLS",                     &Dialogue::starttls},
         Command{"AUTH", ready,         needed,   true,  with_response,   "AUTH mechanism [response]",    &Dialogue::auth},
         Command{"MAIL", ready,         needed,   false, with_parameters, "MAIL FROM:<address>",          &Dialogue::mail},
-        Command{"RCPT", mail,          needed,   false, ordinary,        "RCPT TO:<address>",            &Dialogue::rcpt},
+        Command{"RCPT", mail,          needed,   false, with_wishes,     "RCPT TO:<address>",            &Dialogue::rcpt},
         Command{"DATA", mail,          none,     false, ordinary,        "DATA",                         &Dialogue::data},
         Command{"BDAT", any,           possible, false, ordinary,        "BDAT size [LAST]",             &Dialogue::bdat},
         Command{"RSET", any,           none,     true,  ordinary,        "RSET",                         &Dialogue::rset},
@@ -174,6 +177,7 @@ void Dialogue::ehlo(std::string_view argument) {
     say("250-PIPELINING");
     say("250-8BITMIME");
     say("250-CHUNKING");
+    say("250-DSN");
     // RFC 9422, 3: only what is enforced, by the reply 452 to RCPT. Messages are as many as anybody likes.
     say("250-LIMITS RCPTMAX=" + std::to_string(settings_.recipients));
     if (settings_.tls_offered && !state_.tls) {

@@ -14,6 +14,7 @@ namespace sekisho::session {
 namespace {
 
 constexpr std::string_view too_large = "552 5.3.4 Message exceeds the maximum size";
+constexpr std::string_view not_extended = "555 5.5.4 Parameters are for those who say EHLO";
 
 // The replies to paths that can't be read.
 struct PathReplies {
@@ -80,9 +81,9 @@ void Dialogue::mail(std::string_view argument) {
         return refuse(of_sender.syntax);
     }
     if (!state_.esmtp && !argument.empty()) {
-        return refuse("555 5.5.4 Parameters are for those who say EHLO");
+        return refuse(not_extended);
     }
-    const auto parameters = read_mail_parameters(argument);
+    auto parameters = read_mail_parameters(argument);
     if (!parameters) {
         return refuse(reply_to(parameters.error()));
     }
@@ -92,7 +93,9 @@ void Dialogue::mail(std::string_view argument) {
     envelope_ = {.sender = std::move(path->mailbox),
                  .recipients = {},
                  .eight_bit = parameters->eight_bit,
-                 .announced_size = parameters->size};
+                 .announced_size = parameters->size,
+                 .returned = parameters->returned,
+                 .envelope_id = std::move(parameters->envelope_id)};
     actions_.emplace_back(SenderGiven{envelope_.sender});
     awaited_ = Awaited::sender;
 }
@@ -106,8 +109,15 @@ void Dialogue::rcpt(std::string_view argument) {
     if (!path) {
         return refuse(reply_to(path.error(), of_recipient));
     }
-    if (!argument.empty()) {
-        return refuse(argument.front() == ' ' ? "555 5.5.4 Unknown parameter" : of_recipient.syntax);
+    if (!argument.empty() && argument.front() != ' ') {
+        return refuse(of_recipient.syntax);
+    }
+    if (!state_.esmtp && !argument.empty()) {
+        return refuse(not_extended);
+    }
+    auto parameters = read_recipient_parameters(argument);
+    if (!parameters) {
+        return refuse(reply_to(parameters.error()));
     }
     if (!path->has_domain) {
         if (!same_word(path->mailbox, "postmaster")) {
@@ -119,7 +129,10 @@ void Dialogue::rcpt(std::string_view argument) {
         say("452 4.5.3 Too many recipients");
         return count_idle();
     }
-    envelope_.recipients.push_back(path->mailbox);
+    message::Recipient recipient(path->mailbox);
+    recipient.notify = parameters->notify;
+    recipient.original = std::move(parameters->original);
+    envelope_.recipients.push_back(std::move(recipient));
     actions_.emplace_back(RecipientGiven{std::move(path->mailbox)});
     awaited_ = Awaited::recipient;
 }

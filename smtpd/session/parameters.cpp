@@ -6,6 +6,7 @@
 #include <charconv>
 #include <limits>
 #include <optional>
+#include <utility>
 
 #include "smtpd/session/word.h"
 
@@ -14,10 +15,6 @@ namespace sekisho::session {
 namespace {
 
 constexpr std::size_t most_digits = 20;  // RFC 1870, 4
-
-constexpr bool is_upper_hex(char octet) {
-    return is_digit(octet) || (octet >= 'A' && octet <= 'F');
-}
 
 constexpr bool is_keyword(std::string_view text) {
     return !text.empty() && text.front() != '-' &&
@@ -29,20 +26,6 @@ constexpr bool is_value(std::string_view text) {
            std::ranges::all_of(text, [](char octet) { return octet > ' ' && octet <= '~' && octet != '='; });
 }
 
-// RFC 3461, 4.
-bool is_xtext(std::string_view text) {
-    for (std::size_t i = 0; i < text.size(); i++) {
-        if (text[i] != '+') {
-            continue;
-        }
-        if (text.size() - i < 3 || !is_upper_hex(text[i + 1]) || !is_upper_hex(text[i + 2])) {
-            return false;
-        }
-        i += 2;
-    }
-    return !text.empty();
-}
-
 std::optional<std::uint64_t> read_size(std::string_view text) {
     if (text.empty() || text.size() > most_digits || !std::ranges::all_of(text, is_digit)) {
         return std::nullopt;
@@ -52,10 +35,17 @@ std::optional<std::uint64_t> read_size(std::string_view text) {
     return error == std::errc() ? size : std::numeric_limits<std::uint64_t>::max();
 }
 
+// Nothing where a parameter fits: its value does, and it hasn't been there before.
+std::optional<ParameterFault> once(bool& seen, bool fits) {
+    if (!fits || std::exchange(seen, true)) {
+        return ParameterFault::syntax;
+    }
+    return std::nullopt;
+}
+
 // The parameters of one MAIL.
-class Reader {
+class MailReader {
 public:
-    // Nothing where it fits.
     std::optional<ParameterFault> take(std::string_view name, std::string_view value) {
         if (same_word(name, "SIZE")) {
             return once(size_seen_, read_size_value(value));
@@ -64,11 +54,20 @@ public:
             return once(body_seen_, read_body_value(value));
         }
         if (same_word(name, "AUTH")) {
-            return once(auth_seen_, value == "<>" || is_xtext(value));
+            return once(auth_seen_, value == "<>" || message::is_xtext(value));
+        }
+        if (same_word(name, "RET")) {
+            const auto returned = message::parse_return(value);
+            parameters_.returned = returned.value_or(message::Return::not_given);
+            return once(return_seen_, returned.has_value());
+        }
+        if (same_word(name, "ENVID")) {
+            parameters_.envelope_id = value;
+            return once(id_seen_, message::is_envelope_id(value));
         }
         return ParameterFault::unknown;
     }
-    [[nodiscard]] const MailParameters& parameters() const { return parameters_; }
+    [[nodiscard]] MailParameters parameters() && { return std::move(parameters_); }
 
 private:
     bool read_size_value(std::string_view value) {
@@ -80,27 +79,44 @@ private:
         parameters_.eight_bit = same_word(value, "8BITMIME");
         return parameters_.eight_bit || same_word(value, "7BIT");
     }
-    static std::optional<ParameterFault> once(bool& seen, bool fits) {
-        if (!fits || seen) {
-            return ParameterFault::syntax;
-        }
-        seen = true;
-        return std::nullopt;
-    }
 
     MailParameters parameters_;
     bool size_seen_ = false;
     bool body_seen_ = false;
     bool auth_seen_ = false;
+    bool return_seen_ = false;
+    bool id_seen_ = false;
 };
 
-}  // namespace
+// Those of one RCPT.
+class RecipientReader {
+public:
+    std::optional<ParameterFault> take(std::string_view name, std::string_view value) {
+        if (same_word(name, "NOTIFY")) {
+            const auto notify = message::parse_notify(value);
+            parameters_.notify = notify.value_or(message::Notify());
+            return once(notify_seen_, notify.has_value());
+        }
+        if (same_word(name, "ORCPT")) {
+            parameters_.original = value;
+            return once(original_seen_, message::is_original_recipient(value));
+        }
+        return ParameterFault::unknown;
+    }
+    [[nodiscard]] RecipientParameters parameters() && { return std::move(parameters_); }
 
-std::expected<MailParameters, ParameterFault> read_mail_parameters(std::string_view text) {
-    Reader reader;
+private:
+    RecipientParameters parameters_;
+    bool notify_seen_ = false;
+    bool original_seen_ = false;
+};
+
+// Gives each parameter to the reader.
+template <class Reader>
+std::optional<ParameterFault> read_all(std::string_view text, Reader& reader) {
     while (!text.empty()) {
         if (text.front() != ' ') {
-            return std::unexpected(ParameterFault::syntax);
+            return ParameterFault::syntax;
         }
         text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
         const std::string_view parameter = text.substr(0, text.find(' '));
@@ -110,13 +126,31 @@ std::expected<MailParameters, ParameterFault> read_mail_parameters(std::string_v
         const bool valued = sign != std::string_view::npos;
         const std::string_view value = valued ? parameter.substr(sign + 1) : std::string_view();
         if (!is_keyword(name) || (valued && !is_value(value))) {
-            return std::unexpected(ParameterFault::syntax);
+            return ParameterFault::syntax;
         }
         if (const auto fault = reader.take(name, value)) {
-            return std::unexpected(*fault);
+            return fault;
         }
     }
-    return reader.parameters();
+    return std::nullopt;
+}
+
+}  // namespace
+
+std::expected<MailParameters, ParameterFault> read_mail_parameters(std::string_view text) {
+    MailReader reader;
+    if (const auto fault = read_all(text, reader)) {
+        return std::unexpected(*fault);
+    }
+    return std::move(reader).parameters();
+}
+
+std::expected<RecipientParameters, ParameterFault> read_recipient_parameters(std::string_view text) {
+    RecipientReader reader;
+    if (const auto fault = read_all(text, reader)) {
+        return std::unexpected(*fault);
+    }
+    return std::move(reader).parameters();
 }
 
 }  // namespace sekisho::session

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// What may stand behind the path of MAIL (RFC 5321, 4.1.2): SIZE, BODY and AUTH.
+// What may stand behind the path of MAIL and RCPT (RFC 5321, 4.1.2): SIZE, BODY, AUTH, RET and ENVID; NOTIFY
+// and ORCPT.
 #pragma once
 
 #include <cstdint>
 #include <expected>
+#include <string>
 #include <string_view>
+
+#include "smtpd/message/notification.h"
 
 namespace sekisho::session {
 
@@ -16,10 +20,20 @@ enum class ParameterFault : std::uint8_t {
 struct MailParameters {
     std::uint64_t size = 0;  // RFC 1870; the largest number for one that doesn't fit
     bool eight_bit = false;  // RFC 6152
+    message::Return returned = message::Return::not_given;
+    std::string envelope_id;  // RFC 3461, 4.4, as it came
+};
+
+struct RecipientParameters {
+    message::Notify notify;
+    std::string original;  // RFC 3461, 4.2, as it came
 };
 
 // Reads all of `text`: blanks and parameters. AUTH= (RFC 4954, 5) must be well-formed; what it says isn't
 // believed.
 [[nodiscard]] std::expected<MailParameters, ParameterFault> read_mail_parameters(std::string_view text);
+// The same for RCPT.
+[[nodiscard]] std::expected<RecipientParameters, ParameterFault> read_recipient_parameters(
+    std::string_view text);
 
 }  // namespace sekisho::session

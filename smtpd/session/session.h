@@ -2,8 +2,8 @@
 // SMTP as a state machine: bytes in, actions out. No sockets, no clock, no threads.
 //
 // RFC 5321 (SMTP), 6409 (submission), 3207 (STARTTLS), 4954 (AUTH), 2920 (PIPELINING), 1870 (SIZE), 6152
-// (8BITMIME), 3030 (CHUNKING), 9422 (LIMITS), 2034 and 3463 (enhanced status codes). The table of commands stands in
-// commands.cpp.
+// (8BITMIME), 3030 (CHUNKING), 3461 (DSN), 9422 (LIMITS), 2034 and 3463 (enhanced status codes). The table of
+// commands stands in commands.cpp.
 #pragma once
 
 #include <cstddef>
@@ -14,6 +14,8 @@
 #include <string_view>
 #include <variant>
 #include <vector>
+
+#include "smtpd/message/envelope.h"
 
 namespace sekisho::session {
 
@@ -58,9 +60,11 @@ struct RecipientGiven {
 // A message begins: its envelope is complete. Octets follow as Body.
 struct MessageBegun {
     std::string sender;
-    std::vector<std::string> recipients;
+    std::vector<message::Recipient> recipients;
     bool eight_bit = false;
     std::uint64_t announced_size = 0;  // SIZE=, 0 if not given
+    message::Return returned = message::Return::not_given;
+    std::string envelope_id{};  // ENVID=, as it came
 };
 // Octets of the message, without what was added for the way, line ends CRLF. In one action or in many, cut
 // anywhere. Up to MessageEnded nothing promises that they are well-formed.

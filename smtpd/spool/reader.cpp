@@ -41,7 +41,9 @@ Waiting waiting_of(const Statement& row) {
             .domain = row.text(3),
             .attempts = static_cast<std::size_t>(row.integer(4)),
             .next = wall(row.integer(5)),
-            .last_error = row.text(6)};
+            .last_error = row.text(6),
+            .notify = message::parse_notify(row.text(7)).value_or(message::Notify()),
+            .original = row.text(8)};
 }
 
 Queued queued_of(const Statement& row) {
@@ -53,17 +55,25 @@ Queued queued_of(const Statement& row) {
     queued.envelope.eight_bit = row.integer(4) != 0;
     queued.envelope.received = wall(row.integer(5));
     queued.size = static_cast<std::uint64_t>(row.integer(6));
+    queued.envelope.returned = message::parse_return(row.text(7)).value_or(message::Return::not_given);
+    queued.envelope.envelope_id = row.text(8);
     return queued;
 }
 
 constexpr const char* waiting_columns =
-    "SELECT recipients.number, id, address, domain, attempts, next, last_error FROM recipients JOIN messages "
-    "ON "
-    "messages.number = message ";
+    "SELECT recipients.number, id, address, domain, attempts, next, last_error, notify, original "
+    "FROM recipients JOIN messages ON messages.number = message ";
 constexpr const char* message_columns =
-    "SELECT id, sender, user, client, eight_bit, received, size FROM messages ";
+    "SELECT id, sender, user, client, eight_bit, received, size, returned, envelope_id FROM messages ";
 
 }  // namespace
+
+message::Recipient Waiting::as_recipient() const {
+    message::Recipient one(address);
+    one.notify = notify;
+    one.original = original;
+    return one;
+}
 
 Result<SpoolReader> SpoolReader::open(const std::filesystem::path& file) {
     auto database = Database::open(file, reader_busy_milliseconds);
@@ -121,7 +131,7 @@ Result<Queued> SpoolReader::message(std::string_view id) const {
     if (read && found) {
         read = rows(std::move(recipients), [&](const Statement& row) {
             found->waiting.push_back(waiting_of(row));
-            found->envelope.recipients.push_back(found->waiting.back().address);
+            found->envelope.recipients.push_back(found->waiting.back().as_recipient());
         });
     }
     if (!read) {

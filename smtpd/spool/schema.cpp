@@ -12,7 +12,7 @@ namespace {
 // time wherever they are; within one large blob the way to its end grows with its length. One commit, one
 // fsync, nothing to clean up. AUTOINCREMENT: the number of a recipient who is gone is never another's, so
 // what becomes of a delivery that an operator has overtaken can't be taken for somebody else's.
-constexpr std::array<const char*, 1> steps = {
+constexpr std::array<const char*, 2> steps = {
     R"(
     CREATE TABLE messages (
         number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -45,6 +45,13 @@ constexpr std::array<const char*, 1> steps = {
         DELETE FROM bodies WHERE message = old.number;
         DELETE FROM recipients WHERE message = old.number;
     END;
+    )",
+    // RET, ENVID, NOTIFY and ORCPT (RFC 3461) as they are written; empty: not given.
+    R"(
+    ALTER TABLE messages ADD COLUMN returned TEXT NOT NULL DEFAULT '';
+    ALTER TABLE messages ADD COLUMN envelope_id TEXT NOT NULL DEFAULT '';
+    ALTER TABLE recipients ADD COLUMN notify TEXT NOT NULL DEFAULT '';
+    ALTER TABLE recipients ADD COLUMN original TEXT NOT NULL DEFAULT '';
     )",
 };
 

@@ -125,12 +125,11 @@ Result<void> Spool::add(const Envelope& envelope, std::uint64_t size, const Body
     }
     added_ += size;
     auto insert = database_.prepare(
-        "INSERT INTO messages (id, sender, user, client, eight_bit, received, size) VALUES "
-        "(?, ?, ?, ?, ?, ?, ?)");
+        "INSERT INTO messages (id, sender, user, client, eight_bit, received, size, returned, envelope_id) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)");
     auto recipients = database_.prepare(
-        "INSERT INTO recipients (message, address, domain, attempts, next, last_error) VALUES (?, ?, ?, 0, "
-        "?, "
-        "'')");
+        "INSERT INTO recipients (message, address, domain, attempts, next, last_error, notify, original) "
+        "VALUES (?, ?, ?, 0, ?, '', ?, ?)");
     if (!insert || !recipients) {
         return std::unexpected(insert ? recipients.error() : insert.error());
     }
@@ -140,16 +139,20 @@ Result<void> Spool::add(const Envelope& envelope, std::uint64_t size, const Body
         .bind(4, envelope.client)
         .bind(5, static_cast<std::int64_t>(envelope.eight_bit))
         .bind(6, number(envelope.received))
-        .bind(7, static_cast<std::int64_t>(size));
+        .bind(7, static_cast<std::int64_t>(size))
+        .bind(8, message::text_of(envelope.returned))
+        .bind(9, envelope.envelope_id);
     if (auto done = insert->run(); !done) {
         return done;
     }
     const std::int64_t message = database_.last_row();
-    for (const std::string& address : envelope.recipients) {
+    for (const message::Recipient& each : envelope.recipients) {
         recipients->bind(1, message)
-            .bind(2, address)
-            .bind(3, domain_of(address))
-            .bind(4, number(envelope.received));
+            .bind(2, each.address)
+            .bind(3, domain_of(each.address))
+            .bind(4, number(envelope.received))
+            .bind(5, each.notify.text())
+            .bind(6, each.original);
         if (auto done = recipients->run(); !done) {
             return done;
         }

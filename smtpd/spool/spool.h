@@ -33,6 +33,11 @@ struct Waiting {
     std::size_t attempts = 0;
     WallTime next{};  // not before
     std::string last_error;
+    message::Notify notify;
+    std::string original;  // as in message::Recipient
+
+    // As it stands in an envelope.
+    [[nodiscard]] message::Recipient as_recipient() const;
 };
 
 // A message that waits.

@@ -24,9 +24,15 @@ void check(const handoff::Request& request) {
                                     [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z'); }),
             "an id is one");
     require(!envelope.recipients.empty(), "somebody is to get it");
-    require(std::ranges::all_of(envelope.recipients, one_line) && one_line(envelope.sender) &&
-                one_line(envelope.user) && one_line(envelope.client),
+    require(std::ranges::all_of(envelope.recipients, one_line, &sekisho::message::Recipient::address) &&
+                one_line(envelope.sender) && one_line(envelope.user) && one_line(envelope.client),
             "an address is one line");
+    const auto one_word = [](std::string_view text) {
+        return std::ranges::all_of(text, [](char c) { return c > ' ' && c <= '~'; });
+    };
+    require(one_word(envelope.envelope_id) &&
+                std::ranges::all_of(envelope.recipients, one_word, &sekisho::message::Recipient::original),
+            "a parameter is one word");
     require(envelope.received.time_since_epoch().count() >= 0, "time has begun");
     const auto again = handoff::decode_request(handoff::encode(request));
     require(again.has_value(), "what was written can be read");
@@ -34,7 +40,8 @@ void check(const handoff::Request& request) {
     require(again->number == request.number && again->size == request.size && other.id == envelope.id &&
                 other.sender == envelope.sender && other.recipients == envelope.recipients &&
                 other.user == envelope.user && other.client == envelope.client &&
-                other.eight_bit == envelope.eight_bit && other.received == envelope.received,
+                other.eight_bit == envelope.eight_bit && other.returned == envelope.returned &&
+                other.envelope_id == envelope.envelope_id && other.received == envelope.received,
             "and says the same");
 }
 

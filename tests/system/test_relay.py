@@ -125,6 +125,32 @@ class Smarthost(RelayTest):
         self.assertEqual(len(self.isp.inbox("mail")), told)
 
 
+class Wishes(RelayTest):
+    """What a sender wants to hear (RFC 3461) is passed on, or done here."""
+
+    def submit(self) -> None:
+        client = self.login()
+        client.sendmail(SENDER, [FRIEND], b"Subject: wishes\r\n\r\nx\r\n", ["RET=HDRS", "ENVID=QQ+2B314"],
+                        ["NOTIFY=SUCCESS", f"ORCPT=rfc822;{FRIEND}"])
+        client.close()
+
+    def test_success(self) -> None:
+        with MailHost(self.isp.lab["mail"], MAIL4, 2525, {}) as host:
+            self.configure(("[relay]", f'[relay]\nsmarthost = "[{MAIL4}]:2525"'))
+            self.submit()
+            await_true(lambda: len(host.messages) == 2, "the message, and a notice of it")
+            self.assertFalse([command for command in host.commands if "NOTIFY" in command or "ENVID" in command])
+            notice = host.messages[1].decode()
+            for field in ("Action: relayed", "Original-Envelope-Id: QQ+314", f"Original-Recipient: rfc822; {FRIEND}"):
+                self.assertIn(f"\r\n{field}\r\n", notice)
+            host.answers["EHLO"] = "250-mx.example.com\r\n250 DSN"
+            self.submit()
+            await_true(lambda: len(host.messages) == 3 and not self.submission.queue(), "the message, and an empty queue")
+        self.assertIn(f"MAIL FROM:<{SENDER}> RET=HDRS ENVID=QQ+2B314", host.commands)
+        self.assertIn(f"RCPT TO:<{FRIEND}> NOTIFY=SUCCESS ORCPT=rfc822;{FRIEND}", host.commands)
+        self.assertEqual(len(host.messages), 3)
+
+
 # Where a MailHost stands in for the Internet's Postfix.
 OTHER_PORT = ("[relay]", "[relay]\nport = 2525")
 

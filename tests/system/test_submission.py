@@ -166,6 +166,18 @@ class BadMail(SmtpTest):
                 self.assertEqual(codes, ["250 2.1.0", "250 2.1.5", "354 End", reply, "250 2.1.0", "250 2.1.5", "250 2.0.0"])
         self.after("after the hops")
 
+    def test_chunks(self) -> None:
+        """What a refused BDAT has announced is no command, and the next message arrives in chunks."""
+        envelope = f"MAIL FROM:<{SENDER}>\r\nRCPT TO:<{FRIEND}>\r\n".encode()
+        bad = b"Subject: bad\r\n\r\nx\n.\nMAIL FROM:<x@example.net>\r\n"
+        self.client.send(envelope + b"BDAT %d\r\n%bBDAT 6 LAST\r\nQUIT\r\n" % (len(bad), bad))
+        self.assertEqual([self.code(self.client.getreply()) for _ in range(4)], ["250 2.1.0", "250 2.1.5", "554 5.5.2", "554 5.5.2"])
+        good = b"Subject: in chunks\r\n\r\n.\r\nQUIT"
+        self.client.send(envelope + b"BDAT 9\r\n%bBDAT %d LAST\r\n%b" % (good[:9], len(good) - 9, good[9:]))
+        self.assertEqual([self.code(self.client.getreply()) for _ in range(4)], ["250 2.1.0", "250 2.1.5", "250 2.0.0", "250 2.0.0"])
+        await_true(lambda: "in chunks" in self.subjects(), "the message", 15)
+        self.after("after the chunks")
+
     def test_too_large(self) -> None:
         self.assertEqual(self.code(self.client.docmd("MAIL", f"FROM:<{SENDER}> SIZE=99999999999")), "552 5.3.4")
         self.after("after the large one")

@@ -39,7 +39,7 @@ protected:
         config_.smarthost = {.host = "127.0.0.1", .port = server.port()};
     }
 
-    Outcomes deliver(std::vector<std::string> recipients = {"bob@example.com"},
+    Outcomes deliver(std::vector<message::Recipient> recipients = {"bob@example.com"},
                      const std::string& domain = "example.com") {
         DnsConfig dns;
         dns.servers = {parse_address("127.0.0.1").value()};

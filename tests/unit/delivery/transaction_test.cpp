@@ -13,7 +13,8 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::StartsWith;
 
-const std::vector<std::string> three_users = {"one@example.com", "two@example.com", "three@example.com"};
+const std::vector<message::Recipient> three_users = {"one@example.com", "two@example.com",
+                                                     "three@example.com"};
 
 class TransactionTest : public DeliveryTest {
 protected:
@@ -144,6 +145,30 @@ TEST_F(TransactionTest, ExtensionsAreUsedOnlyWhereTheyAreOffered) {
     envelope_.eight_bit = false;
     EXPECT_THAT(with({{"EHLO", "250-hello\r\n250 8bitmime"}}), StartsWith("delivered"));
     EXPECT_EQ(commands().at(1), "MAIL FROM:<alice@example.net>");
+}
+
+// RFC 3461, 5.2.1 and 5.2.2.
+TEST_F(TransactionTest, WhatTheSenderWantsToHearIsPassedOnWhereItIsUnderstood) {
+    envelope_.returned = message::Return::headers;
+    envelope_.envelope_id = "QQ+2B314";
+    std::vector<message::Recipient> recipients = {"one@example.com", "two@example.com", "three@example.com"};
+    recipients[0].notify = {.success = true, .failure = true};
+    recipients[0].original = "rfc822;x+40example.org";
+    recipients[1].notify = {.never = true};
+    for (const bool offered : {true, false}) {
+        ScriptedServer server(
+            {Script{.answers = {{"EHLO", offered ? "250-hello\r\n250 DSN" : "250 hello"}}}});
+        by_way_of(server);
+        const Outcomes all = deliver(recipients);
+        const auto& said = server.visits().at(0).commands;
+        EXPECT_EQ(said.at(1),
+                  std::string("MAIL FROM:<alice@example.net>") + (offered ? " RET=HDRS ENVID=QQ+2B314" : ""));
+        EXPECT_EQ(said.at(2), std::string("RCPT TO:<one@example.com>") +
+                                  (offered ? " NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;x+40example.org" : ""));
+        EXPECT_EQ(said.at(3), std::string("RCPT TO:<two@example.com>") + (offered ? " NOTIFY=NEVER" : ""));
+        EXPECT_EQ(said.at(4), "RCPT TO:<three@example.com>");
+        EXPECT_EQ(all.at(0).dsn, offered);
+    }
 }
 
 TEST_F(TransactionTest, EachRecipientHasAnOutcomeOfItsOwn) {

@@ -40,6 +40,48 @@ TEST(HandoffCodec, ARequestComesBackAsItWent) {
     EXPECT_EQ(read->envelope.client, sent.envelope.client);
     EXPECT_EQ(read->envelope.eight_bit, sent.envelope.eight_bit);
     EXPECT_EQ(read->envelope.received, sent.envelope.received);
+    EXPECT_EQ(read->envelope.returned, message::Return::not_given);
+    EXPECT_EQ(read->envelope.envelope_id, "");
+}
+
+Request with_wishes() {
+    Request sent = example();
+    sent.envelope.returned = message::Return::full;
+    sent.envelope.envelope_id = "QQ+2B314";
+    sent.envelope.recipients[0].notify = {.success = true, .failure = true};
+    sent.envelope.recipients[1].original = "rfc822;b@example.org";
+    return sent;
+}
+
+TEST(HandoffCodec, WhatTheSenderWantsToHearComesBackAsItWent) {
+    const Request sent = with_wishes();
+    const auto read = decode_request(encode(sent));
+    ASSERT_TRUE(read);
+    EXPECT_EQ(read->envelope.recipients, sent.envelope.recipients);
+    EXPECT_EQ(read->envelope.returned, sent.envelope.returned);
+    EXPECT_EQ(read->envelope.envelope_id, sent.envelope.envelope_id);
+}
+
+// It stands in commands to other servers.
+TEST(HandoffCodec, WishesThatAreNoneAreMalformed) {
+    const std::array<std::array<std::string_view, 2>, 9> changes = {{
+        {R"("return":"FULL")", R"("return":"ALL")"},
+        {R"("return":"FULL")", R"("return":1)"},
+        {R"("envelope_id":"QQ+2B314")", R"("envelope_id":"a b")"},
+        {R"("envelope_id":"QQ+2B314")", R"("envelope_id":"")"},
+        {R"("notify":"SUCCESS,FAILURE")", R"("notify":"NEVER,FAILURE")"},
+        {R"("notify":"SUCCESS,FAILURE")", R"("notify":null)"},
+        {R"("original":"rfc822;b@example.org")", R"("original":"rfc822;b\r\nDATA")"},
+        {R"("original":"rfc822;b@example.org")", R"("original":"rfc822;b NOTIFY=NEVER")"},
+        {R"("address":"bob@example.com")", R"("address":7)"},
+    }};
+    for (const auto& [old, now] : changes) {
+        std::string packet = encode(with_wishes());
+        const std::size_t at = packet.find(old);
+        ASSERT_NE(at, std::string::npos) << old;
+        packet.replace(at, old.size(), now);
+        EXPECT_FALSE(decode_request(packet)) << packet;
+    }
 }
 
 TEST(HandoffCodec, TheNullSenderIsOne) {
@@ -83,7 +125,7 @@ TEST(HandoffCodec, EachMissingOrWrongMemberIsMalformed) {
         EXPECT_FALSE(decode_request(packet)) << packet;
     }
     Request two_lines = example();
-    for (std::string* text : {&two_lines.envelope.sender, &two_lines.envelope.recipients.back(),
+    for (std::string* text : {&two_lines.envelope.sender, &two_lines.envelope.recipients.back().address,
                               &two_lines.envelope.user, &two_lines.envelope.client}) {
         const std::string good = std::exchange(*text, "x@example.com>\r\nRCPT TO:<y@example.com");
         EXPECT_FALSE(decode_request(encode(two_lines)));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Notices of failure: three parts (RFC 6522) that programs understand (RFC 3464), whatever strangers say.
+// Notices to senders: three parts (RFC 6522) that programs understand (RFC 3464), whatever strangers say.
 #include "smtpd/message/dsn.h"
 
 #include <gmock/gmock.h>
@@ -31,7 +31,7 @@ Envelope original() {
             .received = WallTime(1'800'000'000s)};
 }
 
-FailedRecipient bob() {
+ReportedRecipient bob() {
     return {.address = "bob@example.com",
             .status = "5.1.1",
             .diagnostic = "550 5.1.1 unknown",
@@ -39,10 +39,10 @@ FailedRecipient bob() {
             .replied = true};
 }
 
-std::string notice(const std::vector<FailedRecipient>& failed, std::string_view header = "Subject: x\r\n\r\n",
-                   const Envelope& envelope = original()) {
-    return failure_notice(envelope, failed, header, "mail.example.net", "zzzzzzzzzzzzzzzz",
-                          WallTime(1'800'000'300s));
+std::string notice(const std::vector<ReportedRecipient>& failed,
+                   std::string_view header = "Subject: x\r\n\r\n", const Envelope& envelope = original()) {
+    return status_notice(envelope, failed, {.octets = header}, "mail.example.net", "zzzzzzzzzzzzzzzz",
+                         WallTime(1'800'000'300s));
 }
 
 std::vector<std::string> split(std::string_view text, std::string_view at) {
@@ -127,7 +127,7 @@ TEST(DsnTest, WordsForPeople) {
 }
 
 TEST(DsnTest, FieldsForPrograms) {
-    FailedRecipient carol = bob();
+    ReportedRecipient carol = bob();
     carol.address = "carol@example.com";
     carol.status = "4.4.1";
     carol.diagnostic = "connect: Connection refused";
@@ -152,7 +152,7 @@ TEST(DsnTest, AHostThatIsAnAddress) {
     for (const auto& [host, expected] : {std::pair{"[192.0.2.25][192.0.2.25]:25", "[192.0.2.25]"},
                                          std::pair{"192.0.2.25[192.0.2.25]:2525", "192.0.2.25"},
                                          std::pair{"mx.example.com", "mx.example.com"}}) {
-        FailedRecipient each = bob();
+        ReportedRecipient each = bob();
         each.host = host;
         EXPECT_EQ(groups(notice({each})).at(1).at(3), std::string("Remote-MTA: dns; ") + expected);
     }
@@ -168,7 +168,7 @@ TEST(DsnTest, WhatStrangersSayMakesNoFieldsAndNoParts) {
         "550 " + std::string(5000, 'x'),
     };
     for (const std::string& words : hostile) {
-        const FailedRecipient each{
+        const ReportedRecipient each{
             .address = words, .status = words, .diagnostic = words, .host = words, .replied = true};
         Envelope envelope = original();
         envelope.sender = words;
@@ -213,6 +213,61 @@ TEST(DsnTest, ALongHeaderIsCutBetweenTwoLines) {
         EXPECT_THAT(quoted, testing::EndsWith("x\r\n"));
     }
     EXPECT_EQ(parts(notice({bob()}, std::string(70'000, 'x') + "\r\n")).at(3).content, "");
+}
+
+TEST(DsnTest, WhatTheSenderHasNamedItByIsThere) {
+    Envelope envelope = original();
+    envelope.envelope_id = "QQ+2B314";
+    ReportedRecipient each = bob();
+    each.original = "rfc822;Bob+2Bx@example.org";
+    const auto all = groups(notice({each}, "Subject: x\r\n\r\n", envelope));
+    EXPECT_EQ(all.at(0).at(0), "Original-Envelope-Id: QQ+314");
+    EXPECT_EQ(all.at(1).at(0), "Original-Recipient: rfc822; Bob+x@example.org");
+    EXPECT_EQ(all.at(1).at(1), "Final-Recipient: rfc822; bob@example.com");
+}
+
+ReportedRecipient carol() {
+    return {.action = ReportedRecipient::Action::relayed,
+            .address = "carol@example.com",
+            .status = "2.1.5",
+            .diagnostic = "250 2.1.5 kept",
+            .host = "mx.example.com[192.0.2.25]:25",
+            .replied = true};
+}
+
+TEST(DsnTest, WhatWasPassedOn) {
+    const std::string text = notice({carol()});
+    EXPECT_THAT(parts(text).at(0).header, testing::Contains("Subject: Mail has been passed on"));
+    EXPECT_THAT(parts(text).at(1).content,
+                testing::AllOf(HasSubstr("was passed on to"), HasSubstr("  carol@example.com\r\n"),
+                               testing::Not(HasSubstr("could not be delivered"))));
+    EXPECT_THAT(groups(text).at(1),
+                ElementsAre("Final-Recipient: rfc822; carol@example.com", "Action: relayed", "Status: 2.1.5",
+                            "Remote-MTA: dns; mx.example.com", "Diagnostic-Code: smtp; 250 2.1.5 kept",
+                            "Last-Attempt-Date: Fri, 15 Jan 2027 08:05:00 +0000", ""));
+    ReportedRecipient odd = carol();
+    odd.status = "5.1.1";
+    EXPECT_EQ(groups(notice({odd})).at(1).at(2), "Status: 2.0.0");
+}
+
+TEST(DsnTest, BothFatesInOneNotice) {
+    const std::string text = notice({carol(), bob()});
+    EXPECT_THAT(parts(text).at(0).header, testing::Contains("Subject: Undelivered mail returned to sender"));
+    const std::string words = parts(text).at(1).content;
+    EXPECT_LT(words.find("  bob@example.com"), words.find("was passed on"));
+    EXPECT_LT(words.find("was passed on"), words.find("  carol@example.com"));
+    EXPECT_EQ(groups(text).at(1).at(1), "Action: relayed");
+    EXPECT_EQ(groups(text).at(2).at(1), "Action: failed");
+}
+
+TEST(DsnTest, TheWholeMessageIsEnclosedAsItIs) {
+    const std::string message = "Subject: x\r\n\r\nthe text \xc3\xa9\r\n.\r\n";
+    const std::string text = status_notice(original(), {bob()}, {.octets = message, .whole = true},
+                                           "mail.example.net", "zzzzzzzzzzzzzzzz", WallTime(1'800'000'300s));
+    const Part part = parts(text).at(3);
+    EXPECT_THAT(part.header, ElementsAre("Content-Type: message/rfc822", "Content-Transfer-Encoding: 8bit"));
+    EXPECT_EQ(part.content, message);
+    EXPECT_THAT(parts(text).at(1).content, HasSubstr("The message is below.\r\n"));
 }
 
 TEST(DsnTest, EightBitsAreSaidToBeThere) {

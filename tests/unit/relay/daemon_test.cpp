@@ -134,6 +134,19 @@ TEST_F(RelayDaemonTest, WhatFailsComesBackAsANoticeAndWhatIsPutOffStays) {
     EXPECT_THAT(visits.back().message, testing::Not(testing::HasSubstr("y@example.com")));
 }
 
+TEST_F(RelayDaemonTest, TheMessageComesBackWholeToWhomWantsIt) {
+    auto envelope = spool::envelope(id_of(1), {"x@example.com"});
+    envelope.returned = message::Return::full;
+    envelope.envelope_id = "QQ314";
+    put({envelope});
+    ScriptedServer server({Script{.answers = {{"RCPT TO:<x", "550 5.1.1 unknown"}}}});
+    by_way_of(server);
+    run_until(empty);
+    EXPECT_THAT(server.visits().back().message,
+                testing::AllOf(testing::HasSubstr("Original-Envelope-Id: QQ314\r\n"),
+                               testing::HasSubstr("Content-Type: message/rfc822\r\n")));
+}
+
 // Many messages for one domain may wait for it, but not keep all others waiting.
 TEST_F(RelayDaemonTest, ACrowdForOneDomainDoesntHoldUpAnother) {
     std::vector<message::Envelope> envelopes;

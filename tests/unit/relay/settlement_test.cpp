@@ -56,7 +56,8 @@ Outcome failed() {
 
 class SettlementTest : public testing::Test {
 protected:
-    void keep(const std::vector<std::string>& recipients, const std::string& sender = "anna@example.net") {
+    void keep(const std::vector<message::Recipient>& recipients,
+              const std::string& sender = "anna@example.net") {
         auto envelope = spool::envelope(id, recipients);
         envelope.sender = sender;
         ASSERT_TRUE(spool::keep(spool_, envelope, body));
@@ -70,7 +71,8 @@ protected:
         EXPECT_EQ(due.size(), outcomes.size());
         Settlement settlement =
             settle(config_, queued.envelope.received, due, outcomes, now, [] { return 0.0; });
-        notice_ = notice_of(queued.envelope, settlement, body, "mail.example.net", notice_id, now);
+        notice_ =
+            notice_of(queued.envelope, settlement, {.octets = body}, "mail.example.net", notice_id, now);
         EXPECT_TRUE(
             spool::commit(spool_, [&](spool::Spool& in) { return write_down(in, settlement, notice_); }));
         return settlement;
@@ -126,7 +128,7 @@ TEST_F(SettlementTest, OneNoticeNamesAllWhoFailed) {
 TEST_F(SettlementTest, ANoticeThatFailsMakesNoOther) {
     keep({"x@example.com"}, "");
     const Settlement settlement = attempt({failed()}, noon);
-    EXPECT_EQ(settlement.failed.size(), 1U);
+    EXPECT_EQ(settlement.reported.size(), 1U);
     EXPECT_FALSE(notice_);
     EXPECT_EQ(reader_.count().value(), 0U);
 }
@@ -201,14 +203,77 @@ TEST_F(SettlementTest, ANoticeWithEightBitsSaysSo) {
     auto original = spool::envelope(id);
     original.eight_bit = false;
     Settlement settlement;
-    settlement.failed = {{.address = "x@example.com", .status = "5.1.1", .diagnostic = "550 x", .host = {}}};
-    EXPECT_TRUE(
-        notice_of(original, settlement, "Subject: \xc3\xa9\r\n\r\n", "mail.example.net", notice_id, noon)
-            ->envelope.eight_bit);
+    settlement.reported = {
+        {.address = "x@example.com", .status = "5.1.1", .diagnostic = "550 x", .host = {}}};
+    EXPECT_TRUE(notice_of(original, settlement, {.octets = "Subject: \xc3\xa9\r\n\r\n"}, "mail.example.net",
+                          notice_id, noon)
+                    ->envelope.eight_bit);
     original.eight_bit = true;
-    EXPECT_FALSE(
-        notice_of(original, settlement, "Subject: e\r\n\r\n\xc3\xa9", "mail.example.net", notice_id, noon)
-            ->envelope.eight_bit);
+    EXPECT_FALSE(notice_of(original, settlement, {.octets = "Subject: e\r\n\r\n\xc3\xa9"}, "mail.example.net",
+                           notice_id, noon)
+                     ->envelope.eight_bit);
+}
+
+message::Recipient with_notify(const char* address, message::Notify notify) {
+    message::Recipient recipient(address);
+    recipient.notify = notify;
+    return recipient;
+}
+
+TEST_F(SettlementTest, AFailureIsToldToThoseWhoWantIt) {
+    auto original = with_notify("z@example.com", {.failure = true, .delay = true});
+    original.original = "rfc822;zoe@example.org";
+    keep({with_notify("w@example.com", {.never = true}), with_notify("x@example.com", {.success = true}),
+          original});
+    const Settlement settlement = attempt({failed(), failed(), failed()}, noon);
+    EXPECT_EQ(settlement.finished.size(), 3U);
+    EXPECT_THAT(notice_->text, AllOf(HasSubstr("Final-Recipient: rfc822; z@example.com\r\n"),
+                                     HasSubstr("Original-Recipient: rfc822; zoe@example.org\r\n"),
+                                     Not(HasSubstr("w@example.com")), Not(HasSubstr("x@example.com"))));
+    EXPECT_FALSE(reader_.message(id));
+}
+
+TEST_F(SettlementTest, WhoWantsNoNoticeGetsNone) {
+    keep({with_notify("x@example.com", {.never = true})});
+    attempt({failed()}, noon);
+    EXPECT_FALSE(notice_);
+    EXPECT_EQ(reader_.count().value(), 0U);
+}
+
+TEST_F(SettlementTest, ASuccessIsToldWhereTheNextHostDoesntDoIt) {
+    const auto all = {with_notify("x@example.com", {.success = true}), message::Recipient("y@example.com"),
+                      with_notify("z@example.com", {.failure = true})};
+    keep(all);
+    attempt({delivered(), delivered(), delivered()}, noon);
+    ASSERT_TRUE(notice_);
+    EXPECT_THAT(notice_->text,
+                AllOf(HasSubstr("Final-Recipient: rfc822; x@example.com\r\nAction: relayed\r\n"),
+                      Not(HasSubstr("y@example.com")), Not(HasSubstr("z@example.com"))));
+}
+
+TEST_F(SettlementTest, ASuccessIsNotToldTwice) {
+    keep({with_notify("x@example.com", {.success = true})});
+    Outcome outcome = delivered();
+    outcome.dsn = true;
+    attempt({outcome}, noon);
+    EXPECT_FALSE(notice_);
+    EXPECT_EQ(reader_.count().value(), 0U);
+}
+
+TEST_F(SettlementTest, OnlyFailuresBringTheMessageBack) {
+    auto original = spool::envelope(id);
+    Settlement settlement;
+    settlement.reported = {
+        {.address = "x@example.com", .status = "5.1.1", .diagnostic = "550 x", .host = {}}};
+    EXPECT_FALSE(returns_whole(original, settlement, 1000));
+    original.returned = message::Return::headers;
+    EXPECT_FALSE(returns_whole(original, settlement, 1000));
+    original.returned = message::Return::full;
+    EXPECT_TRUE(returns_whole(original, settlement, 1000));
+    EXPECT_TRUE(returns_whole(original, settlement, 1U << 20U));
+    EXPECT_FALSE(returns_whole(original, settlement, (1U << 20U) + 1)) << "too large";
+    settlement.reported[0].action = message::ReportedRecipient::Action::relayed;
+    EXPECT_FALSE(returns_whole(original, settlement, 1000));
 }
 
 // An operator has deleted the message while it was on its way.

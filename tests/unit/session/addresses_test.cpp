@@ -155,10 +155,43 @@ TEST(Parameters, MustBeWellFormed) {
 }
 
 TEST(Parameters, MustBeKnown) {
-    for (const char* text : {" SMTPUTF8", " RET=HDRS", " SIZE=1 ENVID=x", " X-Y"}) {
+    for (const char* text : {" SMTPUTF8", " NOTIFY=NEVER", " SIZE=1 ORCPT=rfc822;x", " X-Y"}) {
         const auto parameters = read_mail_parameters(text);
         ASSERT_FALSE(parameters) << text;
         EXPECT_EQ(parameters.error(), ParameterFault::unknown) << text;
+    }
+    for (const char* text : {" SIZE=1", " RET=FULL", " ENVID=x", " BODY=7BIT"}) {
+        const auto parameters = read_recipient_parameters(text);
+        ASSERT_FALSE(parameters) << text;
+        EXPECT_EQ(parameters.error(), ParameterFault::unknown) << text;
+    }
+}
+
+TEST(Parameters, OfNotification) {
+    const auto mail = read_mail_parameters(" RET=full ENVID=a+2Bb");
+    ASSERT_TRUE(mail);
+    EXPECT_EQ(mail->returned, message::Return::full);
+    EXPECT_EQ(mail->envelope_id, "a+2Bb");
+    EXPECT_EQ(read_mail_parameters(" SIZE=1")->returned, message::Return::not_given);
+    const auto rcpt = read_recipient_parameters(" ORCPT=rfc822;x NOTIFY=NEVER");
+    ASSERT_TRUE(rcpt);
+    EXPECT_EQ(rcpt->notify, message::Notify{.never = true});
+    EXPECT_EQ(rcpt->original, "rfc822;x");
+    EXPECT_FALSE(read_recipient_parameters("")->notify.given());
+}
+
+TEST(Parameters, OfNotificationMustBeWellFormed) {
+    for (const char* text : {" RET", " RET=", " RET=HEAD", " RET=FULL RET=FULL", " ENVID", " ENVID=a=b",
+                             " ENVID=a+2b", " ENVID=+00", " ENVID=a ENVID=a"}) {
+        const auto parameters = read_mail_parameters(text);
+        ASSERT_FALSE(parameters) << text;
+        EXPECT_EQ(parameters.error(), ParameterFault::syntax) << text;
+    }
+    for (const char* text : {"x", "NOTIFY=NEVER", " NOTIFY", " NOTIFY=SUCCESS NOTIFY=DELAY", " ORCPT",
+                             " ORCPT=rfc822", " ORCPT=rfc822;x ORCPT=rfc822;x"}) {
+        const auto parameters = read_recipient_parameters(text);
+        ASSERT_FALSE(parameters) << text;
+        EXPECT_EQ(parameters.error(), ParameterFault::syntax) << text;
     }
 }
 

@@ -38,9 +38,14 @@ inline std::string text_of(const Actions& actions) {
         void operator()(const RecipientGiven& action) { text += "[RecipientGiven " + action.recipient + ']'; }
         void operator()(const MessageBegun& action) {
             text += "[MessageBegun <" + action.sender + '>';
-            for (const std::string& recipient : action.recipients) {
-                text += " <" + recipient + '>';
+            for (const message::Recipient& recipient : action.recipients) {
+                text += " <" + recipient.address + '>';
+                text += recipient.notify.given() ? " NOTIFY=" + recipient.notify.text() : "";
+                text += recipient.original.empty() ? "" : " ORCPT=" + recipient.original;
             }
+            text += action.returned == message::Return::not_given ? "" : " RET=";
+            text += message::text_of(action.returned);
+            text += action.envelope_id.empty() ? "" : " ENVID=" + action.envelope_id;
             text += action.eight_bit ? " 8BITMIME" : "";
             text += action.announced_size != 0 ? " SIZE=" + std::to_string(action.announced_size) : "";
             text += ']';

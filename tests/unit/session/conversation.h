@@ -210,7 +210,9 @@ inline std::string difference(const Outcome& one, const Outcome& other) {
                left.envelope.sender == right.envelope.sender &&
                left.envelope.recipients == right.envelope.recipients &&
                left.envelope.eight_bit == right.envelope.eight_bit &&
-               left.envelope.announced_size == right.envelope.announced_size;
+               left.envelope.announced_size == right.envelope.announced_size &&
+               left.envelope.returned == right.envelope.returned &&
+               left.envelope.envelope_id == right.envelope.envelope_id;
     };
     return std::ranges::equal(one.messages, other.messages, same) ? std::string() : "messages";
 }

@@ -94,7 +94,7 @@ public:
 
 private:
     std::string piece() {
-        static constexpr std::array<std::string_view, 55> pieces = {
+        static constexpr std::array<std::string_view, 57> pieces = {
             "EHLO x\r\n",
             "EHLO x\r\n",
             "HELO x\r\n",
@@ -102,6 +102,8 @@ private:
             "MAIL FROM:<> SIZE=29\r\n",
             "MAIL FROM:<a@example.com> BODY=8BITMIME\r\n",
             "MAIL FROM:<a@\xff>\r\n",
+            "MAIL FROM:<a@example.com> RET=HDRS ENVID=a+2Bb\r\n",
+            "RCPT TO:<b@example.org> NOTIFY=DELAY,SUCCESS ORCPT=rfc822;c\r\n",
             "RCPT TO:<b@example.org>\r\n",
             "RCPT TO:<b@example.org>\r\n",
             "RCPT TO:<c>\r\n",

@@ -93,7 +93,8 @@ TEST_F(MailTest, RecipientsThatCantBe) {
               "553 5.6.7 Addresses outside of ASCII are not supported\r\n");
     EXPECT_EQ(client_.say("RCPT TO:<" + std::string(65, 'a') + "@example.com>"),
               "501 5.1.3 Recipient address too long\r\n");
-    EXPECT_EQ(client_.say("RCPT TO:<bob@example.org> NOTIFY=NEVER"), "555 5.5.4 Unknown parameter\r\n");
+    EXPECT_EQ(client_.say("RCPT TO:<bob@example.org> FOO=1"), "555 5.5.4 Unknown parameter\r\n");
+    EXPECT_EQ(client_.say("RCPT TO:<bob@example.org> NOTIFY=NEVER,DELAY"), "501 5.5.4 Bad parameter\r\n");
     EXPECT_EQ(client_.say("RCPT FROM:<bob@example.org>"), "501 5.5.4 Syntax: RCPT TO:<address>\r\n");
     EXPECT_EQ(client_.say("DATA"), "554 5.5.1 No valid recipients\r\n");
     EXPECT_THAT(client_.say("RCPT TO:<@relay.example,@two.example:bob@example.org>"),
@@ -116,10 +117,27 @@ TEST_F(MailTest, Parameters) {
     EXPECT_THAT(client_.say("MAIL FROM:<a@example.com>  size=1 auth=<> body=7bit"), StartsWith("250 2.1.0 "));
 }
 
+TEST_F(MailTest, WhatTheSenderWantsToHear) {
+    EXPECT_THAT(client_.say("MAIL FROM:<a@example.com> ENVID=QQ+2B314 RET=hdrs"), StartsWith("250 2.1.0 "));
+    EXPECT_THAT(client_.say("RCPT TO:<b@example.org> notify=failure,SUCCESS ORCPT=rfc822;B+40example.org"),
+                StartsWith("250 2.1.5 "));
+    EXPECT_THAT(client_.say("RCPT TO:<c@example.org> NOTIFY=NEVER"), StartsWith("250 2.1.5 "));
+    EXPECT_THAT(client_.say("RCPT TO:<d@example.org>"), StartsWith("250 2.1.5 "));
+    EXPECT_THAT(client_.say("DATA"),
+                StartsWith("[MessageBegun <a@example.com> <b@example.org> NOTIFY=SUCCESS,FAILURE "
+                           "ORCPT=rfc822;B+40example.org <c@example.org> NOTIFY=NEVER <d@example.org> "
+                           "RET=HDRS ENVID=QQ+2B314]354 "));
+    static_cast<void>(client_.say("."));
+    static_cast<void>(session().message_kept("1"));
+    client_.begin_message();
+    EXPECT_THAT(client_.say("."), testing::Eq("[MessageEnded]")) << "and the next message is plain again";
+}
+
 TEST_F(MailTest, ParametersAreForThoseWhoSayEhlo) {
     static_cast<void>(client_.say("HELO x"));
     EXPECT_THAT(client_.say("MAIL FROM:<a@example.com> SIZE=1"), StartsWith("555 5.5.4 "));
     EXPECT_THAT(client_.say("MAIL FROM:<a@example.com>"), StartsWith("250 2.1.0 "));
+    EXPECT_THAT(client_.say("RCPT TO:<b@example.org> NOTIFY=NEVER"), StartsWith("555 5.5.4 "));
 }
 
 class SmallMailTest : public MailTest {

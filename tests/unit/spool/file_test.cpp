@@ -15,6 +15,7 @@
 #include <random>
 #include <thread>
 
+#include "smtpd/spool/schema.h"
 #include "smtpd/spool/writer.h"
 #include "tests/unit/spool/messages.h"
 
@@ -52,6 +53,36 @@ TEST(SpoolFile, OneOfANewerVersionIsRefused) {
     ASSERT_FALSE(spool);
     EXPECT_EQ(spool.error().kind, Failure::invalid);
     EXPECT_THAT(spool.error().what, HasSubstr("newer version"));
+}
+
+// Mail that an earlier version has accepted: nobody has said what to tell of it.
+TEST(SpoolFile, OneOfTheFirstVersionKeepsItsMail) {
+    const Directory directory;
+    ASSERT_TRUE(prepare_database_file(directory / "mail.db"));
+    {
+        const auto database = Database::open(directory / "mail.db", 0);
+        Schema first = schema();
+        first.steps = first.steps.first(1);
+        ASSERT_TRUE(migrate(*database, first));
+        ASSERT_TRUE(database->run(
+            "INSERT INTO messages VALUES (1, 'a000000000000000', 'anna@example.net', 'anna', '192.0.2.10', "
+            "1, "
+            "1800000000, 4); INSERT INTO bodies VALUES (1, 0, x'626f6479');"
+            "INSERT INTO recipients VALUES (1, 1, 'x@example.com', 'example.com', 2, 1800000300, 'later')"));
+    }
+    auto spool = Spool::open(directory / "mail.db");
+    ASSERT_TRUE(spool) << spool.error().what;
+    const SpoolReader reader = SpoolReader::open(directory / "mail.db").value();
+    const auto queued = reader.message("a000000000000000").value();
+    EXPECT_EQ(queued.envelope.sender, "anna@example.net");
+    EXPECT_EQ(queued.envelope.returned, message::Return::not_given);
+    EXPECT_EQ(queued.envelope.envelope_id, "");
+    ASSERT_EQ(queued.waiting.size(), 1U);
+    EXPECT_EQ(queued.waiting[0].attempts, 2U);
+    EXPECT_EQ(queued.waiting[0].last_error, "later");
+    EXPECT_EQ(queued.envelope.recipients.at(0), message::Recipient("x@example.com"));
+    EXPECT_EQ(whole_body(reader, "a000000000000000"), "body");
+    EXPECT_TRUE(keep(*spool, envelope(name(1)), "new")) << "and takes more";
 }
 
 TEST(SpoolFile, OneOfAnotherProgramIsRefused) {

@@ -19,7 +19,7 @@ using namespace std::chrono_literals;
 
 constexpr WallTime noon{1'800'000'000s};
 
-inline Envelope envelope(std::string id, std::vector<std::string> recipients = {"x@example.com"}) {
+inline Envelope envelope(std::string id, std::vector<message::Recipient> recipients = {"x@example.com"}) {
     return {.id = std::move(id),
             .sender = "anna@example.net",
             .recipients = std::move(recipients),

@@ -37,7 +37,11 @@ protected:
 };
 
 TEST_F(SpoolTest, AMessageComesBackAsItWas) {
-    const Envelope kept = envelope("a000000000000000", {"x@example.com", "Y@Example.ORG"});
+    Envelope kept = envelope("a000000000000000", {"x@example.com", "Y@Example.ORG"});
+    kept.returned = message::Return::full;
+    kept.envelope_id = "QQ+2B314";
+    kept.recipients[1].notify = {.success = true, .delay = true};
+    kept.recipients[1].original = "rfc822;y@example.net";
     const std::string body("one\r\n\0two\xff\r\n", 12);
     ASSERT_TRUE(keep(spool, kept, body));
     const auto queued = reader.message(kept.id);
@@ -48,6 +52,8 @@ TEST_F(SpoolTest, AMessageComesBackAsItWas) {
     EXPECT_EQ(queued->envelope.received, kept.received);
     EXPECT_TRUE(queued->envelope.eight_bit);
     EXPECT_EQ(queued->envelope.recipients, kept.recipients);
+    EXPECT_EQ(queued->envelope.returned, kept.returned);
+    EXPECT_EQ(queued->envelope.envelope_id, kept.envelope_id);
     EXPECT_EQ(queued->size, body.size());
     EXPECT_EQ(queued->waiting.at(1).domain, "example.org") << "domains are compared in small letters";
     EXPECT_EQ(queued->waiting.at(1).attempts, 0U);

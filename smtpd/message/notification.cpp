@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+// Strictly: what is understood here is later said to other servers, and to the sender.
+#include "smtpd/message/notification.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "agent/base/ascii.h"
+
+namespace sekisho::message {
+
+namespace {
+
+constexpr std::size_t longest_envelope_id = 100;
+constexpr std::size_t longest_original = 500;
+
+struct Word {
+    std::string_view text;
+    bool Notify::* member;
+};
+constexpr std::array<Word, 4> keywords = {{{"NEVER", &Notify::never},
+                                           {"SUCCESS", &Notify::success},
+                                           {"FAILURE", &Notify::failure},
+                                           {"DELAY", &Notify::delay}}};
+
+constexpr bool is_upper_hex(char octet) {
+    return is_digit(octet) || (octet >= 'A' && octet <= 'F');
+}
+
+constexpr int value_of(char digit) {
+    return is_digit(digit) ? digit - '0' : digit - 'A' + 10;
+}
+
+// "Due to limitations in the Delivery Status Notification format" (sections 4.2 and 4.4).
+bool means_printable(std::string_view text) {
+    return is_xtext(text) &&
+           std::ranges::all_of(decoded_xtext(text), [](char octet) { return octet >= ' ' && octet <= '~'; });
+}
+
+// addr-type is an atom (RFC 3464, 2.1.1).
+bool is_type(std::string_view text) {
+    static constexpr std::string_view others = "!#$%&'*+-/=?^_`{|}~";
+    return !text.empty() && std::ranges::all_of(text, [](char octet) {
+        return is_letter_or_digit(octet) || others.find(octet) != std::string_view::npos;
+    });
+}
+
+}  // namespace
+
+std::string Notify::text() const {
+    std::string all;
+    for (const Word& word : keywords) {
+        if (this->*word.member) {
+            all.append(all.empty() ? "" : ",").append(word.text);
+        }
+    }
+    return all;
+}
+
+std::optional<Notify> parse_notify(std::string_view value) {
+    Notify notify;
+    while (true) {
+        const std::size_t comma = value.find(',');
+        const auto word = std::ranges::find_if(
+            keywords, [&](const Word& each) { return same_word(each.text, value.substr(0, comma)); });
+        if (word == keywords.end() || std::exchange(notify.*word->member, true)) {
+            return std::nullopt;
+        }
+        if (comma == std::string_view::npos) {
+            break;
+        }
+        value.remove_prefix(comma + 1);
+    }
+    return notify.never && notify != Notify{.never = true} ? std::nullopt : std::optional(notify);
+}
+
+std::optional<Return> parse_return(std::string_view value) {
+    for (const Return each : {Return::headers, Return::full}) {
+        if (same_word(text_of(each), value)) {
+            return each;
+        }
+    }
+    return std::nullopt;
+}
+
+std::string_view text_of(Return what) {
+    switch (what) {
+        case Return::headers:
+            return "HDRS";
+        case Return::full:
+            return "FULL";
+        case Return::not_given:
+            break;
+    }
+    return {};
+}
+
+bool is_xtext(std::string_view text) {
+    for (std::size_t i = 0; i < text.size(); i++) {
+        if (text[i] <= ' ' || text[i] > '~' || text[i] == '=') {
+            return false;
+        }
+        if (text[i] != '+') {
+            continue;
+        }
+        if (text.size() - i < 3 || !is_upper_hex(text[i + 1]) || !is_upper_hex(text[i + 2])) {
+            return false;
+        }
+        i += 2;
+    }
+    return !text.empty();
+}
+
+bool is_envelope_id(std::string_view value) {
+    return value.size() <= longest_envelope_id && means_printable(value);
+}
+
+bool is_original_recipient(std::string_view value) {
+    const std::size_t semicolon = value.find(';');
+    return value.size() <= longest_original && semicolon != std::string_view::npos &&
+           is_type(value.substr(0, semicolon)) && means_printable(value.substr(semicolon + 1));
+}
+
+std::string decoded_xtext(std::string_view text) {
+    std::string octets;
+    for (std::size_t i = 0; i < text.size(); i++) {
+        if (text[i] == '+' && text.size() - i > 2) {
+            octets += static_cast<char>(value_of(text[i + 1]) * 16 + value_of(text[i + 2]));
+            i += 2;
+        } else {
+            octets += text[i];
+        }
+    }
+    return octets;
+}
+
+}  // namespace sekisho::message
