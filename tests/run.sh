@@ -70,12 +70,14 @@ tidy() {
 }
 
 prepare
+# A third of their time the tests wait for something.
+jobs=$(($(nproc) + 1))
 case $mode in
-all) build release && run release -LE long -j2 "$@" ;;
-quick) build release && run release -L '^(unit|bpf|quick)$' -LE '^(long|slow)$' -j2 "$@" ;;
-long) build release && run release -j2 "$@" && run release -R '^system\.(Blocked|Login|Time)$' --repeat until-fail:20 "$@" ;;
+all) build release && run release -LE long -j"$jobs" "$@" ;;
+quick) build release && run release -L '^(unit|bpf|quick)$' -LE '^(long|slow)$' -j"$jobs" "$@" ;;
+long) build release && run release -j"$jobs" "$@" && run release -R '^system\.(Blocked|Login|Time)$' --repeat until-fail:20 "$@" ;;
 sanitize)
-    build sanitize && run sanitize -L '^(unit|bpf|fuzz|quick|sanitize)$' -LE long -j2 "$@"
+    build sanitize && run sanitize -L '^(unit|bpf|fuzz|quick|sanitize)$' -LE long -j"$jobs" "$@"
     build tsan && run tsan -L '^unit$' "$@"
     ;;
 fuzz) build fuzz && run fuzz -L '^search$' -j2 --stop-on-failure "$@" ;;
