@@ -14,7 +14,7 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::StartsWith;
 
-const std::vector<std::string> three = {"one@example.com", "two@example.com", "three@example.com"};
+const std::vector<message::Recipient> three = {"one@example.com", "two@example.com", "three@example.com"};
 
 // A domain with two mail hosts at one port.
 class RouteTest : public DeliveryTest {
