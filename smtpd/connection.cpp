@@ -103,7 +103,8 @@ void SmtpdConnection::ask_to_leave() {
 
 asio::awaitable<bool> SmtpdConnection::handshake() {
     limit_to(handshake_timeout);
-    tls_.emplace(socket_, *services_.tls);
+    certificates_ = services_.certificates.current();
+    tls_.emplace(socket_, *certificates_);
     const auto [error] = co_await tls_->async_handshake(asio::ssl::stream_base::server, quietly);
     timer_.cancel();
     if (error) {

@@ -19,6 +19,7 @@
 #include "agent/base/socket_address.h"
 #include "smtpd/agent_link.h"
 #include "smtpd/body_file.h"
+#include "smtpd/certificates.h"
 #include "smtpd/handoff/client.h"
 #include "smtpd/message/fixups.h"
 #include "smtpd/policy/relay.h"
@@ -47,7 +48,7 @@ struct SmtpdCounts {
 struct SmtpdServices {
     const SubmissionConfig& config;   // its hostname is filled in
     std::filesystem::path temporary;  // directory for large messages
-    boost::asio::ssl::context* tls;   // null where no listener has TLS
+    Certificates& certificates;
     sasl::AuthClient& auth;
     handoff::HandoffClient& relay;
     SenderFile& senders;
@@ -102,6 +103,7 @@ private:
     boost::asio::awaitable<void> wait(std::chrono::seconds time);
 
     Socket socket_;
+    std::shared_ptr<boost::asio::ssl::context> certificates_;  // those that were shown
     std::optional<Tls> tls_;
     const SmtpdServices& services_;
     const ListenerConfig& listener_;

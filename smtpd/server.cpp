@@ -10,6 +10,7 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <csignal>
 #include <exception>
 #include <utility>
 
@@ -20,7 +21,6 @@
 #include "agent/base/privilege.h"
 #include "agent/base/quietly.h"
 #include "agent/base/systemd.h"
-#include "agent/base/tls.h"
 #include "smtpd/balancer.h"
 #include "smtpd/policy/access.h"
 #include "smtpd/policy/connection.h"
@@ -85,11 +85,11 @@ struct SmtpdServer::Port {
     tcp::acceptor acceptor;
 };
 
-SmtpdServer::SmtpdServer(asio::io_context& context, const Config& config,
-                         std::optional<asio::ssl::context> tls, SenderFile senders)
+SmtpdServer::SmtpdServer(asio::io_context& context, const Config& config, Certificates certificates,
+                         SenderFile senders)
     : context_(context),
       config_(config.submission),
-      tls_(std::move(tls)),
+      certificates_(std::move(certificates)),
       auth_(context.get_executor(), config.submission.auth_socket),
       relay_(context.get_executor(), config.relay.socket),
       senders_(std::move(senders)),
@@ -97,14 +97,15 @@ SmtpdServer::SmtpdServer(asio::io_context& context, const Config& config,
                                      : std::nullopt),
       services_{.config = config_,
                 .temporary = "/var/tmp",
-                .tls = tls_ ? &*tls_ : nullptr,
+                .certificates = certificates_,
                 .auth = auth_,
                 .relay = relay_,
                 .senders = senders_,
                 .agent = agent_ ? &*agent_ : nullptr,
                 .counts = counts_},
       api_(config.api, config_, senders_, services_.agent, [this] { return metrics(); }),
-      patience_(context) {
+      patience_(context),
+      reload_(context, SIGHUP) {
     if (config_.hostname.empty()) {
         config_.hostname = machine_name();
     }
@@ -122,13 +123,9 @@ Result<std::shared_ptr<SmtpdServer>> SmtpdServer::start(asio::io_context& contex
     if (!sockets) {
         return std::unexpected(sockets.error());
     }
-    std::optional<asio::ssl::context> tls;
-    if (!submission.certificate.empty()) {
-        auto made = server_tls(submission.certificate, submission.key);
-        if (!made) {
-            return std::unexpected(made.error());
-        }
-        tls.emplace(std::move(*made));
+    auto certificates = Certificates::read(submission);
+    if (!certificates) {
+        return std::unexpected(certificates.error());
     }
     auto admins = passed_or_own(
         "submission-admin",
@@ -144,11 +141,12 @@ Result<std::shared_ptr<SmtpdServer>> SmtpdServer::start(asio::io_context& contex
         return std::unexpected(senders.error());
     }
     std::shared_ptr<SmtpdServer> server(
-        new SmtpdServer(context, config, std::move(tls), std::move(*senders)));
+        new SmtpdServer(context, config, std::move(*certificates), std::move(*senders)));
     for (std::size_t i = 0; i < sockets->size(); i++) {
         server->serve(submission.listeners[i], std::move((*sockets)[i]));
     }
     server->serve_admins(std::move(*admins));
+    server->await_reload();
     return server;
 }
 
@@ -196,6 +194,15 @@ void SmtpdServer::serve(const ListenerConfig& listener, Descriptor socket) {
         "LISTENING", "mail is taken here",
         {{"address", Endpoint{listener.address, listener.port}.text()}, {"tls", to_string(listener.tls)}});
     asio::co_spawn(context_, accept_all(ports_.back()), asio::detached);
+}
+
+void SmtpdServer::await_reload() {
+    reload_.async_wait([this](const boost::system::error_code& error, int) {
+        if (!error) {
+            certificates_.reload();
+            await_reload();
+        }
+    });
 }
 
 void SmtpdServer::serve_admins(std::vector<Descriptor> sockets) {

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <functional>
@@ -42,9 +42,11 @@ public:
 private:
     struct Port;
 
-    SmtpdServer(boost::asio::io_context& context, const Config& config,
-                std::optional<boost::asio::ssl::context> tls, SenderFile senders);
+    SmtpdServer(boost::asio::io_context& context, const Config& config, Certificates certificates,
+                SenderFile senders);
     void serve(const ListenerConfig& listener, Descriptor socket);
+    // SIGHUP reads the certificates again.
+    void await_reload();
     void serve_admins(std::vector<Descriptor> sockets);
     boost::asio::awaitable<void> accept_all(std::shared_ptr<Port> port);
     void take(boost::asio::ip::tcp::socket socket, const ListenerConfig& listener);
@@ -62,7 +64,7 @@ private:
 
     boost::asio::io_context& context_;
     SubmissionConfig config_;  // with the host's name
-    std::optional<boost::asio::ssl::context> tls_;
+    Certificates certificates_;
     sasl::AuthClient auth_;
     handoff::HandoffClient relay_;
     SenderFile senders_;
@@ -80,6 +82,7 @@ private:
     std::size_t awaited_headers_ = 0;  // of balancers
     std::function<void()> left_;       // set: it is leaving
     boost::asio::steady_timer patience_;
+    boost::asio::signal_set reload_;
 };
 
 }  // namespace sekisho

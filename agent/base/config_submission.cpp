@@ -51,6 +51,15 @@ ListenerConfig read_listener(TomlTable& table, bool may_ask) {
     return config;
 }
 
+SniConfig read_sni(TomlTable& table) {
+    SniConfig config;
+    table.require("certificate");
+    table.require("key");
+    set_path(table, "certificate", config.certificate);
+    set_path(table, "key", config.key);
+    return config;
+}
+
 SubmissionAccessConfig read_submission_access(TomlTable& table) {
     constexpr std::int64_t highest = 1'000'000;
     constexpr std::chrono::minutes longest_delay{5};
@@ -127,6 +136,11 @@ void read_submission(TomlTable& table, SubmissionConfig& config, bool may_ask) {
     set(config.connections, table.integer("connections", 1, 100'000));
     set(config.errors, table.integer("errors", 1, 1000));
     set_duration(table, "command_timeout", config.command_timeout);
+    table.tables("sni", [&config](TomlTable& each) { config.sni.push_back(read_sni(each)); });
+    if (!config.sni.empty() && config.certificate.empty()) {
+        table.complain("sni", "there is no certificate for those who ask for no name",
+                       "name it in certificate and key");
+    }
     set(config.own_senders, table.boolean("own_senders"));
     set_path(table, "sender_file", config.sender_file);
     if (table.has("sender_file") && !config.own_senders) {

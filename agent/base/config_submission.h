@@ -33,6 +33,12 @@ struct ListenerConfig {
     bool relay_grants = false;  // so may who holds a grant for the relay: the agent is asked
 };
 
+// [[submission.sni]]: one more certificate, for clients who ask for its names.
+struct SniConfig {
+    std::filesystem::path certificate;  // PEM, with its chain
+    std::filesystem::path key;
+};
+
 enum class SubmissionAction : std::uint8_t { allow, deny, delay };
 
 [[nodiscard]] std::string_view to_string(SubmissionAction action);  // "allow", "deny", "delay"
@@ -53,6 +59,7 @@ struct SubmissionConfig {
     std::string user = "sekisho-smtpd";
     std::filesystem::path certificate;  // PEM, with its chain
     std::filesystem::path key;          // PEM, not readable by others
+    std::vector<SniConfig> sni{};       // more of them
     std::filesystem::path auth_socket =
         "/run/sekisho/auth-client.sock";  // Dovecot's protocol: ours or Dovecot's
     std::filesystem::path admin_socket = "/run/sekisho/submission.sock";  // for `sekisho why-relay`

@@ -58,6 +58,27 @@ TEST(ConfigSubmission, ReadsWhoMaySendAsWhom) {
     EXPECT_THAT(broken.error().front().what, HasSubstr("may send as anybody"));
 }
 
+TEST(ConfigSubmission, ReadsMoreCertificates) {
+    const std::string one =
+        "[[submission.sni]]\ncertificate = \"/etc/other.pem\"\nkey = \"/etc/other.key\"\n";
+    const auto config =
+        parse_config("[submission]\ncertificate = \"/c\"\nkey = \"/k\"\n" + one, submission_file);
+    ASSERT_TRUE(config) << text(submission_file, config.error());
+    ASSERT_EQ(config->submission.sni.size(), 1U);
+    EXPECT_EQ(config->submission.sni[0].certificate, "/etc/other.pem");
+    EXPECT_EQ(config->submission.sni[0].key, "/etc/other.key");
+    for (const auto& [broken, what] : std::vector<std::pair<std::string, const char*>>{
+             {one, "no certificate for those"},
+             {"[[submission.sni]]\ncertificate = \"/etc/other.pem\"\n", "key"},
+             {"[[submission.sni]]\nkey = \"/etc/other.key\"\n", "certificate"},
+             {"[[submission.sni]]\ncertificate = \"other.pem\"\nkey = \"/k\"\n", "absolute"},
+         }) {
+        const auto wrong = parse_config(broken, submission_file);
+        ASSERT_FALSE(wrong) << broken;
+        EXPECT_THAT(wrong.error().front().what, HasSubstr(what)) << broken;
+    }
+}
+
 TEST(ConfigSubmission, MistakesInTheListOfAccess) {
     const std::string head = "[[submission.access]]\n";
     const std::vector<std::pair<std::string, const char*>> mistakes = {

@@ -23,42 +23,47 @@ struct Example : Settings {
     }
 };
 
+struct ActionText {
+    std::string operator()(const Reply& action) const { return action.text; }
+    std::string operator()(const StartTls& /*action*/) const { return "[StartTls]"; }
+    std::string operator()(const Authenticate& action) const {
+        return "[Authenticate " + action.mechanism + ' ' + action.initial.value_or("-") + ']';
+    }
+    std::string operator()(const AuthResponse& action) const {
+        return "[AuthResponse " + action.response + ']';
+    }
+    std::string operator()(const AuthCancelled& /*action*/) const { return "[AuthCancelled]"; }
+    std::string operator()(const SenderGiven& action) const { return "[SenderGiven " + action.sender + ']'; }
+    std::string operator()(const RecipientGiven& action) const {
+        return "[RecipientGiven " + action.recipient + ']';
+    }
+    std::string operator()(const MessageBegun& action) const {
+        std::string text = "[MessageBegun <" + action.sender + '>';
+        for (const message::Recipient& recipient : action.recipients) {
+            text += " <" + recipient.address + '>';
+            text += recipient.notify.given() ? " NOTIFY=" + recipient.notify.text() : "";
+            text += recipient.original.empty() ? "" : " ORCPT=" + recipient.original;
+        }
+        text += action.returned == message::Return::not_given ? "" : " RET=";
+        text += message::text_of(action.returned);
+        text += action.envelope_id.empty() ? "" : " ENVID=" + action.envelope_id;
+        text += action.eight_bit ? " 8BITMIME" : "";
+        text += action.announced_size != 0 ? " SIZE=" + std::to_string(action.announced_size) : "";
+        return text + ']';
+    }
+    std::string operator()(const Body& action) const { return "[Body " + action.octets + ']'; }
+    std::string operator()(const MessageEnded& /*action*/) const { return "[MessageEnded]"; }
+    std::string operator()(const MessageAborted& /*action*/) const { return "[MessageAborted]"; }
+    std::string operator()(const Close& /*action*/) const { return "[Close]"; }
+};
+
 // Actions as text: replies as they are, the others in brackets.
 inline std::string text_of(const Actions& actions) {
-    struct Writer {
-        std::string text;
-        void operator()(const Reply& action) { text += action.text; }
-        void operator()(const StartTls& /*action*/) { text += "[StartTls]"; }
-        void operator()(const Authenticate& action) {
-            text += "[Authenticate " + action.mechanism + ' ' + action.initial.value_or("-") + ']';
-        }
-        void operator()(const AuthResponse& action) { text += "[AuthResponse " + action.response + ']'; }
-        void operator()(const AuthCancelled& /*action*/) { text += "[AuthCancelled]"; }
-        void operator()(const SenderGiven& action) { text += "[SenderGiven " + action.sender + ']'; }
-        void operator()(const RecipientGiven& action) { text += "[RecipientGiven " + action.recipient + ']'; }
-        void operator()(const MessageBegun& action) {
-            text += "[MessageBegun <" + action.sender + '>';
-            for (const message::Recipient& recipient : action.recipients) {
-                text += " <" + recipient.address + '>';
-                text += recipient.notify.given() ? " NOTIFY=" + recipient.notify.text() : "";
-                text += recipient.original.empty() ? "" : " ORCPT=" + recipient.original;
-            }
-            text += action.returned == message::Return::not_given ? "" : " RET=";
-            text += message::text_of(action.returned);
-            text += action.envelope_id.empty() ? "" : " ENVID=" + action.envelope_id;
-            text += action.eight_bit ? " 8BITMIME" : "";
-            text += action.announced_size != 0 ? " SIZE=" + std::to_string(action.announced_size) : "";
-            text += ']';
-        }
-        void operator()(const Body& action) { text += "[Body " + action.octets + ']'; }
-        void operator()(const MessageEnded& /*action*/) { text += "[MessageEnded]"; }
-        void operator()(const MessageAborted& /*action*/) { text += "[MessageAborted]"; }
-        void operator()(const Close& /*action*/) { text += "[Close]"; }
-    } writer;
+    std::string text;
     for (const Action& action : actions) {
-        std::visit(writer, action);
+        text += std::visit(ActionText{}, action);
     }
-    return writer.text;
+    return text;
 }
 
 inline Example example_settings() {
