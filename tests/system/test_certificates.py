@@ -45,7 +45,7 @@ class Certificates(SmtpTest):  # labels: quick
         with self.isp.lab["a"].network():
             client = smtplib.SMTP(EDGE_CORE4, 587, "client.example.net", 10)
         self.addCleanup(client.close)
-        client._host = name or ""  # what starttls() asks for
+        client._host = name  # what starttls() asks for
         client.starttls(context=context)
         client.ehlo()
         return client
