@@ -65,6 +65,10 @@ private:
         std::map<Prefix, std::uint64_t> last;
         for (const HolderChange& each : changes.holders) {
             require(each.before != each.after, "a change changes something");
+            // What has become nobody's in it passes on with the wider prefix.
+            std::erase_if(last, [&each](const auto& earlier) {
+                return earlier.second == 0 && each.prefix.contains(earlier.first);
+            });
             last[each.prefix] = each.after;
         }
         for (const auto& [prefix, after] : last) {
