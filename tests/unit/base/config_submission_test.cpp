@@ -59,19 +59,19 @@ TEST(ConfigSubmission, ReadsWhoMaySendAsWhom) {
 }
 
 TEST(ConfigSubmission, ReadsMoreCertificates) {
+    const std::string first = "[submission]\ncertificate = \"/c\"\nkey = \"/k\"\n";
     const std::string more =
         "[[submission.sni]]\ncertificate = \"/etc/other.pem\"\nkey = \"/etc/other.key\"\n";
-    const auto config =
-        parse_config("[submission]\ncertificate = \"/c\"\nkey = \"/k\"\n" + more, submission_file);
+    const auto config = parse_config(first + more, submission_file);
     ASSERT_TRUE(config) << text(submission_file, config.error());
     ASSERT_EQ(config->submission.sni.size(), 1U);
     EXPECT_EQ(config->submission.sni[0].certificate, "/etc/other.pem");
     EXPECT_EQ(config->submission.sni[0].key, "/etc/other.key");
     for (const auto& [broken, what] : std::vector<std::pair<std::string, const char*>>{
              {more, "no certificate for those"},
-             {"[[submission.sni]]\ncertificate = \"/etc/other.pem\"\n", "key"},
-             {"[[submission.sni]]\nkey = \"/etc/other.key\"\n", "certificate"},
-             {"[[submission.sni]]\ncertificate = \"other.pem\"\nkey = \"/k\"\n", "absolute"},
+             {first + "[[submission.sni]]\ncertificate = \"/etc/other.pem\"\n", "submission.sni.key"},
+             {first + "[[submission.sni]]\nkey = \"/etc/other.key\"\n", "submission.sni.certificate"},
+             {first + "[[submission.sni]]\ncertificate = \"other.pem\"\nkey = \"/k\"\n", "absolute"},
          }) {
         const auto wrong = parse_config(broken, submission_file);
         ASSERT_FALSE(wrong) << broken;
