@@ -69,8 +69,8 @@ TEST(ConfigSubmission, ReadsMoreCertificates) {
     EXPECT_EQ(config->submission.sni[0].key, "/etc/other.key");
     for (const auto& [broken, what] : std::vector<std::pair<std::string, const char*>>{
              {more, "no certificate for those"},
-             {first + "[[submission.sni]]\ncertificate = \"/etc/other.pem\"\n", "submission.sni.key"},
-             {first + "[[submission.sni]]\nkey = \"/etc/other.key\"\n", "submission.sni.certificate"},
+             {first + "[[submission.sni]]\ncertificate = \"/etc/other.pem\"\n", "has no \"key\""},
+             {first + "[[submission.sni]]\nkey = \"/etc/other.key\"\n", "has no \"certificate\""},
              {first + "[[submission.sni]]\ncertificate = \"other.pem\"\nkey = \"/k\"\n", "absolute"},
          }) {
         const auto wrong = parse_config(broken, submission_file);
