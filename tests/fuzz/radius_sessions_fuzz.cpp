@@ -65,9 +65,9 @@ private:
         std::map<Prefix, std::uint64_t> last;
         for (const HolderChange& each : changes.holders) {
             require(each.before != each.after, "a change changes something");
-            // What has become nobody's in it passes on with the wider prefix.
+            // What has become his in it who had the wider prefix passes on with that.
             std::erase_if(last, [&each](const auto& earlier) {
-                return earlier.second == 0 && each.prefix.contains(earlier.first);
+                return earlier.second == each.before && each.prefix.contains(earlier.first);
             });
             last[each.prefix] = each.after;
         }
