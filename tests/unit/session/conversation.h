@@ -392,9 +392,12 @@ private:
 
     std::string judge_chunk(std::string_view line, std::string_view octets, int code) {
         line = line.substr(0, line.find_last_not_of(" \t") + 1);
-        const std::string_view word = line.substr(line.find_last_of(' ') + 1);
-        const bool last = is(word, "LAST");
-        const bool well = last || word.find_first_not_of("0123456789") == std::string_view::npos;
+        // Behind the verb and the number: nothing, or one word.
+        const std::size_t number = std::min(line.find_first_not_of(' ', 4), line.size());
+        const std::size_t blank = std::min(line.find(' ', number), line.size());
+        const std::string_view word = line.substr(std::min(line.find_first_not_of(' ', blank), line.size()));
+        const bool last = is(word, "LAST") && word.size() == 4;
+        const bool well = last || word.empty();
         if (failed_) {
             failed_ = !last;
             return code >= 400 ? std::string() : "more of a bad message was accepted";
