@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <charconv>
 #include <cstddef>
 #include <functional>
 #include <string>
@@ -369,9 +370,10 @@ private:
         }
         line.remove_prefix(std::min(line.find_first_not_of(' ', 4), line.size()));
         line = line.substr(0, line.find_first_of(" \t"));
-        const bool number = !line.empty() && line.size() < 10 &&
-                            line.find_first_not_of("0123456789") == std::string_view::npos;
-        return number ? std::optional(std::stoul(std::string(line))) : std::nullopt;
+        std::size_t number = 0;
+        const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), number);
+        return error == std::errc() && end == line.data() + line.size() ? std::optional(number)
+                                                                        : std::nullopt;
     }
 
     // What lines mean for a message that may come in chunks.
