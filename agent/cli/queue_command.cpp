@@ -11,7 +11,7 @@
 #include "agent/base/printable.h"
 #include "agent/cli/answers.h"
 #include "agent/cli/ask.h"
-#include "agent/cli/cli.h"
+#include "agent/cli/finish.h"
 
 namespace sekisho::cli {
 
@@ -61,16 +61,8 @@ int queue_command(const Arguments& arguments, std::ostream& out, std::ostream& e
     const api::Client client(arguments.socket.value_or(RelayConfig{}.admin_socket), std::chrono::seconds{10},
                              {.what = "the mail relay", .program = "sekisho-relay", .unit = "sekisho-relay"});
     const auto reply = ask(client, question_of(arguments));
-    if (!reply) {
-        print_error(reply.error(), arguments.json, out, err);
-        return exit_failed;
-    }
-    if (arguments.json) {
-        out << reply->text << '\n';
-    } else {
-        print(arguments, reply->object, out);
-    }
-    return exit_done;
+    return finish(
+        arguments, reply, [&](const json::object& answer) { print(arguments, answer, out); }, out, err);
 }
 
 }  // namespace sekisho::cli

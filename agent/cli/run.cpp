@@ -17,6 +17,7 @@
 #include "agent/cli/dataplane_command.h"
 #include "agent/cli/doctor.h"
 #include "agent/cli/events_command.h"
+#include "agent/cli/finish.h"
 #include "agent/cli/import_command.h"
 #include "agent/cli/logins_command.h"
 #include "agent/cli/pages.h"
@@ -170,18 +171,14 @@ Exchange exchange_of(const Arguments& arguments) {
 // Prints the answer: by `print`, or else `words`.
 int finish_exchange(const Arguments& arguments, const Result<Reply>& reply, const Exchange& exchange,
                     std::ostream& out, std::ostream& err) {
-    if (!reply) {
-        print_error(reply.error(), arguments.json, out, err);
-        return exit_failed;
-    }
-    if (arguments.json) {
-        out << reply->text << '\n';
-    } else if (exchange.print != nullptr) {
-        exchange.print(reply->object, out);
-    } else {
-        out << exchange.words << '\n';
-    }
-    return exit_done;
+    const auto print = [&](const json::object& answer) {
+        if (exchange.print != nullptr) {
+            exchange.print(answer, out);
+        } else {
+            out << exchange.words << '\n';
+        }
+    };
+    return finish(arguments, reply, print, out, err);
 }
 
 int exchange(const Arguments& arguments, std::ostream& out, std::ostream& err) {

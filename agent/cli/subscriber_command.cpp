@@ -19,6 +19,7 @@
 #include "agent/cli/answers.h"
 #include "agent/cli/ask.h"
 #include "agent/cli/cli.h"
+#include "agent/cli/finish.h"
 #include "agent/cli/input_file.h"
 #include "agent/cli/pages.h"
 #include "agent/cli/subscriber_list.h"
@@ -164,23 +165,17 @@ void print_answer(const Arguments& arguments, const json::object& answer, std::o
     }
 }
 
-int finish(const Arguments& arguments, const Result<Reply>& reply, std::ostream& out, std::ostream& err) {
-    if (!reply) {
-        print_error(reply.error(), arguments.json, out, err);
-        return exit_failed;
-    }
-    if (arguments.json) {
-        out << reply->text << '\n';
-    } else {
-        print_answer(arguments, reply->object, out);
-    }
-    return exit_done;
+int finish_here(const Arguments& arguments, const Result<Reply>& reply, std::ostream& out,
+                std::ostream& err) {
+    return finish(
+        arguments, reply, [&](const json::object& answer) { print_answer(arguments, answer, out); }, out,
+        err);
 }
 
 int import_list(const Arguments& arguments, std::ostream& out, std::ostream& err) {
     const auto text = read_input(arguments.name);
     if (!text) {
-        return finish(arguments, std::unexpected(text.error()), out, err);
+        return finish_here(arguments, std::unexpected(text.error()), out, err);
     }
     const auto list = parse_subscriber_list(*text);
     if (!list) {
@@ -188,10 +183,10 @@ int import_list(const Arguments& arguments, std::ostream& out, std::ostream& err
         return exit_failed;
     }
     const auto question = import_of(arguments, *list);
-    return finish(arguments,
-                  question ? ask(patient_client(arguments, list->size()), *question)
-                           : Result<Reply>(std::unexpected(question.error())),
-                  out, err);
+    return finish_here(arguments,
+                       question ? ask(patient_client(arguments, list->size()), *question)
+                                : Result<Reply>(std::unexpected(question.error())),
+                       out, err);
 }
 
 }  // namespace
@@ -201,9 +196,9 @@ int subscriber_command(const Arguments& arguments, std::ostream& out, std::ostre
         case Command::subscriber_import:
             return import_list(arguments, out, err);
         case Command::subscriber_list:
-            return finish(arguments, ask_list(agent_of(arguments), list_of(arguments)), out, err);
+            return finish_here(arguments, ask_list(agent_of(arguments), list_of(arguments)), out, err);
         default:
-            return finish(arguments, ask(agent_of(arguments), look_of(arguments)), out, err);
+            return finish_here(arguments, ask(agent_of(arguments), look_of(arguments)), out, err);
     }
 }
 

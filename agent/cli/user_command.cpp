@@ -15,7 +15,7 @@
 #include "agent/base/printable.h"
 #include "agent/cli/answers.h"
 #include "agent/cli/ask.h"
-#include "agent/cli/cli.h"
+#include "agent/cli/finish.h"
 #include "agent/cli/user_password.h"
 
 namespace sekisho::cli {
@@ -80,19 +80,14 @@ const char* success_of(Command command) {
 }  // namespace
 
 int user_command(const Arguments& arguments, std::ostream& out, std::ostream& err) {
-    const auto reply = reply_to(arguments);
-    if (!reply) {
-        print_error(reply.error(), arguments.json, out, err);
-        return exit_failed;
-    }
-    if (arguments.json) {
-        out << reply->text << '\n';
-    } else if (arguments.command == Command::user_list) {
-        print_users(reply->object, out);
-    } else {
-        out << printable(arguments.name) << success_of(arguments.command) << '\n';
-    }
-    return exit_done;
+    const auto print = [&](const json::object& answer) {
+        if (arguments.command == Command::user_list) {
+            print_users(answer, out);
+        } else {
+            out << printable(arguments.name) << success_of(arguments.command) << '\n';
+        }
+    };
+    return finish(arguments, reply_to(arguments), print, out, err);
 }
 
 }  // namespace sekisho::cli

@@ -8,7 +8,7 @@
 #include "agent/base/config_mail.h"
 #include "agent/cli/answers.h"
 #include "agent/cli/ask.h"
-#include "agent/cli/cli.h"
+#include "agent/cli/finish.h"
 
 namespace sekisho::cli {
 
@@ -23,16 +23,9 @@ int why_relay_command(const Arguments& arguments, std::ostream& out, std::ostrea
                                "&to=" + encoded(arguments.recipient) +
                                "&listener=" + std::to_string(arguments.listener),
                      .body = {}});
-    if (!reply) {
-        print_error(reply.error(), arguments.json, out, err);
-        return exit_failed;
-    }
-    if (arguments.json) {
-        out << reply->text << '\n';
-    } else {
-        print_why_relay(reply->object, out);
-    }
-    return exit_done;
+    return finish(
+        arguments, reply, [&out](const boost::json::object& answer) { print_why_relay(answer, out); }, out,
+        err);
 }
 
 }  // namespace sekisho::cli
