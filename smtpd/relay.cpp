@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <iterator>
 #include <utility>
 
 #include "agent/base/listener.h"
@@ -26,6 +27,7 @@ namespace sekisho {
 namespace {
 
 constexpr std::size_t most_looked_at = 100;
+constexpr std::string_view to_smarthost;  // the lane: no domain has this name
 // However far away the next moment is: a clock may be set.
 constexpr std::chrono::seconds longest_sleep{60};
 
@@ -116,6 +118,10 @@ void RelayDaemon::serve(std::vector<Descriptor> handoffs, std::vector<Descriptor
             [smtpd, ours](uid_t user) { return user == smtpd || user == 0 || user == ours; },
             [this](const handoff::Request& request, Descriptor file, const auto& answer) {
                 keep(request, std::move(file), answer);
+            },
+            [this](handoff::Question question, const auto& answer) {
+                boost::asio::co_spawn(context_, look_up(std::move(question.recipient), answer),
+                                      boost::asio::detached);
             }));
     }
     for (Descriptor& listener : admins) {
@@ -179,11 +185,7 @@ void RelayDaemon::schedule() {
 // Whether another look may find more.
 bool RelayDaemon::start_due(message::WallTime present) {
     const std::size_t limit = under_way_.size() + most_looked_at;
-    const std::vector<std::string> full = full_lanes();
-    if (config_.relay.smarthost && !full.empty()) {
-        return false;  // there is no other way out
-    }
-    const auto due = reader_.due(present, limit, full);
+    const auto due = due_in_free_lanes(present, limit);
     if (!due) {
         log::error("SPOOL_FAILED", due.error().what, {{"remedy", due.error().remedy}});
         return false;
@@ -202,17 +204,29 @@ bool RelayDaemon::start_due(message::WallTime present) {
 }
 
 std::string_view RelayDaemon::lane_of(const spool::Waiting& waiting) const {
-    return config_.relay.smarthost ? std::string_view() : std::string_view(waiting.domain);
+    return config_.relay.smarthost && config_.relay.local_for(waiting.domain) == nullptr
+               ? to_smarthost
+               : std::string_view(waiting.domain);
 }
 
-std::vector<std::string> RelayDaemon::full_lanes() const {
+Result<std::vector<spool::Waiting>> RelayDaemon::due_in_free_lanes(message::WallTime present,
+                                                                   std::size_t limit) const {
     std::vector<std::string> full;
     for (const auto& [lane, count] : busy_) {
         if (count >= config_.relay.deliveries_per_host) {
             full.push_back(lane);
         }
     }
-    return full;
+    if (std::ranges::find(full, to_smarthost) == full.end()) {
+        return reader_.due(present, limit, full);
+    }
+    std::vector<std::string> free;  // there is no other way out than to these
+    for (const LocalConfig& local : config_.relay.local) {
+        std::ranges::copy_if(local.domains, std::back_inserter(free), [&full](const std::string& domain) {
+            return std::ranges::find(full, domain) == full.end();
+        });
+    }
+    return reader_.due(present, limit, free, spool::SpoolReader::Pick::only);
 }
 
 // In the order of their first recipients, without those under way.

@@ -56,15 +56,19 @@ private:
 
     void keep(const handoff::Request& request, Descriptor file,
               const handoff::HandoffServer::Answering& answer);
+    // Whether the server of a local domain has this mailbox.
+    boost::asio::awaitable<void> look_up(std::string recipient, handoff::HandoffServer::Answering answer);
     [[nodiscard]] static message::WallTime now();
     // Starts what is due, as far as the limits allow, and sets the timer for what comes next.
     void schedule();
     [[nodiscard]] bool start_due(message::WallTime present);
     void start(std::string lane, Group group);
-    // What shares a way out, and its limit of deliveries: a domain, or everything where there is a smarthost.
+    // What shares a way out, and its limit of deliveries: a domain, or everything that isn't local where
+    // there is a smarthost.
     [[nodiscard]] std::string_view lane_of(const spool::Waiting& waiting) const;
-    // Those that have as many deliveries as they may.
-    [[nodiscard]] std::vector<std::string> full_lanes() const;
+    // What is due in the lanes that have not as many deliveries as they may.
+    [[nodiscard]] Result<std::vector<spool::Waiting>> due_in_free_lanes(message::WallTime present,
+                                                                        std::size_t limit) const;
     [[nodiscard]] std::vector<Group> groups_of(const std::vector<spool::Waiting>& due) const;
     void wake_at(message::WallTime now);
     boost::asio::awaitable<void> carry(std::string lane, Group group);
@@ -85,6 +89,7 @@ private:
     std::set<std::int64_t> under_way_;         // recipients
     std::map<std::string, std::size_t> busy_;  // deliveries by lane
     std::size_t deliveries_ = 0;
+    std::size_t lookups_ = 0;  // under way
     bool scheduled_ = false;
     Counts counts_;
     std::minstd_rand random_{std::random_device{}()};

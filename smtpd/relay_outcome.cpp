@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A delivery from beginning to end, and what becomes of it. No co_await stands in a condition with && or ||,
 // in a ?: or in an argument: GCC 12 makes wrong code of that.
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -17,6 +18,24 @@ namespace {
 constexpr std::chrono::seconds pause_without_spool{5};
 constexpr std::size_t header_quoted = std::size_t{64} * 1024;
 
+constexpr const char* not_now = "451 4.3.0 The mailbox can't be looked up now, try again later";
+
+// The reply to RCPT: in the server's words, if it has answered; where it stands is nobody's business.
+std::string refusal_by(const delivery::Outcome& outcome) {
+    if (outcome.fate == delivery::Fate::delivered) {
+        return {};
+    }
+    if (!outcome.replied()) {
+        return not_now;
+    }
+    constexpr std::size_t code = 4;  // "550 "
+    std::string_view words = std::string_view(outcome.text).substr(std::min(code, outcome.text.size()));
+    if (words.starts_with(outcome.status + " ")) {
+        words.remove_prefix(outcome.status.size() + 1);
+    }
+    return outcome.text.substr(0, code) + outcome.status + " " + std::string(words);
+}
+
 void log_outcome(std::string_view name, std::string_view text, const spool::Waiting& waiting,
                  const delivery::Outcome& outcome) {
     log::info(name, text,
@@ -30,6 +49,23 @@ void log_outcome(std::string_view name, std::string_view text, const spool::Wait
 }
 
 }  // namespace
+
+boost::asio::awaitable<void> RelayDaemon::look_up(std::string recipient,
+                                                  handoff::HandoffServer::Answering answer) {
+    const std::string domain = message::domain_of(recipient);
+    if (lookups_ >= config_.relay.deliveries || config_.relay.local_for(domain) == nullptr) {
+        answer({.number = 0, .refused = not_now});
+        co_return;
+    }
+    lookups_++;
+    const delivery::Outcome outcome = co_await delivery_.ask(recipient, domain);
+    lookups_--;
+    answer({.number = 0, .refused = refusal_by(outcome)});
+    if (outcome.fate == delivery::Fate::deferred) {
+        log::warning("MAILBOX_UNKNOWN", "the server of a local domain doesn't say whether it has a mailbox",
+                     {{"recipient", recipient}, {"host", outcome.host}, {"reply", outcome.text}});
+    }
+}
 
 boost::asio::awaitable<void> RelayDaemon::carry(std::string lane, Group group) {
     const std::string id = group.front().id;

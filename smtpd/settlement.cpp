@@ -19,19 +19,16 @@ std::string sentence(const delivery::Outcome& outcome) {
 // A message over this size comes back as its header only, whatever its sender wants.
 constexpr std::uint64_t most_returned = std::uint64_t{1} << 20;
 
-bool is_reply(const std::string& text) {
-    return text.size() >= 3 && text[0] >= '2' && text[0] <= '5' && text.find_first_not_of("0123456789") == 3;
-}
-
 message::ReportedRecipient reported(const spool::Waiting& waiting, const delivery::Outcome& outcome,
                                     std::string status) {
     using enum message::ReportedRecipient::Action;
-    return {.action = outcome.fate == delivery::Fate::delivered ? relayed : failed,
+    const auto good = outcome.mailbox ? delivered : relayed;  // RFC 3461, 6.2
+    return {.action = outcome.fate == delivery::Fate::delivered ? good : failed,
             .address = waiting.address,
             .status = std::move(status),
             .diagnostic = outcome.text,
-            .host = outcome.host,
-            .replied = is_reply(outcome.text),
+            .host = outcome.host.starts_with('/') ? std::string() : outcome.host,  // a path is ours alone
+            .replied = outcome.replied(),
             .original = waiting.original};
 }
 

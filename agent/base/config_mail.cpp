@@ -2,6 +2,7 @@
 // Reading the submission server's sections.
 #include "agent/base/config_mail.h"
 
+#include <algorithm>
 #include <charconv>
 #include <utility>
 
@@ -22,8 +23,8 @@ void read_auth(TomlTable& table, AuthConfig& config) {
 }
 
 // "mail.example.net", "mail.example.net:2525", "192.0.2.1", "[2001:db8::1]:2525".
-std::optional<SmarthostConfig> parse_smarthost(std::string_view text) {
-    SmarthostConfig config;
+std::optional<MailHostConfig> parse_mail_host(std::string_view text, std::uint16_t usual_port) {
+    MailHostConfig config{.host = {}, .port = usual_port};
     std::string_view port;
     if (text.starts_with('[')) {
         const std::size_t end = text.find(']');
@@ -54,6 +55,39 @@ std::optional<SmarthostConfig> parse_smarthost(std::string_view text) {
     return config;
 }
 
+// `relay` as far as it has been read.
+LocalConfig read_local(TomlTable& table, const RelayConfig& relay) {
+    LocalConfig config;
+    table.require("domains");
+    table.require("lmtp");
+    set(config.domains, table.texts("domains"));
+    if (table.is_empty_array("domains")) {
+        table.complain("domains", "names none", "leave the whole section out");
+    }
+    std::ranges::transform(config.domains, config.domains.begin(), lowered);
+    for (const std::string& domain : config.domains) {
+        if (!is_host_name(domain)) {
+            table.complain("domains", "\"" + printable(domain) + "\" is no domain",
+                           "write it like example.net; each one by its whole name");
+        } else if (relay.local_for(domain) != nullptr) {
+            table.complain("domains", domain + " is in an earlier [[relay.local]]", "keep one of the two");
+        }
+    }
+    const auto lmtp = table.text("lmtp");
+    if (lmtp && lmtp->starts_with('/')) {
+        set_socket(table, "lmtp", config.path);
+    } else if (lmtp) {
+        constexpr std::uint16_t usual = 24;  // of LMTP, by custom: nothing is registered
+        const auto host = parse_mail_host(*lmtp, usual);
+        config.host = host.value_or(MailHostConfig());
+        if (!host) {
+            table.complain("lmtp", "\"" + printable(*lmtp) + "\" names no LMTP server",
+                           "write it like /run/dovecot/lmtp, or [192.0.2.25]:24");
+        }
+    }
+    return config;
+}
+
 void read_relay(TomlTable& table, RelayConfig& config) {
     set(config.user, table.name("user"));
     set_path(table, "spool", config.spool);
@@ -71,12 +105,14 @@ void read_relay(TomlTable& table, RelayConfig& config) {
         table.complain("retry_first", "is longer than relay.retry_longest", "lower this, or raise the other");
     }
     if (const auto smarthost = table.text("smarthost")) {
-        config.smarthost = parse_smarthost(*smarthost);
+        constexpr std::uint16_t smtp = 25;
+        config.smarthost = parse_mail_host(*smarthost, smtp);
         if (!config.smarthost) {
             table.complain("smarthost", "\"" + printable(*smarthost) + "\" names no host",
                            "write it like mail.example.net, or [2001:db8::25]:2525");
         }
     }
+    table.tables("local", [&config](TomlTable& each) { config.local.push_back(read_local(each, config)); });
 }
 
 void read_dns(TomlTable& table, DnsConfig& config) {
@@ -86,12 +122,22 @@ void read_dns(TomlTable& table, DnsConfig& config) {
 }  // namespace
 
 void read_mail_sections(TomlTable& root, Config& config) {
-    root.table("submission", [&config](TomlTable& table) {
-        read_submission(table, config.submission, config.submission_login.has_value());
-    });
     root.table("auth", [&config](TomlTable& table) { read_auth(table, config.auth); });
     root.table("relay", [&config](TomlTable& table) { read_relay(table, config.relay); });
+    root.table("submission", [&config](TomlTable& table) {
+        read_submission(table, config.submission,
+                        {.grants_known = config.submission_login.has_value(),
+                         .local_domains = !config.relay.local.empty()});
+    });
     root.table("dns", [&config](TomlTable& table) { read_dns(table, config.dns); });
+}
+
+const LocalConfig* RelayConfig::local_for(std::string_view domain) const {
+    const std::string wanted = lowered(domain);
+    const auto found = std::ranges::find_if(local, [&wanted](const LocalConfig& each) {
+        return std::ranges::find(each.domains, wanted) != each.domains.end();
+    });
+    return found == local.end() ? nullptr : &*found;
 }
 
 SubmissionLoginConfig read_submission_login(TomlTable& table, const GrantConfig& grants) {

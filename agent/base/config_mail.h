@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "agent/base/address.h"
@@ -25,10 +26,18 @@ struct AuthConfig {
     std::filesystem::path admin_socket = "/run/sekisho/auth.sock";  // for `sekisho user`
 };
 
-// A host to hand all mail to, instead of the recipients' own. "mail.example.net", "[192.0.2.1]:2525".
-struct SmarthostConfig {
+// A host that takes mail from us: "mail.example.net", "[192.0.2.1]:2525".
+struct MailHostConfig {
     std::string host;  // a name, or an address without brackets
     std::uint16_t port = 25;
+};
+
+// [[relay.local]]: domains whose mailboxes are the operator's own, and who takes their mail, by LMTP (RFC
+// 2033).
+struct LocalConfig {
+    std::vector<std::string> domains;  // in small letters
+    std::filesystem::path path;        // of a Unix socket; empty: `host`
+    MailHostConfig host;
 };
 
 // [relay]: sekisho-relay.
@@ -38,15 +47,19 @@ struct RelayConfig {
     std::filesystem::path socket = "/run/sekisho/relay.sock";       // where sekisho-smtpd hands mail over
     std::string clients = "sekisho-smtpd";                          // the group that may connect to it
     std::filesystem::path admin_socket = "/run/sekisho/mail.sock";  // for `sekisho queue`
-    std::optional<SmarthostConfig> smarthost;
-    std::uint16_t port = 25;                // of the recipients' hosts
-    std::chrono::seconds retry_first{300};  // until the second attempt; each wait is 1.5 times the last
+    std::optional<MailHostConfig> smarthost;  // takes all mail, instead of the recipients' own hosts
+    std::vector<LocalConfig> local;           // but not that of these
+    std::uint16_t port = 25;                  // of the recipients' hosts
+    std::chrono::seconds retry_first{300};    // until the second attempt; each wait is 1.5 times the last
     std::chrono::seconds retry_longest{4 * 3600};
     std::chrono::seconds give_up{5 *
                                  86'400};  // after this long a temporary failure is final (RFC 5321, 4.5.4.1)
     std::chrono::seconds host_timeout{30};  // to connect to a host
     std::size_t deliveries = 50;            // at once
     std::size_t deliveries_per_host = 5;
+
+    // Who takes a domain's mail here, whatever its letters' case; null: it isn't local.
+    [[nodiscard]] const LocalConfig* local_for(std::string_view domain) const;
 };
 
 // [dns]

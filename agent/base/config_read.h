@@ -74,8 +74,12 @@ void read_access_list(TomlTable& table, Sections& sections);
 // [radius], [[contract]]: who tells of sessions, and which are always open.
 void read_subscribers(TomlTable& root, Sections& sections);
 
-// [submission]. `may_ask`: the agent tells the submission server of grants.
-void read_submission(TomlTable& table, SubmissionConfig& config, bool may_ask);
+// [submission], and what of other sections matters to it.
+struct SubmissionSurroundings {
+    bool grants_known = false;   // the agent tells the submission server of grants
+    bool local_domains = false;  // there are some
+};
+void read_submission(TomlTable& table, SubmissionConfig& config, SubmissionSurroundings around);
 // The other sections of mail: see config_mail.h.
 void read_mail_sections(TomlTable& root, Config& config);
 // [login.submission].

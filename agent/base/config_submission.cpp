@@ -27,8 +27,7 @@ void set_host_name(TomlTable& table, std::string_view key, std::string& to) {
     }
 }
 
-// `may_ask`: the agent tells the submission server of grants.
-ListenerConfig read_listener(TomlTable& table, bool may_ask) {
+ListenerConfig read_listener(TomlTable& table, SubmissionSurroundings around) {
     ListenerConfig config;
     table.require("address");
     table.require("port");
@@ -40,11 +39,15 @@ ListenerConfig read_listener(TomlTable& table, bool may_ask) {
         config.proxy = table.prefixes("proxy", too_wide);
     }
     set(config.relay_grants, table.boolean("relay_grants"));
-    if (config.relay_grants && !may_ask) {
+    if (config.relay_grants && !around.grants_known) {
         table.complain("relay_grants", "the agent answers only whom [login.submission] names",
                        "add the section [login.submission]");
     }
-    if (config.tls == TlsMode::none && !table.has("relay") && !config.relay_grants) {
+    set(config.local, table.boolean("local"));
+    if (config.local && !around.local_domains) {
+        table.complain("local", "there are no local domains", "name them in [[relay.local]]");
+    }
+    if (config.tls == TlsMode::none && !table.has("relay") && !config.relay_grants && !config.local) {
         table.complain("tls", "without TLS nobody could log in, and no network may relay without a login",
                        R"(name the networks in relay, or take "starttls" or "implicit")");
     }
@@ -123,7 +126,7 @@ std::string_view to_string(SubmissionAction action) {
     return submission_actions.at(static_cast<std::size_t>(action));
 }
 
-void read_submission(TomlTable& table, SubmissionConfig& config, bool may_ask) {
+void read_submission(TomlTable& table, SubmissionConfig& config, SubmissionSurroundings around) {
     set_host_name(table, "hostname", config.hostname);
     set(config.user, table.name("user"));
     set_path(table, "certificate", config.certificate);
@@ -146,8 +149,8 @@ void read_submission(TomlTable& table, SubmissionConfig& config, bool may_ask) {
     if (table.has("sender_file") && !config.own_senders) {
         table.complain("sender_file", "users may send as anybody", "set own_senders = true, or leave it out");
     }
-    table.tables("listener", [&config, may_ask](TomlTable& each) {
-        config.listeners.push_back(read_listener(each, may_ask));
+    table.tables("listener", [&config, around](TomlTable& each) {
+        config.listeners.push_back(read_listener(each, around));
     });
     check_listeners(table, config);
     table.tables("access",

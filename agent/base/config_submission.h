@@ -31,6 +31,7 @@ struct ListenerConfig {
     std::vector<Prefix> relay;  // clients from here may send without AUTH, with or without TLS
     std::vector<Prefix> proxy;  // balancers, whose connections begin with a PROXY header
     bool relay_grants = false;  // so may who holds a grant for the relay: the agent is asked
+    bool local = false;         // takes mail for the local domains ([[relay.local]]) from everybody
 };
 
 // [[submission.sni]]: one more certificate, for clients who ask for its names.

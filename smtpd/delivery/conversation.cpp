@@ -4,8 +4,9 @@
 #include "smtpd/delivery/conversation.h"
 
 #include <boost/asio/buffer.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/write.hpp>
-#include <cstring>
 #include <tuple>
 #include <utility>
 
@@ -48,12 +49,15 @@ Error Conversation::trouble(std::string_view doing, const boost::system::error_c
             .remedy = {}};
 }
 
-asio::awaitable<Result<void>> Conversation::connect(Endpoint to, std::chrono::seconds limit) {
-    using asio::ip::tcp;
-    const SocketAddress address = socket_address(to);
-    tcp::endpoint endpoint;
-    endpoint.resize(address.size);
-    std::memcpy(endpoint.data(), &address.storage, address.size);
+asio::awaitable<Result<void>> Conversation::connect(Place to, std::chrono::seconds limit) {
+    using asio::generic::stream_protocol;
+    stream_protocol::endpoint endpoint;
+    if (const auto* path = std::get_if<std::filesystem::path>(&to)) {
+        endpoint = asio::local::stream_protocol::endpoint(path->string());
+    } else {
+        const SocketAddress address = socket_address(std::get<Endpoint>(to));
+        endpoint = stream_protocol::endpoint(&address.storage, address.size);
+    }
     limit_to(limit);
     const auto [error] = co_await socket_.async_connect(endpoint, quietly);
     timer_.cancel();
@@ -61,12 +65,12 @@ asio::awaitable<Result<void>> Conversation::connect(Endpoint to, std::chrono::se
         co_return std::unexpected(trouble("connect", error));
     }
     boost::system::error_code ignored;
-    socket_.set_option(tcp::no_delay(true), ignored);
+    socket_.set_option(asio::ip::tcp::no_delay(true), ignored);  // a Unix socket has no such thing
     co_return Result<void>();
 }
 
 bool Conversation::with_ourselves() const {
-    const int socket = const_cast<asio::ip::tcp::socket&>(socket_).native_handle();
+    const int socket = const_cast<Socket&>(socket_).native_handle();
     const auto local = local_endpoint(socket);
     const auto remote = remote_endpoint(socket);
     if (!local || !remote || local->address != remote->address) {

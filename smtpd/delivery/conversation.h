@@ -6,7 +6,7 @@
 #include <array>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -18,6 +18,7 @@
 
 #include "agent/base/result.h"
 #include "agent/base/socket_address.h"
+#include "smtpd/delivery/host.h"
 #include "smtpd/delivery/reply.h"
 
 namespace sekisho::delivery {
@@ -30,7 +31,7 @@ public:
     ~Conversation();
 
     // Failure::unavailable where the host can't be reached in time.
-    [[nodiscard]] boost::asio::awaitable<Result<void>> connect(Endpoint to, std::chrono::seconds limit);
+    [[nodiscard]] boost::asio::awaitable<Result<void>> connect(Place to, std::chrono::seconds limit);
     // Whether both ends are one address, other than the loopback's.
     [[nodiscard]] bool with_ourselves() const;
     // Failure::unavailable if the handshake fails; the connection is good for nothing then.
@@ -47,7 +48,7 @@ public:
     [[nodiscard]] std::string tls_text() const;
 
 private:
-    using Socket = boost::asio::ip::tcp::socket;
+    using Socket = boost::asio::generic::stream_protocol::socket;
     using Tls = boost::asio::ssl::stream<Socket&>;
 
     // Ends whatever the socket is doing when the time is over.

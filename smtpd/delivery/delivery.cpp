@@ -131,6 +131,10 @@ private:
 
 }  // namespace
 
+bool Outcome::replied() const {
+    return text.size() >= 3 && text[0] >= '2' && text[0] <= '5' && text.find_first_not_of("0123456789") == 3;
+}
+
 Delivery::Delivery(boost::asio::any_io_executor executor, const RelayConfig& config, std::string hostname,
                    dns::Resolver& resolver)
     : executor_(std::move(executor)),
@@ -156,7 +160,10 @@ boost::asio::awaitable<std::expected<Delivery::Hosts, Outcome>> Delivery::resolv
             continue;
         }
         if (!addresses->empty()) {
-            hosts.push_back({.name = std::move(name), .addresses = by_turns(*addresses), .port = port});
+            Host& host = hosts.emplace_back(Host{.name = std::move(name), .places = {}});
+            for (const Address& address : by_turns(*addresses)) {
+                host.places.emplace_back(Endpoint{.address = address, .port = port});
+            }
         }
     }
     if (hosts.empty()) {
@@ -165,27 +172,47 @@ boost::asio::awaitable<std::expected<Delivery::Hosts, Outcome>> Delivery::resolv
     co_return hosts;
 }
 
-// Whatever is wrong with the smarthost is a mistake of ours, and no reason to give up anybody's mail.
-boost::asio::awaitable<std::expected<Delivery::Hosts, Outcome>> Delivery::to_smarthost(
-    const SmarthostConfig& smarthost) {
-    if (const auto address = parse_address(smarthost.host)) {
-        co_return Hosts{{.name = smarthost.host, .addresses = {*address}, .port = smarthost.port}};
+// Whatever is wrong with such a host is a mistake of ours, and no reason to give up anybody's mail.
+boost::asio::awaitable<std::expected<Delivery::Hosts, Outcome>> Delivery::to_chosen(
+    const MailHostConfig& host, Protocol protocol) {
+    std::expected<Hosts, Outcome> hosts;
+    if (const auto address = parse_address(host.host)) {
+        hosts = Hosts{{.name = host.host, .places = {Endpoint{.address = *address, .port = host.port}}}};
+    } else {
+        std::vector<std::string> names = {host.host};
+        hosts = co_await resolve(std::move(names), host.port);
     }
-    std::vector<std::string> names = {smarthost.host};
-    auto hosts = co_await resolve(std::move(names), smarthost.port);
     if (!hosts && hosts.error().fate == Fate::failed) {
-        co_return std::unexpected(deferred("the smarthost " + smarthost.host + " has no addresses", "4.3.5"));
+        const std::string what = protocol == Protocol::lmtp ? "the LMTP server " : "the smarthost ";
+        co_return std::unexpected(deferred(what + host.host + " has no addresses", "4.3.5"));
+    }
+    if (hosts) {
+        for (Host& each : *hosts) {
+            each.protocol = protocol;
+            each.chosen = true;
+        }
     }
     co_return hosts;
 }
 
 boost::asio::awaitable<std::expected<Delivery::Hosts, Outcome>> Delivery::route(std::string domain) {
+    const LocalConfig* const local = config_.local_for(domain);
+    if (local != nullptr && !local->path.empty()) {
+        co_return Hosts{{.name = local->path.string(),
+                         .places = {local->path},
+                         .protocol = Protocol::lmtp,
+                         .chosen = true}};
+    }
+    if (local != nullptr) {
+        auto server = co_await to_chosen(local->host, Protocol::lmtp);
+        co_return server;
+    }
     if (config_.smarthost) {
-        auto smarthost = co_await to_smarthost(*config_.smarthost);
+        auto smarthost = co_await to_chosen(*config_.smarthost, Protocol::smtp);
         co_return smarthost;
     }
     if (const auto address = literal(domain)) {
-        co_return Hosts{{.name = domain, .addresses = {*address}, .port = config_.port}};
+        co_return Hosts{{.name = domain, .places = {Endpoint{.address = *address, .port = config_.port}}}};
     }
     auto records = co_await resolver_.mx(domain);
     if (!records) {
@@ -208,22 +235,27 @@ Delivery::Attempt Delivery::to_ourselves(const std::string& name, std::size_t re
     return {.outcomes = std::vector(recipients, outcome), .ourselves = true};
 }
 
-boost::asio::awaitable<Delivery::Attempt> Delivery::try_address(const Consignment& consignment,
-                                                                const Host& host, const Address& address,
-                                                                bool with_tls) {
-    const Endpoint endpoint{.address = address, .port = host.port};
-    const std::string name = host.name + "[" + address.text() + "]:" + std::to_string(host.port);
-    // Mail for strangers' names may not become a client of what listens here. A smarthost is the operator's
-    // choice, and so is a port that no mail host in the world has.
+boost::asio::awaitable<Delivery::Attempt> Delivery::try_place(const Consignment& consignment,
+                                                              const Host& host, const Place& place,
+                                                              bool with_tls) {
+    const auto* const endpoint = std::get_if<Endpoint>(&place);
+    const std::string name = endpoint == nullptr ? host.name
+                                                 : host.name + "[" + endpoint->address.text() +
+                                                       "]:" + std::to_string(endpoint->port);
+    // Mail for strangers' names may not become a client of what listens here. What the operator has chosen is
+    // another matter, and so is a port that no mail host in the world has.
     constexpr std::uint16_t smtp = 25;
-    const bool strangers = !config_.smarthost && host.port == smtp;
-    if (strangers && is_this_host(address)) {
+    const bool strangers = !host.chosen && endpoint != nullptr && endpoint->port == smtp;
+    if (strangers && is_this_host(endpoint->address)) {
         co_return to_ourselves(name, consignment.envelope.recipients.size());
     }
     Conversation conversation(executor_);
-    const auto connected = co_await conversation.connect(endpoint, config_.host_timeout);
-    // This host is the recipient's, and has no mailboxes. A smarthost may well be another server here.
-    if (connected && !config_.smarthost && conversation.with_ourselves()) {
+    const std::chrono::seconds limit =
+        consignment.question ? std::min(config_.host_timeout, question_limit) : config_.host_timeout;
+    const auto connected = co_await conversation.connect(place, limit);
+    // This host is the recipient's, and has no mailboxes. One that was chosen may well be another server
+    // here.
+    if (connected && !host.chosen && conversation.with_ourselves()) {
         co_return to_ourselves(name, consignment.envelope.recipients.size());
     }
     if (!connected) {
@@ -231,9 +263,17 @@ boost::asio::awaitable<Delivery::Attempt> Delivery::try_address(const Consignmen
         outcome.host = name;
         co_return Attempt{.outcomes = std::vector(consignment.envelope.recipients.size(), outcome)};
     }
-    Transaction transaction(conversation, consignment, hostname_, name);
+    Transaction transaction(conversation, consignment, host.protocol, hostname_, name);
     auto outcomes = co_await transaction.run(with_tls ? &tls_ : nullptr, host.name);
     co_return Attempt{.outcomes = std::move(outcomes), .tls_failed = transaction.tls_failed()};
+}
+
+boost::asio::awaitable<Outcome> Delivery::ask(std::string recipient, std::string domain) {
+    Consignment consignment{
+        .envelope = {}, .domain = std::move(domain), .size = 0, .body = {}, .question = true};
+    consignment.envelope.recipients.emplace_back(std::move(recipient));
+    auto outcomes = co_await deliver(std::move(consignment));
+    co_return std::move(outcomes.front());
 }
 
 boost::asio::awaitable<std::vector<Outcome>> Delivery::deliver(Consignment consignment) {
@@ -246,7 +286,7 @@ boost::asio::awaitable<std::vector<Outcome>> Delivery::deliver(Consignment consi
     Findings findings(wanted.size());
     const auto end = std::chrono::steady_clock::now() + long_enough;
     for (const Host& host : *hosts) {
-        for (const Address& address : host.addresses) {
+        for (const Place& place : host.places) {
             const std::vector<std::size_t> open = findings.open();
             if (open.empty() || std::chrono::steady_clock::now() > end) {
                 co_return findings.take();
@@ -255,9 +295,9 @@ boost::asio::awaitable<std::vector<Outcome>> Delivery::deliver(Consignment consi
             for (const std::size_t i : open) {
                 consignment.envelope.recipients.push_back(wanted[i]);
             }
-            auto attempt = co_await try_address(consignment, host, address, true);
+            auto attempt = co_await try_place(consignment, host, place, true);
             if (attempt.tls_failed) {
-                attempt = co_await try_address(consignment, host, address, false);
+                attempt = co_await try_place(consignment, host, place, false);
             }
             for (std::size_t i = 0; i < open.size(); i++) {
                 findings.add(open[i], std::move(attempt.outcomes[i]), attempt.ourselves);

@@ -14,6 +14,7 @@
 
 #include "agent/base/config.h"
 #include "agent/base/result.h"
+#include "smtpd/delivery/host.h"
 #include "smtpd/delivery/reply.h"
 #include "smtpd/dns/resolver.h"
 #include "smtpd/message/envelope.h"
@@ -25,11 +26,15 @@ enum class Fate : std::uint8_t { delivered, deferred, failed };
 // What became of one recipient.
 struct Outcome {
     Fate fate = Fate::deferred;
-    std::string host;    // "mx.example.com[192.0.2.1]:25", as far as it is known
-    std::string text;    // the last reply, or what went wrong
-    std::string status;  // "2.0.0", "4.4.1", "5.1.1" (RFC 3463)
-    std::string tls;     // what was agreed upon; empty: in the clear
-    bool dsn = false;    // the host speaks DSN: whatever is to be told of success is its duty now
+    std::string host;      // "mx.example.com[192.0.2.1]:25", as far as it is known
+    std::string text;      // the last reply, or what went wrong
+    std::string status;    // "2.0.0", "4.4.1", "5.1.1" (RFC 3463)
+    std::string tls;       // what was agreed upon; empty: in the clear
+    bool dsn = false;      // the host speaks DSN: whatever is to be told of success is its duty now
+    bool mailbox = false;  // it was about the mailbox itself (LMTP), and not the next host on the way
+
+    // Whether the text is a reply of the host.
+    [[nodiscard]] bool replied() const;
 };
 
 // A part of the body from `offset`; less than `size` octets at its end.
@@ -41,6 +46,7 @@ struct Consignment {
     std::string domain;
     std::uint64_t size = 0;
     BodyPart body;
+    bool question = false;  // whether these recipients would be taken: no message is sent
 };
 
 class Delivery {
@@ -49,22 +55,22 @@ public:
     Delivery(boost::asio::any_io_executor executor, const RelayConfig& config, std::string hostname,
              dns::Resolver& resolver);
 
-    // One outcome for each recipient, in their order. Tries the hosts of the domain (RFC 5321, 5.1), or the
-    // smarthost, in turn until one says something final about each. A host that turns us away altogether is
-    // final only where no other is left and none of them was merely out of reach.
+    // One outcome for each recipient, in their order. Mail for a local domain goes to its LMTP server; else
+    // tries the hosts of the domain (RFC 5321, 5.1), or the smarthost, in turn until one says something final
+    // about each. A host that turns us away altogether is final only where no other is left and none of them
+    // was merely out of reach.
     [[nodiscard]] boost::asio::awaitable<std::vector<Outcome>> deliver(Consignment consignment);
+    // Whether the LMTP server of a local domain has this mailbox: RCPT without a message. It says so within
+    // seconds, or is deferred.
+    [[nodiscard]] boost::asio::awaitable<Outcome> ask(std::string recipient, std::string domain);
 
 private:
-    struct Host {
-        std::string name;
-        std::vector<Address> addresses;
-        std::uint16_t port = 25;
-    };
     using Hosts = std::vector<Host>;
 
     // The Outcome is why there are none.
     boost::asio::awaitable<std::expected<Hosts, Outcome>> route(std::string domain);
-    boost::asio::awaitable<std::expected<Hosts, Outcome>> to_smarthost(const SmarthostConfig& smarthost);
+    boost::asio::awaitable<std::expected<Hosts, Outcome>> to_chosen(const MailHostConfig& host,
+                                                                    Protocol protocol);
     boost::asio::awaitable<std::expected<Hosts, Outcome>> resolve(std::vector<std::string> names,
                                                                   std::uint16_t port);
     struct Attempt {
@@ -73,8 +79,8 @@ private:
         bool ourselves = false;   // the hosts behind this one would send it back to us
     };
     [[nodiscard]] static Attempt to_ourselves(const std::string& name, std::size_t recipients);
-    boost::asio::awaitable<Attempt> try_address(const Consignment& consignment, const Host& host,
-                                                const Address& address, bool with_tls);
+    boost::asio::awaitable<Attempt> try_place(const Consignment& consignment, const Host& host,
+                                              const Place& place, bool with_tls);
 
     boost::asio::any_io_executor executor_;
     const RelayConfig& config_;

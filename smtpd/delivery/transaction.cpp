@@ -44,14 +44,19 @@ std::string DotStuffer::finish() const {
     return last_ == '\n' ? ".\r\n" : "\r\n.\r\n";
 }
 
-Transaction::Transaction(Conversation& conversation, const Consignment& consignment, std::string hostname,
-                         std::string host)
+Transaction::Transaction(Conversation& conversation, const Consignment& consignment, Protocol protocol,
+                         std::string hostname, std::string host)
     : conversation_(conversation),
       consignment_(consignment),
+      protocol_(protocol),
       hostname_(std::move(hostname)),
       host_(std::move(host)),
       outcomes_(consignment.envelope.recipients.size()),
       accepted_(consignment.envelope.recipients.size(), true) {}
+
+std::chrono::seconds Transaction::limit(std::chrono::minutes usual) const {
+    return consignment_.question ? question_limit : std::chrono::seconds(usual);
+}
 
 Outcome Transaction::outcome(const Reply& reply) const {
     return {.fate = reply.positive()    ? Fate::delivered
@@ -61,7 +66,8 @@ Outcome Transaction::outcome(const Reply& reply) const {
             .text = reply.text(),
             .status = reply.status(),
             .tls = conversation_.tls_text(),
-            .dsn = extensions_.offers("DSN")};
+            .dsn = extensions_.offers("DSN"),
+            .mailbox = protocol_ == Protocol::lmtp};
 }
 
 void Transaction::all(const Reply& reply) {
@@ -122,7 +128,7 @@ boost::asio::awaitable<std::vector<Outcome>> Transaction::run(boost::asio::ssl::
     if (good) {
         good = co_await recipients();
     }
-    if (good) {
+    if (good && !consignment_.question) {
         static_cast<void>(co_await data());
     }
     // Its reply is nothing to wait for. On a connection that is stuck, or within DATA, it would be wrong.
@@ -133,7 +139,7 @@ boost::asio::awaitable<std::vector<Outcome>> Transaction::run(boost::asio::ssl::
 }
 
 boost::asio::awaitable<bool> Transaction::greet() {
-    const auto said = co_await conversation_.reply(greeting_limit);
+    const auto said = co_await conversation_.reply(limit(greeting_limit));
     if (!said) {
         broken(said.error());
         co_return false;
@@ -146,9 +152,12 @@ boost::asio::awaitable<bool> Transaction::greet() {
 }
 
 boost::asio::awaitable<bool> Transaction::hello() {
-    auto said = co_await conversation_.ask("EHLO " + hostname_, command_limit);
-    if (said && said->permanent()) {
-        said = co_await conversation_.ask("HELO " + hostname_, command_limit);
+    // RFC 2033, 4.1: EHLO and HELO aren't LMTP's.
+    const bool lmtp = protocol_ == Protocol::lmtp;
+    std::string command = (lmtp ? "LHLO " : "EHLO ") + hostname_;
+    auto said = co_await conversation_.ask(std::move(command), limit(command_limit));
+    if (said && said->permanent() && !lmtp) {
+        said = co_await conversation_.ask("HELO " + hostname_, limit(command_limit));
         if (said && said->positive()) {
             said->lines.resize(1);  // no extensions
         }
@@ -158,7 +167,7 @@ boost::asio::awaitable<bool> Transaction::hello() {
         co_return false;
     }
     if (!said->positive()) {
-        turned_away("EHLO", *said);
+        turned_away(lmtp ? "LHLO" : "EHLO", *said);
         co_return false;
     }
     extensions_ = *said;
@@ -170,7 +179,7 @@ boost::asio::awaitable<bool> Transaction::secure(boost::asio::ssl::context* tls,
     if (tls == nullptr || !extensions_.offers("STARTTLS")) {
         co_return true;
     }
-    const auto said = co_await conversation_.ask("STARTTLS", command_limit);
+    const auto said = co_await conversation_.ask("STARTTLS", limit(command_limit));
     if (!said) {
         tls_failed_ = true;
         broken(said.error());
@@ -214,7 +223,7 @@ boost::asio::awaitable<bool> Transaction::mail() {
     if (!envelope.envelope_id.empty() && extensions_.offers("DSN")) {
         command += " ENVID=" + envelope.envelope_id;
     }
-    const auto said = co_await conversation_.ask(std::move(command), command_limit);
+    const auto said = co_await conversation_.ask(std::move(command), limit(command_limit));
     if (!said) {
         broken(said.error());
         co_return false;
@@ -240,20 +249,17 @@ std::string Transaction::rcpt_command(const message::Recipient& recipient) const
 boost::asio::awaitable<bool> Transaction::recipients() {
     const auto& all_of_them = consignment_.envelope.recipients;
     for (std::size_t i = 0; i < all_of_them.size(); i++) {
-        const auto said = co_await conversation_.ask(rcpt_command(all_of_them[i]), command_limit);
+        const auto said = co_await conversation_.ask(rcpt_command(all_of_them[i]), limit(command_limit));
         if (!said) {
             broken(said.error());
             co_return false;
         }
-        if (said->positive()) {
-            continue;
-        }
-        if (!said->permanent() && !said->temporary()) {
+        if (!said->positive() && !said->permanent() && !said->temporary()) {
             end_with("RCPT", *said);
             co_return false;
         }
         outcomes_[i] = outcome(*said);
-        accepted_[i] = false;
+        accepted_[i] = said->positive();
     }
     co_return std::ranges::find(accepted_, true) != accepted_.end();
 }
@@ -273,17 +279,43 @@ boost::asio::awaitable<bool> Transaction::data() {
     if (!sent) {
         co_return false;
     }
+    if (protocol_ == Protocol::lmtp) {
+        co_await for_each();
+    } else {
+        co_await for_all();
+    }
+    co_return true;
+}
+
+boost::asio::awaitable<void> Transaction::for_all() {
     const auto end = co_await conversation_.reply(end_limit);
     if (!end) {
         broken(end.error());
-        co_return false;
-    }
-    if (!end->positive()) {
+    } else if (end->positive()) {
+        all(*end);
+    } else {
         end_with("the message", *end);
-        co_return false;
     }
-    all(*end);
-    co_return true;
+}
+
+// RFC 2033, 4.2: one reply for each RCPT that succeeded, in their order. Who has theirs keeps it, whatever
+// becomes of the connection.
+boost::asio::awaitable<void> Transaction::for_each() {
+    for (std::size_t i = 0; i < accepted_.size(); i++) {
+        if (!accepted_[i]) {
+            continue;
+        }
+        const auto end = co_await conversation_.reply(end_limit);
+        if (!end) {
+            broken(end.error());
+            co_return;
+        }
+        outcomes_[i] = outcome(*end);
+        if (!end->positive() && !end->temporary() && !end->permanent()) {
+            outcomes_[i].fate = Fate::deferred;
+        }
+        accepted_[i] = false;
+    }
 }
 
 boost::asio::awaitable<bool> Transaction::body() {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// One message over one connection: EHLO, STARTTLS, MAIL, RCPT, DATA. Internal to this room.
+// One message over one connection: EHLO (or LHLO), STARTTLS, MAIL, RCPT, DATA. Internal to this room.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/ssl/context.hpp>
+#include <chrono>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,13 +27,16 @@ private:
     char last_ = '\n';
 };
 
+// For each step of a consignment that is only a question: somebody waits for the answer.
+constexpr std::chrono::seconds question_limit{10};
+
 class Transaction {
 public:
-    Transaction(Conversation& conversation, const Consignment& consignment, std::string hostname,
-                std::string host);
+    Transaction(Conversation& conversation, const Consignment& consignment, Protocol protocol,
+                std::string hostname, std::string host);
 
-    // From the greeting to the last reply. `tls` is null where it isn't wanted. Says what became of each
-    // recipient.
+    // From the greeting to the last reply, or to that to RCPT. `tls` is null where it isn't wanted. Says what
+    // became of each recipient.
     [[nodiscard]] boost::asio::awaitable<std::vector<Outcome>> run(boost::asio::ssl::context* tls,
                                                                    const std::string& server_name);
 
@@ -40,6 +44,9 @@ public:
     [[nodiscard]] bool tls_failed() const { return tls_failed_; }
 
 private:
+    // RFC 5321's, or less where somebody waits.
+    [[nodiscard]] std::chrono::seconds limit(std::chrono::minutes usual) const;
+
     // Each says whether to go on; what ends the transaction has been written into the outcomes.
     boost::asio::awaitable<bool> greet();
     boost::asio::awaitable<bool> secure(boost::asio::ssl::context* tls, const std::string& server_name);
@@ -49,6 +56,8 @@ private:
     boost::asio::awaitable<bool> recipients();
     boost::asio::awaitable<bool> data();
     boost::asio::awaitable<bool> body();
+    boost::asio::awaitable<void> for_all();
+    boost::asio::awaitable<void> for_each();
 
     // For all recipients that have no outcome of their own yet.
     void all(const Reply& reply);
@@ -62,6 +71,7 @@ private:
 
     Conversation& conversation_;
     const Consignment& consignment_;
+    Protocol protocol_;
     std::string hostname_;
     std::string host_;
     Reply extensions_;

@@ -62,7 +62,8 @@ struct HandoffClient::State : std::enable_shared_from_this<State> {
     void disconnect();
     asio::awaitable<void> read(std::shared_ptr<Stream> from);
     asio::awaitable<bool> write(std::string packet, int file);
-    asio::awaitable<Answer> send(message::Envelope envelope, std::uint64_t size, int file);
+    // `file` is -1 where there is none.
+    asio::awaitable<Answer> exchange(std::uint64_t number, std::string packet, int file);
 
     asio::any_io_executor executor;
     std::filesystem::path socket;
@@ -160,14 +161,8 @@ asio::awaitable<bool> HandoffClient::State::write(std::string packet, int file) 
     co_return false;
 }
 
-asio::awaitable<Answer> HandoffClient::State::send(message::Envelope envelope, std::uint64_t size, int file) {
+asio::awaitable<Answer> HandoffClient::State::exchange(std::uint64_t number, std::string packet, int file) {
     const auto self = shared_from_this();
-    const Request request{.number = ++last_number, .size = size, .envelope = std::move(envelope)};
-    const std::uint64_t number = request.number;
-    const std::string packet = encode(request);
-    if (packet.size() > longest_packet) {
-        co_return Answer{.number = number, .refused = "452 4.5.3 Too many recipients"};
-    }
     const auto waiter = std::make_shared<Waiter>(executor);
     // Twice: a relay that was started anew is noticed by the first attempt.
     for (int attempt = 0; attempt < 2; attempt++) {
@@ -198,7 +193,20 @@ HandoffClient::~HandoffClient() {
 
 asio::awaitable<Answer> HandoffClient::send(message::Envelope envelope, std::uint64_t size,
                                             const Descriptor& file) {
-    return state_->send(std::move(envelope), size, file.get());
+    const Request request{.number = ++state_->last_number, .size = size, .envelope = std::move(envelope)};
+    std::string packet = encode(request);
+    if (packet.size() > longest_packet) {
+        co_return Answer{.number = request.number, .refused = "452 4.5.3 Too many recipients"};
+    }
+    auto answer = co_await state_->exchange(request.number, std::move(packet), file.get());
+    co_return answer;
+}
+
+asio::awaitable<Answer> HandoffClient::ask(std::string recipient) {
+    const Question question{.number = ++state_->last_number, .recipient = std::move(recipient)};
+    std::string packet = encode(question);
+    auto answer = co_await state_->exchange(question.number, std::move(packet), -1);
+    co_return answer;
 }
 
 }  // namespace sekisho::handoff

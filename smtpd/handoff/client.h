@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// sekisho-smtpd's end: hands messages over, and waits until they are kept.
+// sekisho-smtpd's end: hands messages over, and waits until they are kept; asks about mailboxes.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -7,6 +7,7 @@
 #include <chrono>
 #include <filesystem>
 #include <memory>
+#include <string>
 
 #include "agent/base/descriptor.h"
 #include "smtpd/handoff/handoff.h"
@@ -29,6 +30,10 @@ public:
     // reached or doesn't answer, "452 4.5.3 ..." where the envelope is too large for a packet.
     [[nodiscard]] boost::asio::awaitable<Answer> send(message::Envelope envelope, std::uint64_t size,
                                                       const Descriptor& file);
+
+    // Whether the server of a local domain has this mailbox. The answer is "451 4.3.0 ..." where the relay
+    // can't be reached or doesn't answer.
+    [[nodiscard]] boost::asio::awaitable<Answer> ask(std::string recipient);
 
 private:
     struct State;

@@ -197,6 +197,10 @@ std::string encode(const Request& request) {
         json::object{{"n", request.number}, {"size", request.size}, {"envelope", std::move(members)}});
 }
 
+std::string encode(const Question& question) {
+    return json::serialize(json::object{{"n", question.number}, {"recipient", question.recipient}});
+}
+
 std::string encode(const Answer& answer) {
     json::object object = {{"n", answer.number}};
     if (!answer.refused.empty()) {
@@ -220,6 +224,22 @@ Result<Request> decode_request(std::string_view packet) {
         return malformed();
     }
     return request;
+}
+
+Result<Question> decode_question(std::string_view packet) {
+    const auto object = object_of(packet);
+    if (!object) {
+        return malformed();
+    }
+    Question question;
+    Members members(*object);
+    members.read("n", question.number);
+    members.read("recipient", question.recipient);
+    if (!members.good() || object->size() != 2 || question.recipient.empty() ||
+        !is_one_line(question.recipient)) {
+        return malformed();
+    }
+    return question;
 }
 
 Result<Answer> decode_answer(std::string_view packet) {

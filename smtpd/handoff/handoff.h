@@ -4,8 +4,13 @@
 // A request {"n":7,"size":4096,"envelope":{...}} carries the message as a descriptor (SCM_RIGHTS) of a file
 // that holds `size` octets from offset 0. The answer {"n":7} means that the message is on the disk;
 // {"n":7,"refused":"452 4.3.1 ..."} that it is not and what to tell the client. A recipient is a string, or
-// an object where its sender has said what to tell of it; what wasn't said isn't there. Many requests may be
-// under way; answers come in any order.
+// an object where its sender has said what to tell of it; what wasn't said isn't there.
+//
+// A question {"n":7,"recipient":"bob@example.net"}, without a file, is whether the server of a local domain
+// has this mailbox. The answer {"n":7} means that it does, and "refused" what it says against it: 5xx for
+// good, 4xx for now, or because it doesn't answer.
+//
+// Many of both may be under way; answers come in any order.
 #pragma once
 
 #include <cstddef>
@@ -27,15 +32,22 @@ struct Request {
     message::Envelope envelope;
 };
 
+struct Question {
+    std::uint64_t number = 0;
+    std::string recipient;
+};
+
 struct Answer {
     std::uint64_t number = 0;
-    std::string refused;  // an SMTP reply without its line end; empty: kept
+    std::string refused;  // an SMTP reply without its line end; empty: kept, or there is such a mailbox
 };
 
 [[nodiscard]] std::string encode(const Request& request);
+[[nodiscard]] std::string encode(const Question& question);
 [[nodiscard]] std::string encode(const Answer& answer);
 // Failure::invalid for anything but what encode() makes.
 [[nodiscard]] Result<Request> decode_request(std::string_view packet);
+[[nodiscard]] Result<Question> decode_question(std::string_view packet);
 [[nodiscard]] Result<Answer> decode_answer(std::string_view packet);
 
 }  // namespace sekisho::handoff

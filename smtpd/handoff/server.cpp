@@ -47,8 +47,9 @@ bool holds(const Descriptor& file, std::uint64_t size) {
 
 class Connection : public std::enable_shared_from_this<Connection> {
 public:
-    Connection(const asio::any_io_executor& executor, int socket, const HandoffServer::Handler& handler)
-        : stream_(executor, socket), room_(executor), handler_(handler) {}
+    Connection(const asio::any_io_executor& executor, int socket, const HandoffServer::Handler& handler,
+               const HandoffServer::Asked& asked)
+        : stream_(executor, socket), room_(executor), handler_(handler), asked_(asked) {}
 
     asio::awaitable<void> run();
     void close() {
@@ -59,12 +60,14 @@ public:
 
 private:
     [[nodiscard]] bool take(Packet& packet);
+    [[nodiscard]] HandoffServer::Answering answering(std::uint64_t number);
     void answer(const Answer& answer);
     asio::awaitable<void> flush();
 
     Stream stream_;
     asio::steady_timer room_;  // cancelled when fewer are unanswered
     const HandoffServer::Handler& handler_;
+    const HandoffServer::Asked& asked_;
     std::deque<std::string> unsent_;
     std::size_t unanswered_ = 0;
     bool flushing_ = false;
@@ -91,26 +94,35 @@ asio::awaitable<void> Connection::run() {
     close();
 }
 
+HandoffServer::Answering Connection::answering(std::uint64_t number) {
+    unanswered_++;
+    return [weak = weak_from_this(), number](Answer said) {
+        if (const auto self = weak.lock()) {
+            said.number = number;
+            self->answer(said);
+        }
+    };
+}
+
 bool Connection::take(Packet& packet) {
+    if (auto question = decode_question(packet.text)) {
+        const std::uint64_t number = question->number;
+        asked_(std::move(*question), answering(number));
+        return true;
+    }
     auto request = decode_request(packet.text);
     if (!request) {
         log::error("HANDOFF_MALFORMED", request.error().what);
         return false;
     }
     const std::uint64_t number = request->number;
-    unanswered_++;
-    const auto answering = [weak = weak_from_this(), number](Answer said) {
-        if (const auto self = weak.lock()) {
-            said.number = number;
-            self->answer(said);
-        }
-    };
+    const auto answer = answering(number);
     if (!holds(packet.file, request->size)) {
         log::error("HANDOFF_MALFORMED", "a message came without its file", {{"id", request->envelope.id}});
-        answering({.number = number, .refused = "451 4.3.0 The message was lost on the way, try again"});
+        answer({.number = number, .refused = "451 4.3.0 The message was lost on the way, try again"});
         return true;
     }
-    handler_(std::move(*request), std::move(packet.file), answering);
+    handler_(std::move(*request), std::move(packet.file), answer);
     return true;
 }
 
@@ -154,8 +166,12 @@ asio::awaitable<void> Connection::flush() {
 }  // namespace
 
 struct HandoffServer::State : std::enable_shared_from_this<State> {
-    State(const asio::any_io_executor& executor, int listener, Admit admitting, Handler handling)
-        : acceptor(executor, listener), admit(std::move(admitting)), handler(std::move(handling)) {}
+    State(const asio::any_io_executor& executor, int listener, Admit admitting, Handler handling,
+          Asked asking)
+        : acceptor(executor, listener),
+          admit(std::move(admitting)),
+          handler(std::move(handling)),
+          asked(std::move(asking)) {}
 
     asio::awaitable<void> accept_all();
     void take(Descriptor socket);
@@ -163,6 +179,7 @@ struct HandoffServer::State : std::enable_shared_from_this<State> {
     Stream acceptor;
     Admit admit;
     Handler handler;
+    Asked asked;
     std::list<std::weak_ptr<Connection>> connections;
 };
 
@@ -193,7 +210,8 @@ void HandoffServer::State::take(Descriptor socket) {
         return;
     }
     std::erase_if(connections, [](const auto& each) { return each.expired(); });
-    const auto connection = std::make_shared<Connection>(acceptor.get_executor(), socket.release(), handler);
+    const auto connection =
+        std::make_shared<Connection>(acceptor.get_executor(), socket.release(), handler, asked);
     connections.push_back(connection);
     // The state holds the handler, which must outlive the connection.
     asio::co_spawn(
@@ -206,8 +224,9 @@ void HandoffServer::State::take(Descriptor socket) {
 }
 
 HandoffServer::HandoffServer(const asio::any_io_executor& executor, Descriptor listener, Admit admit,
-                             Handler handler)
-    : state_(std::make_shared<State>(executor, listener.release(), std::move(admit), std::move(handler))) {
+                             Handler handler, Asked asked)
+    : state_(std::make_shared<State>(executor, listener.release(), std::move(admit), std::move(handler),
+                                     std::move(asked))) {
     asio::co_spawn(
         executor,
         [](std::shared_ptr<State> self) -> asio::awaitable<void> { co_await self->accept_all(); }(state_),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// sekisho-relay's end: takes messages, and answers when they are kept.
+// sekisho-relay's end: takes messages, and answers when they are kept; answers questions about mailboxes.
 #pragma once
 
 #include <sys/types.h>
@@ -21,12 +21,14 @@ public:
     // A message: the file holds at least request.size octets. It may be a file that somebody else still
     // writes to or shortens: read it, don't map it.
     using Handler = std::function<void(Request request, Descriptor file, Answering answer)>;
+    // Whether there is such a mailbox.
+    using Asked = std::function<void(Question question, Answering answering)>;
     // Whether this user may hand mail over at all.
     using Admit = std::function<bool(uid_t user)>;
 
     // Takes over a listening SOCK_SEQPACKET socket.
     HandoffServer(const boost::asio::any_io_executor& executor, Descriptor listener, Admit admit,
-                  Handler handler);
+                  Handler handler, Asked asked);
     HandoffServer(const HandoffServer&) = delete;
     HandoffServer& operator=(const HandoffServer&) = delete;
     // Closes everything; answers that are still owed are lost, which the clients take for a refusal.

@@ -3,6 +3,7 @@
 #include "smtpd/message/dsn.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "smtpd/message/fixups.h"
 
@@ -22,6 +23,18 @@ std::string one_line(std::string_view text) {
 }
 
 using Action = ReportedRecipient::Action;
+
+std::string_view text_of(Action action) {
+    switch (action) {
+        case Action::failed:
+            return "failed";
+        case Action::delivered:
+            return "delivered";
+        case Action::relayed:
+            return "relayed";
+    }
+    std::unreachable();
+}
 
 std::string status_of(const ReportedRecipient& reported) {
     constexpr std::size_t longest = 9;  // "5.999.999"
@@ -59,6 +72,10 @@ std::string words(const std::vector<ReportedRecipient>& reported, bool whole, st
         text += "\r\nYour message could not be delivered to:\r\n\r\n" + list(reported, Action::failed) +
                 "\r\nThe message was not sent to them; there will be no further attempt.\r\n";
     }
+    if (any(reported, Action::delivered)) {
+        text +=
+            "\r\nYour message has arrived in the mailboxes of:\r\n\r\n" + list(reported, Action::delivered);
+    }
     if (any(reported, Action::relayed)) {
         text += "\r\nYour message was passed on to the mail servers of:\r\n\r\n" +
                 list(reported, Action::relayed) +
@@ -79,8 +96,8 @@ std::string fields_of(const ReportedRecipient& reported, WallTime now) {
         text += "Original-Recipient: " + original_recipient(reported.original) + "\r\n";
     }
     text += "Final-Recipient: rfc822; " + one_line(reported.address) +
-            "\r\nAction: " + (reported.action == Action::failed ? "failed" : "relayed") +
-            "\r\nStatus: " + status_of(reported) + "\r\n";
+            "\r\nAction: " + std::string(text_of(reported.action)) + "\r\nStatus: " + status_of(reported) +
+            "\r\n";
     if (!reported.host.empty() && reported.replied) {
         text += "Remote-MTA: dns; " + host_name(reported.host) + "\r\n";
     }
@@ -126,8 +143,9 @@ std::string status_notice(const Envelope& original, const std::vector<ReportedRe
         std::ranges::any_of(copy, [](char c) { return static_cast<unsigned char>(c) > 0x7f; });
     const std::string encoding =
         std::string("Content-Transfer-Encoding: ") + (eight_bit ? "8bit" : "7bit") + "\r\n";
-    const std::string subject =
-        any(reported, Action::failed) ? "Undelivered mail returned to sender" : "Mail has been passed on";
+    const std::string subject = any(reported, Action::failed)    ? "Undelivered mail returned to sender"
+                                : any(reported, Action::relayed) ? "Mail has been passed on"
+                                                                 : "Mail has arrived";
     std::string notice = "From: Mail Delivery System <MAILER-DAEMON@" + host + ">\r\nTo: <" +
                          one_line(original.sender) + ">\r\nSubject: " + subject +
                          "\r\nDate: " + date_text(now) + "\r\nMessage-ID: <" + std::string(id) + "@" + host +

@@ -13,8 +13,8 @@ namespace sekisho::message {
 
 // A recipient to tell the sender of.
 struct ReportedRecipient {
-    // Given up; or passed on to a host that tells nobody of its success (RFC 3464, 2.3.3).
-    enum class Action : std::uint8_t { failed, relayed };
+    // Given up; in the mailbox; or passed on to a host that tells nobody of its success (RFC 3464, 2.3.3).
+    enum class Action : std::uint8_t { failed, delivered, relayed };
 
     Action action = Action::failed;
     std::string address;

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -36,5 +37,9 @@ struct Envelope {
     Return returned = Return::not_given;
     std::string envelope_id{};  // ENVID's value, as it came; empty: not given
 };
+
+// What stands behind the last @ of a mailbox, in small letters: "example.com", "[192.0.2.1]"; empty where
+// there is none.
+[[nodiscard]] std::string domain_of(std::string_view mailbox);
 
 }  // namespace sekisho::message

@@ -87,18 +87,18 @@ Result<SpoolReader> SpoolReader::open(const std::filesystem::path& file) {
 }
 
 Result<std::vector<Waiting>> SpoolReader::due(WallTime now, std::size_t limit,
-                                              const std::vector<std::string>& without) const {
+                                              const std::vector<std::string>& domains, Pick pick) const {
     std::string marks;
-    for (std::size_t i = 0; i < without.size(); i++) {
+    for (std::size_t i = 0; i < domains.size(); i++) {
         marks += i == 0 ? "?" : ", ?";
     }
-    auto statement =
-        database_.prepare(std::string(waiting_columns) + "WHERE next <= ? AND domain NOT IN (" + marks +
-                          ") ORDER BY next, recipients.domain, recipients.number LIMIT ?");
+    auto statement = database_.prepare(std::string(waiting_columns) + "WHERE next <= ? AND domain " +
+                                       (pick == Pick::only ? "IN (" : "NOT IN (") + marks +
+                                       ") ORDER BY next, recipients.domain, recipients.number LIMIT ?");
     if (statement) {
         statement->bind(1, number(now));
         int index = 2;
-        for (const std::string& domain : without) {
+        for (const std::string& domain : domains) {
             statement->bind(index++, domain);
         }
         statement->bind(index, static_cast<std::int64_t>(limit));

@@ -23,11 +23,6 @@ constexpr int busy_milliseconds = 10'000;
 // when it has 4 MiB.
 constexpr std::uint64_t kept_for_leaving = std::uint64_t{8} << 20;
 
-std::string domain_of(std::string_view address) {
-    const std::size_t at = address.rfind('@');
-    return at == std::string_view::npos ? std::string() : lowered(address.substr(at + 1));
-}
-
 // The lock is a file of its own: one on the database would go with the first descriptor that SQLite closes.
 Result<Descriptor> lock(const std::filesystem::path& file) {
     const std::string name = file.string() + ".lock";
@@ -149,7 +144,7 @@ Result<void> Spool::add(const Envelope& envelope, std::uint64_t size, const Body
     for (const message::Recipient& each : envelope.recipients) {
         recipients->bind(1, message)
             .bind(2, each.address)
-            .bind(3, domain_of(each.address))
+            .bind(3, message::domain_of(each.address))
             .bind(4, number(envelope.received))
             .bind(5, each.notify.text())
             .bind(6, each.original);
@@ -233,7 +228,7 @@ Result<void> Spool::hurry(WallTime now, const std::optional<std::string>& domain
         "message = "
         "(SELECT number FROM messages WHERE id = ?3))");
     return statement ? statement->bind(1, number(now))
-                           .bind(2, domain ? domain_of("@" + *domain) : std::string())
+                           .bind(2, domain ? lowered(*domain) : std::string())
                            .bind(3, id.value_or(std::string()))
                            .run()
                      : std::unexpected(statement.error());

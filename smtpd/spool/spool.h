@@ -100,9 +100,11 @@ public:
     [[nodiscard]] static Result<SpoolReader> open(const std::filesystem::path& file);
 
     // Recipients that are due, the longest waiting first, those of one second by domain (so the index has
-    // them); none of the domains `without`.
+    // them); all but those of some domains, or those of some domains only.
+    enum class Pick : std::uint8_t { without, only };
     [[nodiscard]] Result<std::vector<Waiting>> due(WallTime now, std::size_t limit,
-                                                   const std::vector<std::string>& without = {}) const;
+                                                   const std::vector<std::string>& domains = {},
+                                                   Pick pick = Pick::without) const;
     // When the next will be due, after `now`, if any waits.
     [[nodiscard]] Result<std::optional<WallTime>> next_due(WallTime now) const;
     // Failure::not_found if it is gone.

@@ -54,6 +54,15 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
     } else {
         require(!request.error().what.empty(), "an error has words");
     }
+    if (const auto question = handoff::decode_question(input)) {
+        require(one_line(question->recipient) && !question->recipient.empty(), "a mailbox is one line");
+        const auto again = handoff::decode_question(handoff::encode(*question));
+        require(again && again->number == question->number && again->recipient == question->recipient,
+                "a question survives its text");
+        require(!handoff::decode_request(input), "a question is no message");
+    } else {
+        require(!question.error().what.empty(), "an error has words");
+    }
     if (const auto answer = handoff::decode_answer(input)) {
         require(one_line(answer->refused), "a refusal is one line");
         const auto again = handoff::decode_answer(handoff::encode(*answer));

@@ -184,6 +184,62 @@ TEST(ConfigMail, TheInstalledFileNamesTheDefaults) {
     EXPECT_FALSE(config->relay.smarthost);
 }
 
+TEST(ConfigMail, LocalDomains) {
+    const auto config = parse_config(R"(
+[[relay.local]]
+domains = ["Example.NET", "example.org"]
+lmtp = "/run/dovecot/lmtp"
+[[relay.local]]
+domains = ["example.com"]
+lmtp = "[2001:db8::25]"
+[[submission.listener]]
+address = "192.0.2.1"
+port = 25
+tls = "none"
+local = true
+)",
+                                     mail_file);
+    ASSERT_TRUE(config) << text(mail_file, config.error());
+    const RelayConfig& relay = config->relay;
+    EXPECT_TRUE(config->submission.listeners.at(0).local);
+    ASSERT_EQ(relay.local.size(), 2U);
+    EXPECT_EQ(relay.local_for("example.ORG"), &relay.local[0]);
+    EXPECT_EQ(relay.local[0].path, "/run/dovecot/lmtp");
+    EXPECT_EQ(relay.local_for("example.com")->host.host, "2001:db8::25");
+    EXPECT_EQ(relay.local_for("example.com")->host.port, 24);
+    EXPECT_TRUE(relay.local_for("example.com")->path.empty());
+    for (const char* domain : {"", "net", "sub.example.net", "example.net.", "[192.0.2.1]"}) {
+        EXPECT_EQ(relay.local_for(domain), nullptr) << domain;
+    }
+}
+
+TEST(ConfigMail, LocalDomainsThatAreNone) {
+    const auto complaint = [](const std::string& table) {
+        const auto config = parse_config(table, mail_file);
+        return config ? std::string("none") : config.error().front().what;
+    };
+    const std::string lmtp = "lmtp = \"/run/lmtp\"\n";
+    EXPECT_EQ(complaint("[[relay.local]]\ndomains = [\"example.net\"]\n" + lmtp), "none");
+    EXPECT_THAT(complaint("[[relay.local]]\n" + lmtp), HasSubstr("domains"));
+    EXPECT_THAT(complaint("[[relay.local]]\ndomains = []\n" + lmtp), HasSubstr("names none"));
+    EXPECT_THAT(complaint("[[relay.local]]\ndomains = [\"*.example.net\"]\n" + lmtp),
+                HasSubstr("is no domain"));
+    EXPECT_THAT(complaint("[[relay.local]]\ndomains = [\"a.test\", \"A.test\"]\n" + lmtp), "none");
+    EXPECT_THAT(complaint("[[relay.local]]\ndomains = [\"a.test\"]\n" + lmtp +
+                          "[[relay.local]]\ndomains = [\"A.test\"]\n" + lmtp),
+                HasSubstr("a.test is in an earlier"));
+    EXPECT_THAT(complaint("[[relay.local]]\ndomains = [\"a.test\"]\n"), HasSubstr("lmtp"));
+    for (const char* server : {":24", "x:0", "run/lmtp", "[192.0.2.1"}) {
+        EXPECT_THAT(
+            complaint("[[relay.local]]\ndomains = [\"a.test\"]\nlmtp = \"" + std::string(server) + "\"\n"),
+            HasSubstr("names no LMTP server"));
+    }
+    EXPECT_THAT(
+        complaint(
+            "[[submission.listener]]\naddress = \"192.0.2.1\"\nport = 25\ntls = \"none\"\nlocal = true\n"),
+        HasSubstr("there are no local domains"));
+}
+
 TEST(ConfigMail, Smarthosts) {
     const auto smarthost = [](const std::string& name) {
         const auto config = parse_config("[relay]\nsmarthost = \"" + name + "\"\n", mail_file);

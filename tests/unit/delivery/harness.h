@@ -47,13 +47,19 @@ protected:
         Delivery delivery(context_.get_executor(), config_, "mail.example.net", *resolver);
         Consignment consignment{
             .envelope = envelope_, .domain = domain, .size = size_.value_or(body_.size()), .body = part_};
-        consignment.envelope.recipients = std::move(recipients);
         std::optional<Outcomes> outcomes;
-        boost::asio::co_spawn(context_, delivery.deliver(std::move(consignment)),
-                              [&outcomes](const std::exception_ptr& error, Outcomes all) {
-                                  EXPECT_FALSE(error);
-                                  outcomes = std::move(all);
-                              });
+        const auto take = [&outcomes](const std::exception_ptr& error, Outcomes all) {
+            EXPECT_FALSE(error);
+            outcomes = std::move(all);
+        };
+        if (question_) {
+            boost::asio::co_spawn(
+                context_, delivery.ask(recipients.front().address, domain),
+                [&take](const std::exception_ptr& error, Outcome one) { take(error, {std::move(one)}); });
+        } else {
+            consignment.envelope.recipients = std::move(recipients);
+            boost::asio::co_spawn(context_, delivery.deliver(std::move(consignment)), take);
+        }
         const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(40);
         while (!outcomes && std::chrono::steady_clock::now() < end) {
             context_.restart();
@@ -77,6 +83,7 @@ protected:
                                 .user = "alice",
                                 .client = "192.0.2.1"};
     std::string body_ = "Subject: x\r\n\r\nHello\r\n.\r\n.dots\r\n";
+    bool question_ = false;              // whether there is such a mailbox
     std::optional<std::uint64_t> size_;  // if it is not the body's
     BodyPart part_ = [this](std::uint64_t offset, std::size_t size) -> Result<std::string> {
         return offset > body_.size() ? std::string() : body_.substr(offset, size);

@@ -51,9 +51,10 @@ public:
     // The first client gets the first script, and so on; all others get the last.
     explicit ScriptedServer(std::vector<Script> scripts = {Script()}, std::string_view address = "127.0.0.1",
                             std::uint16_t port = 0)
-        : scripts_(std::move(scripts)) {
+        : ScriptedServer(listen_tcp({.address = parse_address(address).value(), .port = port}),
+                         std::move(scripts)) {}
+    ScriptedServer(Result<Descriptor> listener, std::vector<Script> scripts) : scripts_(std::move(scripts)) {
         static_cast<void>(std::signal(SIGPIPE, SIG_IGN));
-        auto listener = listen_tcp({.address = parse_address(address).value(), .port = port});
         if (!listener) {
             throw std::runtime_error(listener.error().what);
         }
@@ -223,6 +224,9 @@ inline void ScriptedServer::serve() {
             if (errno == EAGAIN) {  // the listener doesn't wait
                 pollfd one{listener_.get(), POLLIN, 0};
                 ::poll(&one, 1, -1);
+                if ((one.revents & POLLHUP) != 0) {  // a Unix socket that was shut down
+                    return;
+                }
                 continue;
             }
             return;

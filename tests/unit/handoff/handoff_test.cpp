@@ -60,10 +60,15 @@ protected:
     void listen(HandoffServer::Admit admit = [](uid_t) { return true; }) {
         auto socket = listen_unix({.path = path_, .mode = 0600, .type = SOCK_SEQPACKET, .group = {}});
         ASSERT_TRUE(socket) << socket.error().what;
-        server_.emplace(context_.get_executor(), std::move(*socket), std::move(admit),
-                        [this](Request request, Descriptor file, HandoffServer::Answering answer) {
-                            handle_(std::move(request), std::move(file), std::move(answer));
-                        });
+        server_.emplace(
+            context_.get_executor(), std::move(*socket), std::move(admit),
+            [this](Request request, Descriptor file, HandoffServer::Answering answer) {
+                handle_(std::move(request), std::move(file), std::move(answer));
+            },
+            [this](const Question& question, const HandoffServer::Answering& answer) {
+                asked_.push_back(question.recipient);
+                answer({.number = 0, .refused = "550 5.1.1 " + question.recipient});
+            });
     }
 
     // Begins to hand over; the answer comes when the context runs.
@@ -73,6 +78,16 @@ protected:
         answers_.emplace_back();
         boost::asio::co_spawn(context_, client_.send(std::move(what), size, *file),
                               [this, place, file](const std::exception_ptr& error, Answer answer) {
+                                  EXPECT_FALSE(error);
+                                  answers_[place] = std::move(answer);
+                                  arrived_++;
+                              });
+    }
+    void ask(std::string recipient) {
+        const std::size_t place = answers_.size();
+        answers_.emplace_back();
+        boost::asio::co_spawn(context_, client_.ask(std::move(recipient)),
+                              [this, place](const std::exception_ptr& error, Answer answer) {
                                   EXPECT_FALSE(error);
                                   answers_[place] = std::move(answer);
                                   arrived_++;
@@ -105,6 +120,7 @@ protected:
         answer({.number = 0, .refused = {}});
     };
     std::vector<std::string> seen_;
+    std::vector<std::string> asked_;
 };
 
 TEST_F(HandoffTest, AMessageIsKept) {
@@ -113,6 +129,20 @@ TEST_F(HandoffTest, AMessageIsKept) {
     await(1);
     EXPECT_EQ(refusal(0), "");
     EXPECT_EQ(seen_, std::vector<std::string>{"Subject: x\r\n\r\nHello\r\n"});
+}
+
+TEST_F(HandoffTest, AMailboxIsAskedFor) {
+    ask("bob@example.net");
+    await(1);
+    EXPECT_EQ(refusal(0).substr(0, 9), "451 4.3.0") << "nobody listens";
+    listen();
+    ask("bob@example.net");
+    send("x");
+    await(3);
+    EXPECT_EQ(refusal(1), "550 5.1.1 bob@example.net");
+    EXPECT_EQ(refusal(2), "");
+    EXPECT_EQ(asked_, std::vector<std::string>{"bob@example.net"});
+    EXPECT_EQ(seen_, std::vector<std::string>{"x"});
 }
 
 TEST_F(HandoffTest, ManyAtOnceAnsweredInAnyOrder) {

@@ -45,6 +45,15 @@ std::string notice(const std::vector<ReportedRecipient>& failed,
                          WallTime(1'800'000'300s));
 }
 
+ReportedRecipient arrived() {
+    return {.action = ReportedRecipient::Action::delivered,
+            .address = "bob@example.com",
+            .status = "2.0.0",
+            .diagnostic = "250 2.0.0 kept",
+            .host = {},
+            .replied = true};
+}
+
 std::vector<std::string> split(std::string_view text, std::string_view at) {
     std::vector<std::string> parts;
     while (true) {
@@ -275,6 +284,16 @@ TEST(DsnTest, EightBitsAreSaidToBeThere) {
     EXPECT_THAT(all.at(0).header, testing::Contains("Content-Transfer-Encoding: 8bit"));
     EXPECT_THAT(all.at(3).header, testing::Contains("Content-Transfer-Encoding: 8bit"));
     EXPECT_EQ(all.at(3).content, "Subject: \xc3\xa9\r\n");
+}
+
+TEST(StatusNotice, OfWhatIsInTheMailbox) {
+    const std::string text = notice({arrived()});
+    EXPECT_THAT(text, HasSubstr("Subject: Mail has arrived\r\n"));
+    EXPECT_THAT(text, HasSubstr("has arrived in the mailboxes of:\r\n\r\n  bob@example.com\r\n"));
+    EXPECT_THAT(
+        text,
+        HasSubstr("\r\nAction: delivered\r\nStatus: 2.0.0\r\nDiagnostic-Code: smtp; 250 2.0.0 kept\r\n"));
+    EXPECT_THAT(notice({bob(), arrived()}), HasSubstr("Subject: Undelivered mail returned to sender\r\n"));
 }
 
 }  // namespace

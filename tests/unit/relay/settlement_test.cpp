@@ -289,5 +289,18 @@ TEST_F(SettlementTest, WhatWasDeletedMeanwhileStaysSo) {
     }
 }
 
+// RFC 3461, 6.2, for what an LMTP server has taken; where it listens is nobody's business.
+TEST_F(SettlementTest, WhatIsInTheMailboxIsDeliveredAndNotPassedOn) {
+    message::Recipient wants("x@example.com");
+    wants.notify = message::parse_notify("SUCCESS").value();
+    keep({wants});
+    Outcome there = delivered();
+    there.mailbox = true;
+    there.host = "/run/dovecot/lmtp";
+    attempt({there}, noon);
+    ASSERT_TRUE(notice_);
+    EXPECT_THAT(notice_->text, AllOf(HasSubstr("Action: delivered\r\n"), Not(HasSubstr("/run/dovecot"))));
+}
+
 }  // namespace
 }  // namespace sekisho

@@ -135,6 +135,9 @@ TEST_F(SpoolTest, DomainsThatHaveEnoughAreLeftOut) {
         envelope("a000000000000000", {"a@example.com", "b@example.org", "c@EXAMPLE.com", "d@[192.0.2.1]"}),
         "body"));
     EXPECT_THAT(due(noon, {"example.com"}), ElementsAre("d@[192.0.2.1]", "b@example.org"));
+    EXPECT_THAT(addresses(reader.due(noon, 100, {"example.org"}, SpoolReader::Pick::only).value()),
+                ElementsAre("b@example.org"));
+    EXPECT_THAT(reader.due(noon, 100, {}, SpoolReader::Pick::only).value(), IsEmpty());
     EXPECT_THAT(due(noon, {"example.com", "x' OR '1'='1", "example.org"}), ElementsAre("d@[192.0.2.1]"));
     EXPECT_THAT(due(noon, {}, 1), ElementsAre("d@[192.0.2.1]"));
     EXPECT_THAT(due(noon, {"[192.0.2.1]", "example.com"}, 1), ElementsAre("b@example.org"))
