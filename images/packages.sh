@@ -17,7 +17,7 @@ build="build-essential cmake ninja-build pkg-config ccache clang-19 clang-format
     libclang-rt-19-dev llvm-19 libbpf-dev bpftool libnl-3-dev libnl-route-3-dev libnl-genl-3-dev libssl-dev libgsasl-dev
     libunbound-dev libsqlite3-dev libtomlplusplus-dev libcli11-dev prometheus-cpp-dev libsystemd-dev
     libgtest-dev libgmock-dev googletest libbenchmark-dev libre2-dev"
-lab="systemd debootstrap dovecot-imapd dovecot-pop3d postfix nsd iproute2 nftables ethtool procps mount util-linux
+lab="systemd debootstrap dovecot-imapd dovecot-lmtpd dovecot-pop3d postfix nsd iproute2 nftables ethtool procps mount util-linux
     python3 python3-scapy curl openssl jq bind9-dnsutils rsyslog rsyslog-openssl systemd-journal-remote
     freeradius freeradius-utils swaks gsasl libio-socket-inet6-perl libnet-ssleay-perl libnet-dns-perl libauthen-sasl-perl"
 

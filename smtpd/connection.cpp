@@ -37,7 +37,7 @@ message::WallTime now() {
 // What the authentication server offers is offered; before it has been heard, what every one of them has.
 session::Settings settings_of(const SmtpdServices& services, const ListenerConfig& listener,
                               const Address& client) {
-    session::Settings settings = policy::settings_of(listener, services.config, client);
+    session::Settings settings = policy::settings_of(listener, services.config, services.routes, client);
     if (const auto& offered = services.auth.mechanisms(); !offered.empty()) {
         settings.mechanisms = offered;
     }
@@ -215,8 +215,8 @@ asio::awaitable<void> SmtpdConnection::perform_one(session::Action action) {
         incoming_.reset();
     } else if (auto* given = std::get_if<session::SenderGiven>(&action)) {
         co_await judge_sender(std::move(given->sender));
-    } else if (std::holds_alternative<session::RecipientGiven>(action)) {
-        add(session_.address_accepted());
+    } else if (auto* to = std::get_if<session::RecipientGiven>(&action)) {
+        co_await judge_recipient(std::move(to->recipient));
     } else if (auto* wanted = std::get_if<session::Authenticate>(&action)) {
         co_await authenticate(std::move(*wanted));
     } else if (auto* response = std::get_if<session::AuthResponse>(&action)) {
@@ -300,15 +300,21 @@ asio::awaitable<void> SmtpdConnection::report(SeenLogin login) {
     }
 }
 
+policy::RelayFacts SmtpdConnection::relay_facts(std::string sender) const {
+    return {.submission = services_.config,
+            .listener = listener_,
+            .relay = services_.routes,
+            .client = remote_.address,
+            .sender = std::move(sender),
+            .recipient = std::nullopt,
+            .tls = tls_.has_value(),
+            .user = session_.state().user,
+            .rights = services_.senders.rights(),
+            .grant = std::nullopt};
+}
+
 asio::awaitable<void> SmtpdConnection::judge_sender(std::string sender) {
-    policy::RelayFacts facts{.submission = services_.config,
-                             .listener = listener_,
-                             .client = remote_.address,
-                             .sender = sender,
-                             .tls = tls_.has_value(),
-                             .user = session_.state().user,
-                             .rights = services_.senders.rights(),
-                             .grant = std::nullopt};
+    policy::RelayFacts facts = relay_facts(std::move(sender));
     policy::Ruling ruling = policy::judge_relay(facts);
     if (ruling.opinion == policy::Opinion::ask_agent) {
         co_await flush();
@@ -323,10 +329,42 @@ asio::awaitable<void> SmtpdConnection::judge_sender(std::string sender) {
         co_await wait(access.entry->delay);
     }
     services_.counts.may_not_send += ruling.opinion == policy::Opinion::accept ? 0U : 1U;
-    const bool granted = facts.grant && facts.grant->kind == policy::GrantAnswer::Kind::granted;
-    granted_to_ = granted ? facts.grant->user : std::string();
+    sender_ = std::move(facts.sender);
+    grant_ = std::move(facts.grant);
+    stranger_ = ruling.rule == "local";
     add(ruling.opinion == policy::Opinion::accept ? session_.address_accepted()
                                                   : session_.address_refused(ruling.reply));
+}
+
+asio::awaitable<void> SmtpdConnection::judge_recipient(std::string recipient) {
+    policy::RelayFacts facts = relay_facts(sender_);
+    facts.recipient = recipient;
+    facts.grant = grant_;
+    const policy::Ruling ruling = policy::judge_relay(facts);
+    if (ruling.opinion != policy::Opinion::accept) {
+        services_.counts.elsewhere++;
+        refuse_recipient(recipient, ruling.reply);
+        co_return;
+    }
+    if (services_.routes.local_for(message::domain_of(recipient)) == nullptr) {
+        add(session_.address_accepted());
+        co_return;
+    }
+    co_await flush();
+    const handoff::Answer mailbox = co_await services_.relay.ask(recipient);
+    // A user's program can't come again as a mail server does: what fails for now waits in the spool.
+    if (mailbox.refused.empty() || (mailbox.refused.starts_with('4') && !stranger_)) {
+        add(session_.address_accepted());
+        co_return;
+    }
+    services_.counts.no_mailbox++;
+    refuse_recipient(recipient, mailbox.refused);
+}
+
+void SmtpdConnection::refuse_recipient(const std::string& recipient, std::string_view reply) {
+    log::info("RECIPIENT_REFUSED", reply,
+              {{"recipient", recipient}, {"client", remote_.text()}, {"session", name_}});
+    add(session_.address_refused(reply));
 }
 
 SeenLogin SmtpdConnection::seen_login(const std::string& user, bool success) const {
@@ -339,10 +377,11 @@ SeenLogin SmtpdConnection::seen_login(const std::string& user, bool success) con
 
 void SmtpdConnection::begin_message(session::MessageBegun begun) {
     const session::State& state = session_.state();
+    const bool granted = grant_ && grant_->kind == policy::GrantAnswer::Kind::granted;
     envelope_ = {.id = handoff::new_id(),
                  .sender = std::move(begun.sender),
                  .recipients = std::move(begun.recipients),
-                 .user = state.user.empty() ? granted_to_ : state.user,
+                 .user = state.user.empty() && granted ? grant_->user : state.user,
                  .client = remote_.address.text(),
                  .eight_bit = begun.eight_bit,
                  .received = now(),
@@ -359,8 +398,9 @@ void SmtpdConnection::begin_message(session::MessageBegun begun) {
         .id = envelope_.id,
         .recipient = envelope_.recipients.size() == 1 ? envelope_.recipients.front().address : std::string(),
         .received = envelope_.received};
+    const message::Duty duty = stranger_ ? message::Duty::relay : message::Duty::submission;
     incoming_.emplace(
-        Incoming{.fixups = message::Fixups(std::move(trace)), .body = BodyFile(services_.temporary)});
+        Incoming{.fixups = message::Fixups(std::move(trace), duty), .body = BodyFile(services_.temporary)});
 }
 
 void SmtpdConnection::refuse(std::string_view reply) {

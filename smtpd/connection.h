@@ -40,6 +40,8 @@ struct SmtpdCounts {
     std::uint64_t wrong = 0;
     std::uint64_t unavailable = 0;   // they could not be checked
     std::uint64_t may_not_send = 0;  // MAIL that the rules have refused
+    std::uint64_t elsewhere = 0;     // RCPT for other domains than the local ones, from who may not relay
+    std::uint64_t no_mailbox = 0;    // RCPT that the server of a local domain has refused
     std::uint64_t accepted = 0;      // messages
     std::uint64_t refused = 0;
 };
@@ -47,6 +49,7 @@ struct SmtpdCounts {
 // What all connections share. Outlives them.
 struct SmtpdServices {
     const SubmissionConfig& config;   // its hostname is filled in
+    const RelayConfig& routes;        // for the local domains
     std::filesystem::path temporary;  // directory for large messages
     Certificates& certificates;
     sasl::AuthClient& auth;
@@ -93,7 +96,10 @@ private:
     boost::asio::awaitable<void> respond(std::string response);
     boost::asio::awaitable<void> take(sasl::AuthStep step);
     boost::asio::awaitable<void> report(SeenLogin login);
+    [[nodiscard]] policy::RelayFacts relay_facts(std::string sender) const;
     boost::asio::awaitable<void> judge_sender(std::string sender);
+    boost::asio::awaitable<void> judge_recipient(std::string recipient);
+    void refuse_recipient(const std::string& recipient, std::string_view reply);
     [[nodiscard]] SeenLogin seen_login(const std::string& user, bool success) const;
     void begin_message(session::MessageBegun begun);
     void take_body(std::string_view octets);
@@ -116,9 +122,11 @@ private:
     std::string unsent_;
     std::array<char, 16384> input_{};
 
-    std::string mechanism_;                   // of the last login
-    std::string granted_to_;                  // by whose login elsewhere the message may be sent
-    std::optional<std::uint32_t> challenge_;  // the one that is being answered
+    std::string mechanism_;                     // of the last login
+    std::string sender_;                        // of MAIL
+    std::optional<policy::GrantAnswer> grant_;  // what the agent has said, if it was asked at MAIL
+    bool stranger_ = false;                     // who may send to local domains only
+    std::optional<std::uint32_t> challenge_;    // the one that is being answered
     message::Envelope envelope_;
     std::optional<Incoming> incoming_;
 

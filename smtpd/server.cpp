@@ -96,6 +96,7 @@ SmtpdServer::SmtpdServer(asio::io_context& context, const Config& config, Certif
       agent_(config.submission_login ? std::optional<AgentLink>(std::in_place, config.api.socket)
                                      : std::nullopt),
       services_{.config = config_,
+                .routes = config.relay,
                 .temporary = "/var/tmp",
                 .certificates = certificates_,
                 .auth = auth_,
@@ -103,7 +104,7 @@ SmtpdServer::SmtpdServer(asio::io_context& context, const Config& config, Certif
                 .senders = senders_,
                 .agent = agent_ ? &*agent_ : nullptr,
                 .counts = counts_},
-      api_(config.api, config_, senders_, services_.agent, [this] { return metrics(); }),
+      api_(config, config_, senders_, services_.agent, [this] { return metrics(); }),
       patience_(context),
       reload_(context, SIGHUP) {
     if (config_.hostname.empty()) {
@@ -349,6 +350,8 @@ std::string SmtpdServer::metrics() const {
     metrics.declare("sekisho_submission_logins_total", counter, "Logins that were tried, by result");
     metrics.declare("sekisho_submission_senders_refused_total", counter,
                     "MAIL commands that the rules refused, see sekisho why-relay");
+    metrics.declare("sekisho_submission_recipients_refused_total", counter,
+                    "RCPT commands that were refused, by why");
     metrics.declare("sekisho_submission_messages_total", counter, "Messages, by what became of them");
     put(metrics, "sekisho_submission_connections_total", {{"result", "accepted"}}, counts_.connections);
     put(metrics, "sekisho_submission_connections_total", {{"result", "turned_away"}}, counts_.turned_away);
@@ -359,6 +362,8 @@ std::string SmtpdServer::metrics() const {
     put(metrics, "sekisho_submission_logins_total", {{"result", "wrong"}}, counts_.wrong);
     put(metrics, "sekisho_submission_logins_total", {{"result", "unavailable"}}, counts_.unavailable);
     put(metrics, "sekisho_submission_senders_refused_total", {}, counts_.may_not_send);
+    put(metrics, "sekisho_submission_recipients_refused_total", {{"reason", "relay"}}, counts_.elsewhere);
+    put(metrics, "sekisho_submission_recipients_refused_total", {{"reason", "mailbox"}}, counts_.no_mailbox);
     put(metrics, "sekisho_submission_messages_total", {{"result", "accepted"}}, counts_.accepted);
     put(metrics, "sekisho_submission_messages_total", {{"result", "refused"}}, counts_.refused);
     return metrics.text();

@@ -90,6 +90,7 @@ json::object answer_of(const RelayQuestion& question, const policy::RelayFacts& 
             {"user", question.user},
             {"from", question.from},
             {"to", question.to},
+            {"direction", policy::direction_of(facts.relay, question.from, question.to)},
             {"listener", json::object{{"number", question.listener + 1},
                                       {"address", facts.listener.address.text()},
                                       {"port", facts.listener.port},
@@ -102,7 +103,7 @@ json::object answer_of(const RelayQuestion& question, const policy::RelayFacts& 
 
 }  // namespace
 
-SubmissionApi::SubmissionApi(const ApiConfig& config, const SubmissionConfig& submission, SenderFile& senders,
+SubmissionApi::SubmissionApi(const Config& config, const SubmissionConfig& submission, SenderFile& senders,
                              AgentLink* agent, std::function<std::string()> metrics)
     : config_(config),
       submission_(submission),
@@ -111,7 +112,7 @@ SubmissionApi::SubmissionApi(const ApiConfig& config, const SubmissionConfig& su
       metrics_(std::move(metrics)) {}
 
 awaitable<api::Response> SubmissionApi::answer(const api::Request& request) {
-    if (auto no = api::turned_away(config_, request)) {
+    if (auto no = api::turned_away(config_.api, request)) {
         co_return std::move(*no);
     }
     const bool metrics = request.path == "/metrics";
@@ -138,8 +139,10 @@ awaitable<api::Response> SubmissionApi::why_relay(const api::Request& request) {
     const ListenerConfig& listener = submission_.listeners[question->listener];
     policy::RelayFacts facts{.submission = submission_,
                              .listener = listener,
+                             .relay = config_.relay,
                              .client = question->client,
                              .sender = question->from,
+                             .recipient = question->to.empty() ? std::nullopt : std::optional(question->to),
                              .tls = listener.tls != TlsMode::none,
                              .user = question->user,
                              .rights = senders_.rights(),

@@ -24,7 +24,8 @@ namespace sekisho {
 class SubmissionApi {
 public:
     // All must outlive it. `agent` may be null: there is none to ask. `metrics` makes the text of /metrics.
-    SubmissionApi(const ApiConfig& config, const SubmissionConfig& submission, SenderFile& senders,
+    // `submission` is config's, with its hostname filled in.
+    SubmissionApi(const Config& config, const SubmissionConfig& submission, SenderFile& senders,
                   AgentLink* agent, std::function<std::string()> metrics);
 
     // Answers one request: [api]'s operators and viewers may look, and there is nothing to change.
@@ -33,7 +34,7 @@ public:
 private:
     [[nodiscard]] boost::asio::awaitable<api::Response> why_relay(const api::Request& request);
 
-    const ApiConfig& config_;
+    const Config& config_;
     const SubmissionConfig& submission_;
     SenderFile& senders_;
     AgentLink* agent_;

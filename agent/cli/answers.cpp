@@ -444,8 +444,8 @@ void print_why_relay(const json::object& answer, std::ostream& out) {
         listener != nullptr && listener->is_object() ? listener->get_object() : json::object();
     const std::string user = text_of(answer, "user");
     const std::string reply = text_of(answer, "reply");
-    out << "Mail from " << text_of(answer, "from") << " to " << text_of(answer, "to") << ",\nof "
-        << text_of(answer, "client") << ", where "
+    out << "Mail from " << text_of(answer, "from") << " to " << text_of(answer, "to") << " ("
+        << text_of(answer, "direction") << "),\nof " << text_of(answer, "client") << ", where "
         << (user == nothing ? "nobody has logged in" : user + " has logged in") << ",\nat listener "
         << text_of(at, "number") << ", " << text_of(at, "address") << " port " << text_of(at, "port")
         << " (tls = " << text_of(at, "tls")

@@ -9,7 +9,7 @@ from pathlib import Path
 from string import Template
 
 from .hosts import ROOT, Host, Lab, LabError, Process, await_true
-from .topology import (API_KEY, DOWN4, DOWN_DOMAIN, EDGE_CORE4, EDGE_CORE6, INTERNET4, INTERNET6, ISP_DOMAIN, MAIL4,
+from .topology import (API_KEY, DOWN4, DOWN_DOMAIN, EDGE_CORE4, EDGE_CORE6, INTERNET4, INTERNET6, ISP_DOMAIN, LMTP_PORT, MAIL4,
                        MAIL6, MAIL_NAME, MX_DOMAIN, MX_NAME, POLICY_PORT, POOL4, POOL6, SMTP_NAME, SUBSCRIBERS,
                        UNKNOWN_USER)
 from .tree import debian_tree, run_from
@@ -91,14 +91,14 @@ def dovecot_version(host: Host) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
-def write_dovecot(lab: Lab, *, before: bool = False, after: bool = True, report: bool = True) -> None:
-    """Dovecot's configuration; the three checks are those of its auth_policy_* settings."""
+def write_dovecot(lab: Lab, *, before: bool = False, after: bool = True, report: bool = True, lmtp: bool = False) -> None:
+    """Dovecot's configuration; the three checks are those of its auth_policy_* settings. `lmtp`: it takes mail, too."""
     mail = lab["mail"]
     template = "dovecot-2.3.conf" if dovecot_version(mail) < (2, 4) else "dovecot-2.4.conf"
     spoken = {True: "yes", False: "no"}
     mail.write("/etc/dovecot/dovecot.conf",
                fill(template, policy=f"{EDGE_CORE4}:{POLICY_PORT}", key=API_KEY, nonce=secrets.token_hex(8),
-                    before=spoken[before], after=spoken[after], report=spoken[report]), 0o600)
+                    protocols="imap pop3 lmtp" if lmtp else "imap pop3", lmtp_port=str(LMTP_PORT), before=spoken[before], after=spoken[after], report=spoken[report]), 0o600)
     users = [f"{line.user}:{{PLAIN}}{line.password}" for line in SUBSCRIBERS.values()]
     mail.write("/etc/dovecot/users", "\n".join(users) + "\n", 0o640)
     mail.run("chgrp", "dovecot", "/etc/dovecot/users")
@@ -118,11 +118,11 @@ def replace_dovecot(lab: Lab, release: str) -> None:
              ("/etc/dovecot", "/run/dovecot", "/var/lib/dovecot", "/var/lib/mail", "/var/log"))
 
 
-def start_dovecot(lab: Lab, **checks: bool) -> None:
-    """Starts it, or starts it anew with other checks."""
+def start_dovecot(lab: Lab, **settings: bool) -> None:
+    """Starts it, or starts it anew with other settings, which are those of `write_dovecot`."""
     mail = lab["mail"]
     stop_dovecot(lab)
-    write_dovecot(lab, **checks)
+    write_dovecot(lab, **settings)
     mail.run("install", "-d", "-o", "mail", "-g", "mail", "/var/lib/mail")
     mail.run("install", "-d", "/var/lib/dovecot")
     mail.run("dovecot")

@@ -10,6 +10,7 @@ MX_NAME = "mx.example.com"
 SMTP_NAME = "smtp.example.net"  # the submission server on the edge
 DOWN_DOMAIN = "down.example.com"  # its mail host is never up
 POLICY_PORT = 4001
+LMTP_PORT = 24  # of Dovecot, where a test wants it
 API_KEY = "for-the-lab-only"
 
 EDGE_SUBSCRIBER4 = "192.0.2.1"  # the subscribers' gateway, the same on every line

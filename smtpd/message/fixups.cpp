@@ -24,7 +24,7 @@ std::string message_id_field(const Trace& trace) {
 }  // namespace
 
 struct Fixups::State {
-    explicit State(Trace message_trace) : trace(std::move(message_trace)) {}
+    State(Trace message_trace, Duty message_duty) : trace(std::move(message_trace)), duty(message_duty) {}
 
     [[nodiscard]] HeaderLine kind_of(std::string_view text) const;
     Result<void> take_line(std::string_view line, std::string& out);
@@ -33,6 +33,7 @@ struct Fixups::State {
     void end_header(std::string& out);
 
     Trace trace;
+    Duty duty;
     std::string line;  // the beginning of one that isn't complete
     std::size_t octets = 0;
     std::size_t hops = 0;
@@ -53,10 +54,10 @@ void Fixups::State::begin(std::string& out) {
 // Whatever comes behind is the body, with the empty line before it or without.
 void Fixups::State::end_header(std::string& out) {
     in_header = false;
-    if (!has_date) {
+    if (!has_date && duty == Duty::submission) {
         out += "Date: " + date_text(trace.received) + "\r\n";
     }
-    if (!has_message_id) {
+    if (!has_message_id && duty == Duty::submission) {
         out += message_id_field(trace);
     }
     out += line_end;
@@ -90,7 +91,7 @@ Result<void> Fixups::State::take_line(std::string_view text, std::string& out) {
 void Fixups::State::pass_field(HeaderLine kind, std::string_view text, std::string& out) {
     has_field = true;
     if (kind != HeaderLine::continuation) {
-        dropping = kind == HeaderLine::blind_copy;
+        dropping = kind == HeaderLine::blind_copy && duty == Duty::submission;
     }
     has_date = has_date || kind == HeaderLine::date;
     has_message_id = has_message_id || kind == HeaderLine::message_id;
@@ -99,7 +100,7 @@ void Fixups::State::pass_field(HeaderLine kind, std::string_view text, std::stri
     }
 }
 
-Fixups::Fixups(Trace trace) : state_(std::make_unique<State>(std::move(trace))) {}
+Fixups::Fixups(Trace trace, Duty duty) : state_(std::make_unique<State>(std::move(trace), duty)) {}
 Fixups::Fixups(Fixups&&) noexcept = default;
 Fixups& Fixups::operator=(Fixups&&) noexcept = default;
 Fixups::~Fixups() = default;

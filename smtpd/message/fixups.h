@@ -26,10 +26,14 @@ struct Trace {
     WallTime received{};
 };
 
+// As what a message is taken: a user's, which is completed, or another host's, which gets its trace and
+// nothing else (RFC 5321, 6.4: what a relay MUST NOT do).
+enum class Duty : std::uint8_t { submission, relay };
+
 // Passes a message on, octets in, octets out, holding back no more than its header.
 class Fixups {
 public:
-    explicit Fixups(Trace trace);
+    explicit Fixups(Trace trace, Duty duty = Duty::submission);
     Fixups(Fixups&&) noexcept;
     Fixups& operator=(Fixups&&) noexcept;
     ~Fixups();

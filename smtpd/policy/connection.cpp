@@ -17,9 +17,11 @@ const Prefix* network_of_trust(const ListenerConfig& listener, const Address& cl
 }
 
 session::Settings settings_of(const ListenerConfig& listener, const SubmissionConfig& submission,
-                              const Address& client) {
+                              const RelayConfig& relay, const Address& client) {
     session::Settings settings;
     settings.hostname = submission.hostname;
+    settings.postmaster_domain =
+        relay.local.empty() ? submission.hostname : relay.local.front().domains.front();
     settings.client = client.text();
     settings.tls_offered = listener.tls == TlsMode::starttls;
     settings.tls_active = listener.tls == TlsMode::implicit;

@@ -15,6 +15,7 @@ namespace sekisho::policy {
 // The settings of a session. `submission.hostname` must have been filled in by the caller, where the
 // configuration leaves it to the machine.
 [[nodiscard]] session::Settings settings_of(const ListenerConfig& listener,
-                                            const SubmissionConfig& submission, const Address& client);
+                                            const SubmissionConfig& submission, const RelayConfig& relay,
+                                            const Address& client);
 
 }  // namespace sekisho::policy

@@ -6,6 +6,7 @@
 #include <array>
 #include <utility>
 
+#include "smtpd/message/envelope.h"
 #include "smtpd/policy/access.h"
 #include "smtpd/policy/connection.h"
 
@@ -90,11 +91,25 @@ Word by_grant(const RelayFacts& facts) {
             return {Opinion::accept, facts.client.text() + " holds a grant for the relay" +
                                          (facts.grant->user.empty() ? "" : " of " + facts.grant->user)};
         case GrantAnswer::Kind::unknown:
-            return {Opinion::refuse, "the agent doesn't say: " + facts.grant->trouble};
+            return {facts.listener.local ? Opinion::none : Opinion::refuse,
+                    "the agent doesn't say: " + facts.grant->trouble};
         case GrantAnswer::Kind::none:
             break;
     }
     return {Opinion::none, facts.client.text() + " holds no grant for the relay"};
+}
+
+Word by_local_domain(const RelayFacts& facts) {
+    if (!facts.listener.local) {
+        return {Opinion::none, "the listener takes no mail from everybody"};
+    }
+    if (!facts.recipient) {
+        return {Opinion::accept,
+                "mail for local domains is taken from everybody; each recipient is looked at"};
+    }
+    const std::string domain = message::domain_of(*facts.recipient);
+    return facts.relay.local_for(domain) != nullptr ? Word{Opinion::accept, domain + " is a local domain"}
+                                                    : Word{Opinion::none, domain + " is no local domain"};
 }
 
 Word by_nothing(const RelayFacts& /*facts*/) {
@@ -106,14 +121,23 @@ struct Rule {
     Word (*look)(const RelayFacts& facts);
 };
 
-constexpr std::array<Rule, 6> rules = {{
+constexpr std::array<Rule, 7> rules = {{
     {"access", by_access},
     {"sender", by_sender},
     {"login", by_login},
     {"network", by_network},
     {"grant", by_grant},
+    {"local", by_local_domain},
     {"nobody", by_nothing},
 }};
+
+std::string where_to_log_in(const SubmissionConfig& submission) {
+    const auto& all = submission.listeners;
+    const auto found = std::ranges::find_if(
+        all, [](const ListenerConfig& each) { return each.tls != TlsMode::none && !each.local; });
+    return found == all.end() ? std::string()
+                              : " at " + submission.hostname + ", port " + std::to_string(found->port);
+}
 
 // RFC 4954, 6, and RFC 3207, 4: what the client could do about it; RFC 6409, 6.1: a sender that isn't its
 // own.
@@ -127,6 +151,10 @@ std::string refusal(const RelayFacts& facts, std::string_view rule) {
     }
     if (facts.grant && facts.grant->kind == GrantAnswer::Kind::unknown) {
         return "451 4.3.0 Log in, or try again later: who has fetched mail isn't known now";
+    }
+    if (facts.recipient && facts.listener.local) {
+        return "550 5.7.1 Mail for other domains is taken from users only: log in" +
+               where_to_log_in(facts.submission);
     }
     if (!facts.tls && facts.listener.tls == TlsMode::starttls) {
         return "530 5.7.0 Must issue a STARTTLS command first";
@@ -167,6 +195,13 @@ Ruling judge_relay(const RelayFacts& facts) {
     return {.opinion = last.opinion,
             .rule = last.rule,
             .reply = last.opinion == Opinion::refuse ? refusal(facts, last.rule) : std::string()};
+}
+
+std::string direction_of(const RelayConfig& relay, std::string_view sender, std::string_view recipient) {
+    const auto side = [&relay](std::string_view mailbox) {
+        return relay.local_for(message::domain_of(mailbox)) != nullptr ? "local" : "Internet";
+    };
+    return std::string(side(sender)) + " to " + side(recipient);
 }
 
 }  // namespace sekisho::policy

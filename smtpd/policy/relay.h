@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "agent/base/config_submission.h"
+#include "agent/base/config_mail.h"
 #include "smtpd/policy/senders.h"
 
 namespace sekisho::policy {
@@ -25,8 +25,10 @@ struct GrantAnswer {
 struct RelayFacts {
     const SubmissionConfig& submission;
     const ListenerConfig& listener;  // one of its
+    const RelayConfig& relay;        // for the local domains
     Address client;
     std::string sender;                    // the mailbox of MAIL; empty: the null path
+    std::optional<std::string> recipient;  // the mailbox of RCPT; nothing: MAIL is being looked at
     bool tls = false;                      // is active
     std::string user;                      // who has logged in here; empty: nobody
     const SenderRights* rights = nullptr;  // null: users send as anybody
@@ -53,13 +55,18 @@ struct Finding {
 struct Ruling {
     Opinion opinion = Opinion::refuse;
     std::string_view rule;  // that decided
-    std::string reply;      // to MAIL, where it is refused: "530 5.7.0 Authentication required"
+    std::string reply;      // where it is refused: "530 5.7.0 Authentication required"
 };
 
 // The rules in their order, to the one that decides, which is the last.
 [[nodiscard]] std::vector<Finding> explain_relay(const RelayFacts& facts);
 
-// The same in short.
+// The same in short. What is accepted at MAIL by the rule "local" is looked at again for each recipient: only
+// those of local domains are taken.
 [[nodiscard]] Ruling judge_relay(const RelayFacts& facts);
+
+// Which way it goes, by the domains of both: "Internet to local".
+[[nodiscard]] std::string direction_of(const RelayConfig& relay, std::string_view sender,
+                                       std::string_view recipient);
 
 }  // namespace sekisho::policy

@@ -123,7 +123,7 @@ void Dialogue::rcpt(std::string_view argument) {
         if (!same_word(path->mailbox, "postmaster")) {
             return refuse(of_recipient.syntax);
         }
-        path->mailbox += '@' + settings_.hostname;
+        path->mailbox += '@' + settings_.postmaster_domain;
     }
     if (envelope_.recipients.size() >= settings_.recipients) {
         say("452 4.5.3 Too many recipients");

@@ -21,10 +21,11 @@ namespace sekisho::session {
 
 // What is known of a connection before its first byte.
 struct Settings {
-    std::string hostname;                                      // ours
-    std::string client;                                        // its address, for the greeting after EHLO
-    bool tls_offered = false;                                  // STARTTLS
-    bool tls_active = false;                                   // from the first byte
+    std::string hostname;           // ours
+    std::string postmaster_domain;  // of <postmaster>, who has none of his own (RFC 5321, 4.5.1)
+    std::string client;             // its address, for the greeting after EHLO
+    bool tls_offered = false;       // STARTTLS
+    bool tls_active = false;        // from the first byte
     std::vector<std::string> mechanisms = {"PLAIN", "LOGIN"};  // offered inside TLS only
     std::uint64_t largest_message = 50ULL << 20;               // octets
     std::size_t recipients = 100;                              // a message

@@ -32,8 +32,8 @@ const std::string date = "Date: Tue, 24 Nov 2026 12:00:00 +0000\r\n";
 const std::string message_id = "Message-ID: <1795521600.0123456789abcdef@mail.example.net>\r\n";
 
 // The message after Fixups, or the refusal; fed in two pieces.
-std::string fixed(std::string_view message, std::size_t cut = 0) {
-    Fixups fixups(example_trace());
+std::string fixed(std::string_view message, std::size_t cut = 0, Duty duty = Duty::submission) {
+    Fixups fixups(example_trace(), duty);
     std::string out;
     for (const std::string_view piece : {message.substr(0, cut), message.substr(cut)}) {
         const auto fed = fixups.feed(piece);
@@ -54,6 +54,20 @@ std::string fixed_everywhere(std::string_view message) {
         EXPECT_EQ(fixed(message, cut), whole) << "cut at " << cut;
     }
     return whole;
+}
+
+// RFC 5321, 6.4.
+TEST(Fixups, AnotherHostsMailGetsItsTraceAndNothingElse) {
+    for (const char* message : {"Bcc: <x@example.com>\r\nSubject: x\r\n\r\nHello\r\n", "Hello\r\n", "\r\n",
+                                "", "Subject: x", "Subject: x\r\n"}) {
+        const std::string out = fixed(message, 0, Duty::relay);
+        ASSERT_TRUE(out.starts_with(received)) << message;
+        const std::string rest = out.substr(received.size());
+        EXPECT_THAT(rest, testing::AnyOf(message, "\r\n" + std::string(message),
+                                         std::string(message) + "\r\n", std::string(message) + "\r\n\r\n"));
+        EXPECT_EQ(fixed(message, std::string_view(message).size() / 2, Duty::relay), out);
+    }
+    EXPECT_EQ(fixed("Bcc: x\r\n\r\nHello\r\n", 0, Duty::relay), received + "Bcc: x\r\n\r\nHello\r\n");
 }
 
 TEST(Fixups, AddWhatIsMissing) {

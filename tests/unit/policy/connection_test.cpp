@@ -45,7 +45,8 @@ TEST(Trust, OfOneFamilyIsNotThatOfTheOther) {
 }
 
 TEST(Settings, ComeFromTheConfiguration) {
-    const auto settings = settings_of(listener(TlsMode::starttls), submission(), address("2001:db8::1"));
+    const auto settings =
+        settings_of(listener(TlsMode::starttls), submission(), RelayConfig(), address("2001:db8::1"));
     EXPECT_EQ(settings.hostname, "mail.example.net");
     EXPECT_EQ(settings.client, "2001:db8::1");
     EXPECT_TRUE(settings.tls_offered);
@@ -54,13 +55,23 @@ TEST(Settings, ComeFromTheConfiguration) {
     EXPECT_EQ(settings.largest_message, 1234U);
     EXPECT_EQ(settings.recipients, 5U);
     EXPECT_EQ(settings.errors, 6U);
+    EXPECT_EQ(settings.postmaster_domain, "mail.example.net");
+}
+
+// RFC 5321, 4.5.1: whoever has mailboxes has a postmaster.
+TEST(Settings, ThePostmasterIsOfTheFirstLocalDomain) {
+    RelayConfig relay;
+    relay.local = {{.domains = {"example.org", "example.net"}, .path = "/run/lmtp", .host = {}}};
+    const auto settings = settings_of(listener(TlsMode::none), submission(), relay, address("192.0.2.1"));
+    EXPECT_EQ(settings.postmaster_domain, "example.org");
 }
 
 TEST(Settings, KnowTheKindsOfTls) {
-    const auto implicit = settings_of(listener(TlsMode::implicit), submission(), address("192.0.2.1"));
+    const auto implicit =
+        settings_of(listener(TlsMode::implicit), submission(), RelayConfig(), address("192.0.2.1"));
     EXPECT_FALSE(implicit.tls_offered);
     EXPECT_TRUE(implicit.tls_active);
-    const auto none = settings_of(listener(TlsMode::none), submission(), address("192.0.2.1"));
+    const auto none = settings_of(listener(TlsMode::none), submission(), RelayConfig(), address("192.0.2.1"));
     EXPECT_FALSE(none.tls_offered);
     EXPECT_FALSE(none.tls_active);
 }

@@ -18,8 +18,10 @@ protected:
     [[nodiscard]] RelayFacts facts(std::string_view client) const {
         return {.submission = submission_,
                 .listener = listener_,
+                .relay = relay_,
                 .client = parse_address(client).value(),
                 .sender = "anna@example.net",
+                .recipient = std::nullopt,
                 .tls = true,
                 .user = {},
                 .rights = nullptr,
@@ -38,6 +40,7 @@ protected:
 
     SubmissionConfig submission_;
     ListenerConfig listener_;
+    RelayConfig relay_;
 };
 
 TEST_F(RelayTest, WhoHasLoggedInMay) {
@@ -58,8 +61,9 @@ TEST_F(RelayTest, WhoComesFromANetworkOfTrustMay) {
 
 TEST_F(RelayTest, NobodyElseMay) {
     const RelayFacts stranger = facts("198.51.100.1");
-    EXPECT_THAT(rules(explain_relay(stranger)), ElementsAre("access none", "sender none", "login none",
-                                                            "network none", "grant none", "nobody refuse"));
+    EXPECT_THAT(rules(explain_relay(stranger)),
+                ElementsAre("access none", "sender none", "login none", "network none", "grant none",
+                            "local none", "nobody refuse"));
     EXPECT_EQ(judge_relay(stranger).reply, "530 5.7.0 Authentication required");
     RelayFacts in_clear = stranger;
     in_clear.tls = false;
@@ -147,6 +151,70 @@ TEST_F(RelayTest, WhereTheAgentDoesNotSayTheClientComesAgain) {
     EXPECT_EQ(judge_relay(unknown).opinion, Opinion::refuse);
     EXPECT_THAT(judge_relay(unknown).reply, StartsWith("451 4.3.0 "));
     EXPECT_THAT(explain_relay(unknown).back().detail, HasSubstr("nobody listens"));
+}
+
+class LocalDomainsTest : public RelayTest {
+protected:
+    LocalDomainsTest() {
+        listener_.local = true;
+        relay_.local = {{.domains = {"example.net", "example.org"}, .path = "/run/lmtp", .host = {}}};
+        submission_.hostname = "mail.example.net";
+    }
+    // What becomes of RCPT.
+    [[nodiscard]] Ruling to(std::string_view recipient, std::string_view client = "198.51.100.1") const {
+        RelayFacts known = facts(client);
+        known.recipient = recipient;
+        return judge_relay(known);
+    }
+};
+
+TEST_F(LocalDomainsTest, EverybodyMaySendToThem) {
+    EXPECT_EQ(judge_relay(facts("198.51.100.1")).rule, "local");
+    EXPECT_EQ(judge_relay(facts("198.51.100.1")).opinion, Opinion::accept);
+    EXPECT_EQ(to("bob@Example.ORG").rule, "local");
+    EXPECT_EQ(to("bob@Example.ORG").opinion, Opinion::accept);
+    listener_.local = false;
+    EXPECT_EQ(judge_relay(facts("198.51.100.1")).opinion, Opinion::refuse);
+    EXPECT_EQ(to("bob@example.org").opinion, Opinion::refuse);
+}
+
+TEST_F(LocalDomainsTest, NotToOthersAndIsToldHow) {
+    for (const char* recipient : {"bob@example.com", "bob@sub.example.net", "bob@example.net.example.com",
+                                  "\"bob@example.net\"@example.com", "bob@[192.0.2.1]", "bob"}) {
+        EXPECT_EQ(to(recipient).rule, "nobody") << recipient;
+        EXPECT_EQ(to(recipient).reply, "550 5.7.1 Mail for other domains is taken from users only: log in");
+        EXPECT_EQ(to(recipient, "192.0.2.1").rule, "network") << recipient;
+    }
+    submission_.listeners.resize(3);
+    submission_.listeners[0].local = true;
+    submission_.listeners[1].tls = TlsMode::none;
+    submission_.listeners[2].port = 465;
+    EXPECT_THAT(to("bob@example.com").reply, testing::EndsWith("log in at mail.example.net, port 465"));
+}
+
+TEST_F(LocalDomainsTest, WithoutTheAgentTheyStillGetTheirMail) {
+    listener_.relay_grants = true;
+    RelayFacts unknown = facts("198.51.100.1");
+    EXPECT_EQ(judge_relay(unknown).opinion, Opinion::ask_agent);
+    unknown.grant = answer(GrantAnswer::Kind::unknown);
+    EXPECT_EQ(judge_relay(unknown).rule, "local");
+    unknown.recipient = "bob@example.net";
+    EXPECT_EQ(judge_relay(unknown).opinion, Opinion::accept);
+    unknown.recipient = "bob@example.com";
+    EXPECT_THAT(judge_relay(unknown).reply, StartsWith("451 4.3.0 "));
+}
+
+TEST_F(LocalDomainsTest, WhoIsDeniedMayNot) {
+    submission_.access = {{.clients = {parse_prefix("198.51.100.0/28").value()}, .senders = {}}};
+    EXPECT_EQ(to("bob@example.net").rule, "access");
+    EXPECT_EQ(to("bob@example.net").opinion, Opinion::refuse);
+}
+
+TEST_F(LocalDomainsTest, Directions) {
+    EXPECT_EQ(direction_of(relay_, "a@example.net", "b@example.org"), "local to local");
+    EXPECT_EQ(direction_of(relay_, "a@example.com", "b@EXAMPLE.org"), "Internet to local");
+    EXPECT_EQ(direction_of(relay_, "a@example.net", "b@example.com"), "local to Internet");
+    EXPECT_EQ(direction_of(relay_, "", "b@example.com"), "Internet to Internet");
 }
 
 }  // namespace

@@ -69,6 +69,7 @@ inline std::string text_of(const Actions& actions) {
 inline Example example_settings() {
     Example settings;
     settings.hostname = "mail.example.net";
+    settings.postmaster_domain = "example.net";
     settings.client = "192.0.2.1";
     return settings;
 }

@@ -64,7 +64,7 @@ TEST_F(MailTest, ToThePostmaster) {
     EXPECT_EQ(client_.say("RCPT TO:<PostMaster>"), "250 2.1.5 Recipient ok\r\n");
     EXPECT_EQ(client_.say("RCPT TO:<webmaster>"), "501 5.1.3 Bad recipient address syntax\r\n");
     EXPECT_THAT(client_.say("DATA"),
-                StartsWith("[MessageBegun <alice@example.com> <PostMaster@mail.example.net>]"));
+                StartsWith("[MessageBegun <alice@example.com> <PostMaster@example.net>]"));
 }
 
 TEST_F(MailTest, SendersThatCantBe) {

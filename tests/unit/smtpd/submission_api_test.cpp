@@ -48,8 +48,8 @@ protected:
         return at.is_string() ? std::string(at.get_string()) : boost::json::serialize(at);
     }
 
-    ApiConfig config_;
-    SubmissionConfig submission_;
+    Config config_;
+    SubmissionConfig& submission_ = config_.submission;
     SenderFile senders_ = SenderFile::open(submission_).value();
     SubmissionApi api_{config_, submission_, senders_, nullptr, [] { return std::string("metrics\n"); }};
 };
@@ -66,6 +66,12 @@ TEST_F(SubmissionApiTest, SaysWhatEachRuleSays) {
     EXPECT_EQ(told(trusted, "/listener/number"), "1");
     EXPECT_EQ(told("client=203.0.113.1", "/reply"), "530 5.7.0 Authentication required");
     EXPECT_EQ(told("client=203.0.113.1&user=anna", "/rule"), "login");
+    EXPECT_EQ(told(trusted, "/direction"), "Internet to Internet");
+    submission_.listeners[0].local = true;
+    config_.relay.local = {{.domains = {"y.net"}, .path = "/run/lmtp", .host = {}}};
+    EXPECT_EQ(told("client=203.0.113.1&from=a%40x.net&to=b%40y.net", "/rule"), "local");
+    EXPECT_EQ(told("client=203.0.113.1&from=a%40x.net&to=b%40y.net", "/direction"), "Internet to local");
+    EXPECT_EQ(told("client=203.0.113.1&from=a%40y.net&to=b%40x.net", "/verdict"), "refuse");
 }
 
 TEST_F(SubmissionApiTest, TheAgentIsAskedWhereItMatters) {
