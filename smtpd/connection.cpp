@@ -28,20 +28,12 @@ namespace asio = boost::asio;
 
 // A handshake needs a few packets; who is slower has other intentions.
 constexpr std::chrono::seconds handshake_timeout{30};
+// For so long the octets of a message may come as slowly as they like.
+constexpr std::chrono::seconds free_time{60};
 constexpr std::size_t most_unsent = std::size_t{64} * 1024;
 
 message::WallTime now() {
     return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
-}
-
-// What the authentication server offers is offered; before it has been heard, what every one of them has.
-session::Settings settings_of(const SmtpdServices& services, const ListenerConfig& listener,
-                              const Address& client) {
-    session::Settings settings = policy::settings_of(listener, services.config, services.routes, client);
-    if (const auto& offered = services.auth.mechanisms(); !offered.empty()) {
-        settings.mechanisms = offered;
-    }
-    return settings;
 }
 
 }  // namespace
@@ -54,10 +46,25 @@ SmtpdConnection::SmtpdConnection(Socket socket, const session::ProxiedEnds& ends
       local_(ends.server),
       remote_(ends.client),
       name_(handoff::new_id()),
-      session_(settings_of(services, listener, remote_.address)),
+      xclient_(policy::speaks_for_others(listener, remote_.address)),
+      session_(settings()),
       timer_(socket_.get_executor()) {}
 
-void SmtpdConnection::limit_to(std::chrono::seconds time) {
+// What the authentication server offers is offered; before it has been heard, what every one of them has.
+session::Settings SmtpdConnection::settings() const {
+    session::Settings settings =
+        policy::settings_of(listener_, services_.config, services_.routes, remote_.address);
+    if (const auto& offered = services_.auth.mechanisms(); !offered.empty()) {
+        settings.mechanisms = offered;
+    }
+    settings.xclient = xclient_;
+    settings.user = user_;
+    settings.tls_offered = settings.tls_offered && !tls_;
+    settings.tls_active = settings.tls_active || tls_;
+    return settings;
+}
+
+void SmtpdConnection::limit_to(std::chrono::steady_clock::duration time) {
     late_ = false;
     timer_.expires_after(time);
     timer_.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
@@ -117,7 +124,7 @@ asio::awaitable<bool> SmtpdConnection::handshake() {
 
 // How much has come; 0 at the end, or when the time is over.
 asio::awaitable<std::size_t> SmtpdConnection::read() {
-    limit_to(services_.config.command_timeout);
+    limit_to(command_due_ - std::chrono::steady_clock::now());
     reading_ = true;
     const auto buffer = asio::buffer(input_);
     boost::system::error_code error;
@@ -153,34 +160,92 @@ asio::awaitable<void> SmtpdConnection::run() {
     const auto self = shared_from_this();
     boost::system::error_code ignored;
     socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
-    const policy::Access access =
-        policy::judge_access(services_.config.access, remote_.address, std::nullopt);
-    if (access.kind == policy::Access::Kind::delayed) {
-        co_await wait(access.entry->delay);
-    }
+    co_await delay();
     if (listener_.tls == TlsMode::implicit) {
         co_await handshake();
     }
     if (!closed_) {
         co_await perform(session_.begin());
     }
-    while (!closed_) {
-        std::size_t size = 0;
-        if (!closing_ || incoming_) {
-            size = co_await read();
-        }
-        if (size == 0) {
-            if (late_ || closing_) {
-                co_await perform(session_.give_up(late_ ? "Idle for too long" : "Shutting down"));
-            }
-            break;
-        }
-        co_await perform(session_.receive({input_.data(), size}));
+    command_due_ = std::chrono::steady_clock::now() + services_.config.command_timeout;
+    bool going = !closed_;
+    while (going) {
+        going = co_await converse();
     }
     if (challenge_) {
         services_.auth.cancel(*challenge_);
     }
     close();
+}
+
+// A command has its time as a whole, in however many pieces it comes; a message has more if it comes fast
+// enough.
+asio::awaitable<bool> SmtpdConnection::converse() {
+    const bool receiving = session_.receiving();
+    const auto begin = std::chrono::steady_clock::now();
+    std::size_t size = 0;
+    if (!closing_ || incoming_) {
+        size = co_await read();
+    }
+    if (receiving) {
+        body_time_ += std::chrono::steady_clock::now() - begin;
+    }
+    if (size == 0) {
+        if (late_ || closing_) {
+            co_await perform(session_.give_up(late_ ? "Idle for too long" : "Shutting down"));
+        }
+        co_return false;
+    }
+    session::Actions actions = session_.receive({input_.data(), size});
+    const bool progress = !actions.empty();
+    co_await perform(std::move(actions));
+    if (incoming_ && too_slow()) {
+        co_await perform(session_.give_up("4.4.2 The message comes too slowly"));
+    }
+    if (progress) {
+        command_due_ = std::chrono::steady_clock::now() + services_.config.command_timeout;
+    }
+    co_return !closed_;
+}
+
+bool SmtpdConnection::too_slow() const {
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(body_time_);
+    return seconds > std::min(free_time, services_.config.command_timeout) &&
+           body_octets_ < services_.config.least_rate * static_cast<std::uint64_t>(seconds.count());
+}
+
+asio::awaitable<void> SmtpdConnection::delay() {
+    const policy::Access access =
+        policy::judge_access(services_.config.access, remote_.address, std::nullopt);
+    if (access.kind == policy::Access::Kind::delayed) {
+        co_await wait(access.entry->delay);
+    }
+}
+
+// What it says is believed as if the client itself had connected here.
+asio::awaitable<void> SmtpdConnection::speak_for(session::NamedClient client) {
+    remote_ = {.address = client.address.value_or(remote_.address),
+               .port = client.port.value_or(remote_.port)};
+    local_ = {.address = client.server.value_or(local_.address),
+              .port = client.server_port.value_or(local_.port)};
+    user_ = client.user.value_or(user_);
+    session_ = session::Session(settings());
+    log::info("CLIENT_NAMED", "a host says for whom it speaks",
+              {{"client", remote_.text()}, {"user", user_}, {"session", name_}});
+    if (policy::judge_access(services_.config.access, remote_.address, std::nullopt).kind ==
+        policy::Access::Kind::denied) {
+        services_.counts.denied++;
+        unsent_ += denied;
+        co_await flush();
+        closed_ = true;
+        co_return;
+    }
+    if (client.user && !user_.empty()) {
+        mechanism_ = "XCLIENT";
+        co_await report(seen_login(user_, true));
+    }
+    co_await delay();
+    add(session_.begin());
 }
 
 void SmtpdConnection::add(session::Actions actions) {
@@ -227,6 +292,8 @@ asio::awaitable<void> SmtpdConnection::perform_one(session::Action action) {
         }
     } else if (std::holds_alternative<session::StartTls>(action)) {
         co_await start_tls();
+    } else if (auto* named = std::get_if<session::ClientNamed>(&action)) {
+        co_await speak_for(std::move(named->client));
     } else {
         co_await flush();
         closed_ = true;
@@ -398,6 +465,8 @@ void SmtpdConnection::begin_message(session::MessageBegun begun) {
         .id = envelope_.id,
         .recipient = envelope_.recipients.size() == 1 ? envelope_.recipients.front().address : std::string(),
         .received = envelope_.received};
+    body_time_ = {};
+    body_octets_ = 0;
     const message::Duty duty = stranger_ ? message::Duty::relay : message::Duty::submission;
     incoming_.emplace(
         Incoming{.fixups = message::Fixups(std::move(trace), duty), .body = BodyFile(services_.temporary)});
@@ -418,6 +487,7 @@ void SmtpdConnection::refuse(std::string_view reply) {
 }
 
 void SmtpdConnection::take_body(std::string_view octets) {
+    body_octets_ += octets.size();
     if (!incoming_) {
         return;
     }

@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "agent/base/config.h"
 #include "agent/base/socket_address.h"
@@ -62,6 +63,8 @@ struct SmtpdServices {
 class SmtpdConnection : public std::enable_shared_from_this<SmtpdConnection> {
 public:
     using Socket = boost::asio::ip::tcp::socket;
+    // RFC 5321, 3.1, instead of the greeting.
+    static constexpr std::string_view denied = "554 5.7.1 Access denied\r\n";
 
     // `ends` as the client sees them: they are not the socket's behind a balancer.
     SmtpdConnection(Socket socket, const session::ProxiedEnds& ends, const SmtpdServices& services,
@@ -77,6 +80,10 @@ public:
 private:
     using Tls = boost::asio::ssl::stream<Socket&>;
 
+    [[nodiscard]] session::Settings settings() const;
+    // What [[submission.access]] makes a client wait before its banner.
+    boost::asio::awaitable<void> delay();
+    boost::asio::awaitable<void> speak_for(session::NamedClient client);
     // Whether it went well; the connection is closed otherwise.
     boost::asio::awaitable<bool> handshake();
     boost::asio::awaitable<std::size_t> read();
@@ -105,7 +112,10 @@ private:
     void take_body(std::string_view octets);
     void refuse(std::string_view reply);
     boost::asio::awaitable<void> end_message();
-    void limit_to(std::chrono::seconds time);
+    // Reads and has it carried out; false at the end.
+    boost::asio::awaitable<bool> converse();
+    [[nodiscard]] bool too_slow() const;
+    void limit_to(std::chrono::steady_clock::duration time);
     boost::asio::awaitable<void> wait(std::chrono::seconds time);
 
     Socket socket_;
@@ -116,6 +126,8 @@ private:
     Endpoint local_;
     Endpoint remote_;
     std::string name_;  // of the connection, in both logs
+    bool xclient_;      // it may speak for others
+    std::string user_;  // who has logged in at the host that speaks for the client
     session::Session session_;
     boost::asio::steady_timer timer_;
     std::deque<session::Action> todo_;
@@ -129,6 +141,9 @@ private:
     std::optional<std::uint32_t> challenge_;    // the one that is being answered
     message::Envelope envelope_;
     std::optional<Incoming> incoming_;
+    std::chrono::steady_clock::time_point command_due_;  // when the command that is awaited must be whole
+    std::chrono::steady_clock::duration body_time_{};    // for which octets of this message were awaited
+    std::uint64_t body_octets_ = 0;
 
     bool reading_ = false;
     bool waiting_ = false;

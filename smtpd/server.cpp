@@ -37,8 +37,6 @@ constexpr std::chrono::milliseconds pause_without_descriptors{100};
 // out.
 constexpr std::size_t client_share = 10;
 constexpr std::string_view crowded = "421 4.3.2 Too many connections, try again later\r\n";
-// RFC 5321, 3.1, instead of the greeting.
-constexpr std::string_view denied = "554 5.7.1 Access denied\r\n";
 
 // Each listener's socket: systemd's where it has opened one for this address, else our own.
 Result<std::vector<Descriptor>> open_ports(const SubmissionConfig& config) {
@@ -302,13 +300,13 @@ void SmtpdServer::take_client(tcp::socket socket, const session::ProxiedEnds& en
                               const ListenerConfig& listener) {
     const Address& address = ends.client.address;
     std::optional<Address> client;
-    if (!policy::is_trusted(listener, address)) {
+    if (!policy::is_trusted(listener, address) && !policy::speaks_for_others(listener, address)) {
         client = sasl::subscriber_of(address);
     }
     if (policy::judge_access(config_.access, address, std::nullopt).kind == policy::Access::Kind::denied) {
         counts_.denied++;
         denied_log_.warning("CLIENT_DENIED", "a client was turned away: an entry denies it", address.text());
-        return turn_away(socket, listener, denied);
+        return turn_away(socket, listener, SmtpdConnection::denied);
     }
     if (!has_room(client)) {
         return turn_away(socket, listener, crowded);

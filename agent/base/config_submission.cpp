@@ -38,6 +38,9 @@ ListenerConfig read_listener(TomlTable& table, SubmissionSurroundings around) {
     if (table.has("proxy")) {
         config.proxy = table.prefixes("proxy", too_wide);
     }
+    if (table.has("xclient")) {
+        config.xclient = table.prefixes("xclient", too_wide);
+    }
     set(config.relay_grants, table.boolean("relay_grants"));
     if (config.relay_grants && !around.grants_known) {
         table.complain("relay_grants", "the agent answers only whom [login.submission] names",
@@ -139,6 +142,7 @@ void read_submission(TomlTable& table, SubmissionConfig& config, SubmissionSurro
     set(config.connections, table.integer("connections", 1, 100'000));
     set(config.errors, table.integer("errors", 1, 1000));
     set_duration(table, "command_timeout", config.command_timeout);
+    set(config.least_rate, table.integer("least_rate", 0, 1'000'000));
     table.tables("sni", [&config](TomlTable& each) { config.sni.push_back(read_sni(each)); });
     if (!config.sni.empty() && config.certificate.empty()) {
         table.complain("sni", "there is no certificate for those who ask for no name",

@@ -28,10 +28,11 @@ struct ListenerConfig {
     Address address;  // "::" is IPv6 only
     std::uint16_t port = 587;
     TlsMode tls = TlsMode::starttls;
-    std::vector<Prefix> relay;  // clients from here may send without AUTH, with or without TLS
-    std::vector<Prefix> proxy;  // balancers, whose connections begin with a PROXY header
-    bool relay_grants = false;  // so may who holds a grant for the relay: the agent is asked
-    bool local = false;         // takes mail for the local domains ([[relay.local]]) from everybody
+    std::vector<Prefix> relay;    // clients from here may send without AUTH, with or without TLS
+    std::vector<Prefix> proxy;    // balancers, whose connections begin with a PROXY header
+    std::vector<Prefix> xclient;  // hosts that say by XCLIENT for whom they speak, and who has logged in
+    bool relay_grants = false;    // so may who holds a grant for the relay: the agent is asked
+    bool local = false;           // takes mail for the local domains ([[relay.local]]) from everybody
 };
 
 // [[submission.sni]]: one more certificate, for clients who ask for its names.
@@ -69,7 +70,8 @@ struct SubmissionConfig {
     std::size_t recipients = 100;                 // a message
     std::size_t connections = 1000;               // at once
     std::size_t errors = 10;                      // a connection, then it is ended
-    std::chrono::seconds command_timeout{300};    // RFC 5321, 4.5.3.2.7
+    std::chrono::seconds command_timeout{300};    // RFC 5321, 4.5.3.2.7: for a whole command
+    std::uint32_t least_rate = 100;               // octets of a message a second, after the first minute
     // Whether users who have logged in send only as themselves and as what sender_file gives them.
     bool own_senders = false;
     std::filesystem::path sender_file{};  // see policy::SenderRights; empty: there is none

@@ -16,6 +16,11 @@ const Prefix* network_of_trust(const ListenerConfig& listener, const Address& cl
     return found == listener.relay.end() ? nullptr : &*found;
 }
 
+bool speaks_for_others(const ListenerConfig& listener, const Address& client) {
+    return std::ranges::any_of(listener.xclient,
+                               [&client](const Prefix& each) { return each.contains(client); });
+}
+
 session::Settings settings_of(const ListenerConfig& listener, const SubmissionConfig& submission,
                               const RelayConfig& relay, const Address& client) {
     session::Settings settings;

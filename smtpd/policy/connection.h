@@ -12,6 +12,9 @@ namespace sekisho::policy {
 // Which one; null if none.
 [[nodiscard]] const Prefix* network_of_trust(const ListenerConfig& listener, const Address& client);
 
+// Whether this host may say by XCLIENT for whom it speaks.
+[[nodiscard]] bool speaks_for_others(const ListenerConfig& listener, const Address& client);
+
 // The settings of a session. `submission.hostname` must have been filled in by the caller, where the
 // configuration leaves it to the machine.
 [[nodiscard]] session::Settings settings_of(const ListenerConfig& listener,

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <string>
+#include <utility>
 
 #include "smtpd/session/dialogue.h"
 #include "smtpd/session/word.h"
@@ -75,6 +76,7 @@ std::span<const Dialogue::Command> Dialogue::table() {
         Command{"RSET", any,           none,     true,  ordinary,        "RSET",                         &Dialogue::rset},
         Command{"NOOP", any,           possible, true,  ordinary,        "NOOP",                         &Dialogue::noop},
         Command{"VRFY", any,           needed,   true,  ordinary,        "VRFY address",                 &Dialogue::vrfy},
+        Command{"XCLIENT", start | ready, needed, true, ordinary,      "XCLIENT attribute=value",      &Dialogue::xclient},
         Command{"HELP", any,           possible, true,  ordinary,        "HELP",                         &Dialogue::help},
         Command{"QUIT", any,           none,     false, ordinary,        "QUIT",                         &Dialogue::quit},
     };
@@ -190,6 +192,9 @@ void Dialogue::ehlo(std::string_view argument) {
         }
         say(line);
     }
+    if (settings_.xclient) {
+        say("250-XCLIENT ADDR PORT LOGIN DESTADDR DESTPORT");
+    }
     say("250 ENHANCEDSTATUSCODES");
 }
 
@@ -231,6 +236,18 @@ void Dialogue::help(std::string_view /*argument*/) {
         line += command.verb;
     }
     say(line);
+}
+
+void Dialogue::xclient(std::string_view argument) {
+    if (!settings_.xclient) {
+        return refuse("550 5.7.0 You speak for yourself here");
+    }
+    auto client = read_xclient(argument);
+    if (!client) {
+        return refuse("501 5.5.4 Bad attribute");
+    }
+    actions_.emplace_back(ClientNamed{std::move(*client)});
+    phase_ = Phase::closed;
 }
 
 void Dialogue::quit(std::string_view /*argument*/) {

@@ -33,6 +33,7 @@ std::string refusal_of(std::string_view reply) {
 
 Dialogue::Dialogue(Settings settings) : settings_(std::move(settings)) {
     state_.tls = settings_.tls_active;
+    state_.user = settings_.user;
 }
 
 Actions Dialogue::begin() {

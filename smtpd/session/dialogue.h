@@ -33,6 +33,7 @@ public:
     [[nodiscard]] Actions message_kept(std::string_view id);
     [[nodiscard]] Actions message_refused(std::string_view reply);
     [[nodiscard]] bool waiting() const { return awaited_ != Awaited::nothing; }
+    [[nodiscard]] bool receiving() const { return phase_ == Phase::body || phase_ == Phase::chunk; }
     [[nodiscard]] Actions give_up(std::string_view text);
     [[nodiscard]] const State& state() const { return state_; }
 
@@ -92,6 +93,7 @@ private:
     void noop(std::string_view argument);
     void vrfy(std::string_view argument);
     void help(std::string_view argument);
+    void xclient(std::string_view argument);
     void quit(std::string_view argument);
 
     // login.cpp: AUTH

@@ -61,6 +61,10 @@ bool Session::waiting() const {
     return machine_->waiting();
 }
 
+bool Session::receiving() const {
+    return machine_->receiving();
+}
+
 Actions Session::give_up(std::string_view text) {
     return machine_->give_up(text);
 }

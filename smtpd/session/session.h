@@ -2,8 +2,8 @@
 // SMTP as a state machine: bytes in, actions out. No sockets, no clock, no threads.
 //
 // RFC 5321 (SMTP), 6409 (submission), 3207 (STARTTLS), 4954 (AUTH), 2920 (PIPELINING), 1870 (SIZE), 6152
-// (8BITMIME), 3030 (CHUNKING), 3461 (DSN), 9422 (LIMITS), 2034 and 3463 (enhanced status codes). The table of
-// commands stands in commands.cpp.
+// (8BITMIME), 3030 (CHUNKING), 3461 (DSN), 9422 (LIMITS), 2034 and 3463 (enhanced status codes), and
+// Postfix's XCLIENT. The table of commands stands in commands.cpp.
 #pragma once
 
 #include <cstddef>
@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "smtpd/message/envelope.h"
+#include "smtpd/session/xclient.h"
 
 namespace sekisho::session {
 
@@ -26,6 +27,8 @@ struct Settings {
     std::string client;             // its address, for the greeting after EHLO
     bool tls_offered = false;       // STARTTLS
     bool tls_active = false;        // from the first byte
+    std::string user;      // who has logged in already, at a host that speaks for the client; empty: nobody
+    bool xclient = false;  // the client may say for whom it speaks
     std::vector<std::string> mechanisms = {"PLAIN", "LOGIN"};  // offered inside TLS only
     std::uint64_t largest_message = 50ULL << 20;               // octets
     std::size_t recipients = 100;                              // a message
@@ -77,11 +80,17 @@ struct MessageEnded {};
 // It will not be: too large, malformed, given up by RSET between its chunks, or the client has gone. Throw
 // away what has come.
 struct MessageAborted {};
+// XCLIENT: all that is known of the client is another's, so this session is over; the connection goes on with
+// a new one, from its banner on.
+struct ClientNamed {
+    NamedClient client;
+};
 // End the connection when all replies are written.
 struct Close {};
 
-using Action = std::variant<Reply, StartTls, Authenticate, AuthResponse, AuthCancelled, SenderGiven,
-                            RecipientGiven, MessageBegun, Body, MessageEnded, MessageAborted, Close>;
+using Action =
+    std::variant<Reply, StartTls, Authenticate, AuthResponse, AuthCancelled, SenderGiven, RecipientGiven,
+                 MessageBegun, Body, MessageEnded, MessageAborted, ClientNamed, Close>;
 using Actions = std::vector<Action>;
 
 // Why AUTH did not succeed.
@@ -136,6 +145,8 @@ public:
 
     // Whether an answer is awaited: nothing should be read then.
     [[nodiscard]] bool waiting() const;
+    // Whether octets of a message come next, and no command.
+    [[nodiscard]] bool receiving() const;
     // 421 with this text, which begins with its enhanced code ("4.4.2 Time-out"; 4.3.2 if it doesn't), and
     // Close; for time-outs and shutdown.
     [[nodiscard]] Actions give_up(std::string_view text);

@@ -12,6 +12,7 @@ import time
 from lab import story_mail
 from lab.clients import smtp_login
 from lab.hosts import await_true
+from lab.isp import config_text
 from lab.topology import EDGE_CORE4, MX_DOMAIN, SUBSCRIBERS
 from lab_test import LabTest
 from test_failed_logins import tries
@@ -105,6 +106,58 @@ class Reports(SmtpTest):
                 smtp_login(self.isp.smtp_trust, EDGE_CORE4, A.user, "guessed")
         locked = [(each["kind"], each["who"], each["tries"]) for each in self.agent.ask("lockout", "list")["lockouts"]]
         self.assertEqual(locked, [("user", A.user, 3)])
+
+
+class SlowClients(SmtpTest):
+    """A command has its time as a whole, and a message must come fast enough."""
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        cls.agent.configure(config_text(("[submission]\n", '[submission]\ncommand_timeout = "2s"\nleast_rate = 1000\n')))
+        cls.submission.restart()
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.client = self.login()
+        self.addCleanup(self.client.close)
+
+    def said_meanwhile(self, piece: bytes) -> bytes:
+        """What the client is told while it sends one piece after another, and is never silent for long."""
+        said = b""
+        self.client.sock.settimeout(0.2)
+        for _ in range(300):
+            try:
+                self.client.sock.sendall(piece)
+                said += self.client.sock.recv(4096)
+                if said.endswith(b"\r\n"):
+                    break
+            except TimeoutError:
+                pass
+        return said
+
+    def test_an_octet_after_the_other(self) -> None:
+        self.assertTrue(self.said_meanwhile(b"X").startswith(b"421 4.3.2 "))
+
+    def test_a_message_that_drips(self) -> None:
+        self.assertEqual(self.client.mail(SENDER)[0], 250)
+        self.assertEqual(self.client.rcpt(FRIEND)[0], 250)
+        self.assertEqual(self.client.docmd("DATA")[0], 354)
+        self.assertTrue(self.said_meanwhile(b"a drop\r\n").startswith(b"421 4.4.2 "))
+        self.assertEqual(self.submission.queue(), [])
+
+    def test_a_message_that_takes_longer_than_a_command(self) -> None:
+        self.assertEqual(self.client.mail(SENDER)[0], 250)
+        self.assertEqual(self.client.rcpt(FRIEND)[0], 250)
+        self.assertEqual(self.client.docmd("DATA")[0], 354)
+        subject = f"slow but not too slow {time.time_ns()}"
+        self.client.sock.sendall(f"Subject: {subject}\r\n\r\n".encode())
+        for _ in range(20):
+            self.client.sock.sendall(b"a good deal of text\r\n" * 1000)
+            time.sleep(0.2)
+        self.client.sock.sendall(b".\r\n")
+        self.assertEqual(self.client.getreply()[0], 250)
+        story_mail.arrived(self.isp, "internet", subject)
 
 
 class BadMail(SmtpTest):

@@ -41,6 +41,15 @@ tls = "none"
 relay = ["{TRUSTED}/32"]
 proxy = ["{A.address4}/32"]
 """
+SPEAKER = 2526  # another; B speaks for others there
+ACCESS += f"""
+[[submission.listener]]
+address = "{EDGE_CORE4}"
+port = {SPEAKER}
+tls = "none"
+relay = ["{TRUSTED}/32"]
+xclient = ["{B.address4}/32"]
+"""
 LISTENER = f'[[submission.listener]]\naddress = "{EDGE_CORE4}"\nport = 587\n'
 
 
@@ -199,3 +208,31 @@ class WhoMaySend(SmtpTest):
         self.assertEqual(self.balanced(b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + denied), b"554 5.7.1 Access denied\r\n")
         self.assertEqual(self.balanced(commands), b"", "without a header nothing is said")
         self.assertRegex(self.edge.log("sekisho-smtpd.log").read_text(), f"PROXY_WRONG .*{A.address4}")
+
+    def test_a_host_speaks_for_others(self) -> None:
+        """By XCLIENT: the networks of trust, the denials and the users are those of whom it names."""
+        def open_at(host: str) -> smtplib.SMTP:
+            with self.isp.lab[host].network():
+                client = smtplib.SMTP(EDGE_CORE4, SPEAKER, "webmail.example.net", 10)
+            self.addCleanup(client.close)
+            client.ehlo()
+            return client
+
+        client = open_at("b")
+        self.assertTrue(client.has_extn("xclient"))
+        self.assertEqual(self.mail(client), "530 5.7.0")
+        self.assertEqual(client.docmd("XCLIENT", f"ADDR={TRUSTED} PORT=4711")[0], 220)
+        self.assertIn(f"greets {TRUSTED}".encode(), client.ehlo()[1])
+        self.assertEqual(self.mail(client), "250 2.1.0")
+        client.rset()
+        self.assertEqual(client.docmd("XCLIENT", f"ADDR={A.address4} LOGIN={A.user}")[0], 220)
+        client.ehlo()
+        client.sendmail(SENDER, FRIEND, "Subject: by webmail\r\n\r\nwithout a login here\r\n")
+        ours = [" ".join(line.split()) for line in arrived(self.isp, "internet", "by webmail").get_all("Received")]
+        self.assertTrue(any(f"([{A.address4}]) by smtp.example.net with ESMTPA " in line for line in ours), ours)
+        told = self.decisions("--within", A.address4, "--reporter", "submission")[-1]
+        self.assertEqual((told["user"], told["protocol"]), (A.user, "smtp"))
+        self.assertEqual(self.code(client.docmd("XCLIENT", f"ADDR={C.address4}")), "554 5.7.1")
+        stranger = open_at("a")
+        self.assertFalse(stranger.has_extn("xclient"))
+        self.assertEqual(self.code(stranger.docmd("XCLIENT", f"ADDR={TRUSTED}")), "550 5.7.0")

@@ -35,6 +35,7 @@ recipients = 200
 connections = 50
 errors = 3
 command_timeout = "30s"
+least_rate = 7
 [[submission.listener]]
 address = "198.51.100.1"
 port = 587
@@ -87,6 +88,7 @@ TEST(ConfigMail, ReadsSubmission) {
     EXPECT_EQ(submission.connections, 50U);
     EXPECT_EQ(submission.errors, 3U);
     EXPECT_EQ(submission.command_timeout, 30s);
+    EXPECT_EQ(submission.least_rate, 7U);
     ASSERT_EQ(submission.listeners.size(), 3U);
     EXPECT_EQ(submission.listeners[0].address.text(), "198.51.100.1");
     EXPECT_EQ(submission.listeners[0].port, 587);

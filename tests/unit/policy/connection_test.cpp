@@ -44,6 +44,15 @@ TEST(Trust, OfOneFamilyIsNotThatOfTheOther) {
     EXPECT_FALSE(is_trusted(listener(TlsMode::none, {"::/0"}), address("192.0.2.1")));
 }
 
+TEST(Trust, ToSpeakForOthersIsAnother) {
+    ListenerConfig config = listener(TlsMode::none, {"192.0.2.0/25"});
+    EXPECT_FALSE(speaks_for_others(config, address("192.0.2.1")));
+    config.xclient = {parse_prefix("198.51.100.0/31").value()};
+    EXPECT_TRUE(speaks_for_others(config, address("198.51.100.1")));
+    EXPECT_FALSE(speaks_for_others(config, address("198.51.100.2")));
+    EXPECT_FALSE(is_trusted(config, address("198.51.100.1")));
+}
+
 TEST(Settings, ComeFromTheConfiguration) {
     const auto settings =
         settings_of(listener(TlsMode::starttls), submission(), RelayConfig(), address("2001:db8::1"));

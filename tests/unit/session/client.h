@@ -54,6 +54,11 @@ struct ActionText {
     std::string operator()(const Body& action) const { return "[Body " + action.octets + ']'; }
     std::string operator()(const MessageEnded& /*action*/) const { return "[MessageEnded]"; }
     std::string operator()(const MessageAborted& /*action*/) const { return "[MessageAborted]"; }
+    std::string operator()(const ClientNamed& action) const {
+        const auto& client = action.client;
+        return "[ClientNamed " + (client.address ? client.address->text() : "-") + ' ' +
+               (client.user ? *client.user : "-") + ']';
+    }
     std::string operator()(const Close& /*action*/) const { return "[Close]"; }
 };
 

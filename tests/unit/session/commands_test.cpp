@@ -123,7 +123,7 @@ TEST(Commands, VrfyTellsNothingAndHelpTheTable) {
     Client client(before_tls());
     EXPECT_THAT(client.say("VRFY postmaster"), StartsWith("252 2."));
     EXPECT_EQ(client.say("HELP"),
-              "214 2.0.0 EHLO HELO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT\r\n");
+              "214 2.0.0 EHLO HELO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY XCLIENT HELP QUIT\r\n");
     EXPECT_THAT(client.say("HELP MAIL"), StartsWith("214 2.0.0 "));
 }
 

@@ -153,6 +153,7 @@ private:
         outcome_.messages.back().end = Message::End::aborted;
         outcome_.messages.back().body.clear();  // how much of it came depends on the cuts
     }
+    void on(const ClientNamed& /*action*/) { complain("believes a stranger"); }
     void on(const Close& /*action*/) { outcome_.closed = true; }
 
     void in_message() {

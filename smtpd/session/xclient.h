@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a host of trust says of the client it speaks for (Postfix's XCLIENT_README). Pure.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "agent/base/address.h"
+
+namespace sekisho::session {
+
+// Nothing: it wasn't said, or isn't known there; then what was known before holds.
+struct NamedClient {
+    std::optional<Address> address;
+    std::optional<std::uint16_t> port;
+    std::optional<Address> server;  // which the client has connected to
+    std::optional<std::uint16_t> server_port;
+    std::optional<std::string> user;  // who has logged in there; empty: nobody
+};
+
+// Reads what stands behind XCLIENT: NAME=value, separated by blanks, the values in xtext (RFC 3461, 4). NAME,
+// HELO and PROTO are understood and change nothing. Nothing where it can't be read.
+[[nodiscard]] std::optional<NamedClient> read_xclient(std::string_view text);
+
+}  // namespace sekisho::session
