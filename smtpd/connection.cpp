@@ -6,11 +6,7 @@
 #include "smtpd/connection.h"
 
 #include <algorithm>
-#include <array>
-#include <boost/asio/buffer.hpp>
-#include <boost/asio/write.hpp>
 #include <stdexcept>
-#include <tuple>
 #include <utility>
 
 #include "agent/base/log.h"
@@ -40,7 +36,7 @@ message::WallTime now() {
 
 SmtpdConnection::SmtpdConnection(Socket socket, const session::ProxiedEnds& ends,
                                  const SmtpdServices& services, const ListenerConfig& listener)
-    : socket_(std::move(socket)),
+    : stream_(std::move(socket)),
       services_(services),
       listener_(listener),
       local_(ends.server),
@@ -48,7 +44,7 @@ SmtpdConnection::SmtpdConnection(Socket socket, const session::ProxiedEnds& ends
       name_(handoff::new_id()),
       xclient_(policy::speaks_for_others(listener, remote_.address)),
       session_(settings()),
-      timer_(socket_.get_executor()) {}
+      timer_(stream_.executor()) {}
 
 // What the authentication server offers is offered; before it has been heard, what every one of them has.
 session::Settings SmtpdConnection::settings() const {
@@ -59,8 +55,8 @@ session::Settings SmtpdConnection::settings() const {
     }
     settings.xclient = xclient_;
     settings.user = user_;
-    settings.tls_offered = settings.tls_offered && !tls_;
-    settings.tls_active = settings.tls_active || tls_;
+    settings.tls_offered = settings.tls_offered && stream_.tls() == nullptr;
+    settings.tls_active = settings.tls_active || stream_.tls() != nullptr;
     return settings;
 }
 
@@ -75,8 +71,7 @@ void SmtpdConnection::limit_to(std::chrono::steady_clock::duration time) {
             return;
         }
         self->late_ = true;
-        boost::system::error_code ignored;
-        self->socket_.cancel(ignored);
+        self->stream_.cancel();
     });
 }
 
@@ -93,15 +88,13 @@ asio::awaitable<void> SmtpdConnection::wait(std::chrono::seconds time) {
 void SmtpdConnection::close() {
     closed_ = true;
     timer_.cancel();
-    boost::system::error_code ignored;
-    socket_.close(ignored);
+    stream_.close();
 }
 
 void SmtpdConnection::ask_to_leave() {
     closing_ = true;
     if (reading_ && !incoming_) {
-        boost::system::error_code ignored;
-        socket_.cancel(ignored);
+        stream_.cancel();
     }
     if (waiting_) {
         timer_.cancel();
@@ -110,9 +103,7 @@ void SmtpdConnection::ask_to_leave() {
 
 asio::awaitable<bool> SmtpdConnection::handshake() {
     limit_to(handshake_timeout);
-    certificates_ = services_.certificates.current();
-    tls_.emplace(socket_, *certificates_);
-    const auto [error] = co_await tls_->async_handshake(asio::ssl::stream_base::server, quietly);
+    const auto error = co_await stream_.start_tls(services_.certificates.current());
     timer_.cancel();
     if (error) {
         services_.counts.tls_failed++;
@@ -126,14 +117,7 @@ asio::awaitable<bool> SmtpdConnection::handshake() {
 asio::awaitable<std::size_t> SmtpdConnection::read() {
     limit_to(command_due_ - std::chrono::steady_clock::now());
     reading_ = true;
-    const auto buffer = asio::buffer(input_);
-    boost::system::error_code error;
-    std::size_t size = 0;
-    if (tls_) {
-        std::tie(error, size) = co_await tls_->async_read_some(buffer, quietly);
-    } else {
-        std::tie(error, size) = co_await socket_.async_read_some(buffer, quietly);
-    }
+    const auto [error, size] = co_await stream_.read(services_.scratch);
     reading_ = false;
     co_return error ? 0 : size;
 }
@@ -144,13 +128,7 @@ asio::awaitable<void> SmtpdConnection::flush() {
     }
     limit_to(services_.config.command_timeout);
     const std::string text = std::exchange(unsent_, {});
-    boost::system::error_code error;
-    std::size_t size = 0;
-    if (tls_) {
-        std::tie(error, size) = co_await asio::async_write(*tls_, asio::buffer(text), quietly);
-    } else {
-        std::tie(error, size) = co_await asio::async_write(socket_, asio::buffer(text), quietly);
-    }
+    const auto error = co_await stream_.write(text);
     if (error) {
         closed_ = true;
     }
@@ -158,8 +136,6 @@ asio::awaitable<void> SmtpdConnection::flush() {
 
 asio::awaitable<void> SmtpdConnection::run() {
     const auto self = shared_from_this();
-    boost::system::error_code ignored;
-    socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
     co_await delay();
     if (listener_.tls == TlsMode::implicit) {
         co_await handshake();
@@ -196,7 +172,7 @@ asio::awaitable<bool> SmtpdConnection::converse() {
         }
         co_return false;
     }
-    session::Actions actions = session_.receive({input_.data(), size});
+    session::Actions actions = session_.receive({services_.scratch.data(), size});
     const bool progress = !actions.empty();
     co_await perform(std::move(actions));
     if (incoming_ && too_slow()) {
@@ -319,7 +295,7 @@ asio::awaitable<void> SmtpdConnection::authenticate(session::Authenticate wanted
                               .local = local_.address.text(),
                               .remote = remote_.address.text(),
                               .remote_port = remote_.port,
-                              .secured = tls_.has_value(),
+                              .secured = stream_.tls() != nullptr,
                               .session = name_};
     sasl::AuthStep step = co_await services_.auth.begin(std::move(request));
     co_await take(std::move(step));
@@ -374,7 +350,7 @@ policy::RelayFacts SmtpdConnection::relay_facts(std::string sender) const {
             .client = remote_.address,
             .sender = std::move(sender),
             .recipient = std::nullopt,
-            .tls = tls_.has_value(),
+            .tls = stream_.tls() != nullptr,
             .user = session_.state().user,
             .rights = services_.senders.rights(),
             .grant = std::nullopt};
@@ -438,7 +414,7 @@ SeenLogin SmtpdConnection::seen_login(const std::string& user, bool success) con
     return {.client = remote_,
             .user = user,
             .mechanism = mechanism_,
-            .tls = tls_.has_value(),
+            .tls = stream_.tls() != nullptr,
             .success = success};
 }
 
@@ -461,7 +437,7 @@ void SmtpdConnection::begin_message(session::MessageBegun begun) {
         .protocol = !state.esmtp
                         ? "SMTP"
                         : std::string("ESMTP") + (state.tls ? "S" : "") + (state.user.empty() ? "" : "A"),
-        .tls = tls_ ? tls_text(tls_->native_handle()) : std::string(),
+        .tls = stream_.tls() != nullptr ? tls_text(stream_.tls()) : std::string(),
         .id = envelope_.id,
         .recipient = envelope_.recipients.size() == 1 ? envelope_.recipients.front().address : std::string(),
         .received = envelope_.received};

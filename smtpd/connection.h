@@ -3,9 +3,6 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/ssl/context.hpp>
-#include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <cstdint>
@@ -13,6 +10,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -28,6 +26,7 @@
 #include "smtpd/sender_file.h"
 #include "smtpd/session/proxy_header.h"
 #include "smtpd/session/session.h"
+#include "smtpd/stream.h"
 
 namespace sekisho {
 
@@ -58,11 +57,12 @@ struct SmtpdServices {
     SenderFile& senders;
     AgentLink* agent;  // null: there is none that wants to hear of logins
     SmtpdCounts& counts;
+    std::span<char> scratch;  // for what has just come and is looked at at once, whoever it came from
 };
 
 class SmtpdConnection : public std::enable_shared_from_this<SmtpdConnection> {
 public:
-    using Socket = boost::asio::ip::tcp::socket;
+    using Socket = Stream::Socket;
     // RFC 5321, 3.1, instead of the greeting.
     static constexpr std::string_view denied = "554 5.7.1 Access denied\r\n";
 
@@ -78,8 +78,6 @@ public:
     void ask_to_leave();
 
 private:
-    using Tls = boost::asio::ssl::stream<Socket&>;
-
     [[nodiscard]] session::Settings settings() const;
     // What [[submission.access]] makes a client wait before its banner.
     boost::asio::awaitable<void> delay();
@@ -118,9 +116,7 @@ private:
     void limit_to(std::chrono::steady_clock::duration time);
     boost::asio::awaitable<void> wait(std::chrono::seconds time);
 
-    Socket socket_;
-    std::shared_ptr<boost::asio::ssl::context> certificates_;  // those that were shown
-    std::optional<Tls> tls_;
+    Stream stream_;
     const SmtpdServices& services_;
     const ListenerConfig& listener_;
     Endpoint local_;
@@ -132,7 +128,6 @@ private:
     boost::asio::steady_timer timer_;
     std::deque<session::Action> todo_;
     std::string unsent_;
-    std::array<char, 16384> input_{};
 
     std::string mechanism_;                     // of the last login
     std::string sender_;                        // of MAIL

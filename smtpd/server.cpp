@@ -101,7 +101,8 @@ SmtpdServer::SmtpdServer(asio::io_context& context, const Config& config, Certif
                 .relay = relay_,
                 .senders = senders_,
                 .agent = agent_ ? &*agent_ : nullptr,
-                .counts = counts_},
+                .counts = counts_,
+                .scratch = scratch_},
       api_(config, config_, senders_, services_.agent, [this] { return metrics(); }),
       patience_(context),
       reload_(context, SIGHUP) {

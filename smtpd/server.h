@@ -2,6 +2,7 @@
 // sekisho-smtpd: the listeners and their connections. Internal to sekisho-smtpd.
 #pragma once
 
+#include <array>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -72,6 +73,7 @@ private:
     SmtpdCounts counts_;
     log::Quiet denied_log_{"submission.access"};
     log::Quiet balancer_log_{"submission.listener"};
+    std::array<char, 16384> scratch_{};
     SmtpdServices services_;
     SubmissionApi api_;
     std::vector<api::HttpServer> admin_;

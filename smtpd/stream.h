@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// A client's octets, in the clear or inside TLS. While nothing comes it holds no buffers: thousands of
+// clients are connected and silent. Internal to sekisho-smtpd.
+#pragma once
+
+#include <openssl/ssl.h>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <utility>
+
+namespace sekisho {
+
+class Stream {
+public:
+    using Socket = boost::asio::ip::tcp::socket;
+    using ErrorCode = boost::system::error_code;
+
+    explicit Stream(Socket socket);
+
+    // The server's side of a handshake. After an error the connection is good for nothing.
+    [[nodiscard]] boost::asio::awaitable<ErrorCode> start_tls(
+        std::shared_ptr<boost::asio::ssl::context> context);
+    // How much has come, at least one octet; an error at the end, too (asio::error::eof).
+    [[nodiscard]] boost::asio::awaitable<std::pair<ErrorCode, std::size_t>> read(std::span<char> to);
+    // All of it.
+    [[nodiscard]] boost::asio::awaitable<ErrorCode> write(std::string_view octets);
+
+    // Whoever reads or writes gets asio::error::operation_aborted.
+    void cancel();
+    void close();
+
+    [[nodiscard]] boost::asio::any_io_executor executor() { return socket_.get_executor(); }
+    // Null: in the clear.
+    [[nodiscard]] const SSL* tls() const { return tls_.get(); }
+
+private:
+    struct Free {
+        void operator()(SSL* connection) const { SSL_free(connection); }
+    };
+    enum class Turn : std::uint8_t { done, wait_to_read, wait_to_write, failed };
+    // What has come of a step without waiting, and how much.
+    struct Step {
+        Turn turn = Turn::failed;
+        std::size_t size = 0;
+        ErrorCode error{};
+    };
+
+    [[nodiscard]] Step read_now(std::span<char> to);
+    [[nodiscard]] Step write_now(std::string_view octets);
+    [[nodiscard]] Step after(int result, std::size_t size) const;
+    [[nodiscard]] boost::asio::awaitable<ErrorCode> wait(Turn turn);
+
+    Socket socket_;
+    std::shared_ptr<boost::asio::ssl::context> context_;  // whose certificates were shown
+    std::unique_ptr<SSL, Free> tls_;
+    std::size_t in_a_row_ = 0;  // reads that had not to wait
+};
+
+}  // namespace sekisho
