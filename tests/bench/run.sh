@@ -5,7 +5,7 @@ set -euo pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 names=(dataplane-blocked dataplane-passing dataplane-sizes dataplane-known dataplane-forwarding
-    dataplane-replacements grants-import logins-lines logins-radius logins-pop3 logins-http smtp-in)
+    dataplane-replacements grants-import logins-lines logins-radius logins-pop3 logins-http smtp-in smtp-in-memory)
 
 usage() {
     cat <<'END'
@@ -27,6 +27,7 @@ Each row is {"row","value","unit","target","met","peers"}. Needs root. Benchmark
   logins-http        logins a second that a Dovecot reports, one core, and how long each waits (minutes)
   logins             all that begin with it
   smtp-in            messages of 4 KB accepted a second in 50 sessions: against Postfix (a minute)
+  smtp-in-memory     what each of 5,000 silent clients inside TLS costs (seconds)
 
 Example:
   tests/bench/run.sh dataplane-blocked | jq -c '[.row, .value, .met]'
@@ -44,8 +45,8 @@ run() {
             if [[ $name == "$1"-* ]]; then run "$name"; fi
         done
         ;;
-    grants-import | logins-radius | logins-pop3 | logins-http | smtp-in)
-        PYTHONPATH=$top/images /usr/bin/python3 -B "$top/tests/bench/${1/-/_}.py" "$top/build/release"
+    grants-import | logins-radius | logins-pop3 | logins-http | smtp-in | smtp-in-memory)
+        PYTHONPATH=$top/images /usr/bin/python3 -B "$top/tests/bench/${1//-/_}.py" "$top/build/release"
         ;;
     *)
         echo "tests/bench/run.sh: no benchmark is named $1" >&2

@@ -1,16 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clients that say nothing, next to nothing or too much, and such as are gone without a word: they hold neither the agent
+"""Clients that say nothing, next to nothing or too much, and such as are gone without a word: they hold neither a daemon
 nor its memory, and honest ones are served among them."""
 
 import contextlib
 import os
 import re
+import resource
+import smtplib
 import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from lab import story_mail
 from lab.hosts import await_true
-from lab.topology import API_KEY, EDGE_CORE4, MAIL4, POLICY_PORT, SUBSCRIBERS
+from lab.isp import config_text
+from lab.topology import API_KEY, EDGE_CORE4, MAIL4, POLICY_PORT, SUBSCRIBERS, crowd_address4
 from lab_test import LabTest
+from test_submission import FRIEND, SmtpTest
 
 A = SUBSCRIBERS["a"]
 SYSLOG_PORT = 1601
@@ -36,6 +44,22 @@ POLICY_WORDS = (b"", b"", b"POST /?comm",
 SYSLOG_WORDS = (b"", b"<22>1 - mail pop3d - - - LOGIN, us", b"8000 <22>" + b"x" * 7_000, b"x" * 100_000)
 
 
+def resident_kib(process: int) -> int:
+    status = Path(f"/proc/{process}/status").read_text()
+    return int(re.search(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE).group(1))
+
+
+@contextlib.contextmanager
+def running(work: Callable[[], None]) -> Iterator[None]:
+    """Beside what stands in the `with`; whatever ends it must have been said before."""
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+
+
 class SilentClients(LabTest):
     """They come from the mail host, which may speak."""
 
@@ -53,10 +77,6 @@ class SilentClients(LabTest):
     def descriptors(self) -> int:
         return len(os.listdir(f"/proc/{self.agent.process.pid}/fd"))
 
-    def resident_kib(self) -> int:
-        status = Path(f"/proc/{self.agent.process.pid}/status").read_text()
-        return int(re.search(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE).group(1))
-
     def crowd(self, clients: contextlib.ExitStack, port: int, words: tuple[bytes, ...], count: int, gone: bool) -> None:
         """So many clients, each kind in turn; of those that will be gone, all from their own ports."""
         for number in range(count):
@@ -71,7 +91,7 @@ class SilentClients(LabTest):
                     stream.send(words[number % len(words)])
 
     def test_crowds(self) -> None:
-        before, kib = self.descriptors(), self.resident_kib()
+        before, kib = self.descriptors(), resident_kib(self.agent.process.pid)
         with contextlib.ExitStack() as clients:
             for gone in (True, False):
                 self.crowd(clients, POLICY_PORT, POLICY_WORDS, 1000, gone)
@@ -88,7 +108,7 @@ class SilentClients(LabTest):
 
     def assert_bounded(self, before: int, kib: int) -> None:
         await_true(lambda: self.descriptors() <= before + self.most_descriptors, "few descriptors")
-        self.assertLess(self.resident_kib() - kib, self.most_growth_kib)
+        self.assertLess(resident_kib(self.agent.process.pid) - kib, self.most_growth_kib)
 
     def assert_serves(self, address: str) -> None:
         """An honest login by either way, and an operator."""
@@ -122,3 +142,66 @@ class FewDescriptors(LabTest):  # labels: quick
         self.assertNotIn("FEW_DESCRIPTORS", self.log())
         self.assertEqual(self.start_with("128:400"), "400")
         self.assertRegex(self.log(), "FEW_DESCRIPTORS.*limit=400")
+
+
+class SilentSenders(SmtpTest):
+    """Ten thousand clients at the submission server: half say nothing, half an octet a second."""
+
+    count = 10_000
+    most_kib = 12  # for each
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        cls.agent.configure(config_text(("[submission]\n", f"[submission]\nconnections = {cls.count + 1000}\n")))
+        cls.submission.restart()
+
+    def test_an_honest_client_among_them(self) -> None:
+        before = resident_kib(self.submission.smtpd.process.pid)
+        with contextlib.ExitStack() as clients:
+            crowd = self.enter(clients)
+            await_true(lambda: self.connected() == self.count, "all of them are connected", 60)
+            end = threading.Event()
+            clients.enter_context(running(lambda: self.drip(crowd[::2], end)))
+            clients.callback(end.set)  # before the thread is waited for
+            fastest = min(self.greeted() for _ in range(20))
+            self.assertLess(fastest, 0.1, "seconds to the answer to EHLO")
+            story_mail.send(self.isp, SUBSCRIBERS["b"], FRIEND, subject := f"in a crowd {time.time_ns()}")
+            story_mail.arrived(self.isp, "internet", subject)
+            self.assertEqual(self.connected(), self.count, "nobody was sent away")
+            grown = resident_kib(self.submission.smtpd.process.pid) - before
+            self.assertLess(grown / self.count, self.most_kib, "KiB for each")
+
+    def enter(self, clients: contextlib.ExitStack) -> list[socket.socket]:
+        """From all addresses behind A's line: one alone may have a tenth of all connections."""
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = self.count + 1000
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), max(hard, wanted)))
+        clients.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, max(hard, wanted)))
+        crowd = []
+        with self.isp.lab["a"].network():
+            for number in range(self.count):
+                client = clients.enter_context(socket.socket())
+                client.settimeout(20)
+                client.bind((crowd_address4(number % 222), 0))
+                client.connect((EDGE_CORE4, 587))
+                crowd.append(client)
+        return crowd
+
+    def drip(self, crowd: list[socket.socket], end: threading.Event) -> None:
+        while not end.wait(1):
+            for client in crowd:
+                with contextlib.suppress(OSError):
+                    client.send(b"N")
+
+    def connected(self) -> int:
+        said = self.edge.run("curl", "-sS", "--fail", "--unix-socket", "/run/sekisho/submission.sock",
+                             "http://localhost/metrics").stdout
+        return int(float(re.search(r"^sekisho_submission_connections (\S+)$", said, re.MULTILINE).group(1)))
+
+    def greeted(self) -> float:
+        """Seconds from the connection to the answer to EHLO."""
+        begin = time.monotonic()
+        with self.isp.lab["b"].network(), contextlib.closing(smtplib.SMTP(EDGE_CORE4, 587, "client.example.net", 20)) as client:
+            client.ehlo()
+            return time.monotonic() - begin
