@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <string>
+#include <utility>
 
 #include "agent/base/ascii.h"
 #include "agent/base/config_read.h"
@@ -157,9 +158,12 @@ void read_submission(TomlTable& table, SubmissionConfig& config, SubmissionSurro
         config.listeners.push_back(read_listener(each, around));
     });
     check_listeners(table, config);
-    table.tables("access",
-                 [&config](TomlTable& each) { config.access.push_back(read_submission_access(each)); });
-    std::ranges::stable_sort(config.access, {}, &SubmissionAccessConfig::priority);
+    table.tables("access", [&config](TomlTable& each) {
+        SubmissionAccessConfig entry = read_submission_access(each);
+        const auto behind =
+            std::ranges::upper_bound(config.access, entry.priority, {}, &SubmissionAccessConfig::priority);
+        config.access.insert(behind, std::move(entry));
+    });
 }
 
 }  // namespace sekisho
