@@ -13,6 +13,7 @@
 #include "agent/base/quietly.h"
 #include "agent/base/tls.h"
 #include "smtpd/handoff/id.h"
+#include "smtpd/message/domain.h"
 #include "smtpd/policy/access.h"
 #include "smtpd/policy/connection.h"
 
@@ -427,6 +428,7 @@ void SmtpdConnection::begin_message(session::MessageBegun begun) {
                  .user = state.user.empty() && granted ? grant_->user : state.user,
                  .client = remote_.address.text(),
                  .eight_bit = begun.eight_bit,
+                 .utf8 = begun.utf8,
                  .received = now(),
                  .returned = begun.returned,
                  .envelope_id = std::move(begun.envelope_id)};
@@ -434,9 +436,9 @@ void SmtpdConnection::begin_message(session::MessageBegun begun) {
         .hostname = services_.config.hostname,
         .helo = state.helo,
         .client = envelope_.client,
-        .protocol = !state.esmtp
-                        ? "SMTP"
-                        : std::string("ESMTP") + (state.tls ? "S" : "") + (state.user.empty() ? "" : "A"),
+        .protocol = !state.esmtp ? "SMTP"
+                                 : std::string(begun.utf8 ? "UTF8SMTP" : "ESMTP") + (state.tls ? "S" : "") +
+                                       (state.user.empty() ? "" : "A"),
         .tls = stream_.tls() != nullptr ? tls_text(stream_.tls()) : std::string(),
         .id = envelope_.id,
         .recipient = envelope_.recipients.size() == 1 ? envelope_.recipients.front().address : std::string(),
@@ -478,6 +480,12 @@ void SmtpdConnection::take_body(std::string_view octets) {
     }
 }
 
+// RFC 6531, 3.4: who says SMTPUTF8 without using it can still reach everybody.
+bool SmtpdConnection::needs_utf8() const {
+    return !incoming_->fixups.header_is_ascii() || !message::is_ascii(envelope_.sender) ||
+           !std::ranges::all_of(envelope_.recipients, message::is_ascii, &message::Recipient::address);
+}
+
 asio::awaitable<void> SmtpdConnection::end_message() {
     if (!incoming_) {
         co_return;  // refused although it was complete, and the session knows
@@ -496,6 +504,7 @@ asio::awaitable<void> SmtpdConnection::end_message() {
         refuse("452 4.3.1 Insufficient system storage");
         co_return;
     }
+    envelope_.utf8 = envelope_.utf8 && needs_utf8();
     const auto answer =
         co_await services_.relay.send(envelope_, incoming_->body.size(), incoming_->body.file());
     if (!answer.refused.empty()) {

@@ -8,6 +8,7 @@
 #include "agent/base/log.h"
 #include "agent/base/quietly.h"
 #include "smtpd/handoff/id.h"
+#include "smtpd/message/domain.h"
 #include "smtpd/relay.h"
 #include "smtpd/settlement.h"
 

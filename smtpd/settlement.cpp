@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "smtpd/delivery/schedule.h"
+#include "smtpd/message/domain.h"
 
 namespace sekisho {
 
@@ -80,14 +81,14 @@ std::optional<Notice> notice_of(const message::Envelope& original, const Settlem
     }
     std::string text = message::status_notice(original, settlement.reported, quote, hostname, id, now);
     // The original's BODY= was about all of its text, of which perhaps nothing is quoted.
-    const bool eight_bit =
-        std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) > 0x7f; });
+    const bool eight_bit = !message::is_ascii(text);
     return Notice{.envelope = {.id = std::move(id),
                                .sender = {},
                                .recipients = {original.sender},
                                .user = {},
                                .client = {},
                                .eight_bit = eight_bit,
+                               .utf8 = !message::is_ascii(original.sender),
                                .received = now},
                   .text = std::move(text)};
 }

@@ -215,6 +215,17 @@ boost::asio::awaitable<bool> Transaction::mail() {
     if (consignment_.envelope.eight_bit && extensions_.offers("8BITMIME")) {
         command += " BODY=8BITMIME";
     }
+    if (consignment_.envelope.utf8) {
+        if (!extensions_.offers("SMTPUTF8")) {
+            all({.fate = Fate::failed,  // RFC 6531, 3.5
+                 .host = host_,
+                 .text = "the mail host takes no addresses or headers outside of ASCII (SMTPUTF8)",
+                 .status = "5.6.7",
+                 .tls = conversation_.tls_text()});
+            co_return false;
+        }
+        command += " SMTPUTF8";
+    }
     // RFC 3461, 5.2.1: what was given, as it was given, and nothing else; to others (5.2.2) none of it.
     const message::Envelope& envelope = consignment_.envelope;
     if (envelope.returned != message::Return::not_given && extensions_.offers("DSN")) {

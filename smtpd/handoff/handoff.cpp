@@ -77,6 +77,12 @@ public:
             to.push_back(std::move(*recipient));
         }
     }
+    // False where it isn't there.
+    void read_if_there(std::string_view key, bool& to) {
+        if (good_ && object_.contains(key)) {
+            read(key, to);
+        }
+    }
     // Its text, where there is one, must have a meaning.
     template <class Value, class Parse>
     void read_if_there(std::string_view key, Value& to, const Parse& parse) {
@@ -159,6 +165,7 @@ bool read_envelope(const json::object& object, message::Envelope& envelope) {
     members.read("client", envelope.client);
     members.read("eight_bit", envelope.eight_bit);
     members.read("received", received);
+    members.read_if_there("utf8", envelope.utf8);
     members.read_if_there("return", envelope.returned, message::parse_return);
     members.read_if_there("envelope_id", envelope.envelope_id, parse_envelope_id);
     envelope.received = message::WallTime(std::chrono::seconds(received));
@@ -187,6 +194,9 @@ std::string encode(const Request& request) {
                             {"client", envelope.client},
                             {"eight_bit", envelope.eight_bit},
                             {"received", envelope.received.time_since_epoch().count()}};
+    if (envelope.utf8) {
+        members["utf8"] = true;
+    }
     if (envelope.returned != message::Return::not_given) {
         members["return"] = message::text_of(envelope.returned);
     }

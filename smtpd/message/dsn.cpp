@@ -3,8 +3,12 @@
 #include "smtpd/message/dsn.h"
 
 #include <algorithm>
+#include <array>
+#include <cstdio>
 #include <utility>
 
+#include "agent/base/printable.h"
+#include "smtpd/message/domain.h"
 #include "smtpd/message/fixups.h"
 
 namespace sekisho::message {
@@ -13,13 +17,52 @@ namespace {
 
 constexpr std::size_t most_quoted = std::size_t{64} * 1024;
 
-// A value on one line of a field: strangers' words can't begin another field. Two of them and what stands
-// around stay under the 998 octets of a line (RFC 5322, 2.1.1).
+// Two values and what stands around stay under the 998 octets of a line (RFC 5322, 2.1.1).
+constexpr std::size_t longest_value = 480;
+
+// A value on one line of a field: strangers' words can't begin another field.
 std::string one_line(std::string_view text) {
-    constexpr std::size_t longest = 480;
-    std::string line(text.substr(0, longest));
+    std::string line(text.substr(0, longest_value));
     std::ranges::replace_if(line, [](unsigned char c) { return c < ' ' || c >= 0x7f; }, '?');
     return line;
+}
+
+// "\\x{FC}".
+std::string embedded(char32_t point) {
+    std::array<char, 16> text{};
+    std::snprintf(text.data(), text.size(), "\\x{%02X}", static_cast<unsigned>(point));
+    return text.data();
+}
+
+// The same, in letters of any language.
+std::string one_line_of_any(std::string_view text) {
+    const bool good = text.size() <= longest_value && is_utf8(text) &&
+                      std::ranges::none_of(text, [](unsigned char c) { return c < ' ' || c == 0x7f; });
+    return good ? std::string(text) : one_line(text);
+}
+
+// utf-8-addr-xtext (RFC 6533, 3): an address that isn't ASCII, as those can read it who know only ASCII.
+std::string in_ascii(std::string_view address) {
+    constexpr std::string_view quoted = "+=\\";
+    std::string text;
+    for (std::size_t at = 0; at < address.size();) {
+        const auto first = static_cast<unsigned char>(address[at]);
+        const std::size_t size = first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+        char32_t point = size == 1 ? first : first & (0x7fU >> size);
+        for (std::size_t i = 1; i < size; i++) {
+            point = point << 6U | (static_cast<unsigned char>(address[at + i]) & 0x3fU);
+        }
+        const bool as_it_is = size == 1 && quoted.find(address[at]) == std::string_view::npos;
+        text += as_it_is ? std::string(1, address[at]) : embedded(point);
+        at += size;
+    }
+    return text;
+}
+
+// RFC 3464, 2.3.2, and RFC 6533, 3.
+std::string typed(std::string_view address) {
+    return is_ascii(address) || !is_utf8(address) ? "rfc822; " + one_line(address)
+                                                  : "utf-8; " + one_line(in_ascii(address));
 }
 
 using Action = ReportedRecipient::Action;
@@ -58,7 +101,7 @@ std::string list(const std::vector<ReportedRecipient>& reported, Action action) 
     std::string text;
     for (const ReportedRecipient& each : reported) {
         if (each.action == action) {
-            text += "  " + one_line(each.address) + "\r\n";
+            text += "  " + one_line_of_any(each.address) + "\r\n";
             text += "    " + (each.host.empty() ? "" : one_line(each.host) + " says: ") +
                     one_line(each.diagnostic) + "\r\n";
         }
@@ -95,7 +138,7 @@ std::string fields_of(const ReportedRecipient& reported, WallTime now) {
     if (!reported.original.empty()) {
         text += "Original-Recipient: " + original_recipient(reported.original) + "\r\n";
     }
-    text += "Final-Recipient: rfc822; " + one_line(reported.address) +
+    text += "Final-Recipient: " + typed(reported.address) +
             "\r\nAction: " + std::string(text_of(reported.action)) + "\r\nStatus: " + status_of(reported) +
             "\r\n";
     if (!reported.host.empty() && reported.replied) {
@@ -129,6 +172,11 @@ std::string_view quoted(std::string_view header) {
     return header.substr(0, end == std::string_view::npos ? 0 : end + 2);
 }
 
+// What holds octets over 127 says so, and so does what holds that (RFC 2045, 6.4).
+std::string encoding_of(bool ascii) {
+    return std::string("Content-Transfer-Encoding: ") + (ascii ? "7bit" : "8bit") + "\r\n";
+}
+
 }  // namespace
 
 std::string status_notice(const Envelope& original, const std::vector<ReportedRecipient>& reported,
@@ -138,26 +186,27 @@ std::string status_notice(const Envelope& original, const std::vector<ReportedRe
     const std::string line = "--" + boundary + "\r\n";
     const std::string host(hostname);
     const std::string_view copy = quote.whole ? quote.octets : quoted(quote.octets);
-    // What holds octets over 127 says so, and so does what holds that (RFC 2045, 6.4).
-    const bool eight_bit =
-        std::ranges::any_of(copy, [](char c) { return static_cast<unsigned char>(c) > 0x7f; });
-    const std::string encoding =
-        std::string("Content-Transfer-Encoding: ") + (eight_bit ? "8bit" : "7bit") + "\r\n";
+    const std::string told = words(reported, quote.whole, hostname);
+    // RFC 6532, 3.7, and RFC 6533, 4.3.
+    const std::string_view head = copy.substr(0, copy.find("\r\n\r\n"));
+    const std::string_view kind = is_ascii(head)
+                                      ? (quote.whole ? "message/rfc822" : "text/rfc822-headers")
+                                      : (quote.whole ? "message/global" : "message/global-headers");
     const std::string subject = any(reported, Action::failed)    ? "Undelivered mail returned to sender"
                                 : any(reported, Action::relayed) ? "Mail has been passed on"
                                                                  : "Mail has arrived";
     std::string notice = "From: Mail Delivery System <MAILER-DAEMON@" + host + ">\r\nTo: <" +
-                         one_line(original.sender) + ">\r\nSubject: " + subject +
+                         one_line_of_any(original.sender) + ">\r\nSubject: " + subject +
                          "\r\nDate: " + date_text(now) + "\r\nMessage-ID: <" + std::string(id) + "@" + host +
                          ">\r\nAuto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n"
                          "Content-Type: multipart/report; report-type=delivery-status;\r\n boundary=\"" +
-                         boundary + "\"\r\n" + encoding + "\r\n";
-    notice += line + "Content-Type: text/plain; charset=us-ascii\r\n\r\n" +
-              words(reported, quote.whole, hostname) + "\r\n";
+                         boundary + "\"\r\n" + encoding_of(is_ascii(copy) && is_ascii(told)) + "\r\n";
+    notice += line + "Content-Type: text/plain; charset=" +
+              (is_ascii(told) ? "us-ascii\r\n" : "utf-8\r\n" + encoding_of(false)) + "\r\n" + told + "\r\n";
     notice += line + "Content-Type: message/delivery-status\r\n\r\n" +
               fields(original, reported, hostname, now) + "\r\n";
-    notice += line + "Content-Type: " + (quote.whole ? "message/rfc822" : "text/rfc822-headers") + "\r\n" +
-              encoding + "\r\n";
+    notice.append(line).append("Content-Type: ").append(kind).append("\r\n");
+    notice += encoding_of(is_ascii(copy)) + "\r\n";
     notice.append(copy).append("\r\n--" + boundary + "--\r\n");
     return notice;
 }

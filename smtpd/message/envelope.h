@@ -4,7 +4,6 @@
 
 #include <chrono>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -33,13 +32,10 @@ struct Envelope {
     std::string user;                   // who logged in; empty: a network of trust
     std::string client;                 // address of the client, text
     bool eight_bit = false;             // BODY=8BITMIME (RFC 6152)
+    bool utf8 = false;                  // only hosts that speak SMTPUTF8 can take it (RFC 6531)
     WallTime received{};
     Return returned = Return::not_given;
     std::string envelope_id{};  // ENVID's value, as it came; empty: not given
 };
-
-// What stands behind the last @ of a mailbox, in small letters: "example.com", "[192.0.2.1]"; empty where
-// there is none.
-[[nodiscard]] std::string domain_of(std::string_view mailbox);
 
 }  // namespace sekisho::message

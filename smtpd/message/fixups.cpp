@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "smtpd/message/domain.h"
 #include "smtpd/message/header_line.h"
 
 namespace sekisho::message {
@@ -43,6 +44,7 @@ struct Fixups::State {
     bool has_field = false;
     bool has_date = false;
     bool has_message_id = false;
+    bool ascii = true;
 };
 
 void Fixups::State::begin(std::string& out) {
@@ -90,6 +92,7 @@ Result<void> Fixups::State::take_line(std::string_view text, std::string& out) {
 
 void Fixups::State::pass_field(HeaderLine kind, std::string_view text, std::string& out) {
     has_field = true;
+    ascii = ascii && is_ascii(text);
     if (kind != HeaderLine::continuation) {
         dropping = kind == HeaderLine::blind_copy && duty == Duty::submission;
     }
@@ -126,6 +129,10 @@ Result<std::string> Fixups::feed(std::string_view octets) {
     }
     out += octets;
     return out;
+}
+
+bool Fixups::header_is_ascii() const {
+    return state_->ascii;
 }
 
 Result<std::string> Fixups::finish() {

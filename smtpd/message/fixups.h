@@ -19,8 +19,9 @@ struct Trace {
     std::string hostname;  // ours
     std::string helo;      // what the client called itself
     std::string client;    // its address, text
-    std::string protocol;  // "ESMTP", "ESMTPS", "ESMTPA", "ESMTPSA" (RFC 3848), "SMTP"
-    std::string tls;       // "TLSv1.3 with cipher TLS_AES_256_GCM_SHA384", or empty
+    std::string
+        protocol;  // "ESMTP", "ESMTPS", "ESMTPA", "ESMTPSA" (RFC 3848), "UTF8SMTPSA" (RFC 6531, 4.3), "SMTP"
+    std::string tls;  // "TLSv1.3 with cipher TLS_AES_256_GCM_SHA384", or empty
     std::string id;
     std::string recipient;  // named only where there is one
     WallTime received{};
@@ -43,6 +44,8 @@ public:
     [[nodiscard]] Result<std::string> feed(std::string_view octets);
     // The rest, where the message ended inside its header.
     [[nodiscard]] Result<std::string> finish();
+    // Whether the header, as far as it has been seen, has anything that isn't ASCII (RFC 6532).
+    [[nodiscard]] bool header_is_ascii() const;
 
 private:
     struct State;

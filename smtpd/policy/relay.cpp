@@ -6,7 +6,7 @@
 #include <array>
 #include <utility>
 
-#include "smtpd/message/envelope.h"
+#include "smtpd/message/domain.h"
 #include "smtpd/policy/access.h"
 #include "smtpd/policy/connection.h"
 

@@ -14,11 +14,12 @@ namespace sekisho::session {
 namespace {
 
 // What every command line may be long, and what extensions add to MAIL: SIZE=, BODY= and AUTH= (RFC 1870, 3;
-// RFC 6152, 2; RFC 4954, 3), RET= and ENVID= (RFC 3461, 4.3 and 4.4: 8 octets, and 100 behind its sign); to
+// RFC 6152, 2; RFC 4954, 3), RET= and ENVID= (RFC 3461, 4.3 and 4.4: 8 octets, and 100 behind its sign), and
+// SMTPUTF8 (RFC 6531, 3.1); to
 // RCPT: NOTIFY= and ORCPT= (4.1 and 4.2: 28 octets, and 500 behind its sign); and to AUTH: its initial
 // response.
 constexpr std::size_t ordinary = LineReader::always;
-constexpr std::size_t with_parameters = ordinary + 26 + 17 + 500 + 9 + 107;
+constexpr std::size_t with_parameters = ordinary + 26 + 17 + 500 + 9 + 107 + 10;
 constexpr std::size_t with_wishes = ordinary + 29 + 507;
 constexpr std::size_t with_response = ordinary + longest_base64;
 
@@ -178,6 +179,7 @@ void Dialogue::ehlo(std::string_view argument) {
     say("250-SIZE " + std::to_string(settings_.largest_message));
     say("250-PIPELINING");
     say("250-8BITMIME");
+    say("250-SMTPUTF8");
     say("250-CHUNKING");
     say("250-DSN");
     // RFC 9422, 3: only what is enforced, by the reply 452 to RCPT. Messages are as many as anybody likes.

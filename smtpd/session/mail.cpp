@@ -14,6 +14,7 @@ namespace sekisho::session {
 namespace {
 
 constexpr std::string_view too_large = "552 5.3.4 Message exceeds the maximum size";
+constexpr std::string_view not_ascii = "553 5.6.7 Addresses outside of ASCII are for those who say SMTPUTF8";
 constexpr std::string_view not_extended = "555 5.5.4 Parameters are for those who say EHLO";
 
 // The replies to paths that can't be read.
@@ -32,8 +33,6 @@ std::string_view reply_to(PathFault fault, const PathReplies& replies) {
             return replies.syntax;
         case PathFault::too_long:
             return replies.too_long;
-        case PathFault::not_ascii:
-            return "553 5.6.7 Addresses outside of ASCII are not supported";
     }
     std::unreachable();
 }
@@ -87,12 +86,16 @@ void Dialogue::mail(std::string_view argument) {
     if (!parameters) {
         return refuse(reply_to(parameters.error()));
     }
+    if (!path->ascii && !parameters->utf8) {
+        return refuse(not_ascii);
+    }
     if (parameters->size > settings_.largest_message) {
         return refuse(too_large);
     }
     envelope_ = {.sender = std::move(path->mailbox),
                  .recipients = {},
                  .eight_bit = parameters->eight_bit,
+                 .utf8 = parameters->utf8,
                  .announced_size = parameters->size,
                  .returned = parameters->returned,
                  .envelope_id = std::move(parameters->envelope_id)};
@@ -118,6 +121,9 @@ void Dialogue::rcpt(std::string_view argument) {
     auto parameters = read_recipient_parameters(argument);
     if (!parameters) {
         return refuse(reply_to(parameters.error()));
+    }
+    if (!path->ascii && !envelope_.utf8) {
+        return refuse(not_ascii);
     }
     if (!path->has_domain) {
         if (!same_word(path->mailbox, "postmaster")) {

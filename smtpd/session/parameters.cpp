@@ -46,7 +46,10 @@ std::optional<ParameterFault> once(bool& seen, bool fits) {
 // The parameters of one MAIL.
 class MailReader {
 public:
-    std::optional<ParameterFault> take(std::string_view name, std::string_view value) {
+    std::optional<ParameterFault> take(std::string_view name, std::string_view value, bool valued) {
+        if (same_word(name, "SMTPUTF8")) {
+            return once(parameters_.utf8, !valued);
+        }
         if (same_word(name, "SIZE")) {
             return once(size_seen_, read_size_value(value));
         }
@@ -91,7 +94,7 @@ private:
 // Those of one RCPT.
 class RecipientReader {
 public:
-    std::optional<ParameterFault> take(std::string_view name, std::string_view value) {
+    std::optional<ParameterFault> take(std::string_view name, std::string_view value, bool /*valued*/) {
         if (same_word(name, "NOTIFY")) {
             const auto notify = message::parse_notify(value);
             parameters_.notify = notify.value_or(message::Notify());
@@ -128,7 +131,7 @@ std::optional<ParameterFault> read_all(std::string_view text, Reader& reader) {
         if (!is_keyword(name) || (valued && !is_value(value))) {
             return ParameterFault::syntax;
         }
-        if (const auto fault = reader.take(name, value)) {
+        if (const auto fault = reader.take(name, value, valued)) {
             return fault;
         }
     }

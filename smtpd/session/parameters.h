@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What may stand behind the path of MAIL and RCPT (RFC 5321, 4.1.2): SIZE, BODY, AUTH, RET and ENVID; NOTIFY
-// and ORCPT.
+// What may stand behind the path of MAIL and RCPT (RFC 5321, 4.1.2): SIZE, BODY, SMTPUTF8, AUTH, RET and
+// ENVID; NOTIFY and ORCPT.
 #pragma once
 
 #include <cstdint>
@@ -20,6 +20,7 @@ enum class ParameterFault : std::uint8_t {
 struct MailParameters {
     std::uint64_t size = 0;  // RFC 1870; the largest number for one that doesn't fit
     bool eight_bit = false;  // RFC 6152
+    bool utf8 = false;       // RFC 6531
     message::Return returned = message::Return::not_given;
     std::string envelope_id;  // RFC 3461, 4.4, as it came
 };

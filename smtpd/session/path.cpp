@@ -3,6 +3,8 @@
 #include "smtpd/session/path.h"
 
 #include "agent/base/address.h"
+#include "agent/base/printable.h"
+#include "smtpd/message/domain.h"
 #include "smtpd/session/word.h"
 
 namespace sekisho::session {
@@ -11,13 +13,18 @@ namespace {
 
 constexpr std::size_t longest_label = 63;  // RFC 1035, 2.3.4
 
+// Of UTF-8; whether it is well-formed is looked at when all of it is there.
+constexpr bool is_high(char octet) {
+    return static_cast<unsigned char>(octet) > 0x7f;
+}
+
 constexpr bool is_atom_text(char octet) {
-    return is_letter_or_digit(octet) ||
+    return is_letter_or_digit(octet) || is_high(octet) ||
            std::string_view("!#$%&'*+-/=?^_`{|}~").find(octet) != std::string_view::npos;
 }
 
 constexpr bool is_printable(char octet) {
-    return octet >= ' ' && octet <= '~';
+    return (octet >= ' ' && octet <= '~') || is_high(octet);
 }
 
 // Each take_ function reads one thing off the text, or says false and leaves the cursor at what doesn't fit.
@@ -30,9 +37,6 @@ public:
         return text_.substr(place, place_ - place);
     }
     [[nodiscard]] bool at(char octet) const { return place_ < text_.size() && text_[place_] == octet; }
-    [[nodiscard]] bool at_high_octet() const {
-        return place_ < text_.size() && static_cast<unsigned char>(text_[place_]) > 0x7f;
-    }
     bool take(char octet) {
         if (!at(octet)) {
             return false;
@@ -89,7 +93,9 @@ bool Cursor::take_quoted() {
 // The underscore is in no host's name, but in many a mail address.
 bool Cursor::take_label() {
     const std::size_t begin = place_;
-    take_all([](char octet) { return is_letter_or_digit(octet) || octet == '-' || octet == '_'; });
+    take_all([](char octet) {
+        return is_letter_or_digit(octet) || is_high(octet) || octet == '-' || octet == '_';
+    });
     const std::string_view label = since(begin);
     return !label.empty() && label.size() <= longest_label && label.front() != '-' && label.back() != '-';
 }
@@ -141,7 +147,12 @@ std::expected<Path, PathFault> take_mailbox(Cursor& cursor) {
     if (too_long) {
         return std::unexpected(PathFault::too_long);
     }
-    return Path{.mailbox = std::string(cursor.since(begin)), .has_domain = has_domain};
+    const std::string_view mailbox = cursor.since(begin);
+    if (!is_utf8(mailbox) || !message::ascii_domain(cursor.since(domain))) {
+        return std::unexpected(PathFault::syntax);
+    }
+    return Path{
+        .mailbox = std::string(mailbox), .has_domain = has_domain, .ascii = message::is_ascii(mailbox)};
 }
 
 std::expected<Path, PathFault> take_inside(Cursor& cursor) {
@@ -167,8 +178,7 @@ std::expected<Path, PathFault> take_path(std::string_view& text) {
     Cursor cursor(text);
     auto path = take_inside(cursor);
     if (!path) {
-        const bool high = path.error() == PathFault::syntax && cursor.at_high_octet();
-        return std::unexpected(high ? PathFault::not_ascii : path.error());
+        return path;
     }
     if (cursor.place() > longest_path) {
         return std::unexpected(PathFault::too_long);

@@ -18,16 +18,17 @@ constexpr std::size_t longest_path = 256;  // with its brackets and its source r
 enum class PathFault : std::uint8_t {
     syntax,
     too_long,
-    not_ascii,  // SMTPUTF8 (RFC 6531) isn't spoken
 };
 
 // A path as it was understood.
 struct Path {
     std::string mailbox;      // as it was written, without source route; empty: <>
     bool has_domain = false;  // <postmaster> has none
+    bool ascii = true;        // else it is for those who say SMTPUTF8 (RFC 6531, 3.3)
 };
 
-// Reads a path in its brackets off the beginning of `text`. A local part alone is read too: whether that may
+// Reads a path in its brackets off the beginning of `text`; UTF-8 in it must be well-formed, and its domain
+// one that DNS can have. A local part alone is read too: whether that may
 // be is for the command to say.
 [[nodiscard]] std::expected<Path, PathFault> take_path(std::string_view& text);
 

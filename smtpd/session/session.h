@@ -2,8 +2,8 @@
 // SMTP as a state machine: bytes in, actions out. No sockets, no clock, no threads.
 //
 // RFC 5321 (SMTP), 6409 (submission), 3207 (STARTTLS), 4954 (AUTH), 2920 (PIPELINING), 1870 (SIZE), 6152
-// (8BITMIME), 3030 (CHUNKING), 3461 (DSN), 9422 (LIMITS), 2034 and 3463 (enhanced status codes), and
-// Postfix's XCLIENT. The table of commands stands in commands.cpp.
+// (8BITMIME), 6531 (SMTPUTF8), 3030 (CHUNKING), 3461 (DSN), 9422 (LIMITS), 2034 and 3463 (enhanced status
+// codes), and Postfix's XCLIENT. The table of commands stands in commands.cpp.
 #pragma once
 
 #include <cstddef>
@@ -66,6 +66,7 @@ struct MessageBegun {
     std::string sender;
     std::vector<message::Recipient> recipients;
     bool eight_bit = false;
+    bool utf8 = false;                 // SMTPUTF8: addresses and header may be in any language
     std::uint64_t announced_size = 0;  // SIZE=, 0 if not given
     message::Return returned = message::Return::not_given;
     std::string envelope_id{};  // ENVID=, as it came

@@ -57,6 +57,7 @@ Queued queued_of(const Statement& row) {
     queued.size = static_cast<std::uint64_t>(row.integer(6));
     queued.envelope.returned = message::parse_return(row.text(7)).value_or(message::Return::not_given);
     queued.envelope.envelope_id = row.text(8);
+    queued.envelope.utf8 = row.integer(9) != 0;
     return queued;
 }
 
@@ -64,7 +65,7 @@ constexpr const char* waiting_columns =
     "SELECT recipients.number, id, address, domain, attempts, next, last_error, notify, original "
     "FROM recipients JOIN messages ON messages.number = message ";
 constexpr const char* message_columns =
-    "SELECT id, sender, user, client, eight_bit, received, size, returned, envelope_id FROM messages ";
+    "SELECT id, sender, user, client, eight_bit, received, size, returned, envelope_id, utf8 FROM messages ";
 
 }  // namespace
 

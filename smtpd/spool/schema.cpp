@@ -12,7 +12,7 @@ namespace {
 // time wherever they are; within one large blob the way to its end grows with its length. One commit, one
 // fsync, nothing to clean up. AUTOINCREMENT: the number of a recipient who is gone is never another's, so
 // what becomes of a delivery that an operator has overtaken can't be taken for somebody else's.
-constexpr std::array<const char*, 2> steps = {
+constexpr std::array<const char*, 3> steps = {
     R"(
     CREATE TABLE messages (
         number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -52,6 +52,10 @@ constexpr std::array<const char*, 2> steps = {
     ALTER TABLE messages ADD COLUMN envelope_id TEXT NOT NULL DEFAULT '';
     ALTER TABLE recipients ADD COLUMN notify TEXT NOT NULL DEFAULT '';
     ALTER TABLE recipients ADD COLUMN original TEXT NOT NULL DEFAULT '';
+    )",
+    // Whether only hosts that speak SMTPUTF8 can take it.
+    R"(
+    ALTER TABLE messages ADD COLUMN utf8 INTEGER NOT NULL DEFAULT 0;
     )",
 };
 

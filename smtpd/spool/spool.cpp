@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "agent/base/ascii.h"
+#include "smtpd/message/domain.h"
 #include "smtpd/spool/schema.h"
 
 namespace sekisho::spool {
@@ -120,8 +121,8 @@ Result<void> Spool::add(const Envelope& envelope, std::uint64_t size, const Body
     }
     added_ += size;
     auto insert = database_.prepare(
-        "INSERT INTO messages (id, sender, user, client, eight_bit, received, size, returned, envelope_id) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)");
+        "INSERT INTO messages (id, sender, user, client, eight_bit, received, size, returned, envelope_id, "
+        "utf8) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
     auto recipients = database_.prepare(
         "INSERT INTO recipients (message, address, domain, attempts, next, last_error, notify, original) "
         "VALUES (?, ?, ?, 0, ?, '', ?, ?)");
@@ -136,7 +137,8 @@ Result<void> Spool::add(const Envelope& envelope, std::uint64_t size, const Body
         .bind(6, number(envelope.received))
         .bind(7, static_cast<std::int64_t>(size))
         .bind(8, message::text_of(envelope.returned))
-        .bind(9, envelope.envelope_id);
+        .bind(9, envelope.envelope_id)
+        .bind(10, static_cast<std::int64_t>(envelope.utf8));
     if (auto done = insert->run(); !done) {
         return done;
     }

@@ -40,8 +40,9 @@ void check(const handoff::Request& request) {
     require(again->number == request.number && again->size == request.size && other.id == envelope.id &&
                 other.sender == envelope.sender && other.recipients == envelope.recipients &&
                 other.user == envelope.user && other.client == envelope.client &&
-                other.eight_bit == envelope.eight_bit && other.returned == envelope.returned &&
-                other.envelope_id == envelope.envelope_id && other.received == envelope.received,
+                other.eight_bit == envelope.eight_bit && other.utf8 == envelope.utf8 &&
+                other.returned == envelope.returned && other.envelope_id == envelope.envelope_id &&
+                other.received == envelope.received,
             "and says the same");
 }
 

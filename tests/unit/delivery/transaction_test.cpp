@@ -135,6 +135,17 @@ TEST_F(TransactionTest, EhloRefusedIsHeloWithoutExtensions) {
                             "RCPT TO:<bob@example.com>", "DATA", "QUIT"));
 }
 
+// RFC 6531, 3.5.
+TEST_F(TransactionTest, WhatNeedsUtf8GoesOnlyToThoseWhoTakeIt) {
+    envelope_.utf8 = true;
+    envelope_.sender = "j\u00f6rg@example.net";
+    EXPECT_THAT(with({{"EHLO", "250-mx\r\n250-8BITMIME\r\n250 SMTPUTF8"}}), StartsWith("delivered"));
+    EXPECT_EQ(commands().at(1), "MAIL FROM:<j\u00f6rg@example.net> SMTPUTF8");
+    EXPECT_THAT(with({{"EHLO", "250-mx\r\n250 8BITMIME"}}),
+                StartsWith("failed 5.6.7 the mail host takes no "));
+    EXPECT_EQ(commands().back(), "QUIT");
+}
+
 TEST_F(TransactionTest, ExtensionsAreUsedOnlyWhereTheyAreOffered) {
     envelope_.eight_bit = true;
     EXPECT_THAT(with({}), StartsWith("delivered"));

@@ -60,6 +60,19 @@ TEST(HandoffCodec, WhatTheSenderWantsToHearComesBackAsItWent) {
     EXPECT_EQ(read->envelope.recipients, sent.envelope.recipients);
     EXPECT_EQ(read->envelope.returned, sent.envelope.returned);
     EXPECT_EQ(read->envelope.envelope_id, sent.envelope.envelope_id);
+    EXPECT_FALSE(read->envelope.utf8);
+}
+
+TEST(HandoffCodec, WhatNeedsUtf8SaysSo) {
+    Request sent = example();
+    sent.envelope.utf8 = true;
+    sent.envelope.sender = "j\u00f6rg@b\u00fccher.example";
+    const auto read = decode_request(encode(sent));
+    EXPECT_TRUE(read.value().envelope.utf8);
+    EXPECT_EQ(read.value().envelope.sender, sent.envelope.sender);
+    std::string packet = encode(sent);
+    packet.replace(packet.find(R"("utf8":true)"), 11, R"("utf8":1234)");
+    EXPECT_FALSE(decode_request(packet));
 }
 
 // It stands in commands to other servers.

@@ -296,5 +296,22 @@ TEST(StatusNotice, OfWhatIsInTheMailbox) {
     EXPECT_THAT(notice({bob(), arrived()}), HasSubstr("Subject: Undelivered mail returned to sender\r\n"));
 }
 
+// RFC 6533: what it is about in letters of any language, the fields in ASCII.
+TEST(StatusNotice, OfAddressesInLettersOfAnyLanguage) {
+    ReportedRecipient joerg = bob();
+    joerg.address = "j\u00f6rg+\u95a2@b\u00fccher.example";
+    const std::string text = notice({joerg}, "Subject: gr\u00fc\u00dfe\r\n\r\n");
+    EXPECT_THAT(text,
+                HasSubstr("\r\nFinal-Recipient: utf-8; j\\x{F6}rg\\x{2B}\\x{95A2}@b\\x{FC}cher.example\r\n"));
+    EXPECT_THAT(text, HasSubstr("\r\n  j\u00f6rg+\u95a2@b\u00fccher.example\r\n"));
+    EXPECT_THAT(text,
+                HasSubstr("Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n"));
+    EXPECT_THAT(text,
+                HasSubstr("Content-Type: message/global-headers\r\nContent-Transfer-Encoding: 8bit\r\n"));
+    EXPECT_THAT(text, HasSubstr("boundary=\"=_zzzzzzzzzzzzzzzz_=\"\r\nContent-Transfer-Encoding: 8bit\r\n"));
+    joerg.address = "\xff@example.com";
+    EXPECT_THAT(notice({joerg}), HasSubstr("Final-Recipient: rfc822; ?@example.com\r\n"));
+}
+
 }  // namespace
 }  // namespace sekisho::message

@@ -200,5 +200,19 @@ TEST(Date, IsWrittenAsRfc5322Has) {
               "Sun, 6 Dec 2026 01:01:01 +0000");
 }
 
+TEST(Fixups, WhetherTheHeaderIsAscii) {
+    const auto ascii = [](std::string_view message) {
+        Fixups fixups(example_trace());
+        EXPECT_TRUE(fixups.feed(message));
+        EXPECT_TRUE(fixups.finish());
+        return fixups.header_is_ascii();
+    };
+    EXPECT_TRUE(ascii("Subject: x\r\n\r\ngr\u00fc\u00dfe\r\n")) << "a body may be what it likes";
+    EXPECT_FALSE(ascii("Subject: gr\u00fc\u00dfe\r\n\r\nx\r\n"));
+    EXPECT_FALSE(ascii("Subject: x\r\n gr\u00fc\u00dfe\r\n\r\n"));
+    EXPECT_FALSE(ascii("Subject: gr\u00fc\u00dfe"));
+    EXPECT_TRUE(ascii("gr\u00fc\u00dfe\r\n")) << "no header at all";
+}
+
 }  // namespace
 }  // namespace sekisho::message

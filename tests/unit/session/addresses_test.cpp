@@ -4,6 +4,7 @@
 
 #include <limits>
 
+#include "smtpd/message/domain.h"
 #include "smtpd/session/parameters.h"
 #include "smtpd/session/path.h"
 
@@ -14,6 +15,7 @@ namespace {
 std::string read(std::string_view text) {
     const auto path = take_path(text);
     if (path) {
+        EXPECT_EQ(path->ascii, message::is_ascii(path->mailbox));
         return path->mailbox + '|' + std::string(text);
     }
     switch (path.error()) {
@@ -21,8 +23,6 @@ std::string read(std::string_view text) {
             return "syntax";
         case PathFault::too_long:
             return "too long";
-        case PathFault::not_ascii:
-            return "not ascii";
     }
     return "?";
 }
@@ -47,7 +47,7 @@ TEST(Path, QuotedLocalParts) {
     EXPECT_EQ(read(R"(<"a\)"), "syntax");
     EXPECT_EQ(read("<\"a\tb\"@example.com>"), "syntax");
     EXPECT_EQ(read("<\"a\\\x7f\"@example.com>"), "syntax");
-    EXPECT_EQ(read("<\"a\\\xc3\xa9\"@example.com>"), "not ascii");
+    EXPECT_EQ(read("<\"a\\\xc3\xa9\"@example.com>"), "\"a\\\xc3\xa9\"@example.com|");
 }
 
 TEST(Path, DomainLiterals) {
@@ -93,8 +93,21 @@ TEST(Path, ThatIsNone) {
                              "<a@example.com\x7f>"}) {
         EXPECT_EQ(read(text), "syntax") << text;
     }
-    EXPECT_EQ(read("<\xc3\xa9@example.com>"), "not ascii");
-    EXPECT_EQ(read("<a@\xc3\xa9.example>"), "not ascii");
+}
+
+// RFC 6531, 3.3.
+TEST(Path, InLettersOfAnyLanguage) {
+    EXPECT_EQ(read("<j\u00f6rg@b\u00fccher.example> x"), "j\u00f6rg@b\u00fccher.example| x");
+    EXPECT_EQ(read("<\u95a2\u6240@\u4f8b\u3048.\u30c6\u30b9\u30c8>"),
+              "\u95a2\u6240@\u4f8b\u3048.\u30c6\u30b9\u30c8|");
+    for (const char* text :
+         {"<\xc3@example.com>", "<\xff@example.com>", "<a@\xc3.example>", "<a@\xed\xa0\x80.example>",
+          "<a@-\u00fc.example>", "<a@\u200b.example>", "<\u00fc@[192.0.2.\u00fc]>"}) {
+        EXPECT_EQ(read(text), "syntax") << text;
+    }
+    EXPECT_EQ(read("<" + std::string(62, 'a') + "\u00fc@example.com>"),
+              std::string(62, 'a') + "\u00fc@example.com|");
+    EXPECT_EQ(read("<" + std::string(63, 'a') + "\u00fc@example.com>"), "too long") << "octets count";
 }
 
 std::string domain_of(std::size_t size) {
@@ -121,6 +134,9 @@ TEST(Parameters, AreRead) {
     EXPECT_EQ(all->size, 123U);
     EXPECT_TRUE(all->eight_bit);
     EXPECT_FALSE(read_mail_parameters(" BODY=7BIT")->eight_bit);
+    EXPECT_FALSE(all->utf8);
+    EXPECT_TRUE(read_mail_parameters(" SMTPUTF8")->utf8);
+    EXPECT_TRUE(read_mail_parameters(" smtputf8 SIZE=1")->utf8);
     EXPECT_TRUE(read_mail_parameters(""));
     EXPECT_TRUE(read_mail_parameters(" AUTH=<>"));
     EXPECT_EQ(read_mail_parameters(" SIZE=18446744073709551616")->size,
@@ -155,7 +171,7 @@ TEST(Parameters, MustBeWellFormed) {
 }
 
 TEST(Parameters, MustBeKnown) {
-    for (const char* text : {" SMTPUTF8", " NOTIFY=NEVER", " SIZE=1 ORCPT=rfc822;x", " X-Y"}) {
+    for (const char* text : {" NOTIFY=NEVER", " SIZE=1 ORCPT=rfc822;x", " X-Y"}) {
         const auto parameters = read_mail_parameters(text);
         ASSERT_FALSE(parameters) << text;
         EXPECT_EQ(parameters.error(), ParameterFault::unknown) << text;

@@ -48,6 +48,7 @@ struct ActionText {
         text += message::text_of(action.returned);
         text += action.envelope_id.empty() ? "" : " ENVID=" + action.envelope_id;
         text += action.eight_bit ? " 8BITMIME" : "";
+        text += action.utf8 ? " SMTPUTF8" : "";
         text += action.announced_size != 0 ? " SIZE=" + std::to_string(action.announced_size) : "";
         return text + ']';
     }

@@ -27,6 +27,7 @@ TEST(Commands, EhloNamesWhatThereIs) {
               "250-SIZE 1000\r\n"
               "250-PIPELINING\r\n"
               "250-8BITMIME\r\n"
+              "250-SMTPUTF8\r\n"
               "250-CHUNKING\r\n"
               "250-DSN\r\n"
               "250-LIMITS RCPTMAX=200\r\n"
@@ -279,8 +280,8 @@ TEST(BadLines, MayBeLongerForMailAndAuth) {
     Client client(settings);
     static_cast<void>(client.say("EHLO x"));
     const std::string mail = "MAIL FROM:<a@example.com> AUTH=";
-    EXPECT_THAT(client.say(mail + std::string(1169 - mail.size(), 'x')), StartsWith("250 2.1.0 "));
-    EXPECT_EQ(client.say(mail + std::string(1170 - mail.size(), 'x')), "500 5.5.2 Line too long\r\n");
+    EXPECT_THAT(client.say(mail + std::string(1179 - mail.size(), 'x')), StartsWith("250 2.1.0 "));
+    EXPECT_EQ(client.say(mail + std::string(1180 - mail.size(), 'x')), "500 5.5.2 Line too long\r\n");
     const std::string rcpt = "RCPT TO:<a@example.com> ORCPT=";
     EXPECT_THAT(client.say(rcpt + std::string(1046 - rcpt.size(), 'x')), StartsWith("501 5.5.4"));
     EXPECT_EQ(client.say(rcpt + std::string(1047 - rcpt.size(), 'x')), "500 5.5.2 Line too long\r\n");

@@ -212,6 +212,7 @@ inline std::string difference(const Outcome& one, const Outcome& other) {
                left.envelope.sender == right.envelope.sender &&
                left.envelope.recipients == right.envelope.recipients &&
                left.envelope.eight_bit == right.envelope.eight_bit &&
+               left.envelope.utf8 == right.envelope.utf8 &&
                left.envelope.announced_size == right.envelope.announced_size &&
                left.envelope.returned == right.envelope.returned &&
                left.envelope.envelope_id == right.envelope.envelope_id;

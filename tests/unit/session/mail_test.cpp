@@ -77,7 +77,7 @@ TEST_F(MailTest, SendersThatCantBe) {
             << path;
     }
     EXPECT_EQ(client_.say("MAIL FROM:<j\xc3\xb8rn@example.com>"),
-              "553 5.6.7 Addresses outside of ASCII are not supported\r\n");
+              "553 5.6.7 Addresses outside of ASCII are for those who say SMTPUTF8\r\n");
     EXPECT_EQ(client_.say("MAIL FROM:<" + std::string(65, 'a') + "@example.com>"),
               "501 5.1.7 Sender address too long\r\n");
     EXPECT_EQ(client_.say("MAIL TO:<alice@example.com>"), "501 5.5.4 Syntax: MAIL FROM:<address>\r\n");
@@ -90,7 +90,7 @@ TEST_F(MailTest, RecipientsThatCantBe) {
     EXPECT_EQ(client_.say("RCPT TO:<bob@example.org>x"), "501 5.1.3 Bad recipient address syntax\r\n");
     EXPECT_EQ(client_.say("RCPT TO:<bob@b\xc3\xbc"
                           "cher.example>"),
-              "553 5.6.7 Addresses outside of ASCII are not supported\r\n");
+              "553 5.6.7 Addresses outside of ASCII are for those who say SMTPUTF8\r\n");
     EXPECT_EQ(client_.say("RCPT TO:<" + std::string(65, 'a') + "@example.com>"),
               "501 5.1.3 Recipient address too long\r\n");
     EXPECT_EQ(client_.say("RCPT TO:<bob@example.org> FOO=1"), "555 5.5.4 Unknown parameter\r\n");
@@ -110,11 +110,23 @@ TEST_F(MailTest, DataNeedsARecipient) {
 
 TEST_F(MailTest, Parameters) {
     EXPECT_EQ(client_.say("MAIL FROM:<a@example.com> FOO=1"), "555 5.5.4 Unknown parameter\r\n");
-    EXPECT_EQ(client_.say("MAIL FROM:<a@example.com> SMTPUTF8"), "555 5.5.4 Unknown parameter\r\n");
+    EXPECT_EQ(client_.say("MAIL FROM:<a@example.com> BINARYMIME"), "555 5.5.4 Unknown parameter\r\n");
     EXPECT_EQ(client_.say("MAIL FROM:<a@example.com> SIZE=x"), "501 5.5.4 Bad parameter\r\n");
     EXPECT_EQ(client_.say("MAIL FROM:<a@example.com>SIZE=1"), "501 5.5.4 Bad parameter\r\n");
     EXPECT_EQ(client_.say("MAIL FROM:<a@example.com> BODY=BINARYMIME"), "501 5.5.4 Bad parameter\r\n");
     EXPECT_THAT(client_.say("MAIL FROM:<a@example.com>  size=1 auth=<> body=7bit"), StartsWith("250 2.1.0 "));
+}
+
+// RFC 6531, 3.5 and 3.6.
+TEST_F(MailTest, AddressesInLettersOfAnyLanguage) {
+    EXPECT_THAT(client_.say("MAIL FROM:<j\u00f6rg@example.com>"), StartsWith("553 5.6.7 "));
+    EXPECT_THAT(client_.say("MAIL FROM:<a@example.com>"), StartsWith("250"));
+    EXPECT_THAT(client_.say("RCPT TO:<j\u00f6rg@example.com>"), StartsWith("553 5.6.7 "));
+    static_cast<void>(client_.say("RSET"));
+    EXPECT_THAT(client_.say("MAIL FROM:<j\u00f6rg@example.com> SMTPUTF8"), StartsWith("250"));
+    EXPECT_THAT(client_.say("RCPT TO:<x@b\u00fccher.example>"), StartsWith("250"));
+    EXPECT_THAT(client_.say("DATA"),
+                StartsWith("[MessageBegun <j\u00f6rg@example.com> <x@b\u00fccher.example> SMTPUTF8]"));
 }
 
 TEST_F(MailTest, WhatTheSenderWantsToHear) {

@@ -40,6 +40,7 @@ TEST_F(SpoolTest, AMessageComesBackAsItWas) {
     Envelope kept = envelope("a000000000000000", {"x@example.com", "Y@Example.ORG"});
     kept.returned = message::Return::full;
     kept.envelope_id = "QQ+2B314";
+    kept.utf8 = true;
     kept.recipients[1].notify = {.success = true, .delay = true};
     kept.recipients[1].original = "rfc822;y@example.net";
     const std::string body("one\r\n\0two\xff\r\n", 12);
@@ -51,6 +52,7 @@ TEST_F(SpoolTest, AMessageComesBackAsItWas) {
     EXPECT_EQ(queued->envelope.client, kept.client);
     EXPECT_EQ(queued->envelope.received, kept.received);
     EXPECT_TRUE(queued->envelope.eight_bit);
+    EXPECT_TRUE(queued->envelope.utf8);
     EXPECT_EQ(queued->envelope.recipients, kept.recipients);
     EXPECT_EQ(queued->envelope.returned, kept.returned);
     EXPECT_EQ(queued->envelope.envelope_id, kept.envelope_id);

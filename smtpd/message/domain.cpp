@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// IDNA2008 by libidn2.
+#include "smtpd/message/domain.h"
+
+#include <idn2.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "agent/base/ascii.h"
+
+namespace sekisho::message {
+
+namespace {
+
+struct FreeName {
+    void operator()(char* name) const { idn2_free(name); }
+};
+
+}  // namespace
+
+bool is_ascii(std::string_view text) {
+    return std::ranges::all_of(text, [](char octet) { return static_cast<unsigned char>(octet) <= 0x7f; });
+}
+
+std::optional<std::string> ascii_domain(std::string_view domain) {
+    if (is_ascii(domain)) {
+        return lowered(domain);
+    }
+    if (domain.find('\0') != std::string_view::npos) {
+        return std::nullopt;
+    }
+    char* name = nullptr;
+    const int result = idn2_to_ascii_8z(std::string(domain).c_str(), &name,
+                                        IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL | IDN2_USE_STD3_ASCII_RULES);
+    const std::unique_ptr<char, FreeName> owned(name);
+    if (result != IDN2_OK) {
+        return std::nullopt;
+    }
+    // Letters that mean nothing are left out, and whole labels with them.
+    const std::string ascii = lowered(name);
+    const bool labels =
+        !ascii.starts_with('.') && !ascii.ends_with('.') && ascii.find("..") == std::string::npos;
+    return labels ? std::optional(ascii) : std::nullopt;
+}
+
+std::string domain_of(std::string_view mailbox) {
+    const std::size_t at = mailbox.rfind('@');
+    if (at == std::string_view::npos) {
+        return {};
+    }
+    const std::string_view domain = mailbox.substr(at + 1);
+    return ascii_domain(domain).value_or(lowered(domain));
+}
+
+}  // namespace sekisho::message
