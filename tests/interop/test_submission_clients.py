@@ -19,6 +19,11 @@ SENDER, FRIEND = f"{A.user}@{ISP_DOMAIN}", f"friend@{MX_DOMAIN}"
 CERTIFICATE = "/run/smtp.pem"
 PLAIN = base64.b64encode(f"\0{A.user}\0{A.password}".encode()).decode()
 SERVERS = {4: EDGE_CORE4, 6: EDGE_CORE6}
+AIOSMTPLIB = f"""
+import aiosmtplib, asyncio
+asyncio.run(aiosmtplib.send({{mail!r}}, sender="{SENDER}", recipients=["{FRIEND}"], hostname={{server!r}}, port={{port}},
+                            username="{A.user}", password="{A.password}", cert_bundle="{CERTIFICATE}", {{begin}}))
+"""
 
 
 class SubmissionClients(LabTest):
@@ -152,6 +157,18 @@ class SubmissionClients(LabTest):
                 client.sendmail(SENDER, [FRIEND], f"From: {SENDER}\nSubject: smtplib second\n\nat last\n")
         self.assert_opened(4)
         self.assert_arrived("smtplib second", "at last")
+
+    def test_aiosmtplib(self) -> None:
+        for port, family, begin in ((587, 4, "start_tls=True"), (465, 6, "use_tls=True")):
+            with self.subTest(port=port):
+                self.assert_closed()
+                subject = f"aiosmtplib {port}"
+                mail = f"From: {SENDER}\r\nTo: {FRIEND}\r\nSubject: {subject}\r\n\r\n.asynchronous\r\n"
+                done = self.a.run("/usr/bin/python3", "-c", AIOSMTPLIB.format(
+                    mail=mail, server=SERVERS[family], port=port, begin=begin), check=False)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assert_opened(family)
+                self.assert_arrived(subject, ".asynchronous")
 
     @contextlib.contextmanager
     def s_client(self, port: int, family: int):
