@@ -321,7 +321,7 @@ asio::awaitable<void> SmtpdConnection::take(sasl::AuthStep step) {
     if (auto* ok = std::get_if<sasl::AuthOk>(&step)) {
         services_.counts.right++;
         log::info("LOGIN", "a user has logged in",
-                  {{"user", ok->user}, {"client", client}, {"session", name_}});
+                  {{"user", ok->user}, {"client", client}, {"tls", tls()}, {"session", name_}});
         co_await report(seen_login(ok->user, true));
         add(session_.auth_succeeded(std::move(ok->user)));
         co_return;
@@ -419,6 +419,10 @@ SeenLogin SmtpdConnection::seen_login(const std::string& user, bool success) con
             .success = success};
 }
 
+std::string SmtpdConnection::tls() const {
+    return stream_.tls() != nullptr ? tls_text(stream_.tls()) : std::string();
+}
+
 void SmtpdConnection::begin_message(session::MessageBegun begun) {
     const session::State& state = session_.state();
     const bool granted = grant_ && grant_->kind == policy::GrantAnswer::Kind::granted;
@@ -439,7 +443,7 @@ void SmtpdConnection::begin_message(session::MessageBegun begun) {
         .protocol = !state.esmtp ? "SMTP"
                                  : std::string(begun.utf8 ? "UTF8SMTP" : "ESMTP") + (state.tls ? "S" : "") +
                                        (state.user.empty() ? "" : "A"),
-        .tls = stream_.tls() != nullptr ? tls_text(stream_.tls()) : std::string(),
+        .tls = tls(),
         .id = envelope_.id,
         .recipient = envelope_.recipients.size() == 1 ? envelope_.recipients.front().address : std::string(),
         .received = envelope_.received};
@@ -519,6 +523,7 @@ asio::awaitable<void> SmtpdConnection::end_message() {
                {"size", incoming_->body.size()},
                {"user", envelope_.user},
                {"client", envelope_.client},
+               {"tls", tls()},
                {"session", name_}});
     incoming_.reset();
     add(session_.message_kept(envelope_.id));

@@ -106,6 +106,8 @@ private:
     boost::asio::awaitable<void> judge_recipient(std::string recipient);
     void refuse_recipient(const std::string& recipient, std::string_view reply);
     [[nodiscard]] SeenLogin seen_login(const std::string& user, bool success) const;
+    // What was agreed upon, for the trace and the log; empty: it is in the clear.
+    [[nodiscard]] std::string tls() const;
     void begin_message(session::MessageBegun begun);
     void take_body(std::string_view octets);
     void refuse(std::string_view reply);

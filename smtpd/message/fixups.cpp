@@ -94,7 +94,8 @@ void Fixups::State::pass_field(HeaderLine kind, std::string_view text, std::stri
     has_field = true;
     ascii = ascii && is_ascii(text);
     if (kind != HeaderLine::continuation) {
-        dropping = kind == HeaderLine::blind_copy && duty == Duty::submission;
+        dropping =
+            duty == Duty::submission && (kind == HeaderLine::blind_copy || kind == HeaderLine::return_path);
     }
     has_date = has_date || kind == HeaderLine::date;
     has_message_id = has_message_id || kind == HeaderLine::message_id;

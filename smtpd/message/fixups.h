@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a submission server does to a message's header (RFC 6409, section 8): trace on top, Date and
-// Message-ID if they are missing, no Bcc.
+// Message-ID if they are missing, no Bcc; and no Return-Path, which is the last server's (RFC 5321, 4.4).
 #pragma once
 
 #include <cstddef>

@@ -17,12 +17,13 @@ constexpr bool is_field_name_octet(char octet) {
 }
 
 // Those that something is done about.
-constexpr std::array<std::pair<std::string_view, HeaderLine>, 5> known = {{
+constexpr std::array<std::pair<std::string_view, HeaderLine>, 6> known = {{
     {"date", HeaderLine::date},
     {"message-id", HeaderLine::message_id},
     {"received", HeaderLine::received},
     {"bcc", HeaderLine::blind_copy},
     {"resent-bcc", HeaderLine::blind_copy},
+    {"return-path", HeaderLine::return_path},
 }};
 
 }  // namespace

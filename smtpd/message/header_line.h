@@ -14,9 +14,10 @@ enum class HeaderLine : std::uint8_t {
     date,
     message_id,
     received,
-    blind_copy,  // Bcc, Resent-Bcc
-    end,         // the empty line
-    no_field,    // the header has ended without one
+    blind_copy,   // Bcc, Resent-Bcc
+    return_path,  // of an earlier delivery
+    end,          // the empty line
+    no_field,     // the header has ended without one
 };
 
 // The line with its line end, or without. A name is one of RFC 5322, 3.6.8, in any case; blanks before the

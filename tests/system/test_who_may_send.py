@@ -95,7 +95,7 @@ class WhoMaySend(SmtpTest):
         ours = [line for line in message.get_all("Received") if "by smtp.example.net" in " ".join(line.split())]
         self.assertIn("with ESMTPS (", " ".join(ours[0].split()), "nobody was authenticated here")
         said = self.edge.log("sekisho-smtpd.log").read_text()
-        self.assertRegex(said, f"MESSAGE_ACCEPTED .*user={A.user} client={A.address4}")
+        self.assertRegex(said, f'MESSAGE_ACCEPTED .*user={A.user} client={A.address4} tls="TLSv1\\.[23] with cipher ')
         self.assertEqual(self.mail(self.connect("b")), "530 5.7.0", "another subscriber has fetched none")
         self.agent.ask("grant", "revoke", "--no-cool-down", A.address4)
         self.assertEqual(self.mail(client), "530 5.7.0", "it is over, on the same connection, too")

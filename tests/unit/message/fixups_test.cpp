@@ -56,6 +56,14 @@ std::string fixed_everywhere(std::string_view message) {
     return whole;
 }
 
+// RFC 5321, 4.4.
+TEST(Fixups, NobodyBringsAReturnPath) {
+    EXPECT_EQ(fixed_everywhere(
+                  "Date: x\r\nReturn-Path:\r\n <x@example.com>\r\nMessage-ID: <y>\r\n\r\nReturn-Path: z\r\n"),
+              received + "Date: x\r\nMessage-ID: <y>\r\n\r\nReturn-Path: z\r\n");
+    EXPECT_EQ(fixed("Return-Path: <x>\r\n\r\n", 0, Duty::relay), received + "Return-Path: <x>\r\n\r\n");
+}
+
 // RFC 5321, 6.4.
 TEST(Fixups, AnotherHostsMailGetsItsTraceAndNothingElse) {
     for (const char* message : {"Bcc: <x@example.com>\r\nSubject: x\r\n\r\nHello\r\n", "Hello\r\n", "\r\n",

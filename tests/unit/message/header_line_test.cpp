@@ -16,6 +16,7 @@ TEST(HeaderLine, IsKnownByItsName) {
     EXPECT_EQ(classify("Bcc: x"), HeaderLine::blind_copy);
     EXPECT_EQ(classify("bCC:"), HeaderLine::blind_copy);
     EXPECT_EQ(classify("Resent-Bcc: x"), HeaderLine::blind_copy);
+    EXPECT_EQ(classify("Return-path: <x>"), HeaderLine::return_path);
     EXPECT_EQ(classify("X-Bcc: x"), HeaderLine::field);
     EXPECT_EQ(classify("Bccs: Bcc: x"), HeaderLine::field);
     EXPECT_EQ(classify("Resent-Date: x"), HeaderLine::field);
