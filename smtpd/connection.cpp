@@ -256,6 +256,7 @@ asio::awaitable<void> SmtpdConnection::perform_one(session::Action action) {
         services_.counts.refused += incoming_ ? 1U : 0U;  // else refuse() has counted it
         incoming_.reset();
     } else if (auto* given = std::get_if<session::SenderGiven>(&action)) {
+        utf8_ = given->utf8;
         co_await judge_sender(std::move(given->sender));
     } else if (auto* to = std::get_if<session::RecipientGiven>(&action)) {
         co_await judge_recipient(std::move(to->recipient));
@@ -395,7 +396,8 @@ asio::awaitable<void> SmtpdConnection::judge_recipient(std::string recipient) {
         co_return;
     }
     co_await flush();
-    const handoff::Answer mailbox = co_await services_.relay.ask(recipient);
+    // What would come back from there is better not taken from strangers, who never sent it.
+    const handoff::Answer mailbox = co_await services_.relay.ask(recipient, utf8_ && stranger_);
     // A user's program can't come again as a mail server does: what fails for now waits in the spool.
     if (mailbox.refused.empty() || (mailbox.refused.starts_with('4') && !stranger_)) {
         add(session_.address_accepted());

@@ -120,8 +120,7 @@ void RelayDaemon::serve(std::vector<Descriptor> handoffs, std::vector<Descriptor
                 keep(request, std::move(file), answer);
             },
             [this](handoff::Question question, const auto& answer) {
-                boost::asio::co_spawn(context_, look_up(std::move(question.recipient), answer),
-                                      boost::asio::detached);
+                boost::asio::co_spawn(context_, look_up(std::move(question), answer), boost::asio::detached);
             }));
     }
     for (Descriptor& listener : admins) {

@@ -57,7 +57,8 @@ private:
     void keep(const handoff::Request& request, Descriptor file,
               const handoff::HandoffServer::Answering& answer);
     // Whether the server of a local domain has this mailbox.
-    boost::asio::awaitable<void> look_up(std::string recipient, handoff::HandoffServer::Answering answer);
+    boost::asio::awaitable<void> look_up(handoff::Question question,
+                                         handoff::HandoffServer::Answering answer);
     [[nodiscard]] static message::WallTime now();
     // Starts what is due, as far as the limits allow, and sets the timer for what comes next.
     void schedule();

@@ -27,7 +27,8 @@ std::string refusal_by(const delivery::Outcome& outcome) {
         return {};
     }
     if (!outcome.replied()) {
-        return not_now;
+        return outcome.fate == delivery::Fate::failed ? "550 " + outcome.status + " " + outcome.text
+                                                      : not_now;
     }
     constexpr std::size_t code = 4;  // "550 "
     std::string_view words = std::string_view(outcome.text).substr(std::min(code, outcome.text.size()));
@@ -51,20 +52,20 @@ void log_outcome(std::string_view name, std::string_view text, const spool::Wait
 
 }  // namespace
 
-boost::asio::awaitable<void> RelayDaemon::look_up(std::string recipient,
+boost::asio::awaitable<void> RelayDaemon::look_up(handoff::Question question,
                                                   handoff::HandoffServer::Answering answer) {
-    const std::string domain = message::domain_of(recipient);
+    const std::string domain = message::domain_of(question.recipient);
     if (lookups_ >= config_.relay.deliveries || config_.relay.local_for(domain) == nullptr) {
         answer({.number = 0, .refused = not_now});
         co_return;
     }
     lookups_++;
-    const delivery::Outcome outcome = co_await delivery_.ask(recipient, domain);
+    const delivery::Outcome outcome = co_await delivery_.ask(question.recipient, domain, question.utf8);
     lookups_--;
     answer({.number = 0, .refused = refusal_by(outcome)});
     if (outcome.fate == delivery::Fate::deferred) {
         log::warning("MAILBOX_UNKNOWN", "the server of a local domain doesn't say whether it has a mailbox",
-                     {{"recipient", recipient}, {"host", outcome.host}, {"reply", outcome.text}});
+                     {{"recipient", question.recipient}, {"host", outcome.host}, {"reply", outcome.text}});
     }
 }
 

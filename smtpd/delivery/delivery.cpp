@@ -268,10 +268,11 @@ boost::asio::awaitable<Delivery::Attempt> Delivery::try_place(const Consignment&
     co_return Attempt{.outcomes = std::move(outcomes), .tls_failed = transaction.tls_failed()};
 }
 
-boost::asio::awaitable<Outcome> Delivery::ask(std::string recipient, std::string domain) {
+boost::asio::awaitable<Outcome> Delivery::ask(std::string recipient, std::string domain, bool utf8) {
     Consignment consignment{
         .envelope = {}, .domain = std::move(domain), .size = 0, .body = {}, .question = true};
     consignment.envelope.recipients.emplace_back(std::move(recipient));
+    consignment.envelope.utf8 = utf8;
     auto outcomes = co_await deliver(std::move(consignment));
     co_return std::move(outcomes.front());
 }

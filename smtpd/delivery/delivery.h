@@ -60,9 +60,9 @@ public:
     // about each. A host that turns us away altogether is final only where no other is left and none of them
     // was merely out of reach.
     [[nodiscard]] boost::asio::awaitable<std::vector<Outcome>> deliver(Consignment consignment);
-    // Whether the LMTP server of a local domain has this mailbox: RCPT without a message. It says so within
-    // seconds, or is deferred.
-    [[nodiscard]] boost::asio::awaitable<Outcome> ask(std::string recipient, std::string domain);
+    // Whether the LMTP server of a local domain has this mailbox: RCPT without a message, which would need
+    // SMTPUTF8, if `utf8`. It says so within seconds, or is deferred.
+    [[nodiscard]] boost::asio::awaitable<Outcome> ask(std::string recipient, std::string domain, bool utf8);
 
 private:
     using Hosts = std::vector<Host>;

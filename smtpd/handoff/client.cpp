@@ -202,8 +202,8 @@ asio::awaitable<Answer> HandoffClient::send(message::Envelope envelope, std::uin
     co_return answer;
 }
 
-asio::awaitable<Answer> HandoffClient::ask(std::string recipient) {
-    const Question question{.number = ++state_->last_number, .recipient = std::move(recipient)};
+asio::awaitable<Answer> HandoffClient::ask(std::string recipient, bool utf8) {
+    const Question question{.number = ++state_->last_number, .recipient = std::move(recipient), .utf8 = utf8};
     std::string packet = encode(question);
     auto answer = co_await state_->exchange(question.number, std::move(packet), -1);
     co_return answer;

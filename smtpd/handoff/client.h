@@ -31,9 +31,10 @@ public:
     [[nodiscard]] boost::asio::awaitable<Answer> send(message::Envelope envelope, std::uint64_t size,
                                                       const Descriptor& file);
 
-    // Whether the server of a local domain has this mailbox. The answer is "451 4.3.0 ..." where the relay
+    // Whether the server of a local domain has this mailbox, and takes mail for it that needs SMTPUTF8, if
+    // `utf8`. The answer is "451 4.3.0 ..." where the relay
     // can't be reached or doesn't answer.
-    [[nodiscard]] boost::asio::awaitable<Answer> ask(std::string recipient);
+    [[nodiscard]] boost::asio::awaitable<Answer> ask(std::string recipient, bool utf8);
 
 private:
     struct State;

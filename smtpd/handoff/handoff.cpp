@@ -208,7 +208,11 @@ std::string encode(const Request& request) {
 }
 
 std::string encode(const Question& question) {
-    return json::serialize(json::object{{"n", question.number}, {"recipient", question.recipient}});
+    json::object object = {{"n", question.number}, {"recipient", question.recipient}};
+    if (question.utf8) {
+        object["utf8"] = true;
+    }
+    return json::serialize(object);
 }
 
 std::string encode(const Answer& answer) {
@@ -245,7 +249,8 @@ Result<Question> decode_question(std::string_view packet) {
     Members members(*object);
     members.read("n", question.number);
     members.read("recipient", question.recipient);
-    if (!members.good() || object->size() != 2 || question.recipient.empty() ||
+    members.read_if_there("utf8", question.utf8);
+    if (!members.good() || object->contains("envelope") || question.recipient.empty() ||
         !is_one_line(question.recipient)) {
         return malformed();
     }

@@ -7,8 +7,9 @@
 // an object where its sender has said what to tell of it; what wasn't said isn't there.
 //
 // A question {"n":7,"recipient":"bob@example.net"}, without a file, is whether the server of a local domain
-// has this mailbox. The answer {"n":7} means that it does, and "refused" what it says against it: 5xx for
-// good, 4xx for now, or because it doesn't answer.
+// has this mailbox, with "utf8":true whether it takes mail for it that needs SMTPUTF8. The answer {"n":7}
+// means that it does, and "refused" what it says against it: 5xx for good, 4xx for now, or because it doesn't
+// answer.
 //
 // Many of both may be under way; answers come in any order.
 #pragma once
@@ -35,6 +36,7 @@ struct Request {
 struct Question {
     std::uint64_t number = 0;
     std::string recipient;
+    bool utf8 = false;
 };
 
 struct Answer {

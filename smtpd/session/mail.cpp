@@ -99,7 +99,7 @@ void Dialogue::mail(std::string_view argument) {
                  .announced_size = parameters->size,
                  .returned = parameters->returned,
                  .envelope_id = std::move(parameters->envelope_id)};
-    actions_.emplace_back(SenderGiven{envelope_.sender});
+    actions_.emplace_back(SenderGiven{.sender = envelope_.sender, .utf8 = envelope_.utf8});
     awaited_ = Awaited::sender;
 }
 

@@ -57,6 +57,7 @@ struct AuthCancelled {};
 // session to know. Then call address_accepted() or address_refused().
 struct SenderGiven {
     std::string sender;
+    bool utf8 = false;  // as in MessageBegun
 };
 struct RecipientGiven {
     std::string recipient;

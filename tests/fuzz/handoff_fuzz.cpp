@@ -58,7 +58,8 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
     if (const auto question = handoff::decode_question(input)) {
         require(one_line(question->recipient) && !question->recipient.empty(), "a mailbox is one line");
         const auto again = handoff::decode_question(handoff::encode(*question));
-        require(again && again->number == question->number && again->recipient == question->recipient,
+        require(again && again->number == question->number && again->recipient == question->recipient &&
+                    again->utf8 == question->utf8,
                 "a question survives its text");
         require(!handoff::decode_request(input), "a question is no message");
     } else {

@@ -111,6 +111,13 @@ class LocalDomains(SmtpTest):
             self.assertEqual(self.rcpt(user, ALICE, NOBODY), NO_MAILBOX, "users learn it at once, too")
         self.assertRegex(self.edge.log("sekisho-smtpd.log").read_text(), f"RECIPIENT_REFUSED .*{NOBODY}")
 
+    def test_in_letters_of_any_language(self) -> None:
+        """This LMTP server takes none of it: so nothing is taken from strangers that would have to go back."""
+        client = self.connect()
+        client.command_encoding = "utf-8"
+        self.assertEqual(self.code(client.docmd("MAIL", "FROM:<jörg@example.com> SMTPUTF8")), "250 2.1.0")
+        self.assertEqual(self.code(client.docmd("RCPT", f"TO:<{ALICE}>")), "550 5.6.7")
+
     def test_four_directions(self) -> None:
         """Each under each way of being known."""
         pairs = {"local to local": (ALICE, ALICE), "Internet to local": (STRANGER, ALICE),

@@ -115,9 +115,12 @@ TEST(HandoffCodec, QuestionsComeBackAsTheyWent) {
     const auto read = decode_question(encode(Question{.number = 3, .recipient = "\"a b\"@example.net"}));
     EXPECT_EQ(read.value().number, 3U);
     EXPECT_EQ(read.value().recipient, "\"a b\"@example.net");
-    for (const char* packet : {R"({"n":3})", R"({"n":3,"recipient":""})", R"({"n":3,"recipient":7})",
-                               R"({"n":-3,"recipient":"x"})", R"({"n":3,"recipient":"x\r\ny"})",
-                               R"({"n":3,"recipient":"x","envelope":{}})", "[]", ""}) {
+    EXPECT_FALSE(read.value().utf8);
+    EXPECT_TRUE(decode_question(encode(Question{.number = 3, .recipient = "x", .utf8 = true})).value().utf8);
+    for (const char* packet :
+         {R"({"n":3})", R"({"n":3,"recipient":""})", R"({"n":3,"recipient":7})",
+          R"({"n":-3,"recipient":"x"})", R"({"n":3,"recipient":"x","utf8":1})",
+          R"({"n":3,"recipient":"x\r\ny"})", R"({"n":3,"recipient":"x","envelope":{}})", "[]", ""}) {
         EXPECT_FALSE(decode_question(packet)) << packet;
     }
     EXPECT_FALSE(decode_question(encode(example()))) << "a message is none";

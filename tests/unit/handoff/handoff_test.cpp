@@ -86,7 +86,7 @@ protected:
     void ask(std::string recipient) {
         const std::size_t place = answers_.size();
         answers_.emplace_back();
-        boost::asio::co_spawn(context_, client_.ask(std::move(recipient)),
+        boost::asio::co_spawn(context_, client_.ask(std::move(recipient), false),
                               [this, place](const std::exception_ptr& error, Answer answer) {
                                   EXPECT_FALSE(error);
                                   answers_[place] = std::move(answer);
