@@ -24,6 +24,8 @@ namespace {
 namespace asio = boost::asio;
 // Who sends without a pause lets others have their turn after so many reads.
 constexpr std::size_t most_in_a_row = 8;
+// So many steps of reading may bring nothing: parts of a record, new keys. More of them are an attack.
+constexpr std::size_t most_in_vain = 1000;
 
 boost::system::error_code of_system(int number) {
     return {number, boost::system::system_category()};
@@ -115,6 +117,9 @@ asio::awaitable<Stream::ErrorCode> Stream::start_tls(std::shared_ptr<asio::ssl::
     if (!tls_ || SSL_set_fd(tls_.get(), socket_.native_handle()) != 1) {
         co_return asio::error::no_memory;
     }
+    // One record a step: else a client that changes its keys again and again would never let go of the
+    // thread.
+    SSL_clear_mode(tls_.get(), SSL_MODE_AUTO_RETRY);
     while (true) {
         ERR_clear_error();
         errno = 0;
@@ -137,7 +142,11 @@ asio::awaitable<std::pair<Stream::ErrorCode, std::size_t>> Stream::read(std::spa
     while (true) {
         const Step step = read_now(to);
         if (step.turn == Turn::done || step.turn == Turn::failed) {
+            in_vain_ = 0;
             co_return std::pair(step.error, step.size);
+        }
+        if (++in_vain_ > most_in_vain) {
+            co_return std::pair(ErrorCode(asio::error::connection_aborted), std::size_t{0});
         }
         in_a_row_ = 0;
         const ErrorCode error = co_await wait(step.turn);

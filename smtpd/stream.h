@@ -62,6 +62,7 @@ private:
     std::shared_ptr<boost::asio::ssl::context> context_;  // whose certificates were shown
     std::unique_ptr<SSL, Free> tls_;
     std::size_t in_a_row_ = 0;  // reads that had not to wait
+    std::size_t in_vain_ = 0;   // steps of reading since the last octet
 };
 
 }  // namespace sekisho
