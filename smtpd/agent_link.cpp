@@ -72,10 +72,12 @@ AgentLink::AgentLink(std::filesystem::path socket) : socket_(std::move(socket)) 
 
 boost::asio::awaitable<void> AgentLink::tell(SeenLogin login) {
     const std::string address = login.client.address.text();
-    const json::object body = {{"address", address},           {"port", login.client.port},
-                               {"user", name_of(login)},       {"protocol", "smtp"},
-                               {"mechanism", login.mechanism}, {"tls", login.tls},
-                               {"success", login.success}};
+    json::object body = {{"address", address}, {"user", name_of(login)},
+                         {"protocol", "smtp"}, {"mechanism", login.mechanism},
+                         {"tls", login.tls},   {"success", login.success}};
+    if (login.client.port != 0) {  // of a client whom somebody else speaks for, it may not be known
+        body["port"] = login.client.port;
+    }
     Question question{.method = "POST", .target = "/v1/logins", .body = json::serialize(body)};
     auto asking = ask(socket_, std::move(question));
     const auto said = co_await boost::asio::co_spawn(pool_, std::move(asking), boost::asio::use_awaitable);

@@ -27,6 +27,8 @@ namespace asio = boost::asio;
 constexpr std::chrono::seconds handshake_timeout{30};
 // For so long the octets of a message may come as slowly as they like.
 constexpr std::chrono::seconds free_time{60};
+// A message that is too large is read to its end, but not when it is so many times as large as the largest.
+constexpr std::uint64_t endless = 4;
 constexpr std::size_t most_unsent = std::size_t{64} * 1024;
 
 message::WallTime now() {
@@ -158,14 +160,11 @@ asio::awaitable<void> SmtpdConnection::run() {
 // A command has its time as a whole, in however many pieces it comes; a message has more if it comes fast
 // enough.
 asio::awaitable<bool> SmtpdConnection::converse() {
-    const bool receiving = session_.receiving();
+    const bool receiving = session_.receiving() || incoming_;
     const auto begin = std::chrono::steady_clock::now();
     std::size_t size = 0;
     if (!closing_ || incoming_) {
         size = co_await read();
-    }
-    if (receiving) {
-        body_time_ += std::chrono::steady_clock::now() - begin;
     }
     if (size == 0) {
         if (late_ || closing_) {
@@ -174,10 +173,12 @@ asio::awaitable<bool> SmtpdConnection::converse() {
         co_return false;
     }
     session::Actions actions = session_.receive({services_.scratch.data(), size});
-    const bool progress = !actions.empty();
+    const bool progress = receiving || !actions.empty();
     co_await perform(std::move(actions));
-    if (incoming_ && too_slow()) {
-        co_await perform(session_.give_up("4.4.2 The message comes too slowly"));
+    if (receiving) {
+        body_time_ += std::chrono::steady_clock::now() - begin;
+        body_octets_ += size;
+        co_await judge_pace();
     }
     if (progress) {
         command_due_ = std::chrono::steady_clock::now() + services_.config.command_timeout;
@@ -185,10 +186,16 @@ asio::awaitable<bool> SmtpdConnection::converse() {
     co_return !closed_;
 }
 
-bool SmtpdConnection::too_slow() const {
+// Also of a message that was refused and is read to its end.
+asio::awaitable<void> SmtpdConnection::judge_pace() {
+    const auto& config = services_.config;
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(body_time_);
-    return seconds > std::min(free_time, services_.config.command_timeout) &&
-           body_octets_ < services_.config.least_rate * static_cast<std::uint64_t>(seconds.count());
+    const bool slow = seconds > std::min(free_time, config.command_timeout) &&
+                      body_octets_ < config.least_rate * static_cast<std::uint64_t>(seconds.count());
+    if (slow || body_octets_ > endless * config.largest_message) {
+        co_await perform(
+            session_.give_up(slow ? "4.4.2 The message comes too slowly" : "4.3.0 The message has no end"));
+    }
 }
 
 asio::awaitable<void> SmtpdConnection::delay() {
@@ -201,11 +208,11 @@ asio::awaitable<void> SmtpdConnection::delay() {
 
 // What it says is believed as if the client itself had connected here.
 asio::awaitable<void> SmtpdConnection::speak_for(session::NamedClient client) {
-    remote_ = {.address = client.address.value_or(remote_.address),
-               .port = client.port.value_or(remote_.port)};
+    remote_ = {.address = client.address, .port = client.port.value_or(0)};
     local_ = {.address = client.server.value_or(local_.address),
               .port = client.server_port.value_or(local_.port)};
-    user_ = client.user.value_or(user_);
+    user_ = client.user;
+    xclient_ = false;  // what comes now may be the client's own words, passed on
     session_ = session::Session(settings());
     log::info("CLIENT_NAMED", "a host says for whom it speaks",
               {{"client", remote_.text()}, {"user", user_}, {"session", name_}});
@@ -217,7 +224,7 @@ asio::awaitable<void> SmtpdConnection::speak_for(session::NamedClient client) {
         closed_ = true;
         co_return;
     }
-    if (client.user && !user_.empty()) {
+    if (!user_.empty()) {
         mechanism_ = "XCLIENT";
         co_await report(seen_login(user_, true));
     }
@@ -256,7 +263,6 @@ asio::awaitable<void> SmtpdConnection::perform_one(session::Action action) {
         services_.counts.refused += incoming_ ? 1U : 0U;  // else refuse() has counted it
         incoming_.reset();
     } else if (auto* given = std::get_if<session::SenderGiven>(&action)) {
-        utf8_ = given->utf8;
         co_await judge_sender(std::move(given->sender));
     } else if (auto* to = std::get_if<session::RecipientGiven>(&action)) {
         co_await judge_recipient(std::move(to->recipient));
@@ -396,8 +402,9 @@ asio::awaitable<void> SmtpdConnection::judge_recipient(std::string recipient) {
         co_return;
     }
     co_await flush();
-    // What would come back from there is better not taken from strangers, who never sent it.
-    const handoff::Answer mailbox = co_await services_.relay.ask(recipient, utf8_ && stranger_);
+    // What would come back from there is better not taken from strangers, who may never have sent it.
+    const bool utf8 = !message::is_ascii(recipient) || (stranger_ && !message::is_ascii(sender_));
+    const handoff::Answer mailbox = co_await services_.relay.ask(recipient, utf8);
     // A user's program can't come again as a mail server does: what fails for now waits in the spool.
     if (mailbox.refused.empty() || (mailbox.refused.starts_with('4') && !stranger_)) {
         add(session_.address_accepted());
@@ -471,7 +478,6 @@ void SmtpdConnection::refuse(std::string_view reply) {
 }
 
 void SmtpdConnection::take_body(std::string_view octets) {
-    body_octets_ += octets.size();
     if (!incoming_) {
         return;
     }
@@ -511,6 +517,13 @@ asio::awaitable<void> SmtpdConnection::end_message() {
         co_return;
     }
     envelope_.utf8 = envelope_.utf8 && needs_utf8();
+    if (envelope_.utf8 && stranger_) {
+        const auto mailbox = co_await services_.relay.ask(envelope_.recipients.front().address, true);
+        if (!mailbox.refused.empty()) {
+            refuse(mailbox.refused);
+            co_return;
+        }
+    }
     const auto answer =
         co_await services_.relay.send(envelope_, incoming_->body.size(), incoming_->body.file());
     if (!answer.refused.empty()) {

@@ -115,7 +115,7 @@ private:
     [[nodiscard]] bool needs_utf8() const;
     // Reads and has it carried out; false at the end.
     boost::asio::awaitable<bool> converse();
-    [[nodiscard]] bool too_slow() const;
+    boost::asio::awaitable<void> judge_pace();
     void limit_to(std::chrono::steady_clock::duration time);
     boost::asio::awaitable<void> wait(std::chrono::seconds time);
 
@@ -135,7 +135,6 @@ private:
     std::string mechanism_;                     // of the last login
     std::string sender_;                        // of MAIL
     std::optional<policy::GrantAnswer> grant_;  // what the agent has said, if it was asked at MAIL
-    bool utf8_ = false;                         // MAIL has said SMTPUTF8
     bool stranger_ = false;                     // who may send to local domains only
     std::optional<std::uint32_t> challenge_;    // the one that is being answered
     message::Envelope envelope_;

@@ -64,6 +64,7 @@ RelayDaemon::RelayDaemon(boost::asio::io_context& context, const Config& config,
       resolver_(std::move(resolver)),
       delivery_(context.get_executor(), config.relay, hostname_, *resolver_),
       timer_(context),
+      lookup_ended_(context),
       writer_(std::move(spool),
               [&context](std::function<void()> done) { boost::asio::post(context, std::move(done)); }),
       api_(
@@ -175,7 +176,7 @@ void RelayDaemon::schedule() {
         const message::WallTime present = now();
         // Those who were looked at may all be of one domain, which then has all the deliveries it may have:
         // another look finds who stands behind them.
-        while (deliveries_ < config_.relay.deliveries && start_due(present)) {
+        while (start_due(present)) {
         }
         wake_at(present);
     });
@@ -189,17 +190,20 @@ bool RelayDaemon::start_due(message::WallTime present) {
         log::error("SPOOL_FAILED", due.error().what, {{"remedy", due.error().remedy}});
         return false;
     }
-    const std::size_t before = deliveries_;
+    bool started = false;
     for (Group& group : groups_of(*due)) {
         const std::string lane(lane_of(group.front()));
-        if (deliveries_ >= config_.relay.deliveries) {
-            break;
-        }
-        if (busy_[lane] < config_.relay.deliveries_per_host) {
+        const bool room = deliveries_ < config_.relay.deliveries || is_local(lane);
+        if (room && busy_[lane] < config_.relay.deliveries_per_host) {
             start(lane, std::move(group));
+            started = true;
         }
     }
-    return due->size() == limit && deliveries_ > before;
+    return due->size() == limit && started;
+}
+
+bool RelayDaemon::is_local(std::string_view lane) const {
+    return config_.relay.local_for(lane) != nullptr;
 }
 
 std::string_view RelayDaemon::lane_of(const spool::Waiting& waiting) const {
@@ -216,10 +220,10 @@ Result<std::vector<spool::Waiting>> RelayDaemon::due_in_free_lanes(message::Wall
             full.push_back(lane);
         }
     }
-    if (std::ranges::find(full, to_smarthost) == full.end()) {
+    if (deliveries_ < config_.relay.deliveries && std::ranges::find(full, to_smarthost) == full.end()) {
         return reader_.due(present, limit, full);
     }
-    std::vector<std::string> free;  // there is no other way out than to these
+    std::vector<std::string> free;  // there is no way out but to these
     for (const LocalConfig& local : config_.relay.local) {
         std::ranges::copy_if(local.domains, std::back_inserter(free), [&full](const std::string& domain) {
             return std::ranges::find(full, domain) == full.end();
@@ -246,7 +250,7 @@ std::vector<RelayDaemon::Group> RelayDaemon::groups_of(const std::vector<spool::
 }
 
 void RelayDaemon::start(std::string lane, Group group) {
-    deliveries_++;
+    deliveries_ += is_local(lane) ? 0U : 1U;
     busy_[lane]++;
     for (const spool::Waiting& waiting : group) {
         under_way_.insert(waiting.recipient);
@@ -288,7 +292,11 @@ std::string RelayDaemon::metrics() {
                 static_cast<double>(counts_.failed));
     metrics.set("sekisho_relay_notices_total", {}, static_cast<double>(counts_.notices));
     metrics.set("sekisho_relay_queue", {}, static_cast<double>(reader_.count().value_or(0)));
-    metrics.set("sekisho_relay_deliveries", {}, static_cast<double>(deliveries_));
+    std::size_t deliveries = 0;
+    for (const auto& [lane, count] : busy_) {
+        deliveries += count;
+    }
+    metrics.set("sekisho_relay_deliveries", {}, static_cast<double>(deliveries));
     return metrics.text();
 }
 

@@ -67,6 +67,8 @@ private:
     // What shares a way out, and its limit of deliveries: a domain, or everything that isn't local where
     // there is a smarthost.
     [[nodiscard]] std::string_view lane_of(const spool::Waiting& waiting) const;
+    // Mail for local domains doesn't wait for places that strangers' hosts hold.
+    [[nodiscard]] bool is_local(std::string_view lane) const;
     // What is due in the lanes that have not as many deliveries as they may.
     [[nodiscard]] Result<std::vector<spool::Waiting>> due_in_free_lanes(message::WallTime present,
                                                                         std::size_t limit) const;
@@ -87,10 +89,11 @@ private:
     std::shared_ptr<dns::Resolver> resolver_;
     delivery::Delivery delivery_;
     boost::asio::steady_timer timer_;
-    std::set<std::int64_t> under_way_;         // recipients
-    std::map<std::string, std::size_t> busy_;  // deliveries by lane
-    std::size_t deliveries_ = 0;
-    std::size_t lookups_ = 0;  // under way
+    std::set<std::int64_t> under_way_;                   // recipients
+    std::map<std::string, std::size_t> busy_;            // deliveries by lane
+    std::size_t deliveries_ = 0;                         // but those to local domains
+    std::map<const LocalConfig*, std::size_t> lookups_;  // under way
+    boost::asio::steady_timer lookup_ended_;
     bool scheduled_ = false;
     Counts counts_;
     std::minstd_rand random_{std::random_device{}()};

@@ -26,6 +26,9 @@ std::string refusal_by(const delivery::Outcome& outcome) {
     if (outcome.fate == delivery::Fate::delivered) {
         return {};
     }
+    if (outcome.fate == delivery::Fate::deferred && outcome.text.starts_with('5')) {
+        return not_now;  // that was about us, and not about the mailbox
+    }
     if (!outcome.replied()) {
         return outcome.fate == delivery::Fate::failed ? "550 " + outcome.status + " " + outcome.text
                                                       : not_now;
@@ -55,13 +58,19 @@ void log_outcome(std::string_view name, std::string_view text, const spool::Wait
 boost::asio::awaitable<void> RelayDaemon::look_up(handoff::Question question,
                                                   handoff::HandoffServer::Answering answer) {
     const std::string domain = message::domain_of(question.recipient);
-    if (lookups_ >= config_.relay.deliveries || config_.relay.local_for(domain) == nullptr) {
+    const LocalConfig* const local = config_.relay.local_for(domain);
+    if (local == nullptr) {
         answer({.number = 0, .refused = not_now});
         co_return;
     }
-    lookups_++;
+    while (lookups_[local] >= config_.relay.deliveries_per_host) {
+        lookup_ended_.expires_at(boost::asio::steady_timer::time_point::max());
+        static_cast<void>(co_await lookup_ended_.async_wait(quietly));
+    }
+    lookups_[local]++;
     const delivery::Outcome outcome = co_await delivery_.ask(question.recipient, domain, question.utf8);
-    lookups_--;
+    lookups_[local]--;
+    lookup_ended_.cancel();
     answer({.number = 0, .refused = refusal_by(outcome)});
     if (outcome.fate == delivery::Fate::deferred) {
         log::warning("MAILBOX_UNKNOWN", "the server of a local domain doesn't say whether it has a mailbox",
@@ -97,7 +106,7 @@ boost::asio::awaitable<void> RelayDaemon::carry(std::string lane, Group group) {
     if (--busy_[lane] == 0) {
         busy_.erase(lane);
     }
-    deliveries_--;
+    deliveries_ -= is_local(lane) ? 0U : 1U;
     schedule();
 }
 

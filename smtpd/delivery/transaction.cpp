@@ -240,7 +240,8 @@ boost::asio::awaitable<bool> Transaction::mail() {
         co_return false;
     }
     if (!said->positive()) {
-        end_with("MAIL", *said);
+        // The mailbox that was asked for has nothing to do with it.
+        consignment_.question ? turned_away("MAIL", *said) : end_with("MAIL", *said);
         co_return false;
     }
     co_return true;

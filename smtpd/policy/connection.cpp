@@ -33,6 +33,7 @@ session::Settings settings_of(const ListenerConfig& listener, const SubmissionCo
     settings.largest_message = submission.largest_message;
     settings.recipients = submission.recipients;
     settings.errors = submission.errors;
+    settings.dsn = !listener.local;
     return settings;
 }
 

@@ -181,7 +181,9 @@ void Dialogue::ehlo(std::string_view argument) {
     say("250-8BITMIME");
     say("250-SMTPUTF8");
     say("250-CHUNKING");
-    say("250-DSN");
+    if (settings_.dsn) {
+        say("250-DSN");
+    }
     // RFC 9422, 3: only what is enforced, by the reply 452 to RCPT. Messages are as many as anybody likes.
     say("250-LIMITS RCPTMAX=" + std::to_string(settings_.recipients));
     if (settings_.tls_offered && !state_.tls) {

@@ -86,6 +86,10 @@ void Dialogue::mail(std::string_view argument) {
     if (!parameters) {
         return refuse(reply_to(parameters.error()));
     }
+    if (!settings_.dsn &&
+        (parameters->returned != message::Return::not_given || !parameters->envelope_id.empty())) {
+        return refuse(reply_to(ParameterFault::unknown));
+    }
     if (!path->ascii && !parameters->utf8) {
         return refuse(not_ascii);
     }
@@ -99,7 +103,7 @@ void Dialogue::mail(std::string_view argument) {
                  .announced_size = parameters->size,
                  .returned = parameters->returned,
                  .envelope_id = std::move(parameters->envelope_id)};
-    actions_.emplace_back(SenderGiven{.sender = envelope_.sender, .utf8 = envelope_.utf8});
+    actions_.emplace_back(SenderGiven{envelope_.sender});
     awaited_ = Awaited::sender;
 }
 
@@ -121,6 +125,9 @@ void Dialogue::rcpt(std::string_view argument) {
     auto parameters = read_recipient_parameters(argument);
     if (!parameters) {
         return refuse(reply_to(parameters.error()));
+    }
+    if (!settings_.dsn && (parameters->notify.given() || !parameters->original.empty())) {
+        return refuse(reply_to(ParameterFault::unknown));
     }
     if (!path->ascii && !envelope_.utf8) {
         return refuse(not_ascii);

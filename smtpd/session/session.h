@@ -28,6 +28,7 @@ struct Settings {
     bool tls_offered = false;       // STARTTLS
     bool tls_active = false;        // from the first byte
     std::string user;      // who has logged in already, at a host that speaks for the client; empty: nobody
+    bool dsn = true;       // DSN: strangers could have notices sent to others
     bool xclient = false;  // the client may say for whom it speaks
     std::vector<std::string> mechanisms = {"PLAIN", "LOGIN"};  // offered inside TLS only
     std::uint64_t largest_message = 50ULL << 20;               // octets
@@ -57,7 +58,6 @@ struct AuthCancelled {};
 // session to know. Then call address_accepted() or address_refused().
 struct SenderGiven {
     std::string sender;
-    bool utf8 = false;  // as in MessageBegun
 };
 struct RecipientGiven {
     std::string recipient;

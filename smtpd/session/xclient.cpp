@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <utility>
 
+#include "agent/base/printable.h"
 #include "smtpd/message/notification.h"
 #include "smtpd/session/word.h"
 
@@ -37,47 +39,50 @@ bool read_port(std::string_view value, std::optional<std::uint16_t>& to) {
     return true;
 }
 
-bool read_user(std::string_view value, std::optional<std::string>& to) {
+bool read_user(std::string_view value, std::string& to) {
     const bool one_line = std::ranges::none_of(value, [](unsigned char c) { return c < ' ' || c == 0x7f; });
-    if (value.empty() || value.size() > longest_user || !one_line) {
+    if (value.empty() || value.size() > longest_user || !one_line || !is_utf8(value)) {
         return false;
     }
     to = value;
     return true;
 }
 
+// As it is read.
+struct Attributes {
+    std::optional<Address> address;
+    NamedClient others;
+};
+
 // Whether it could be read.
-bool take(std::string_view name, std::string_view value, NamedClient& to) {
+bool take(std::string_view name, std::string_view value, Attributes& to) {
     static constexpr std::array<std::string_view, 3> without_effect = {"NAME", "HELO", "PROTO"};
     const auto is = [name](std::string_view word) { return same_word(name, word); };
     if (std::ranges::any_of(without_effect, is)) {
         return true;
     }
     if (same_word(value, "[UNAVAILABLE]") || same_word(value, "[TEMPUNAVAIL]")) {
-        if (is("LOGIN")) {
-            to.user = std::string();
-        }
-        return is("LOGIN") || is("ADDR") || is("PORT") || is("DESTADDR") || is("DESTPORT");
+        return is("LOGIN") || is("PORT") || is("DESTADDR") || is("DESTPORT");
     }
     if (is("ADDR")) {
         return read_address(value, to.address);
     }
     if (is("PORT")) {
-        return read_port(value, to.port);
+        return read_port(value, to.others.port);
     }
     if (is("DESTADDR")) {
-        return read_address(value, to.server);
+        return read_address(value, to.others.server);
     }
     if (is("DESTPORT")) {
-        return read_port(value, to.server_port);
+        return read_port(value, to.others.server_port);
     }
-    return is("LOGIN") && read_user(value, to.user);
+    return is("LOGIN") && read_user(value, to.others.user);
 }
 
 }  // namespace
 
 std::optional<NamedClient> read_xclient(std::string_view text) {
-    NamedClient client;
+    Attributes attributes;
     while (!text.empty()) {
         const std::string_view attribute = text.substr(0, text.find(' '));
         text.remove_prefix(attribute.size());
@@ -87,11 +92,15 @@ std::optional<NamedClient> read_xclient(std::string_view text) {
             return std::nullopt;
         }
         const std::string value = message::decoded_xtext(attribute.substr(sign + 1));
-        if (!take(attribute.substr(0, sign), value, client)) {
+        if (!take(attribute.substr(0, sign), value, attributes)) {
             return std::nullopt;
         }
     }
-    return client;
+    if (!attributes.address) {
+        return std::nullopt;
+    }
+    attributes.others.address = *attributes.address;
+    return std::move(attributes.others);
 }
 
 }  // namespace sekisho::session

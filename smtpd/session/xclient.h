@@ -11,17 +11,17 @@
 
 namespace sekisho::session {
 
-// Nothing: it wasn't said, or isn't known there; then what was known before holds.
 struct NamedClient {
-    std::optional<Address> address;
-    std::optional<std::uint16_t> port;
-    std::optional<Address> server;  // which the client has connected to
+    Address address;
+    std::optional<std::uint16_t> port;  // nothing, here and below: it wasn't said, or isn't known there
+    std::optional<Address> server;      // which the client has connected to
     std::optional<std::uint16_t> server_port;
-    std::optional<std::string> user;  // who has logged in there; empty: nobody
+    std::string user;  // who has logged in there; empty: nobody
 };
 
 // Reads what stands behind XCLIENT: NAME=value, separated by blanks, the values in xtext (RFC 3461, 4). NAME,
-// HELO and PROTO are understood and change nothing. Nothing where it can't be read.
+// HELO and PROTO are understood and change nothing. Nothing where it can't be read, or the
+// client's address isn't among it.
 [[nodiscard]] std::optional<NamedClient> read_xclient(std::string_view text);
 
 }  // namespace sekisho::session

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "agent/base/printable.h"
 #include "smtpd/session/xclient.h"
 #include "tests/fuzz/invariant.h"
 
@@ -13,11 +14,10 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
     if (!client) {
         return 0;
     }
-    require(!client->user ||
-                (client->user->size() <= 255 &&
-                 std::ranges::none_of(*client->user, [](unsigned char c) { return c < ' ' || c == 0x7f; })),
+    require(client->user.size() <= 255 && sekisho::is_utf8(client->user) &&
+                std::ranges::none_of(client->user, [](unsigned char c) { return c < ' ' || c == 0x7f; }),
             "a user is one line");
-    for (const auto& address : {client->address, client->server}) {
+    for (const auto& address : {std::optional(client->address), client->server}) {
         require(!address || sekisho::parse_address(address->text()) == *address,
                 "an address survives its text");
     }

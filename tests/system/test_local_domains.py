@@ -15,6 +15,7 @@ from lab.hosts import await_true
 from lab.isp import config_text
 from lab.story_mail import arrived
 from lab.topology import EDGE_CORE4, EDGE_INET4, INTERNET4, LMTP_PORT, MAIL4, SUBSCRIBERS
+from mail_host import MailHost
 from test_submission import FRIEND, SmtpTest
 
 A, B = SUBSCRIBERS["a"], SUBSCRIBERS["b"]
@@ -191,6 +192,24 @@ class LocalDomains(SmtpTest):
         await_true(lambda: any(each["recipients"][0]["last_error"] for each in self.submission.queue()), "an attempt")
         services.start_dovecot(self.isp.lab, lmtp=True)
         self.in_mailbox("it waits")
+
+    def test_the_mailboxes_server_wants_nobody(self) -> None:
+        """What it says at its door is not about the mailbox."""
+        services.stop_dovecot(self.isp.lab)
+        self.addCleanup(services.start_dovecot, self.isp.lab, lmtp=True)
+        for answers in ({"": "554 5.3.2 not now"}, {"LHLO": "550 5.7.1 not you"}, {"MAIL": "550 5.7.1 not you"}):
+            with MailHost(self.isp.lab["mail"], MAIL4, LMTP_PORT, answers):
+                self.assertEqual(self.rcpt(self.connect(), STRANGER, ALICE), "451 4.3.0", answers)
+                with self.login() as user:
+                    self.assertEqual(self.rcpt(user, ALICE, ALICE), TAKEN)
+        with MailHost(self.isp.lab["mail"], MAIL4, LMTP_PORT, {"RCPT": "552 5.2.2 full"}):
+            self.assertEqual(self.rcpt(self.connect(), STRANGER, ALICE), "552 5.2.2")
+
+    def test_strangers_send_nobody_notices(self) -> None:
+        client = self.connect()
+        self.assertFalse(client.has_extn("dsn"))
+        client.mail(STRANGER)
+        self.assertEqual(self.code(client.docmd("RCPT", f"TO:<{ALICE}> NOTIFY=SUCCESS")), "555 5.5.4")
 
     def test_a_notice_of_arrival(self) -> None:
         """RFC 3461: it is in the mailbox, and not merely passed on."""

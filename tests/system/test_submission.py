@@ -146,6 +146,32 @@ class SlowClients(SmtpTest):
         self.assertTrue(self.said_meanwhile(b"a drop\r\n").startswith(b"421 4.4.2 "))
         self.assertEqual(self.submission.queue(), [])
 
+    def test_a_message_in_drops_of_its_own(self) -> None:
+        self.assertEqual(self.client.mail(SENDER)[0], 250)
+        self.assertEqual(self.client.rcpt(FRIEND)[0], 250)
+        said = b""
+        self.client.sock.settimeout(10)
+        for _ in range(300):
+            self.client.sock.sendall(b"BDAT 1\r\nx")
+            said = self.client.sock.recv(4096)
+            if not said.startswith(b"250 "):
+                break
+            time.sleep(0.2)
+        self.assertTrue(said.startswith(b"421 4.4.2 "), said)
+
+    def test_a_refused_message_is_read_to_its_end(self) -> None:
+        """However long it takes: who reads 421 in its middle sends it again and again."""
+        self.assertEqual(self.client.mail(SENDER)[0], 250)
+        self.assertEqual(self.client.rcpt(FRIEND)[0], 250)
+        self.assertEqual(self.client.docmd("DATA")[0], 354)
+        self.client.sock.sendall(b"X" * 999 + b"\r\n")
+        for _ in range(20):
+            self.client.sock.sendall(b"a good deal of text\r\n" * 1000)
+            time.sleep(0.2)
+        self.client.sock.sendall(b".\r\n")
+        self.assertEqual(self.code(self.client.getreply()), "554 5.6.0")
+        self.assertEqual(self.code(self.client.noop()), "250 2.0.0")
+
     def test_a_message_that_takes_longer_than_a_command(self) -> None:
         self.assertEqual(self.client.mail(SENDER)[0], 250)
         self.assertEqual(self.client.rcpt(FRIEND)[0], 250)

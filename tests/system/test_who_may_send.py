@@ -224,7 +224,11 @@ class WhoMaySend(SmtpTest):
         self.assertEqual(client.docmd("XCLIENT", f"ADDR={TRUSTED} PORT=4711")[0], 220)
         self.assertIn(f"greets {TRUSTED}".encode(), client.ehlo()[1])
         self.assertEqual(self.mail(client), "250 2.1.0")
+        self.assertEqual(self.code(client.docmd("XCLIENT", f"ADDR={B.address4}")), "503 5.5.1", "in a transaction")
         client.rset()
+        self.assertEqual(self.code(client.docmd("XCLIENT", f"ADDR={A.address4} LOGIN={A.user}")), "550 5.7.0",
+                         "once: what comes now may be the client's own words")
+        client = open_at("b")
         self.assertEqual(client.docmd("XCLIENT", f"ADDR={A.address4} LOGIN={A.user}")[0], 220)
         client.ehlo()
         client.sendmail(SENDER, FRIEND, "Subject: by webmail\r\n\r\nwithout a login here\r\n")
@@ -232,7 +236,7 @@ class WhoMaySend(SmtpTest):
         self.assertTrue(any(f"([{A.address4}]) by smtp.example.net with ESMTPA " in line for line in ours), ours)
         told = self.decisions("--within", A.address4, "--reporter", "submission")[-1]
         self.assertEqual((told["user"], told["protocol"]), (A.user, "smtp"))
-        self.assertEqual(self.code(client.docmd("XCLIENT", f"ADDR={C.address4}")), "554 5.7.1")
+        self.assertEqual(self.code(open_at("b").docmd("XCLIENT", f"ADDR={C.address4}")), "554 5.7.1")
         stranger = open_at("a")
         self.assertFalse(stranger.has_extn("xclient"))
         self.assertEqual(self.code(stranger.docmd("XCLIENT", f"ADDR={TRUSTED}")), "550 5.7.0")

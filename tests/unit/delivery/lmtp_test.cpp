@@ -118,6 +118,7 @@ TEST_F(LmtpTest, AMailboxIsAskedForWithoutAMessage) {
     EXPECT_EQ(asked({{"RCPT", "550 5.1.1 no"}}).first, "failed 5.1.1 550 5.1.1 no");
     EXPECT_EQ(asked({{"RCPT", "452 4.2.2 full"}}).first, "deferred 4.2.2 452 4.2.2 full");
     EXPECT_EQ(asked({{"MAIL", "451 4.3.0 no"}}).first, "deferred 4.3.0 451 4.3.0 no");
+    EXPECT_EQ(asked({{"MAIL", "550 5.7.1 not you"}}).first, "deferred 5.7.1 550 5.7.1 not you");
     envelope_.utf8 = true;
     EXPECT_THAT(asked({}).first, StartsWith("failed 5.6.7 "));
     EXPECT_THAT(asked({{"LHLO", "250-hello\r\n250 SMTPUTF8"}}).second,

@@ -73,6 +73,10 @@ TEST(Settings, ThePostmasterIsOfTheFirstLocalDomain) {
     relay.local = {{.domains = {"example.org", "example.net"}, .path = "/run/lmtp", .host = {}}};
     const auto settings = settings_of(listener(TlsMode::none), submission(), relay, address("192.0.2.1"));
     EXPECT_EQ(settings.postmaster_domain, "example.org");
+    EXPECT_TRUE(settings.dsn);
+    ListenerConfig everybody = listener(TlsMode::none);
+    everybody.local = true;
+    EXPECT_FALSE(settings_of(everybody, submission(), relay, address("192.0.2.1")).dsn);
 }
 
 TEST(Settings, KnowTheKindsOfTls) {

@@ -56,9 +56,7 @@ struct ActionText {
     std::string operator()(const MessageEnded& /*action*/) const { return "[MessageEnded]"; }
     std::string operator()(const MessageAborted& /*action*/) const { return "[MessageAborted]"; }
     std::string operator()(const ClientNamed& action) const {
-        const auto& client = action.client;
-        return "[ClientNamed " + (client.address ? client.address->text() : "-") + ' ' +
-               (client.user ? *client.user : "-") + ']';
+        return "[ClientNamed " + action.client.address.text() + ' ' + action.client.user + ']';
     }
     std::string operator()(const Close& /*action*/) const { return "[Close]"; }
 };

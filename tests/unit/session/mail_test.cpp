@@ -117,6 +117,22 @@ TEST_F(MailTest, Parameters) {
     EXPECT_THAT(client_.say("MAIL FROM:<a@example.com>  size=1 auth=<> body=7bit"), StartsWith("250 2.1.0 "));
 }
 
+// Where everybody is let in, nobody has notices sent to others.
+TEST(MailOfStrangers, TheyAreToldNothingOfItsFate) {
+    Example settings = trusted();
+    settings.dsn = false;
+    Client client(settings);
+    EXPECT_THAT(client.say("EHLO x"), testing::Not(testing::HasSubstr("DSN")));
+    for (const char* parameter : {"RET=HDRS", "ENVID=x"}) {
+        EXPECT_THAT(client.say("MAIL FROM:<a@example.com> " + std::string(parameter)),
+                    StartsWith("555 5.5.4"));
+    }
+    EXPECT_THAT(client.say("MAIL FROM:<a@example.com>"), StartsWith("250"));
+    for (const char* parameter : {"NOTIFY=SUCCESS", "NOTIFY=NEVER", "ORCPT=rfc822;x"}) {
+        EXPECT_THAT(client.say("RCPT TO:<a@example.com> " + std::string(parameter)), StartsWith("555 5.5.4"));
+    }
+}
+
 // RFC 6531, 3.5 and 3.6.
 TEST_F(MailTest, AddressesInLettersOfAnyLanguage) {
     EXPECT_THAT(client_.say("MAIL FROM:<j\u00f6rg@example.com>"), StartsWith("553 5.6.7 "));

@@ -20,12 +20,12 @@ std::string meaning(std::string_view attributes) {
     if (!client) {
         return "wrong";
     }
-    const auto address = [](const std::optional<Address>& one) { return one ? one->text() : "-"; };
     const auto port = [](const std::optional<std::uint16_t>& one) {
         return one ? std::to_string(*one) : "-";
     };
-    return address(client->address) + " " + port(client->port) + " " + address(client->server) + " " +
-           port(client->server_port) + " " + client->user.value_or("-");
+    return client->address.text() + " " + port(client->port) + " " +
+           (client->server ? client->server->text() : "-") + " " + port(client->server_port) + " " +
+           (client->user.empty() ? "-" : client->user);
 }
 
 TEST(Xclient, Attributes) {
@@ -33,15 +33,16 @@ TEST(Xclient, Attributes) {
     EXPECT_EQ(meaning("addr=IPv6:2001:db8::1 port=49152"), "2001:db8::1 49152 - - -");
     EXPECT_EQ(meaning("NAME=client.example.com ADDR=192.0.2.1  PROTO=ESMTP HELO=x LOGIN=anna"),
               "192.0.2.1 - - - anna");
-    EXPECT_EQ(meaning("DESTADDR=198.51.100.1 DESTPORT=25"), "- - 198.51.100.1 25 -");
-    EXPECT_EQ(meaning("LOGIN=an+2Bna+40example.net"), "- - - - an+na@example.net") << "xtext";
-    EXPECT_EQ(meaning("LOGIN=anna LOGIN=bob"), "- - - - bob");
+    EXPECT_EQ(meaning("DESTADDR=198.51.100.1 DESTPORT=25 ADDR=192.0.2.1"), "192.0.2.1 - 198.51.100.1 25 -");
+    EXPECT_EQ(meaning("ADDR=192.0.2.1 LOGIN=an+2Bna+40example.net"), "192.0.2.1 - - - an+na@example.net")
+        << "xtext";
+    EXPECT_EQ(meaning("ADDR=192.0.2.1 LOGIN=anna LOGIN=bob"), "192.0.2.1 - - - bob");
 }
 
 TEST(Xclient, WhatIsNotKnownThere) {
-    EXPECT_EQ(meaning("NAME=[UNAVAILABLE] ADDR=[UNAVAILABLE] PORT=[tempunavail] DESTADDR=[UNAVAILABLE]"),
-              "- - - - -");
-    EXPECT_EQ(meaning("LOGIN=[UNAVAILABLE]"), "- - - - ") << "nobody, whoever it was before";
+    EXPECT_EQ(meaning("NAME=[UNAVAILABLE] ADDR=192.0.2.1 PORT=[tempunavail] DESTADDR=[UNAVAILABLE] "
+                      "LOGIN=[UNAVAILABLE]"),
+              "192.0.2.1 - - - -");
 }
 
 TEST(Xclient, WhatCanNotBeRead) {
@@ -62,13 +63,22 @@ TEST(Xclient, WhatCanNotBeRead) {
                                    "LOGIN=a+7Fb",
                                    "LOGIN=+4",
                                    "LOGIN=a=b",
+                                   "LOGIN=+FF",
                                    "REVERSE=x",
-                                   "ADDR=192.0.2.1 x",
+                                   "x",
                                    "FOO=[UNAVAILABLE]"}) {
+        EXPECT_EQ(meaning("ADDR=192.0.2.1 " + std::string(attributes)), "wrong") << attributes;
+    }
+    EXPECT_EQ(meaning("ADDR=192.0.2.1 LOGIN=" + std::string(256, 'a')), "wrong");
+    EXPECT_NE(meaning("ADDR=192.0.2.1 LOGIN=" + std::string(255, 'a')), "wrong");
+}
+
+// Else the rights of the host itself would be the client's.
+TEST(Xclient, WhoHasNoAddressIsNobody) {
+    for (const char* attributes :
+         {"LOGIN=anna", "ADDR=[UNAVAILABLE]", "ADDR=[TEMPUNAVAIL] LOGIN=anna", "PORT=25"}) {
         EXPECT_EQ(meaning(attributes), "wrong") << attributes;
     }
-    EXPECT_EQ(meaning("LOGIN=" + std::string(256, 'a')), "wrong");
-    EXPECT_NE(meaning("LOGIN=" + std::string(255, 'a')), "wrong");
 }
 
 Example speaker() {
