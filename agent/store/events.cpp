@@ -160,6 +160,9 @@ Condition condition_of(const EventFilter& filter, bool wide_window) {
     return condition;
 }
 
+// Written, and deleted, between two looks at the file's size: one alone seldom frees a page.
+constexpr std::size_t together = 100;
+
 Result<Database> open_database(const std::filesystem::path& file) {
     if (auto prepared = prepare_database_file(file); !prepared) {
         return std::unexpected(prepared.error());
@@ -219,11 +222,19 @@ void Events::add(Event event) {
     waiting_.push_back(std::move(event));
 }
 
-Result<void> Events::write_waiting() {
+// Room is made after each few: else the file would become larger by all that has waited.
+Result<void> Events::write_waiting(std::uint64_t used_before) {
+    std::size_t written = 0;
     for (const Event& event : waiting_) {
         bind(insert_, event);
         if (auto done = insert_.run(); !done) {
             return done;
+        }
+        written++;
+        if (written % together == 0 || written == waiting_.size()) {
+            if (auto made = make_room(used_before); !made) {
+                return made;
+            }
         }
     }
     return {};
@@ -233,8 +244,6 @@ Result<void> Events::write_waiting() {
 // is to be kept.
 Result<void> Events::make_room(std::uint64_t used_before) {
     const std::uint64_t most = std::max(retention_.size, used_before);
-    // One alone seldom frees a page.
-    const auto at_once = static_cast<std::int64_t>(std::max<std::size_t>(waiting_.size(), 100));
     while (true) {
         const auto size = used();
         if (!size) {
@@ -250,7 +259,7 @@ Result<void> Events::make_room(std::uint64_t used_before) {
         if (*first == 0) {
             return {};  // there are none
         }
-        if (auto deleted = delete_until(*first + at_once - 1); !deleted) {
+        if (auto deleted = delete_until(*first + static_cast<std::int64_t>(together) - 1); !deleted) {
             return deleted;
         }
     }
@@ -268,11 +277,8 @@ Result<void> Events::flush() {
     if (!transaction) {
         return std::unexpected(transaction.error());
     }
-    if (auto written = write_waiting(); !written) {
+    if (auto written = write_waiting(*before); !written) {
         return written;
-    }
-    if (auto made = make_room(*before); !made) {
-        return made;
     }
     if (auto committed = transaction->commit(); !committed) {
         return committed;

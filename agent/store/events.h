@@ -100,7 +100,7 @@ public:
 private:
     Events(Database database, Statement insert, const EventRetention& retention, std::uint64_t last);
 
-    [[nodiscard]] Result<void> write_waiting();
+    [[nodiscard]] Result<void> write_waiting(std::uint64_t used_before);
     [[nodiscard]] Result<void> make_room(std::uint64_t used_before);
     [[nodiscard]] Result<void> delete_until(std::int64_t id);
     [[nodiscard]] Result<std::uint64_t> used() const;
