@@ -64,7 +64,7 @@ RelayDaemon::RelayDaemon(boost::asio::io_context& context, const Config& config,
       resolver_(std::move(resolver)),
       delivery_(context.get_executor(), config.relay, hostname_, *resolver_),
       timer_(context),
-      lookup_ended_(context),
+      lookup_ended_(context, boost::asio::steady_timer::time_point::max()),
       writer_(std::move(spool),
               [&context](std::function<void()> done) { boost::asio::post(context, std::move(done)); }),
       api_(

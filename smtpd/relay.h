@@ -93,7 +93,7 @@ private:
     std::map<std::string, std::size_t> busy_;            // deliveries by lane
     std::size_t deliveries_ = 0;                         // but those to local domains
     std::map<const LocalConfig*, std::size_t> lookups_;  // under way
-    boost::asio::steady_timer lookup_ended_;
+    boost::asio::steady_timer lookup_ended_;  // never, but cancelled each time: setting it wakes all who wait
     bool scheduled_ = false;
     Counts counts_;
     std::minstd_rand random_{std::random_device{}()};

@@ -64,7 +64,6 @@ boost::asio::awaitable<void> RelayDaemon::look_up(handoff::Question question,
         co_return;
     }
     while (lookups_[local] >= config_.relay.deliveries_per_host) {
-        lookup_ended_.expires_at(boost::asio::steady_timer::time_point::max());
         static_cast<void>(co_await lookup_ended_.async_wait(quietly));
     }
     lookups_[local]++;

@@ -61,7 +61,7 @@ public:
     // was merely out of reach.
     [[nodiscard]] boost::asio::awaitable<std::vector<Outcome>> deliver(Consignment consignment);
     // Whether the LMTP server of a local domain has this mailbox: RCPT without a message, which would need
-    // SMTPUTF8, if `utf8`. It says so within seconds, or is deferred.
+    // SMTPUTF8, if `utf8`. Each step has seconds, not minutes.
     [[nodiscard]] boost::asio::awaitable<Outcome> ask(std::string recipient, std::string domain, bool utf8);
 
 private:

@@ -4,8 +4,10 @@ server."""
 
 import email
 import email.policy
+import os
 import smtplib
 import ssl
+import time
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -204,6 +206,23 @@ class LocalDomains(SmtpTest):
                     self.assertEqual(self.rcpt(user, ALICE, ALICE), TAKEN)
         with MailHost(self.isp.lab["mail"], MAIL4, LMTP_PORT, {"RCPT": "552 5.2.2 full"}):
             self.assertEqual(self.rcpt(self.connect(), STRANGER, ALICE), "552 5.2.2")
+
+    def test_questions_wait_quietly(self) -> None:
+        """More of them than are asked at a time, of a server that doesn't answer."""
+        services.stop_dovecot(self.isp.lab)
+        self.addCleanup(services.start_dovecot, self.isp.lab, lmtp=True)
+        with MailHost(self.isp.lab["mail"], MAIL4, LMTP_PORT, {"RCPT": None}):
+            for client in [self.connect() for _ in range(12)]:
+                client.mail(STRANGER)
+                client.putcmd("RCPT", f"TO:<{ALICE}>")
+            before = self.seconds_worked()
+            time.sleep(2)
+            self.assertLess(self.seconds_worked() - before, 0.5)
+
+    def seconds_worked(self) -> float:
+        """By the relay's processor so far."""
+        numbers = Path(f"/proc/{self.submission.relay.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(numbers[11]) + int(numbers[12])) / os.sysconf("SC_CLK_TCK")
 
     def test_strangers_send_nobody_notices(self) -> None:
         client = self.connect()
