@@ -135,6 +135,7 @@ private:
     std::string mechanism_;                     // of the last login
     std::string sender_;                        // of MAIL
     std::optional<policy::GrantAnswer> grant_;  // what the agent has said, if it was asked at MAIL
+    std::optional<std::string> standing_;       // what the relay has said of the user then, if it was asked
     bool stranger_ = false;                     // who may send to local domains only
     std::optional<std::uint32_t> challenge_;    // the one that is being answered
     message::Envelope envelope_;

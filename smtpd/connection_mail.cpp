@@ -12,6 +12,7 @@
 #include "smtpd/handoff/id.h"
 #include "smtpd/message/domain.h"
 #include "smtpd/policy/access.h"
+#include "smtpd/ruling.h"
 
 namespace sekisho {
 
@@ -41,10 +42,9 @@ policy::RelayFacts SmtpdConnection::relay_facts(std::string sender) const {
 asio::awaitable<void> SmtpdConnection::judge_sender(std::string sender) {
     policy::RelayFacts facts = relay_facts(std::move(sender));
     policy::Ruling ruling = policy::judge_relay(facts);
-    if (ruling.opinion == policy::Opinion::ask_agent) {
+    if (ruling.opinion == policy::Opinion::ask_agent || ruling.opinion == policy::Opinion::ask_relay) {
         co_await flush();
-        facts.grant = co_await ask_for_grant(services_.agent, remote_.address);
-        ruling = policy::judge_relay(facts);
+        ruling = co_await rule_on(facts, services_.agent, services_.relay);
     }
     // What delays a client whatever it sends has delayed the greeting already.
     const policy::Access access =
@@ -53,18 +53,24 @@ asio::awaitable<void> SmtpdConnection::judge_sender(std::string sender) {
         co_await flush();
         co_await wait(access.entry->delay);
     }
-    services_.counts.may_not_send += ruling.opinion == policy::Opinion::accept ? 0U : 1U;
+    const bool accepted = ruling.opinion == policy::Opinion::accept;
+    if (facts.standing && !facts.standing->empty()) {
+        log::info("USER_REFUSED", ruling.reply,
+                  {{"user", policy::user_of(facts)}, {"client", remote_.text()}, {"session", name_}});
+    }
+    services_.counts.may_not_send += accepted ? 0U : 1U;
     sender_ = std::move(facts.sender);
     grant_ = std::move(facts.grant);
+    standing_ = std::move(facts.standing);
     stranger_ = ruling.rule == "local";
-    add(ruling.opinion == policy::Opinion::accept ? session_.address_accepted()
-                                                  : session_.address_refused(ruling.reply));
+    add(accepted ? session_.address_accepted() : session_.address_refused(ruling.reply));
 }
 
 asio::awaitable<void> SmtpdConnection::judge_recipient(std::string recipient) {
     policy::RelayFacts facts = relay_facts(sender_);
     facts.recipient = recipient;
     facts.grant = grant_;
+    facts.standing = standing_;
     const policy::Ruling ruling = policy::judge_relay(facts);
     if (ruling.opinion != policy::Opinion::accept) {
         services_.counts.elsewhere++;
@@ -96,11 +102,12 @@ void SmtpdConnection::refuse_recipient(const std::string& recipient, std::string
 
 void SmtpdConnection::begin_message(session::MessageBegun begun) {
     const session::State& state = session_.state();
-    const bool granted = grant_ && grant_->kind == policy::GrantAnswer::Kind::granted;
+    policy::RelayFacts facts = relay_facts({});
+    facts.grant = grant_;
     envelope_ = {.id = handoff::new_id(),
                  .sender = std::move(begun.sender),
                  .recipients = std::move(begun.recipients),
-                 .user = state.user.empty() && granted ? grant_->user : state.user,
+                 .user = policy::user_of(facts),
                  .client = remote_.address.text(),
                  .eight_bit = begun.eight_bit,
                  .utf8 = begun.utf8,

@@ -3,13 +3,11 @@
 // converted there.
 #include "smtpd/queue_api.h"
 
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
+#include <algorithm>
+#include <array>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <chrono>
-#include <memory>
 #include <optional>
 #include <utility>
 
@@ -30,12 +28,43 @@ constexpr std::string_view queue_prefix = "/v1/queue/";
 constexpr std::string_view flush_path = "/v1/queue/flush";
 constexpr std::size_t most_listed = 10'000;
 
+spool::WallTime now() {
+    return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+}
+
+// What an operator does to a message.
+struct Change {
+    std::string_view method;
+    std::string_view suffix;  // behind its id
+    Result<void> (*work)(spool::Spool& spool, const std::string& id);
+    std::string_view name;  // in the log
+    std::string_view text;
+};
+constexpr std::array<Change, 3> changes = {{
+    {.method = "POST",
+     .suffix = "/hold",
+     .work = [](spool::Spool& spool, const std::string& id) { return spool.hold(id); },
+     .name = "MESSAGE_HELD",
+     .text = "an operator holds a message"},
+    {.method = "POST",
+     .suffix = "/release",
+     .work = [](spool::Spool& spool, const std::string& id) { return spool.release(id, now()); },
+     .name = "MESSAGE_RELEASED",
+     .text = "an operator has released a message"},
+    {.method = "DELETE",
+     .suffix = "",
+     .work = [](spool::Spool& spool, const std::string& id) { return spool.remove(id); },
+     .name = "MESSAGE_DELETED",
+     .text = "an operator threw a message away"},
+}};
+
 json::object object_of(const spool::Queued& queued) {
     json::array recipients;
+    const bool waits = !queued.held && !queued.user_stopped;
     for (const spool::Waiting& each : queued.waiting) {
         recipients.push_back(json::object{{"address", each.address},
                                           {"attempts", each.attempts},
-                                          {"next", rfc3339(each.next)},
+                                          {"next", waits ? json::value(rfc3339(each.next)) : json::value()},
                                           {"last_error", each.last_error}});
     }
     const message::Envelope& envelope = queued.envelope;
@@ -45,6 +74,8 @@ json::object object_of(const spool::Queued& queued) {
             {"client", envelope.client},
             {"received", rfc3339(envelope.received)},
             {"size", queued.size},
+            {"held", queued.held},
+            {"user_stopped", queued.user_stopped},
             {"recipients", std::move(recipients)}};
 }
 
@@ -56,14 +87,13 @@ std::optional<std::string> text_if(const json::object& body, std::string_view ke
 
 }  // namespace
 
-QueueApi::QueueApi(boost::asio::any_io_executor executor, const ApiConfig& config,
-                   const spool::SpoolReader& reader, spool::Writer& writer, std::function<void()> changed,
-                   std::function<std::string()> metrics)
-    : executor_(std::move(executor)),
-      config_(config),
+QueueApi::QueueApi(const Config& config, const spool::SpoolReader& reader, SpoolWork& work,
+                   std::function<void()> changed, std::function<std::string()> metrics)
+    : config_(config.api),
       reader_(reader),
-      writer_(writer),
+      work_(work),
       changed_(std::move(changed)),
+      senders_(config.submission.quotas, reader, work, changed_),
       metrics_(std::move(metrics)) {}
 
 awaitable<api::Response> QueueApi::answer(const api::Request& request) {
@@ -75,6 +105,10 @@ awaitable<api::Response> QueueApi::answer(const api::Request& request) {
         co_return api::Response{
             .body = metrics_(), .content_type = "text/plain; version=0.0.4", .headers = {}};
     }
+    if (SenderApi::is_for(request.path)) {
+        auto response = co_await senders_.answer(request);
+        co_return response;
+    }
     if (request.path == queue_path) {
         co_return looks ? list() : api::unknown_method(request, "GET");
     }
@@ -85,24 +119,33 @@ awaitable<api::Response> QueueApi::answer(const api::Request& request) {
     if (!request.path.starts_with(queue_prefix)) {
         co_return api::unknown_path(request);
     }
-    const auto id = api::decoded(std::string_view(request.path).substr(queue_prefix.size()));
+    auto response = co_await change(request, std::string_view(request.path).substr(queue_prefix.size()));
+    co_return response;
+}
+
+awaitable<api::Response> QueueApi::change(const api::Request& request, std::string_view rest) {
+    const auto one = std::ranges::find_if(changes, [&](const Change& each) {
+        return request.method == each.method && rest.ends_with(each.suffix);
+    });
+    const bool known = one != changes.end();
+    const auto id = api::decoded(rest.substr(0, rest.size() - (known ? one->suffix.size() : 0)));
     if (!id) {
         co_return api::error_response(
             {.kind = Failure::invalid, .what = "the path is not percent-encoded correctly", .remedy = {}});
     }
-    if (looks) {
+    if (request.method == "GET") {
         co_return show(*id);
     }
-    if (request.method != "DELETE") {
+    if (!known) {
         co_return api::unknown_method(request, request.path == flush_path ? "POST" : "GET, DELETE");
     }
-    spool::Writer::Work removal = [id = *id](spool::Spool& spool) { return spool.remove(id); };
-    const auto removed = co_await write(std::move(removal));
-    if (removed) {
-        log::notice("MESSAGE_DELETED", "an operator threw a message away",
-                    {{"id", *id}, {"by", request.peer.text()}});
+    spool::Writer::Work work = [id = *id, one](spool::Spool& spool) { return one->work(spool, id); };
+    const auto done = co_await work_.run(std::move(work));
+    if (done) {
+        log::notice(one->name, one->text, {{"id", *id}, {"by", request.peer.text()}});
+        changed_();
     }
-    co_return api::done_response(removed);
+    co_return api::done_response(done);
 }
 
 api::Response QueueApi::list() {
@@ -131,32 +174,10 @@ awaitable<api::Response> QueueApi::flush(const api::Request& request) {
     }
     const auto domain = text_if(*body, "domain");
     const auto id = text_if(*body, "id");
-    const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
-    spool::Writer::Work hurry = [now, domain, id](spool::Spool& spool) {
-        return spool.hurry(now, domain, id);
-    };
-    const auto done = co_await write(std::move(hurry));
+    spool::Writer::Work hurry = [domain, id](spool::Spool& spool) { return spool.hurry(now(), domain, id); };
+    const auto done = co_await work_.run(std::move(hurry));
     changed_();
     co_return api::done_response(done);
-}
-
-awaitable<Result<void>> QueueApi::write(spool::Writer::Work work) {
-    struct State {
-        explicit State(const boost::asio::any_io_executor& executor) : timer(executor) {}
-        boost::asio::steady_timer timer;
-        std::optional<Result<void>> result;
-    };
-    const auto state = std::make_shared<State>(executor_);
-    state->timer.expires_at(boost::asio::steady_timer::time_point::max());
-    writer_.submit(std::move(work), [state](Result<void> result) {
-        state->result = std::move(result);
-        state->timer.cancel();
-    });
-    if (!state->result) {
-        static_cast<void>(
-            co_await state->timer.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable)));
-    }
-    co_return state->result.value_or(fail(Failure::unavailable, "sekisho-relay is ending"));
 }
 
 }  // namespace sekisho

@@ -67,9 +67,8 @@ RelayDaemon::RelayDaemon(boost::asio::io_context& context, const Config& config,
       lookup_ended_(context, boost::asio::steady_timer::time_point::max()),
       writer_(std::move(spool),
               [&context](std::function<void()> done) { boost::asio::post(context, std::move(done)); }),
-      api_(
-          context.get_executor(), config.api, reader_, writer_, [this] { schedule(); },
-          [this] { return metrics(); }) {}
+      work_(context.get_executor(), writer_),
+      api_(config, reader_, work_, [this] { schedule(); }, [this] { return metrics(); }) {}
 
 Result<std::shared_ptr<RelayDaemon>> RelayDaemon::start(boost::asio::io_context& context,
                                                         const Config& config) {
@@ -121,6 +120,10 @@ void RelayDaemon::serve(std::vector<Descriptor> handoffs, std::vector<Descriptor
                 keep(request, std::move(file), answer);
             },
             [this](handoff::Question question, const auto& answer) {
+                if (!question.user.empty()) {
+                    answer_about(question.user, answer);
+                    return;
+                }
                 boost::asio::co_spawn(context_, look_up(std::move(question), answer), boost::asio::detached);
             }));
     }
@@ -136,34 +139,81 @@ void RelayDaemon::keep(const handoff::Request& request, Descriptor file,
     // std::function must be copyable, a descriptor isn't.
     const auto shared = std::make_shared<Descriptor>(std::move(file));
     const auto kept = std::make_shared<handoff::Request>(request);
+    const auto admission = std::make_shared<Admission>();
     writer_.submit(
-        [shared, kept](spool::Spool& spool) {
-            return spool.add(kept->envelope, kept->size,
-                             [&](std::uint64_t offset, char* to, std::size_t size) {
-                                 return read_all(*shared, offset, to, size);
-                             });
-        },
-        [this, kept, answer](const Result<void>& done) {
-            if (done) {
-                counts_.kept++;
-                log::info("MESSAGE_KEPT", "a message is in the spool",
-                          {{"id", kept->envelope.id},
-                           {"sender", kept->envelope.sender},
-                           {"recipients", kept->envelope.recipients.size()},
-                           {"size", kept->size},
-                           {"user", kept->envelope.user}});
-                answer({.number = 0, .refused = {}});
-                schedule();
-                return;
+        [this, shared, kept, admission](spool::Spool& spool) -> Result<void> {
+            if (!kept->envelope.user.empty()) {
+                auto admitted = admit(spool.senders(), config_.submission.quotas, kept->envelope, now());
+                if (!admitted) {
+                    return std::unexpected(admitted.error());
+                }
+                *admission = std::move(*admitted);
             }
-            counts_.refused++;
-            log::error("SPOOL_FAILED", done.error().what,
-                       {{"id", kept->envelope.id}, {"remedy", done.error().remedy}});
-            const bool room = done.error().kind == Failure::invalid;
-            answer({.number = 0,
-                    .refused = room ? "451 4.3.0 The message can't be kept now, try again later"
-                                    : "452 4.3.1 Insufficient system storage"});
+            // What admit() has written down of who has gone too far is part of this commit.
+            return admission->refused.empty()
+                       ? spool.add(kept->envelope, kept->size,
+                                   [&](std::uint64_t offset, char* to, std::size_t size) {
+                                       return read_all(*shared, offset, to, size);
+                                   })
+                       : Result<void>();
+        },
+        [this, kept, admission, answer](const Result<void>& done) {
+            answer_for(*kept, *admission, done, answer);
         });
+}
+
+void RelayDaemon::answer_for(const handoff::Request& request, const Admission& admission,
+                             const Result<void>& done, const handoff::HandoffServer::Answering& answer) {
+    const message::Envelope& envelope = request.envelope;
+    if (!done) {
+        counts_.refused++;
+        log::error("SPOOL_FAILED", done.error().what, {{"id", envelope.id}, {"remedy", done.error().remedy}});
+        const bool room = done.error().kind == Failure::invalid;
+        answer({.number = 0,
+                .refused = room ? "451 4.3.0 The message can't be kept now, try again later"
+                                : "452 4.3.1 Insufficient system storage"});
+        return;
+    }
+    log_admission(admission, envelope);
+    counts_.near_quota += admission.quota.kind == policy::QuotaRuling::Kind::near ? 1U : 0U;
+    if (!admission.refused.empty()) {
+        counts_.not_admitted++;
+        answer({.number = 0, .refused = admission.refused});
+        return;
+    }
+    counts_.kept++;
+    log::info("MESSAGE_KEPT", "a message is in the spool",
+              {{"id", envelope.id},
+               {"sender", envelope.sender},
+               {"recipients", envelope.recipients.size()},
+               {"size", request.size},
+               {"user", envelope.user}});
+    answer({.number = 0, .refused = {}});
+    schedule();
+}
+
+void RelayDaemon::answer_about(const std::string& user, const handoff::HandoffServer::Answering& answer) {
+    const auto admission = judge_user(reader_.senders(), config_.submission.quotas, user, now());
+    if (!admission) {
+        log::error("SPOOL_FAILED", admission.error().what, {{"remedy", admission.error().remedy}});
+    }
+    counts_.not_admitted += admission && !admission->refused.empty() ? 1U : 0U;
+    // Where it isn't known, it is tried again when the message is there.
+    answer({.number = 0, .refused = admission ? admission->refused : std::string()});
+}
+
+void RelayDaemon::forget(message::WallTime present) {
+    constexpr std::chrono::minutes pause{1};
+    if (present >= forgotten_ && present - forgotten_ < pause) {
+        return;
+    }
+    forgotten_ = present;
+    writer_.submit([present](spool::Spool& spool) { return spool.senders().forget(present); },
+                   [](const Result<void>& done) {
+                       if (!done) {
+                           log::error("SPOOL_FAILED", done.error().what, {{"remedy", done.error().remedy}});
+                       }
+                   });
 }
 
 // Once for all that has happened in this turn of the loop: messages of one commit come in crowds.
@@ -178,6 +228,7 @@ void RelayDaemon::schedule() {
         // another look finds who stands behind them.
         while (start_due(present)) {
         }
+        forget(present);
         wake_at(present);
     });
 }
@@ -279,6 +330,8 @@ std::string RelayDaemon::metrics() {
     metrics.declare("sekisho_relay_recipients_total", counter,
                     "Attempts to deliver, by result, one for each recipient");
     metrics.declare("sekisho_relay_notices_total", counter, "Notices to senders");
+    metrics.declare("sekisho_relay_near_quota_total", counter, "Messages by which users came near a quota");
+    metrics.declare("sekisho_relay_users_stopped", gauge, "Users who may send nothing");
     metrics.declare("sekisho_relay_queue", gauge, "Messages in the spool");
     metrics.declare("sekisho_relay_deliveries", gauge, "Deliveries under way");
     metrics.set("sekisho_relay_messages_total", {{"result", "kept"}}, static_cast<double>(counts_.kept));
@@ -290,6 +343,11 @@ std::string RelayDaemon::metrics() {
                 static_cast<double>(counts_.deferred));
     metrics.set("sekisho_relay_recipients_total", {{"result", "failed"}},
                 static_cast<double>(counts_.failed));
+    metrics.set("sekisho_relay_messages_total", {{"result", "not_admitted"}},
+                static_cast<double>(counts_.not_admitted));
+    metrics.set("sekisho_relay_near_quota_total", {}, static_cast<double>(counts_.near_quota));
+    metrics.set("sekisho_relay_users_stopped", {},
+                static_cast<double>(reader_.senders().stopped().value_or(0)));
     metrics.set("sekisho_relay_notices_total", {}, static_cast<double>(counts_.notices));
     metrics.set("sekisho_relay_queue", {}, static_cast<double>(reader_.count().value_or(0)));
     std::size_t deliveries = 0;

@@ -19,12 +19,14 @@
 #include "agent/base/config.h"
 #include "agent/base/descriptor.h"
 #include "agent/base/result.h"
+#include "smtpd/admission.h"
 #include "smtpd/delivery/delivery.h"
 #include "smtpd/dns/resolver.h"
 #include "smtpd/handoff/server.h"
 #include "smtpd/queue_api.h"
 #include "smtpd/spool/spool.h"
 #include "smtpd/spool/writer.h"
+#include "smtpd/spool_work.h"
 
 namespace sekisho {
 
@@ -44,6 +46,8 @@ private:
     struct Counts {
         std::uint64_t kept = 0;
         std::uint64_t refused = 0;
+        std::uint64_t not_admitted = 0;  // messages of users who may send no more
+        std::uint64_t near_quota = 0;
         std::uint64_t delivered = 0;
         std::uint64_t deferred = 0;
         std::uint64_t failed = 0;
@@ -56,6 +60,13 @@ private:
 
     void keep(const handoff::Request& request, Descriptor file,
               const handoff::HandoffServer::Answering& answer);
+    // What became of it, to who handed it over.
+    void answer_for(const handoff::Request& request, const Admission& admission, const Result<void>& done,
+                    const handoff::HandoffServer::Answering& answer);
+    // Whether a user may send anything now.
+    void answer_about(const std::string& user, const handoff::HandoffServer::Answering& answer);
+    // Removes what needn't be counted any more, once a minute.
+    void forget(message::WallTime present);
     // Whether the server of a local domain has this mailbox.
     boost::asio::awaitable<void> look_up(handoff::Question question,
                                          handoff::HandoffServer::Answering answer);
@@ -95,9 +106,11 @@ private:
     std::map<const LocalConfig*, std::size_t> lookups_;  // under way
     boost::asio::steady_timer lookup_ended_;  // never, but cancelled each time: setting it wakes all who wait
     bool scheduled_ = false;
+    message::WallTime forgotten_{};  // when forget() was last at work
     Counts counts_;
     std::minstd_rand random_{std::random_device{}()};
     spool::Writer writer_;  // its thread ends before what it posts to
+    SpoolWork work_;
     QueueApi api_;
     std::vector<api::HttpServer> admin_;
     std::vector<std::unique_ptr<handoff::HandoffServer>> handoff_;

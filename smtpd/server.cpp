@@ -103,7 +103,7 @@ SmtpdServer::SmtpdServer(asio::io_context& context, const Config& config, Certif
                 .agent = agent_ ? &*agent_ : nullptr,
                 .counts = counts_,
                 .scratch = scratch_},
-      api_(config, config_, senders_, services_.agent, [this] { return metrics(); }),
+      api_(config, config_, senders_, services_.agent, relay_, [this] { return metrics(); }),
       patience_(context),
       reload_(context, SIGHUP) {
     if (config_.hostname.empty()) {

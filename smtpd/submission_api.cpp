@@ -13,6 +13,7 @@
 #include "agent/api/parameters.h"
 #include "agent/api/server.h"
 #include "smtpd/policy/relay.h"
+#include "smtpd/ruling.h"
 
 namespace sekisho {
 
@@ -79,13 +80,13 @@ Result<RelayQuestion> question_in(const api::Request& request, std::size_t liste
                          .listener = *listener};
 }
 
-json::object answer_of(const RelayQuestion& question, const policy::RelayFacts& facts) {
+json::object answer_of(const RelayQuestion& question, const policy::RelayFacts& facts,
+                       const policy::Ruling& ruling) {
     json::array rules;
     for (const policy::Finding& each : policy::explain_relay(facts)) {
         rules.push_back(json::object{
             {"rule", each.rule}, {"opinion", policy::to_string(each.opinion)}, {"detail", each.detail}});
     }
-    const policy::Ruling ruling = policy::judge_relay(facts);
     return {{"client", question.client.text()},
             {"user", question.user},
             {"from", question.from},
@@ -104,11 +105,13 @@ json::object answer_of(const RelayQuestion& question, const policy::RelayFacts& 
 }  // namespace
 
 SubmissionApi::SubmissionApi(const Config& config, const SubmissionConfig& submission, SenderFile& senders,
-                             AgentLink* agent, std::function<std::string()> metrics)
+                             AgentLink* agent, handoff::HandoffClient& relay,
+                             std::function<std::string()> metrics)
     : config_(config),
       submission_(submission),
       senders_(senders),
       agent_(agent),
+      relay_(relay),
       metrics_(std::move(metrics)) {}
 
 awaitable<api::Response> SubmissionApi::answer(const api::Request& request) {
@@ -147,10 +150,8 @@ awaitable<api::Response> SubmissionApi::why_relay(const api::Request& request) {
                              .user = question->user,
                              .rights = senders_.rights(),
                              .grant = std::nullopt};
-    if (policy::judge_relay(facts).opinion == policy::Opinion::ask_agent) {
-        facts.grant = co_await ask_for_grant(agent_, question->client);
-    }
-    co_return api::json_response(answer_of(*question, facts));
+    const policy::Ruling ruling = co_await rule_on(facts, agent_, relay_);
+    co_return api::json_response(answer_of(*question, facts, ruling));
 }
 
 }  // namespace sekisho

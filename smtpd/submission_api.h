@@ -17,6 +17,7 @@
 #include "agent/api/http_server.h"
 #include "agent/base/config.h"
 #include "smtpd/agent_link.h"
+#include "smtpd/handoff/client.h"
 #include "smtpd/sender_file.h"
 
 namespace sekisho {
@@ -26,7 +27,7 @@ public:
     // All must outlive it. `agent` may be null: there is none to ask. `metrics` makes the text of /metrics.
     // `submission` is config's, with its hostname filled in.
     SubmissionApi(const Config& config, const SubmissionConfig& submission, SenderFile& senders,
-                  AgentLink* agent, std::function<std::string()> metrics);
+                  AgentLink* agent, handoff::HandoffClient& relay, std::function<std::string()> metrics);
 
     // Answers one request: [api]'s operators and viewers may look, and there is nothing to change.
     [[nodiscard]] boost::asio::awaitable<api::Response> answer(const api::Request& request);
@@ -38,6 +39,7 @@ private:
     const SubmissionConfig& submission_;
     SenderFile& senders_;
     AgentLink* agent_;
+    handoff::HandoffClient& relay_;
     std::function<std::string()> metrics_;
 };
 

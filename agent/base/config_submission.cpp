@@ -98,6 +98,34 @@ SubmissionAccessConfig read_submission_access(TomlTable& table) {
     return config;
 }
 
+QuotaConfig read_quota(TomlTable& table) {
+    constexpr std::int64_t most = 10'000'000;
+    QuotaConfig config;
+    set(config.users, table.texts("users"));
+    if (table.is_empty_array("users")) {
+        table.complain("users", "names nobody", "leave it out, and the entry is for all of them");
+    }
+    std::ranges::transform(config.users, config.users.begin(), lowered);
+    set(config.hour, table.integer("hour", 1, most));
+    set(config.day, table.integer("day", 1, most));
+    set(config.new_hour, table.integer("new_hour", 1, most));
+    set(config.new_day, table.integer("new_day", 1, most));
+    set(config.warn, table.integer("warn", 1, 100));
+    set(config.stop, table.boolean("stop"));
+    const bool limited = (config.hour | config.day | config.new_hour | config.new_day) != 0;
+    if (config.stop && !limited) {
+        table.complain("stop", "there is no limit that anybody could go beyond",
+                       "set hour, day, new_hour or new_day");
+    }
+    if (config.hour > config.day && config.day != 0) {
+        table.complain("hour", "is more than the whole day's", "lower it, or raise day");
+    }
+    if (config.new_hour > config.new_day && config.new_day != 0) {
+        table.complain("new_hour", "is more than the whole day's", "lower it, or raise new_day");
+    }
+    return config;
+}
+
 void check_listeners(TomlTable& table, const SubmissionConfig& config) {
     const auto& all = config.listeners;
     for (std::size_t i = 0; i < all.size(); i++) {
@@ -164,6 +192,7 @@ void read_submission(TomlTable& table, SubmissionConfig& config, SubmissionSurro
             std::ranges::upper_bound(config.access, entry.priority, {}, &SubmissionAccessConfig::priority);
         config.access.insert(behind, std::move(entry));
     });
+    table.tables("quota", [&config](TomlTable& each) { config.quotas.push_back(read_quota(each)); });
 }
 
 }  // namespace sekisho

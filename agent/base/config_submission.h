@@ -55,6 +55,18 @@ struct SubmissionAccessConfig {
     std::chrono::seconds delay{10};    // of delay: 1 s to 5 minutes
 };
 
+// [[submission.quota]]: the first entry that fits a user says how many recipients the user may send to, 0 any
+// number. New ones are those whom the user has not sent to in the last 90 days.
+struct QuotaConfig {
+    std::vector<std::string> users;  // patterns (fnmatch(3)), in any case of letters; none: all
+    std::uint32_t hour = 0;
+    std::uint32_t day = 0;
+    std::uint32_t new_hour = 0;
+    std::uint32_t new_day = 0;
+    std::uint32_t warn = 80;  // per cent of a limit: whoever reaches it is worth a warning in the log
+    bool stop = false;        // whoever would go beyond a limit may send nothing until an operator says so
+};
+
 // [submission]: sekisho-smtpd. Without a listener there is no submission server.
 struct SubmissionConfig {
     std::string hostname;  // in banner and trace; empty: the machine's own name
@@ -77,6 +89,7 @@ struct SubmissionConfig {
     std::filesystem::path sender_file{};  // see policy::SenderRights; empty: there is none
     std::vector<ListenerConfig> listeners;
     std::vector<SubmissionAccessConfig> access;  // in the order in which they are looked at
+    std::vector<QuotaConfig> quotas;             // too
 };
 
 }  // namespace sekisho

@@ -125,6 +125,27 @@ std::string sender_of(const json::object& message) {
     return sender == nothing ? "<>" : sender;
 }
 
+// A member that is an object.
+const json::object* member_of(const json::object& object, std::string_view name) {
+    const json::value* const value = object.if_contains(name);
+    return value != nullptr ? value->if_object() : nullptr;
+}
+
+// "17", or "17 of 200" where there is a limit.
+std::string used_of(const json::object& sender, std::string_view name) {
+    const json::object* const limits = member_of(sender, "limits");
+    const bool limited = limits != nullptr && limits->contains(name);
+    return text_of(sender, name) + (limited ? " of " + text_of(*limits, name) : "");
+}
+
+// When a recipient is tried again, or why not.
+std::string next_of(const json::object& message, const json::object& recipient) {
+    if (true_of(message, "held")) {
+        return "held";
+    }
+    return true_of(message, "user_stopped") ? "user stopped" : moment_of(recipient, "next");
+}
+
 // "0", or "12 in 340 us".
 std::string unjudged_of(const json::object& interface) {
     const std::string time = text_of(interface, "unjudged_microseconds");
@@ -393,13 +414,44 @@ void print_users(const json::object& answer, std::ostream& out) {
     });
 }
 
+void print_senders(const json::object& answer, std::ostream& out) {
+    Table table({"USER", "HOUR", "DAY", "NEW IN HOUR", "NEW IN DAY", "STOPPED"});
+    each(answer, "senders", [&table](const json::object& sender) {
+        const json::object* const stop = member_of(sender, "stopped");
+        table.add({text_of(sender, "user"), used_of(sender, "hour"), used_of(sender, "day"),
+                   used_of(sender, "new_hour"), used_of(sender, "new_day"),
+                   stop == nullptr ? "" : moment_of(*stop, "since")});
+    });
+    print_list(table, "nobody has sent anything in the last 24 hours", out);
+}
+
+void print_sender(const json::object& answer, std::ostream& out) {
+    Table facts;
+    facts.add({"user", text_of(answer, "user")});
+    facts.add({"recipients in an hour", used_of(answer, "hour")});
+    facts.add({"recipients in a day", used_of(answer, "day")});
+    facts.add({"new ones in an hour", used_of(answer, "new_hour")});
+    facts.add({"new ones in a day", used_of(answer, "new_day")});
+    if (const json::object* const stop = member_of(answer, "stopped")) {
+        facts.add({"stopped", moment_of(*stop, "since") + " by " + text_of(*stop, "by")});
+        facts.add({"reason", text_of(*stop, "reason")});
+        facts.add({"messages held", text_of(answer, "held")});
+    }
+    facts.print(out);
+}
+
+void print_stop(const std::string& user, const json::object& answer, std::ostream& out) {
+    out << user << " may send nothing any more; messages held: " << text_of(answer, "held")
+        << "\nWhat they have opened on port 25 stays open: see `sekisho grant list --user " << user << "`\n";
+}
+
 void print_queue(const json::object& answer, std::ostream& out) {
-    Table table({"ID", "RECEIVED", "SIZE", "SENDER", "RECIPIENT", "TRIES", "LAST ERROR"});
+    Table table({"ID", "RECEIVED", "SIZE", "SENDER", "RECIPIENT", "TRIES", "NEXT", "LAST ERROR"});
     each(answer, "messages", [&table](const json::object& message) {
         each(message, "recipients", [&](const json::object& recipient) {
             table.add({text_of(message, "id"), moment_of(message, "received"), text_of(message, "size"),
                        sender_of(message), text_of(recipient, "address"), text_of(recipient, "attempts"),
-                       text_of(recipient, "last_error")});
+                       next_of(message, recipient), text_of(recipient, "last_error")});
         });
     });
     print_list(table, "nothing waits", out);
@@ -418,9 +470,9 @@ void print_message(const json::object& answer, std::ostream& out) {
     facts.add({"size", text_of(answer, "size")});
     facts.print(out);
     Table recipients({"RECIPIENT", "TRIES", "NEXT", "LAST ERROR"});
-    each(answer, "recipients", [&recipients](const json::object& recipient) {
+    each(answer, "recipients", [&](const json::object& recipient) {
         recipients.add({text_of(recipient, "address"), text_of(recipient, "attempts"),
-                        moment_of(recipient, "next"), text_of(recipient, "last_error")});
+                        next_of(answer, recipient), text_of(recipient, "last_error")});
     });
     print_section(recipients, out);
 }

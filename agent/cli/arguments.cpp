@@ -194,7 +194,10 @@ Result<Arguments> values_of(const Words& words) {
     if (ok && words.scope) {
         ok = read(*words.scope, parse_scope, arguments.scope);
     }
-    if (ok && is(Command::user_add, Command::user_passwd, Command::user_remove) && words.name.empty()) {
+    if (ok &&
+        is(Command::user_add, Command::user_passwd, Command::user_remove, Command::user_stop,
+           Command::user_resume) &&
+        words.name.empty()) {
         ok = fail(Failure::invalid, "an empty name is none", "write it like anna or anna@example.net");
     }
     if (ok && is(Command::grant_import, Command::logins_test, Command::subscriber_import) &&
@@ -204,7 +207,8 @@ Result<Arguments> values_of(const Words& words) {
     if (ok && is(Command::lockout_remove) && words.name.empty()) {
         ok = fail(Failure::invalid, "an empty name is nobody's", "see `sekisho lockout list`");
     }
-    if (ok && is(Command::queue_show, Command::queue_delete) && words.name.empty()) {
+    if (ok && is(Command::queue_show, Command::queue_hold, Command::queue_release, Command::queue_delete) &&
+        words.name.empty()) {
         ok = fail(Failure::invalid, "an empty id is none", "see `sekisho queue list`");
     }
     if (!ok) {

@@ -50,9 +50,14 @@ enum class Command : std::uint8_t {
     user_list,
     user_passwd,
     user_remove,
+    user_usage,
+    user_stop,
+    user_resume,
     queue_list,
     queue_show,
     queue_flush,
+    queue_hold,
+    queue_release,
     queue_delete,
 };
 
@@ -86,10 +91,9 @@ struct Arguments {
     std::string recipient;                      // of why-relay
     std::uint32_t listener = 1;                 // of why-relay
     std::string event;                          // of events
-    std::string words;                          // a grant's reason, an exemption's or a quarantine's note
-    std::string reporter;                       // of logins test and events; a source of grant list
-    std::string
-        name;  // of user add, passwd and remove; who is locked; a message's id or a domain of queue; a file
+    std::string words;     // the reason of a grant or of user stop, the note of an exemption or a quarantine
+    std::string reporter;  // of logins test and events; a source of grant list
+    std::string name;  // of all of user but list; who is locked; a message's id or a domain of queue; a file
 };
 
 // Help was asked for.

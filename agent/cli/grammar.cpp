@@ -268,6 +268,18 @@ void add_user(CLI::App& app, Words& words) {
           "  sekisho user passwd anna@example.net\n");
     named(Command::user_remove, "remove", "Let a user log in no longer",
           "  sekisho user remove anna@example.net\n");
+    leaf(user, words, Command::user_usage, "usage",
+         "To how many recipients users have sent, in the last hour and the last 24, and what they may",
+         "  sekisho user usage\n  sekisho user usage anna@example.net\n"
+         "  sekisho user usage --json | jq -r '.senders[] | select(.stopped) | .user'\n")
+        .add_option("NAME", words.name, "Only this user (default: all who have sent, the busiest first)")
+        ->type_name("");
+    named(Command::user_stop, "stop",
+          "Let a user send nothing any more, and hold what waits of theirs: a stolen account",
+          "  sekisho user stop anna@example.net --reason 'ticket 4713'\n");
+    user.get_subcommand("stop")->add_option("--reason", words.text, "Why, for colleagues")->type_name("TEXT");
+    named(Command::user_resume, "resume", "Let a user send again; what was held goes on its way",
+          "  sekisho user resume anna@example.net\n");
 }
 
 // Why it can't be what stands behind an @; empty if it can. A slip mustn't become "everything".
@@ -295,6 +307,10 @@ void add_queue(CLI::App& app, Words& words) {
         .add_option("DOMAIN", words.name, "Behind the recipients' @ (default: all)")
         ->type_name("")
         ->check(no_domain);
+    with_id(Command::queue_hold, "hold", "Keep a message here: nobody is tried until it is released",
+            "  sekisho queue hold 7h2k9f0q3m1x8z4c\n");
+    with_id(Command::queue_release, "release", "Let a message that was held go on its way, at once",
+            "  sekisho queue release 7h2k9f0q3m1x8z4c\n");
     with_id(Command::queue_delete, "delete", "Throw a message away; nobody is told",
             "  sekisho queue delete 7h2k9f0q3m1x8z4c\n");
 }
@@ -366,9 +382,10 @@ void set_up(CLI::App& app, Words& words) {
     app.set_version_flag("--version", "sekisho " SEKISHO_VERSION,
                          "Print the version of this command and exit");
     app.add_flag("--json", words.json, "Print JSON, one line");
-    app.add_option("--socket", words.socket,
-                   "The socket to ask at (default: agent.sock in /run/sekisho; auth.sock for `user`, "
-                   "mail.sock for `queue`, submission.sock for `why-relay`)")
+    app.add_option(
+           "--socket", words.socket,
+           "The socket to ask at (default: agent.sock in /run/sekisho; auth.sock for `user`, "
+           "mail.sock for `queue` and `user usage`, `stop`, `resume`, submission.sock for `why-relay`)")
         ->type_name("PATH");
     app.footer(
         "--json and --socket may stand behind the command, too.\n"

@@ -24,6 +24,10 @@ Question question_of(const Arguments& arguments) {
     switch (arguments.command) {
         case Command::queue_show:
             return {.method = "GET", .target = one, .body = {}};
+        case Command::queue_hold:
+            return {.method = "POST", .target = one + "/hold", .body = {}};
+        case Command::queue_release:
+            return {.method = "POST", .target = one + "/release", .body = {}};
         case Command::queue_delete:
             return {.method = "DELETE", .target = one, .body = {}};
         case Command::queue_flush: {
@@ -42,6 +46,12 @@ void print(const Arguments& arguments, const json::object& answer, std::ostream&
     switch (arguments.command) {
         case Command::queue_show:
             print_message(answer, out);
+            break;
+        case Command::queue_hold:
+            out << "message " << printable(arguments.name) << " is held\n";
+            break;
+        case Command::queue_release:
+            out << "message " << printable(arguments.name) << " is released\n";
             break;
         case Command::queue_delete:
             out << "message " << printable(arguments.name) << " is thrown away\n";

@@ -154,9 +154,14 @@ Exchange exchange_of(const Arguments& arguments) {
         case Command::user_list:
         case Command::user_passwd:
         case Command::user_remove:
+        case Command::user_usage:
+        case Command::user_stop:
+        case Command::user_resume:
         case Command::queue_list:
         case Command::queue_show:
         case Command::queue_flush:
+        case Command::queue_hold:
+        case Command::queue_release:
         case Command::queue_delete:
         case Command::subscriber_list:
         case Command::subscriber_show:
@@ -269,10 +274,15 @@ int perform(const Arguments& arguments, std::ostream& out, std::ostream& err) {
         case Command::user_list:
         case Command::user_passwd:
         case Command::user_remove:
+        case Command::user_usage:
+        case Command::user_stop:
+        case Command::user_resume:
             return user_command(arguments, out, err);
         case Command::queue_list:
         case Command::queue_show:
         case Command::queue_flush:
+        case Command::queue_hold:
+        case Command::queue_release:
         case Command::queue_delete:
             return queue_command(arguments, out, err);
         case Command::why_relay:

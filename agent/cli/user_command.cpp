@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Questions to sekisho-auth.
+// Questions to sekisho-auth, who knows passwords, and to sekisho-relay, who knows what was sent.
 #include "agent/cli/user_command.h"
 
 #include <unistd.h>
 
+#include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 #include <cstring>
 #include <ostream>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "agent/base/config_mail.h"
@@ -28,6 +30,15 @@ api::Client client_of(const Arguments& arguments) {
     return api::Client(
         arguments.socket.value_or(AuthConfig{}.admin_socket), std::chrono::seconds{10},
         {.what = "the authentication server", .program = "sekisho-auth", .unit = "sekisho-auth"});
+}
+
+api::Client relay_of(const Arguments& arguments) {
+    return api::Client(arguments.socket.value_or(RelayConfig{}.admin_socket), std::chrono::seconds{10},
+                       {.what = "the mail relay", .program = "sekisho-relay", .unit = "sekisho-relay"});
+}
+
+std::string sender_of(const Arguments& arguments, std::string_view suffix) {
+    return "/v1/senders/" + encoded(arguments.name) + std::string(suffix);
 }
 
 std::string target_of(const Arguments& arguments) {
@@ -61,6 +72,19 @@ Result<Reply> reply_to(const Arguments& arguments) {
         case Command::user_remove:
             return ask(client_of(arguments),
                        {.method = "DELETE", .target = target_of(arguments), .body = {}});
+        case Command::user_usage:
+            return ask(relay_of(arguments),
+                       {.method = "GET",
+                        .target = arguments.name.empty() ? "/v1/senders" : sender_of(arguments, ""),
+                        .body = {}});
+        case Command::user_stop:
+            return ask(relay_of(arguments),
+                       {.method = "POST",
+                        .target = sender_of(arguments, "/stop"),
+                        .body = json::serialize(json::object{{"reason", arguments.words}})});
+        case Command::user_resume:
+            return ask(relay_of(arguments),
+                       {.method = "POST", .target = sender_of(arguments, "/resume"), .body = {}});
         default:
             return send_password(arguments);
     }
@@ -72,6 +96,8 @@ const char* success_of(Command command) {
             return " may log in";
         case Command::user_remove:
             return " may no longer log in";
+        case Command::user_resume:
+            return " may send again, and what was held goes on its way";
         default:
             return " has another password";
     }
@@ -83,6 +109,10 @@ int user_command(const Arguments& arguments, std::ostream& out, std::ostream& er
     const auto print = [&](const json::object& answer) {
         if (arguments.command == Command::user_list) {
             print_users(answer, out);
+        } else if (arguments.command == Command::user_usage) {
+            arguments.name.empty() ? print_senders(answer, out) : print_sender(answer, out);
+        } else if (arguments.command == Command::user_stop) {
+            print_stop(printable(arguments.name), answer, out);
         } else {
             out << printable(arguments.name) << success_of(arguments.command) << '\n';
         }

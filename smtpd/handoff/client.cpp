@@ -64,6 +64,7 @@ struct HandoffClient::State : std::enable_shared_from_this<State> {
     asio::awaitable<bool> write(std::string packet, int file);
     // `file` is -1 where there is none.
     asio::awaitable<Answer> exchange(std::uint64_t number, std::string packet, int file);
+    asio::awaitable<Answer> ask(Question question);
 
     asio::any_io_executor executor;
     std::filesystem::path socket;
@@ -183,6 +184,12 @@ asio::awaitable<Answer> HandoffClient::State::exchange(std::uint64_t number, std
     co_return waiter->answer.value_or(Answer{.number = number, .refused = unreachable_now});
 }
 
+asio::awaitable<Answer> HandoffClient::State::ask(Question question) {
+    std::string packet = encode(question);
+    auto answer = co_await exchange(question.number, std::move(packet), -1);
+    co_return answer;
+}
+
 HandoffClient::HandoffClient(const asio::any_io_executor& executor, std::filesystem::path socket,
                              std::chrono::seconds limit)
     : state_(std::make_shared<State>(executor, std::move(socket), limit)) {}
@@ -202,10 +209,18 @@ asio::awaitable<Answer> HandoffClient::send(message::Envelope envelope, std::uin
     co_return answer;
 }
 
+// What a co_await is given has a name: GCC 12 destroys a temporary twice that is made there.
 asio::awaitable<Answer> HandoffClient::ask(std::string recipient, bool utf8) {
-    const Question question{.number = ++state_->last_number, .recipient = std::move(recipient), .utf8 = utf8};
-    std::string packet = encode(question);
-    auto answer = co_await state_->exchange(question.number, std::move(packet), -1);
+    Question question{
+        .number = ++state_->last_number, .recipient = std::move(recipient), .utf8 = utf8, .user = {}};
+    auto answer = co_await state_->ask(std::move(question));
+    co_return answer;
+}
+
+asio::awaitable<Answer> HandoffClient::ask_about(std::string user) {
+    Question question{
+        .number = ++state_->last_number, .recipient = {}, .utf8 = false, .user = std::move(user)};
+    auto answer = co_await state_->ask(std::move(question));
     co_return answer;
 }
 

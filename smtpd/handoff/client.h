@@ -36,6 +36,9 @@ public:
     // can't be reached or doesn't answer.
     [[nodiscard]] boost::asio::awaitable<Answer> ask(std::string recipient, bool utf8);
 
+    // Whether this user may send anything now. The answers are as above.
+    [[nodiscard]] boost::asio::awaitable<Answer> ask_about(std::string user);
+
 private:
     struct State;
     std::shared_ptr<State> state_;

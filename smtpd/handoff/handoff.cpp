@@ -208,7 +208,12 @@ std::string encode(const Request& request) {
 }
 
 std::string encode(const Question& question) {
-    json::object object = {{"n", question.number}, {"recipient", question.recipient}};
+    json::object object = {{"n", question.number}};
+    if (!question.user.empty()) {
+        object["user"] = question.user;
+        return json::serialize(object);
+    }
+    object["recipient"] = question.recipient;
     if (question.utf8) {
         object["utf8"] = true;
     }
@@ -248,10 +253,12 @@ Result<Question> decode_question(std::string_view packet) {
     Question question;
     Members members(*object);
     members.read("n", question.number);
-    members.read("recipient", question.recipient);
+    const bool of_user = object->contains("user");
+    std::string& subject = of_user ? question.user : question.recipient;
+    members.read(of_user ? "user" : "recipient", subject);
     members.read_if_there("utf8", question.utf8);
-    if (!members.good() || object->contains("envelope") || question.recipient.empty() ||
-        !is_one_line(question.recipient)) {
+    const bool both = of_user && (object->contains("recipient") || object->contains("utf8"));
+    if (!members.good() || both || object->contains("envelope") || subject.empty() || !is_one_line(subject)) {
         return malformed();
     }
     return question;

@@ -11,7 +11,9 @@
 // means that it does, and "refused" what it says against it: 5xx for good, 4xx for now, or because it doesn't
 // answer.
 //
-// Many of both may be under way; answers come in any order.
+// A question {"n":7,"user":"anna"} is whether this user may send anything now; "refused" is why not.
+//
+// Many of all may be under way; answers come in any order.
 #pragma once
 
 #include <cstddef>
@@ -33,15 +35,17 @@ struct Request {
     message::Envelope envelope;
 };
 
+// About a mailbox, or about a user.
 struct Question {
     std::uint64_t number = 0;
     std::string recipient;
     bool utf8 = false;
+    std::string user{};
 };
 
 struct Answer {
     std::uint64_t number = 0;
-    std::string refused;  // an SMTP reply without its line end; empty: kept, or there is such a mailbox
+    std::string refused;  // an SMTP reply without its line end; empty: kept, or the answer is yes
 };
 
 [[nodiscard]] std::string encode(const Request& request);

@@ -65,9 +65,20 @@ Word by_sender(const RelayFacts& facts) {
                : Word{Opinion::refuse, facts.user + " may not send as " + sender};
 }
 
+// What lets a user's mail in, unless the relay wants none of it.
+Word unless_stopped(const RelayFacts& facts, std::string detail) {
+    const std::string user = user_of(facts);
+    if (user.empty() || facts.standing == "") {
+        return {Opinion::accept, std::move(detail)};
+    }
+    return facts.standing
+               ? Word{Opinion::refuse, detail + ", but may send nothing now: see `sekisho user usage`"}
+               : Word{Opinion::ask_relay, "the relay must be asked whether " + user + " may send now"};
+}
+
 Word by_login(const RelayFacts& facts) {
     return facts.user.empty() ? Word{Opinion::none, "nobody has logged in on this connection"}
-                              : Word{Opinion::accept, facts.user + " has logged in"};
+                              : unless_stopped(facts, facts.user + " has logged in");
 }
 
 Word by_network(const RelayFacts& facts) {
@@ -88,8 +99,8 @@ Word by_grant(const RelayFacts& facts) {
     }
     switch (facts.grant->kind) {
         case GrantAnswer::Kind::granted:
-            return {Opinion::accept, facts.client.text() + " holds a grant for the relay" +
-                                         (facts.grant->user.empty() ? "" : " of " + facts.grant->user)};
+            return unless_stopped(facts, facts.client.text() + " holds a grant for the relay" +
+                                             (facts.grant->user.empty() ? "" : " of " + facts.grant->user));
         case GrantAnswer::Kind::unknown:
             return {facts.listener.local ? Opinion::none : Opinion::refuse,
                     "the agent doesn't say: " + facts.grant->trouble};
@@ -146,6 +157,9 @@ std::string refusal(const RelayFacts& facts, std::string_view rule) {
         judge_access(facts.submission.access, facts.client, facts.sender).kind == Access::Kind::denied) {
         return "554 5.7.1 Access denied";
     }
+    if (rule == "login" || (rule == "grant" && facts.standing && !facts.standing->empty())) {
+        return *facts.standing;
+    }
     if (rule == "sender") {
         return "553 5.7.1 This sender address isn't one of yours";
     }
@@ -174,8 +188,15 @@ std::string_view to_string(Opinion opinion) {
             return "refuse";
         case Opinion::ask_agent:
             return "ask_agent";
+        case Opinion::ask_relay:
+            return "ask_relay";
     }
     std::unreachable();
+}
+
+std::string user_of(const RelayFacts& facts) {
+    const bool granted = facts.grant && facts.grant->kind == GrantAnswer::Kind::granted;
+    return facts.user.empty() && granted ? facts.grant->user : facts.user;
 }
 
 std::vector<Finding> explain_relay(const RelayFacts& facts) {

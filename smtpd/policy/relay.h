@@ -33,6 +33,9 @@ struct RelayFacts {
     std::string user;                      // who has logged in here; empty: nobody
     const SenderRights* rights = nullptr;  // null: users send as anybody
     std::optional<GrantAnswer> grant;      // nothing: the agent hasn't been asked
+    // The reply to whom the relay lets send nothing now, by quota or because somebody has stopped them: the
+    // user who has logged in or holds the grant. Nothing: it hasn't been asked; empty: they may.
+    std::optional<std::string> standing{};
 };
 
 enum class Opinion : std::uint8_t {
@@ -40,9 +43,14 @@ enum class Opinion : std::uint8_t {
     accept,     // it may
     refuse,     // it may not
     ask_agent,  // RelayFacts::grant must be known first
+    ask_relay,  // RelayFacts::standing must be known first
 };
 
-[[nodiscard]] std::string_view to_string(Opinion opinion);  // "none", "accept", "refuse", "ask_agent"
+[[nodiscard]] std::string_view to_string(Opinion opinion);  // "none", "accept", ..., "ask_relay"
+
+// Whose mail it would be: who has logged in here, or where the client's address has its grant from. Empty: it
+// comes from a network of trust, or from a stranger.
+[[nodiscard]] std::string user_of(const RelayFacts& facts);
 
 // What one rule says, and why, in words for an operator.
 struct Finding {

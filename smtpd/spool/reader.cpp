@@ -58,6 +58,8 @@ Queued queued_of(const Statement& row) {
     queued.envelope.returned = message::parse_return(row.text(7)).value_or(message::Return::not_given);
     queued.envelope.envelope_id = row.text(8);
     queued.envelope.utf8 = row.integer(9) != 0;
+    queued.held = (row.integer(10) & bit(Hold::message)) != 0;
+    queued.user_stopped = (row.integer(10) & bit(Hold::user)) != 0;
     return queued;
 }
 
@@ -65,7 +67,8 @@ constexpr const char* waiting_columns =
     "SELECT recipients.number, id, address, domain, attempts, next, last_error, notify, original "
     "FROM recipients JOIN messages ON messages.number = message ";
 constexpr const char* message_columns =
-    "SELECT id, sender, user, client, eight_bit, received, size, returned, envelope_id, utf8 FROM messages ";
+    "SELECT id, sender, user, client, eight_bit, received, size, returned, envelope_id, utf8, held FROM "
+    "messages ";
 
 }  // namespace
 
@@ -110,9 +113,10 @@ Result<std::vector<Waiting>> SpoolReader::due(WallTime now, std::size_t limit,
 }
 
 Result<std::optional<WallTime>> SpoolReader::next_due(WallTime now) const {
-    auto statement = database_.prepare("SELECT next FROM recipients WHERE next > ? ORDER BY next LIMIT 1");
+    auto statement =
+        database_.prepare("SELECT next FROM recipients WHERE next > ? AND next < ? ORDER BY next LIMIT 1");
     if (statement) {
-        statement->bind(1, number(now));
+        statement->bind(1, number(now)).bind(2, never);
     }
     std::optional<WallTime> next;
     auto read = rows(std::move(statement), [&](const Statement& row) { next = wall(row.integer(0)); });

@@ -12,7 +12,7 @@ namespace {
 // time wherever they are; within one large blob the way to its end grows with its length. One commit, one
 // fsync, nothing to clean up. AUTOINCREMENT: the number of a recipient who is gone is never another's, so
 // what becomes of a delivery that an operator has overtaken can't be taken for somebody else's.
-constexpr std::array<const char*, 3> steps = {
+constexpr std::array<const char*, 5> steps = {
     R"(
     CREATE TABLE messages (
         number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -56,6 +56,33 @@ constexpr std::array<const char*, 3> steps = {
     // Whether only hosts that speak SMTPUTF8 can take it.
     R"(
     ALTER TABLE messages ADD COLUMN utf8 INTEGER NOT NULL DEFAULT 0;
+    )",
+    // Who holds a message: bits, see Hold. Its recipients are never due then.
+    R"(
+    ALTER TABLE messages ADD COLUMN held INTEGER NOT NULL DEFAULT 0;
+    )",
+    // What users have sent, and who may send nothing: names in small letters. A slot is ten minutes, counted
+    // from 1970. A pair is a user and a recipient of theirs, see pair_of(): the file shall not tell who
+    // writes to whom. A day is one since 1970.
+    R"(
+    CREATE TABLE sent (
+        user TEXT NOT NULL,
+        slot INTEGER NOT NULL,
+        recipients INTEGER NOT NULL,
+        fresh INTEGER NOT NULL,
+        PRIMARY KEY (user, slot)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX sent_by_slot ON sent (slot);
+    CREATE TABLE known (
+        pair INTEGER PRIMARY KEY,
+        day INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE stopped (
+        user TEXT PRIMARY KEY,
+        since INTEGER NOT NULL,
+        who TEXT NOT NULL,
+        reason TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
     )",
 };
 

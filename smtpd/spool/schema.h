@@ -15,6 +15,19 @@ namespace sekisho::spool {
 // A body's octets stand in pieces of this size, the last one shorter; readers rely on it.
 constexpr std::size_t piece_size = std::size_t{64} * 1024;
 
+// When what is held is due: at the end of the year 9999.
+constexpr std::int64_t never = 253'402'300'799;
+
+// Why a message is held: a bit each.
+enum class Hold : std::uint8_t {
+    message = 1U << 0U,  // an operator holds it
+    user = 1U << 1U,     // its user has been stopped
+};
+
+[[nodiscard]] constexpr std::int64_t bit(Hold hold) {
+    return static_cast<std::int64_t>(hold);
+}
+
 // How a time stands in the tables: whole seconds since 1970.
 [[nodiscard]] constexpr std::int64_t number(message::WallTime time) {
     return time.time_since_epoch().count();

@@ -38,6 +38,10 @@ Result<Descriptor> lock(const std::filesystem::path& file) {
     return lock;
 }
 
+Result<void> no_message(std::string_view id) {
+    return fail(Failure::not_found, "there is no message " + std::string(id), "see `sekisho queue list`");
+}
+
 }  // namespace
 
 Spool::Spool(std::filesystem::path file, Descriptor lock, Database database)
@@ -203,9 +207,12 @@ Result<void> Spool::finish(std::int64_t recipient) {
 }
 
 Result<void> Spool::defer(std::int64_t recipient, WallTime next, std::string_view error) {
+    // Held meanwhile, it stays so.
     auto statement = database_.prepare(
-        "UPDATE recipients SET attempts = attempts + 1, next = ?, last_error = ? WHERE number = ?");
-    return statement ? statement->bind(1, number(next)).bind(2, error).bind(3, recipient).run()
+        "UPDATE recipients SET attempts = attempts + 1, next = max(?, iif(next = ?, next, 0)), last_error = "
+        "? "
+        "WHERE number = ?");
+    return statement ? statement->bind(1, number(next)).bind(2, never).bind(3, error).bind(4, recipient).run()
                      : std::unexpected(statement.error());
 }
 
@@ -217,21 +224,48 @@ Result<void> Spool::remove(std::string_view id) {
     if (auto done = message->bind(1, id).run(); !done) {
         return done;
     }
-    if (database_.changes() == 0) {
-        return fail(Failure::not_found, "there is no message " + std::string(id), "see `sekisho queue list`");
+    return database_.changes() == 0 ? no_message(id) : Result<void>();
+}
+
+Result<void> Spool::hold(std::string_view id) {
+    auto mark = database_.prepare("UPDATE messages SET held = held | ? WHERE id = ?");
+    auto stay = database_.prepare(
+        "UPDATE recipients SET next = ? WHERE message = (SELECT number FROM messages WHERE id = ?)");
+    if (!mark || !stay) {
+        return std::unexpected(mark ? stay.error() : mark.error());
     }
-    return {};
+    if (auto done = mark->bind(1, bit(Hold::message)).bind(2, id).run(); !done) {
+        return done;
+    }
+    return database_.changes() == 0 ? no_message(id) : stay->bind(1, never).bind(2, id).run();
+}
+
+Result<void> Spool::release(std::string_view id, WallTime now) {
+    auto mark = database_.prepare("UPDATE messages SET held = held & ~? WHERE id = ?");
+    auto go = database_.prepare(
+        "UPDATE recipients SET next = ? WHERE next = ? AND message = (SELECT number FROM messages WHERE id = "
+        "? AND "
+        "held = 0)");
+    if (!mark || !go) {
+        return std::unexpected(mark ? go.error() : mark.error());
+    }
+    if (auto done = mark->bind(1, bit(Hold::message)).bind(2, id).run(); !done) {
+        return done;
+    }
+    return database_.changes() == 0 ? no_message(id)
+                                    : go->bind(1, number(now)).bind(2, never).bind(3, id).run();
 }
 
 Result<void> Spool::hurry(WallTime now, const std::optional<std::string>& domain,
                           const std::optional<std::string>& id) {
     auto statement = database_.prepare(
-        "UPDATE recipients SET next = ?1 WHERE next > ?1 AND (?2 = '' OR domain = ?2) AND (?3 = '' OR "
-        "message = "
-        "(SELECT number FROM messages WHERE id = ?3))");
+        "UPDATE recipients SET next = ?1 WHERE next > ?1 AND next < ?4 AND (?2 = '' OR domain = ?2) AND (?3 "
+        "= '' OR "
+        "message = (SELECT number FROM messages WHERE id = ?3))");
     return statement ? statement->bind(1, number(now))
                            .bind(2, domain ? lowered(*domain) : std::string())
                            .bind(3, id.value_or(std::string()))
+                           .bind(4, never)
                            .run()
                      : std::unexpected(statement.error());
 }

@@ -18,6 +18,7 @@
 #include "agent/base/descriptor.h"
 #include "agent/base/result.h"
 #include "smtpd/message/envelope.h"
+#include "smtpd/spool/senders.h"
 
 namespace sekisho::spool {
 
@@ -44,6 +45,8 @@ struct Waiting {
 struct Queued {
     Envelope envelope;  // recipients: those who still wait
     std::uint64_t size = 0;
+    bool held = false;          // by an operator: nobody is tried before it is released
+    bool user_stopped = false;  // nor before its user may send again
     std::vector<Waiting> waiting;
 };
 
@@ -78,7 +81,15 @@ public:
     [[nodiscard]] Result<void> defer(std::int64_t recipient, WallTime next, std::string_view error);
     // Removes a whole message. Failure::not_found.
     [[nodiscard]] Result<void> remove(std::string_view id);
-    // Makes recipients due at `now`: all, those of one domain, or of one message.
+    // Whatever is under way to its recipients arrives; then nobody is tried until it is released.
+    // Failure::not_found.
+    [[nodiscard]] Result<void> hold(std::string_view id);
+    // Makes its recipients due at `now`, unless its user has been stopped. Nothing where it isn't held.
+    // Failure::not_found.
+    [[nodiscard]] Result<void> release(std::string_view id, WallTime now);
+    // What users have sent, and who may not, written down in the same commit as their mail.
+    [[nodiscard]] Senders senders() { return Senders(database_); }
+    // Makes recipients due at `now`: all, those of one domain, or of one message; but nobody's who is held.
     [[nodiscard]] Result<void> hurry(WallTime now, const std::optional<std::string>& domain,
                                      const std::optional<std::string>& id);
 
@@ -112,6 +123,8 @@ public:
     // The oldest first.
     [[nodiscard]] Result<std::vector<Queued>> list(std::size_t limit) const;
     [[nodiscard]] Result<std::uint64_t> count() const;
+    // To be read only.
+    [[nodiscard]] Senders senders() const { return Senders(database_); }
     // A part of a body; less than `size` at its end. Failure::not_found if the message is gone.
     [[nodiscard]] Result<std::string> body(std::string_view id, std::uint64_t offset, std::size_t size) const;
 

@@ -56,10 +56,11 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
         require(!request.error().what.empty(), "an error has words");
     }
     if (const auto question = handoff::decode_question(input)) {
-        require(one_line(question->recipient) && !question->recipient.empty(), "a mailbox is one line");
+        require(one_line(question->recipient) && one_line(question->user), "what it is about is one line");
+        require(question->recipient.empty() != question->user.empty(), "it is about one thing");
         const auto again = handoff::decode_question(handoff::encode(*question));
         require(again && again->number == question->number && again->recipient == question->recipient &&
-                    again->utf8 == question->utf8,
+                    again->utf8 == question->utf8 && again->user == question->user,
                 "a question survives its text");
         require(!handoff::decode_request(input), "a question is no message");
     } else {

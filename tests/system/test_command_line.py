@@ -17,7 +17,9 @@ COMMANDS = (
     ("blocked",), ("blocked", "top"), ("quarantine",), ("quarantine", "add"), ("quarantine", "list"), ("quarantine", "remove"),
     ("logins",), ("logins", "list"), ("logins", "test"), ("logins", "patterns"),
     ("user",), ("user", "add"), ("user", "list"), ("user", "passwd"), ("user", "remove"),
-    ("queue",), ("queue", "list"), ("queue", "show"), ("queue", "flush"), ("queue", "delete"),
+    ("user", "usage"), ("user", "stop"), ("user", "resume"),
+    ("queue",), ("queue", "list"), ("queue", "show"), ("queue", "flush"), ("queue", "hold"), ("queue", "release"),
+    ("queue", "delete"),
     ("why-relay",),
 )
 

@@ -91,7 +91,7 @@ class QueueCommand(SmtpTest):
         self.assertTrue(3590 < waits < 3600 * 1.25 + 30, waits)
         self.assertEqual(self.ask(0, "show", first), message)
         lines = self.say(0, "list").splitlines()
-        self.assertEqual(lines[0].split(), ["ID", "RECEIVED", "SIZE", "SENDER", "RECIPIENT", "TRIES", "LAST", "ERROR"])
+        self.assertEqual(lines[0].split(), ["ID", "RECEIVED", "SIZE", "SENDER", "RECIPIENT", "TRIES", "NEXT", "LAST", "ERROR"])
         self.assertEqual([line.split()[0] for line in lines[1:]], [first, second])
         self.assertIn(DOWN, lines[1])
         shown = self.say(0, "show", first)
@@ -121,6 +121,27 @@ class QueueCommand(SmtpTest):
         arrived(self.isp, "internet", subject)
         await_true(lambda: not self.messages(), "an empty queue")
 
+    def test_hold_and_release(self) -> None:
+        held, other = self.wait(DOWN, ALSO_DOWN)
+        self.assertEqual(self.say(0, "hold", held), f"message {held} is held\n")
+        message = self.ask(0, "show", held)
+        self.assertEqual((message["held"], message["user_stopped"], message["recipients"][0]["next"]), (True, False, None))
+        self.assertIn(" held ", self.say(0, "list").splitlines()[1])
+        self.assertFalse(self.ask(0, "show", other)["held"])
+        # The other one's attempt is the sign that this one had its time.
+        self.say(0, "flush")
+        await_true(lambda: self.attempts() == {DOWN: 1, ALSO_DOWN: 2}, "an attempt for what isn't held", 20)
+        self.submission.relay.stop()
+        self.submission.relay.start()
+        self.say(0, "flush")
+        await_true(lambda: self.attempts() == {DOWN: 1, ALSO_DOWN: 3}, "another one behind a restart", 20)
+        self.assertEqual(self.ask(0, "release", held), {"ok": True})
+        await_true(lambda: self.attempts() == {DOWN: 2, ALSO_DOWN: 3}, "an attempt for what was held", 20)
+        self.assertRegex(self.ask(0, "show", held)["recipients"][0]["next"], r"^20\d\d-")
+        log = self.edge.log("sekisho-relay.log").read_text()
+        for name in ("MESSAGE_HELD", "MESSAGE_RELEASED"):
+            self.assertRegex(log, f"{name}.* id={held} by=\"?uid 0")
+
     def test_delete(self) -> None:
         """Only this one, and nobody is told."""
         told = len(self.isp.inbox("mail"))
@@ -138,12 +159,12 @@ class QueueCommand(SmtpTest):
 
     def test_unknown_id(self) -> None:
         for name in ("7h2k9f0q3m1x8z4c", "two words", "../users", "flush", "関所", "%2e"):
-            for command in ("show", "delete"):
+            for command in ("show", "hold", "release", "delete"):
                 with self.subTest(command=command, name=name):
                     self.assert_error("not_found", f"no message {name}$", "sekisho queue list", command, name)
 
     def test_wrong_usage(self) -> None:
-        for words in ((), ("nonsense",), ("show",), ("show", ""), ("delete",), ("delete", "a", "b"), ("list", "a"),
+        for words in ((), ("nonsense",), ("show",), ("show", ""), ("delete",), ("hold",), ("release", ""), ("delete", "a", "b"), ("list", "a"),
                       ("flush", "a", "b"), ("list", "--nonsense")):
             with self.subTest(words=words):
                 self.say(2, *words)
@@ -151,7 +172,8 @@ class QueueCommand(SmtpTest):
     def test_daemon_away(self) -> None:
         for away in (self.submission.relay.stop, lambda: self.edge.file("/run/sekisho/mail.sock").unlink()):
             away()
-            for words in (("list",), ("show", "a"), ("flush",), ("flush", MX_DOMAIN), ("delete", "a")):
+            for words in (("list",), ("show", "a"), ("flush",), ("flush", MX_DOMAIN), ("hold", "a"), ("release", "a"),
+                          ("delete", "a")):
                 with self.subTest(words=words):
                     self.assert_error("unavailable", "the mail relay at /run/sekisho/mail.sock", "sekisho-relay.*systemctl",
                                       *words)
@@ -162,7 +184,7 @@ class QueueCommand(SmtpTest):
 
     def test_who_may(self) -> None:
         (name,) = self.wait(DOWN)
-        looks, changes = (("list",), ("show", name)), (("flush",), ("delete", name))
+        looks, changes = (("list",), ("show", name)), (("flush",), ("hold", name), ("release", name), ("delete", name))
         refused = [(STRANGER, words) for words in looks + changes] + [(VIEWER, words) for words in changes]
         for user, words in refused:
             with self.subTest(user=user, words=words):

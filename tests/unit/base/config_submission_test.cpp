@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// [[submission.access]], right and wrong. What else [submission] holds: config_mail_test.cpp.
+// [[submission.access]] and [[submission.quota]], right and wrong. What else [submission] holds:
+// config_mail_test.cpp.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -76,6 +77,53 @@ TEST(ConfigSubmission, ReadsMoreCertificates) {
         const auto wrong = parse_config(broken, submission_file);
         ASSERT_FALSE(wrong) << broken;
         EXPECT_THAT(wrong.error().front().what, HasSubstr(what)) << broken;
+    }
+}
+
+TEST(ConfigSubmission, ReadsQuotas) {
+    const auto config = parse_config(R"([[submission.quota]]
+users = ["*@Bulk.example.net"]
+day = 50000
+[[submission.quota]]
+hour = 100
+day = 500
+new_hour = 20
+new_day = 50
+warn = 75
+stop = true
+)",
+                                     submission_file);
+    ASSERT_TRUE(config) << text(submission_file, config.error());
+    const auto& quotas = config->submission.quotas;
+    ASSERT_EQ(quotas.size(), 2U);
+    EXPECT_EQ(quotas[0].users, std::vector<std::string>{"*@bulk.example.net"});
+    EXPECT_EQ(quotas[0].hour, 0U);
+    EXPECT_EQ(quotas[0].day, 50'000U);
+    EXPECT_EQ(quotas[0].warn, 80U);
+    EXPECT_FALSE(quotas[0].stop);
+    EXPECT_TRUE(quotas[1].users.empty());
+    EXPECT_EQ(quotas[1].hour, 100U);
+    EXPECT_EQ(quotas[1].new_hour, 20U);
+    EXPECT_EQ(quotas[1].new_day, 50U);
+    EXPECT_EQ(quotas[1].warn, 75U);
+    EXPECT_TRUE(quotas[1].stop);
+}
+
+TEST(ConfigSubmission, MistakesInQuotas) {
+    for (const auto& [broken, what] : std::vector<std::pair<std::string, const char*>>{
+             {"users = []\n", "names nobody"},
+             {"hour = 0\n", "hour"},
+             {"day = -1\n", "day"},
+             {"hour = 10\nwarn = 101\n", "warn"},
+             {"stop = true\n", "no limit"},
+             {"hour = 10\nday = 9\n", "whole day"},
+             {"new_hour = 10\nnew_day = 9\n", "whole day"},
+             {"week = 10\n", "week"},
+         }) {
+        const auto config = parse_config("[[submission.quota]]\n" + broken, submission_file);
+        ASSERT_FALSE(config) << broken;
+        EXPECT_THAT(config.error().front().what, HasSubstr(what)) << broken;
+        EXPECT_GT(config.error().front().line, 0) << broken;
     }
 }
 

@@ -37,7 +37,9 @@ std::string reply_of_queue(const Asked& asked) {
     if (asked.line == "GET /v1/queue/7h2k9f0q3m1x8z4c") {
         return answer(200, message);
     }
-    if (asked.line == "DELETE /v1/queue/7h2k9f0q3m1x8z4c" || asked.line == "POST /v1/queue/flush") {
+    if (asked.line == "DELETE /v1/queue/7h2k9f0q3m1x8z4c" || asked.line == "POST /v1/queue/flush" ||
+        asked.line == "POST /v1/queue/7h2k9f0q3m1x8z4c/hold" ||
+        asked.line == "POST /v1/queue/7h2k9f0q3m1x8z4c/release") {
         return answer(204, "");
     }
     return answer(404, R"({"error":{"kind":"not_found","what":"there is no message","remedy":"see list"}})");
@@ -106,6 +108,12 @@ TEST_F(QueueTest, DeleteNamesTheMessage) {
     EXPECT_THAT(outcome.out, HasSubstr("7h2k9f0q3m1x8z4c is thrown away"));
 }
 
+TEST_F(QueueTest, HoldAndReleaseNameTheMessage) {
+    EXPECT_EQ(ask({"hold", "7h2k9f0q3m1x8z4c"}).out, "message 7h2k9f0q3m1x8z4c is held\n");
+    EXPECT_EQ(ask({"release", "7h2k9f0q3m1x8z4c"}).out, "message 7h2k9f0q3m1x8z4c is released\n");
+    EXPECT_EQ(ask({"hold", "elsewhere"}).code, 1);
+}
+
 TEST_F(QueueTest, WhatIsNotThereIsSaid) {
     const QueueOutcome outcome = ask({"show", "../metrics"});
     EXPECT_EQ(outcome.code, 1);
@@ -117,6 +125,8 @@ TEST_F(QueueTest, WhatIsNotThereIsSaid) {
 TEST_F(QueueTest, WrongUsage) {
     for (const std::vector<std::string>& arguments : {std::vector<std::string>{"show"},
                                                       {"delete", ""},
+                                                      {"hold"},
+                                                      {"release", ""},
                                                       {"hurry"},
                                                       {"flush", "a", "b"},
                                                       {"flush", ""},

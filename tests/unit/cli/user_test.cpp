@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// `sekisho user` against a stand-in for sekisho-auth; passwords from pipes and from a real pseudo-terminal.
+// `sekisho user` against a stand-in for sekisho-auth and sekisho-relay; passwords from pipes and from a real
+// pseudo-terminal.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <poll.h>
@@ -41,6 +42,23 @@ std::string reply_of_users(const Asked& asked) {
     }
     if (asked.line == "PUT /v1/users/anna%40example.net" ||
         asked.line == "DELETE /v1/users/anna%40example.net") {
+        return answer(204, "");
+    }
+    constexpr const char* sender =
+        R"("user":"anna","hour":7,"day":90,"new_hour":0,"new_day":3,"limits":{"day":100},)"
+        R"("stopped":{"since":"2026-11-24T01:02:03Z","by":"uid 0","reason":"ticket\u001b 1"})";
+    if (asked.line == "GET /v1/senders") {
+        return answer(200, R"({"senders":[{)" + std::string(sender) +
+                               R"(},{"user":"bob","hour":1,"day":1,"new_hour":1,"new_day":1,)"
+                               R"("limits":null,"stopped":null}]})");
+    }
+    if (asked.line == "GET /v1/senders/anna") {
+        return answer(200, "{" + std::string(sender) + R"(,"held":4})");
+    }
+    if (asked.line == "POST /v1/senders/anna/stop") {
+        return answer(200, R"({"held":4})");
+    }
+    if (asked.line == "POST /v1/senders/anna/resume") {
         return answer(204, "");
     }
     return answer(404, R"({"error":{"kind":"not_found","what":"there is no user","remedy":"see"}})");
@@ -202,6 +220,28 @@ TEST_F(UserTest, AnInterruptionLeavesTheTerminalAsItWas) {
     }
 }
 
+TEST_F(UserTest, UsageTellsWhatWasSentAndWhatMay) {
+    const UserOutcome all = with_input({"user", "usage"}, "");
+    EXPECT_EQ(all.code, 0) << all.err;
+    EXPECT_THAT(all.out,
+                AllOf(HasSubstr("90 of 100"), HasSubstr("2026-11-24 01:02:03 UTC"), HasSubstr("bob")));
+    const UserOutcome one = with_input({"user", "usage", "anna"}, "");
+    EXPECT_THAT(one.out, AllOf(HasSubstr("90 of 100"), HasSubstr("uid 0"), HasSubstr("ticket\\x1b 1"),
+                               HasSubstr("messages held"), HasSubstr("4")));
+    EXPECT_EQ(with_input({"user", "usage", "nobody"}, "").code, 1);
+}
+
+TEST_F(UserTest, StopSendsTheReasonAndResumeNothing) {
+    const UserOutcome stop = with_input({"user", "stop", "anna", "--reason", "ticket 1"}, "");
+    EXPECT_EQ(stop.code, 0) << stop.err;
+    ASSERT_EQ(asked().size(), 1U);
+    EXPECT_EQ(asked()[0].body, R"({"reason":"ticket 1"})");
+    EXPECT_THAT(stop.out, AllOf(HasSubstr("anna may send nothing any more; messages held: 4"),
+                                HasSubstr("sekisho grant list --user anna")));
+    EXPECT_EQ(with_input({"user", "resume", "anna"}, "").out,
+              "anna may send again, and what was held goes on its way\n");
+}
+
 TEST_F(UserTest, ErrorsNameTheRightDaemon) {
     std::ostringstream out;
     std::ostringstream err;
@@ -218,11 +258,15 @@ TEST_F(UserTest, WrongUsage) {
                                                     {"user", "add", "anna", "--password", "secret00"},
                                                     {"user", "list", "anna"},
                                                     {"user", "passwd"},
-                                                    {"user", "remove"}}) {
+                                                    {"user", "remove"},
+                                                    {"user", "stop"},
+                                                    {"user", "stop", ""},
+                                                    {"user", "resume", ""},
+                                                    {"user", "usage", "anna", "bob"}}) {
         EXPECT_EQ(with_input(command, "secret00\n").code, 2) << testing::PrintToString(command);
         EXPECT_TRUE(asked().empty());
     }
-    for (const char* const command : {"add", "list", "passwd", "remove"}) {
+    for (const char* const command : {"add", "list", "passwd", "remove", "usage", "stop", "resume"}) {
         const UserOutcome help = with_input({"user", command, "--help"}, "");
         EXPECT_EQ(help.code, 0);
         EXPECT_THAT(help.out,

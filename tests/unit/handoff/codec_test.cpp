@@ -112,7 +112,7 @@ TEST(HandoffCodec, AnswersComeBackAsTheyWent) {
 }
 
 TEST(HandoffCodec, QuestionsComeBackAsTheyWent) {
-    const auto read = decode_question(encode(Question{.number = 3, .recipient = "\"a b\"@example.net"}));
+    const auto read = decode_question(encode(Question{.number = 3, .recipient = "\"a b\"@example.net", .utf8 = false}));
     EXPECT_EQ(read.value().number, 3U);
     EXPECT_EQ(read.value().recipient, "\"a b\"@example.net");
     EXPECT_FALSE(read.value().utf8);
@@ -124,6 +124,19 @@ TEST(HandoffCodec, QuestionsComeBackAsTheyWent) {
         EXPECT_FALSE(decode_question(packet)) << packet;
     }
     EXPECT_FALSE(decode_question(encode(example()))) << "a message is none";
+}
+
+TEST(HandoffCodec, QuestionsAboutUsersComeBackAsTheyWent) {
+    const auto read =
+        decode_question(encode(Question{.number = 3, .recipient = {}, .utf8 = false, .user = "anna\"@x"}));
+    EXPECT_EQ(read.value().number, 3U);
+    EXPECT_EQ(read.value().user, "anna\"@x");
+    EXPECT_EQ(read.value().recipient, "");
+    for (const char* packet : {R"({"n":3,"user":""})", R"({"n":3,"user":7})", R"({"n":3,"user":"a\nb"})",
+                               R"({"n":3,"user":"a","recipient":"x"})", R"({"n":3,"user":"a","utf8":true})",
+                               R"({"n":3,"user":"a","envelope":{}})"}) {
+        EXPECT_FALSE(decode_question(packet)) << packet;
+    }
 }
 
 TEST(HandoffCodec, ACutPacketIsMalformed) {

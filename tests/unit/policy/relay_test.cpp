@@ -25,7 +25,8 @@ protected:
                 .tls = true,
                 .user = {},
                 .rights = nullptr,
-                .grant = std::nullopt};
+                .grant = std::nullopt,
+                .standing = ""};
     }
     static GrantAnswer answer(GrantAnswer::Kind kind) {
         return {.kind = kind, .user = "alice", .trouble = "nobody listens"};
@@ -49,6 +50,31 @@ TEST_F(RelayTest, WhoHasLoggedInMay) {
     EXPECT_THAT(rules(explain_relay(known)), ElementsAre("access none", "sender none", "login accept"));
     EXPECT_EQ(explain_relay(known).back().detail, "alice has logged in");
     EXPECT_EQ(judge_relay(known).reply, "");
+}
+
+TEST_F(RelayTest, WhoIsStoppedMayNotHoweverKnown) {
+    constexpr const char* reply = "450 4.7.1 Sending has been stopped";
+    listener_.relay.clear();
+    listener_.relay_grants = true;
+    RelayFacts user = facts("198.51.100.1");
+    user.user = "bob";
+    RelayFacts holder = facts("198.51.100.1");
+    holder.grant = answer(GrantAnswer::Kind::granted);
+    for (RelayFacts* each : {&user, &holder}) {
+        each->standing = std::nullopt;
+        EXPECT_EQ(judge_relay(*each).opinion, Opinion::ask_relay);
+        each->standing = reply;
+        EXPECT_EQ(judge_relay(*each).opinion, Opinion::refuse);
+        EXPECT_EQ(judge_relay(*each).reply, reply);
+        EXPECT_THAT(explain_relay(*each).back().detail, HasSubstr("may send nothing now"));
+        each->standing = "";
+        EXPECT_EQ(judge_relay(*each).opinion, Opinion::accept);
+    }
+    EXPECT_EQ(user_of(user), "bob");
+    EXPECT_EQ(user_of(holder), "alice");
+    holder.grant->user.clear();
+    holder.standing = std::nullopt;
+    EXPECT_EQ(judge_relay(holder).opinion, Opinion::accept) << "it is nobody's";
 }
 
 TEST_F(RelayTest, WhoComesFromANetworkOfTrustMay) {

@@ -34,9 +34,9 @@ protected:
         request.path = std::move(path);
         request.query = std::move(query);
         request.peer.user = user;
-        boost::asio::io_context context;
-        auto answer = boost::asio::co_spawn(context, api_.answer(request), boost::asio::use_future);
-        context.run();
+        auto answer = boost::asio::co_spawn(context_, api_.answer(request), boost::asio::use_future);
+        context_.restart();
+        context_.run();
         return answer.get();
     }
     // The answer's text at a path of it, such as "/listener/port".
@@ -51,7 +51,10 @@ protected:
     Config config_;
     SubmissionConfig& submission_ = config_.submission;
     SenderFile senders_ = SenderFile::open(submission_).value();
-    SubmissionApi api_{config_, submission_, senders_, nullptr, [] { return std::string("metrics\n"); }};
+    boost::asio::io_context context_;
+    handoff::HandoffClient relay_{context_.get_executor(), "/nonexistent/relay.sock"};
+    SubmissionApi api_{config_, submission_, senders_,
+                       nullptr, relay_,      [] { return std::string("metrics\n"); }};
 };
 
 TEST_F(SubmissionApiTest, SaysWhatEachRuleSays) {
@@ -65,7 +68,6 @@ TEST_F(SubmissionApiTest, SaysWhatEachRuleSays) {
     EXPECT_EQ(told(trusted, "/to"), "b@y.net");
     EXPECT_EQ(told(trusted, "/listener/number"), "1");
     EXPECT_EQ(told("client=203.0.113.1", "/reply"), "530 5.7.0 Authentication required");
-    EXPECT_EQ(told("client=203.0.113.1&user=anna", "/rule"), "login");
     EXPECT_EQ(told(trusted, "/direction"), "Internet to Internet");
     submission_.listeners[0].local = true;
     config_.relay.local = {{.domains = {"y.net"}, .path = "/run/lmtp", .host = {}}};
@@ -82,6 +84,14 @@ TEST_F(SubmissionApiTest, TheAgentIsAskedWhereItMatters) {
     EXPECT_EQ(told(second, "/verdict"), "refuse");
     EXPECT_THAT(told(second, "/reply"), HasSubstr("451 4.3.0"));
     EXPECT_THAT(told(second, "/rules/4/detail"), HasSubstr("there is none to ask"));
+}
+
+TEST_F(SubmissionApiTest, TheRelayIsAskedForUsers) {
+    const std::string anna = "client=203.0.113.1&user=anna";
+    EXPECT_EQ(told(anna, "/rule"), "login");
+    EXPECT_EQ(told(anna, "/verdict"), "refuse") << "nobody is there to say that she may";
+    EXPECT_THAT(told(anna, "/reply"), HasSubstr("451 4.3.0"));
+    EXPECT_THAT(told(anna, "/rules/2/detail"), HasSubstr("sekisho user usage"));
 }
 
 TEST_F(SubmissionApiTest, WhatCanNotBeAsked) {

@@ -131,6 +131,39 @@ TEST_F(SpoolTest, WhatIsPutOffIsDueLater) {
     EXPECT_EQ(queued->waiting.at(0).last_error, "451 later");
 }
 
+// Whoever looks at it decides when it goes on; nothing else does.
+TEST_F(SpoolTest, WhatIsHeldIsNeverDue) {
+    ASSERT_TRUE(keep(spool, envelope("a000000000000000", {"x@example.com", "y@example.com"}), "body"));
+    ASSERT_TRUE(keep(spool, envelope("b000000000000000", {"z@example.com"}), "body"));
+    const std::int64_t x = number_of("x@example.com");
+    ASSERT_TRUE(commit(spool, [](Spool& in) { return in.hold("a000000000000000"); }));
+    EXPECT_TRUE(reader.message("a000000000000000")->held);
+    EXPECT_FALSE(reader.message("a000000000000000")->user_stopped);
+    EXPECT_THAT(due(noon), ElementsAre("z@example.com"));
+    EXPECT_EQ(reader.next_due(noon).value(), std::nullopt);
+    ASSERT_TRUE(commit(spool, [](Spool& in) { return in.hurry(noon, std::nullopt, "a000000000000000"); }));
+    EXPECT_THAT(due(noon), ElementsAre("z@example.com"));
+    // One was under way and failed for now.
+    ASSERT_TRUE(commit(spool, [&](Spool& in) { return in.defer(x, noon + 300s, "451 later"); }));
+    EXPECT_THAT(due(noon + 300s), ElementsAre("z@example.com"));
+    ASSERT_TRUE(commit(spool, [](Spool& in) { return in.release("a000000000000000", noon + 1s); }));
+    EXPECT_FALSE(reader.message("a000000000000000")->held);
+    EXPECT_THAT(due(noon + 1s), ElementsAre("z@example.com", "x@example.com", "y@example.com"));
+    EXPECT_EQ(reader.message("a000000000000000")->waiting.at(0).attempts, 1U);
+}
+
+TEST_F(SpoolTest, ReleaseHurriesNothingThatIsNotHeld) {
+    ASSERT_TRUE(keep(spool, envelope("a000000000000000"), "body"));
+    const std::int64_t x = number_of("x@example.com");
+    ASSERT_TRUE(commit(spool, [&](Spool& in) { return in.defer(x, noon + 300s, "451 later"); }));
+    ASSERT_TRUE(commit(spool, [](Spool& in) { return in.release("a000000000000000", noon); }));
+    EXPECT_THAT(due(noon), IsEmpty());
+    EXPECT_EQ(commit(spool, [](Spool& in) { return in.hold("b000000000000000"); }).error().kind,
+              Failure::not_found);
+    EXPECT_EQ(commit(spool, [](Spool& in) { return in.release("b000000000000000", noon); }).error().kind,
+              Failure::not_found);
+}
+
 TEST_F(SpoolTest, DomainsThatHaveEnoughAreLeftOut) {
     ASSERT_TRUE(keep(
         spool,

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// Each limit by itself, and the worst of them.
+#include "smtpd/policy/quota.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "agent/base/ascii.h"
+#include "smtpd/policy/mailbox.h"
+
+namespace sekisho::policy {
+
+namespace {
+
+using Kind = QuotaRuling::Kind;
+
+// A limit as the configuration names it, as it is counted, and in words for whoever reads the reply.
+struct Limit {
+    std::string_view name;
+    std::uint32_t QuotaConfig::* limit;
+    std::uint64_t SentCounts::* count;
+    bool fresh;
+    std::string_view recipients;
+    std::string_view time;
+};
+constexpr std::array<Limit, 4> limits = {{
+    {"hour", &QuotaConfig::hour, &SentCounts::hour, false, "recipients", "hour"},
+    {"day", &QuotaConfig::day, &SentCounts::day, false, "recipients", "day"},
+    {"new_hour", &QuotaConfig::new_hour, &SentCounts::new_hour, true, "new recipients", "hour"},
+    {"new_day", &QuotaConfig::new_day, &SentCounts::new_day, true, "new recipients", "day"},
+}};
+
+std::string reply_to(const Limit& limit, Kind kind, const QuotaUse& use, std::uint64_t more) {
+    const std::string may = std::to_string(use.limit);
+    const std::string recipients(limit.recipients);
+    const std::string time(limit.time);
+    if (kind == Kind::never) {
+        return "550 5.7.1 This message has " + std::to_string(more) + " " + recipients +
+               ", and you may send to no more than " + may + " within one " + time;
+    }
+    return "452 4.7.1 You may send to " + may + " " + recipients + " within one " + time +
+           ", and have sent to " + std::to_string(use.used) + ": try again later";
+}
+
+QuotaRuling judge_limit(const Limit& limit, const QuotaConfig& quota, const QuotaUse& use,
+                        std::uint64_t more) {
+    constexpr std::uint64_t whole = 100;  // per cent
+    const std::uint64_t then = use.used + more;
+    if (more > 0 && then > use.limit) {
+        const Kind kind = more > use.limit ? Kind::never : Kind::over;
+        return {.kind = kind, .use = use, .reply = reply_to(limit, kind, use, more)};
+    }
+    const std::uint64_t warned = quota.warn * use.limit;
+    const bool near = use.used * whole < warned && then * whole >= warned;
+    return {.kind = near ? Kind::near : Kind::within,
+            .use = {.name = use.name, .limit = use.limit, .used = then},
+            .reply = {}};
+}
+
+}  // namespace
+
+const QuotaConfig* quota_for(const std::vector<QuotaConfig>& quotas, std::string_view user) {
+    const std::string name = lowered(user);
+    const auto found = std::ranges::find_if(
+        quotas, [&name](const QuotaConfig& each) { return each.users.empty() || fits(each.users, name); });
+    return found == quotas.end() ? nullptr : &*found;
+}
+
+std::vector<QuotaUse> uses_of(const QuotaConfig& quota, const SentCounts& sent) {
+    std::vector<QuotaUse> uses;
+    for (const Limit& limit : limits) {
+        if (quota.*limit.limit != 0) {
+            uses.push_back({.name = limit.name, .limit = quota.*limit.limit, .used = sent.*limit.count});
+        }
+    }
+    return uses;
+}
+
+QuotaRuling judge_quota(const QuotaConfig& quota, const SentCounts& sent, std::uint64_t recipients,
+                        std::uint64_t fresh) {
+    QuotaRuling worst;
+    for (const Limit& limit : limits) {
+        if (quota.*limit.limit == 0) {
+            continue;
+        }
+        QuotaRuling ruling = judge_limit(
+            limit, quota, {.name = limit.name, .limit = quota.*limit.limit, .used = sent.*limit.count},
+            limit.fresh ? fresh : recipients);
+        if (ruling.kind > worst.kind) {
+            worst = std::move(ruling);
+        }
+    }
+    return worst;
+}
+
+}  // namespace sekisho::policy
