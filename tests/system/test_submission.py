@@ -312,9 +312,13 @@ class ProcessGone(SmtpTest):
         self.login().close()
 
     def test_relay_gone(self) -> None:
+        """In the middle of a message, and before the next one, which isn't sent in vain."""
         client = self.login()
+        client.mail(SENDER)
+        client.rcpt(FRIEND)
         self.submission.relay.kill()
-        with self.assertRaises(smtplib.SMTPDataError) as told:
+        self.assertEqual(self.code(client.data(b"Subject: too early\r\n\r\nx\r\n")), "451 4.3.0")
+        with self.assertRaises(smtplib.SMTPSenderRefused) as told:
             client.sendmail(SENDER, [FRIEND], b"Subject: too early\r\n\r\nx\r\n")
         self.assertEqual(self.code((told.exception.smtp_code, told.exception.smtp_error)), "451 4.3.0")
         self.submission.relay.start()
