@@ -151,7 +151,9 @@ awaitable<api::Response> SenderApi::stop(const api::Request& request, const std:
 }
 
 awaitable<api::Response> SenderApi::resume(const api::Request& request, const std::string& user) {
-    spool::Writer::Work work = [user](spool::Spool& spool) { return spool.senders().resume(user, present()); };
+    spool::Writer::Work work = [user](spool::Spool& spool) {
+        return spool.senders().resume(user, present());
+    };
     const auto done = co_await work_.run(std::move(work));
     if (done) {
         log::notice("USER_RESUMED", "an operator lets a user send again",

@@ -112,7 +112,8 @@ TEST(HandoffCodec, AnswersComeBackAsTheyWent) {
 }
 
 TEST(HandoffCodec, QuestionsComeBackAsTheyWent) {
-    const auto read = decode_question(encode(Question{.number = 3, .recipient = "\"a b\"@example.net", .utf8 = false}));
+    const auto read =
+        decode_question(encode(Question{.number = 3, .recipient = "\"a b\"@example.net", .utf8 = false}));
     EXPECT_EQ(read.value().number, 3U);
     EXPECT_EQ(read.value().recipient, "\"a b\"@example.net");
     EXPECT_FALSE(read.value().utf8);
