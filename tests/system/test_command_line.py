@@ -124,6 +124,8 @@ class CommandLine(LabTest):  # labels: quick
         lists.write_text(f"{B.address4} # a comment\n\n{B.prefix6}\n{B.address4}\n")
         done = self.ask(0, "grant", "import", "/run/list.txt", "--for", "90s", "--budget", "7", "--reason", "ticket 8")
         self.assertEqual(done, {"opened": 2, "kept": 0, "refused": 0, "examples": []})
+        self.assertEqual(self.decisions("--event", "GRANTS_IMPORTED")[-1]["text"],
+                         "2 opened, 0 kept, 0 refused, the port: ticket 8")
         self.assert_port_25("b", "203.0.113.25", "open")
         self.assert_port_25("b", "2001:db8:ffff::25", "open")
         grants = self.ask(0, "grant", "list")["grants"]
@@ -166,6 +168,9 @@ class CommandLine(LabTest):  # labels: quick
         self.say(0, "exempt", "remove", C.address4)
         self.assert_port_25("c", "203.0.113.25", "refused")
         self.assert_error("not_found", "exempt", "remove", C.address4)
+        told = self.decisions("--within", f"{C.address4}/32", "-n", "2")
+        self.assertEqual([(each["name"], each["text"], each["by"]) for each in told],
+                         [("EXEMPTION_ADDED", "contract 7", "uid 0"), ("EXEMPTION_REMOVED", "", "uid 0")])
         self.assert_error("refused", "exempt", "add", MAIL4)
 
     def test_wide_exemption(self) -> None:

@@ -9,7 +9,7 @@ import time
 
 from lab.clients import connect, imap_login, pop3_login
 from lab.hosts import await_true
-from lab.services import start_dovecot
+from lab.services import dovecot_version, replace_dovecot, start_dovecot
 from lab.topology import INTERNET4, MAIL4, MAIL6, SUBSCRIBERS, crowd_address4
 from lab_test import LabTest
 
@@ -75,7 +75,7 @@ class GuessingTest(LabTest):
         return next(float(line.split()[-1]) for line in text.splitlines() if line.startswith(name + " "))
 
 
-class FailedLogins(GuessingTest):
+class FailedLoginsTest(GuessingTest):
     """Brute force, with a Dovecot that asks before and after."""
 
     def test_locked_address(self) -> None:
@@ -191,6 +191,23 @@ class FailedLogins(GuessingTest):
         self.isp.restart_agent(tries(per_address=2))
         self.assertEqual(self.pop3(A.password, host="internet"), "+OK")
         self.assertIn("no pool", self.log())
+
+
+class FailedLogins(FailedLoginsTest):
+    """By this Debian's Dovecot."""
+
+
+class OtherFailedLogins(FailedLoginsTest):  # labels: long
+    """By Dovecot 2.4 of Debian 13, whose reports of failures have members that 2.3's don't."""
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        replace_dovecot(cls.isp.lab, "trixie")
+        start_dovecot(cls.isp.lab, **cls.dovecot)
+
+    def test_it_is_another(self) -> None:
+        self.assertEqual(dovecot_version(self.isp.lab["mail"]), (2, 4))
 
 
 class FailedLoginsAfter(GuessingTest):

@@ -140,6 +140,9 @@ class FullMap(LabTest):
         in_store(self.edge, "UPDATE boots SET id = 'the last one'")
         self.isp.restart_agent(("[grants]", "[dataplane]\nmax_entries = 16\n[grants]"))
         self.assertIn("GRANT_LOST", self.log())
+        lost = {each["key"] for each in self.decisions("--event", "GRANT_LOST", "-n", "100")}
+        self.assertEqual(len(lost), 14)
+        self.assertFalse(lost & {each["key"] for each in self.agent.ask("grant", "list")["grants"]})
         self.assertEqual(len(self.agent.ask("grant", "list")["grants"]), 16)
         self.agent.stop()
         self.assertEqual(in_store(self.edge, "SELECT count(*) FROM grants"), "[(16,)]")

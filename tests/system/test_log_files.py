@@ -10,6 +10,7 @@ from lab.isp import config_text
 from lab.services import replace_dovecot, start_dovecot
 from lab.topology import INTERNET4, MAIL4, SUBSCRIBERS
 from lab_test import LabTest
+from test_hardship import in_store
 
 A, B = SUBSCRIBERS["a"], SUBSCRIBERS["b"]
 LOG = "/var/log/mail.log"
@@ -90,6 +91,23 @@ class LogFiles(LabTest):  # labels: sanitize
         self.agent.start()
         await_true(lambda: self.agent.granted(addresses[6]), "after it was killed")
         self.assertEqual(self.reported()["granted"], 1)
+
+    def test_killed_before_the_position_is_written(self) -> None:
+        """What a line has opened is known, where it was read to isn't: read once more, it gives nobody more."""
+        self.isp.restart_agent(FOLLOWED)
+        self.write(self.courier(A.address4, seconds_ago=60))
+        await_true(lambda: self.agent.granted(A.address4), "A is granted")
+        self.assert_port_25("a", INTERNET4, "open")
+        before = self.agent.granted(A.address4)
+        self.assertEqual([each["name"] for each in self.decisions()], ["LOGIN_GRANTED"])
+        self.agent.kill()
+        self.assertEqual(in_store(self.edge, "UPDATE log_positions SET offset = 0 RETURNING file"), f"[('{LOG}',)]")
+        self.agent.start()
+        self.write(self.courier(B.address4))
+        await_true(lambda: self.agent.granted(B.address4), "the next line")
+        after = self.agent.granted(A.address4)
+        self.assertEqual((after["expires"], after["budget"]), (before["expires"], before["budget"]))
+        self.assertEqual([each["name"] for each in self.decisions("--within", f"{A.address4}/32")], ["LOGIN_GRANTED", "LOGIN_KEPT"])
 
     def test_a_file_that_cannot_be_read(self) -> None:
         self.isp.restart_agent(FOLLOWED)

@@ -41,6 +41,8 @@ class Quarantine(LabTest):  # labels: sanitize
         why = self.agent.ask("why", A.address4, MAIL4)
         self.assertEqual(why["reason"], "quarantined")
         self.assertIn("ticket 4712", next(step["detail"] for step in why["steps"] if step["rule"] == "quarantined"))
+        told = self.decisions("--event", "QUARANTINE_ADDED", "--within", f"{A.address4}/32")[-1]
+        self.assertEqual((told["key"], told["text"], told["by"]), (f"{A.address4}/32", "ticket 4712", "uid 0"))
 
     def test_nobody_else(self) -> None:
         self.contract()
@@ -60,6 +62,9 @@ class Quarantine(LabTest):  # labels: sanitize
         self.policy("allow", self.login_event(A.address4))
         self.assertIsNone(self.agent.granted(A.address4))
         self.assertIn("is quarantined: ticket 4712", self.log())
+        told = self.decisions("--event", "LOGIN_REFUSED", "--within", f"{A.address4}/32")[-1]
+        self.assertEqual((told["user"], told["reporter"]), ("alice", "mail1"))
+        self.assertIn("is quarantined: ticket 4712", told["text"])
         refused = self.agent.command("grant", "add", A.address4)
         self.assertEqual(refused.returncode, 1)
         self.assertIn("sekisho quarantine remove", refused.stderr)
@@ -73,6 +78,7 @@ class Quarantine(LabTest):  # labels: sanitize
         self.agent.ask("quarantine", "remove", A.address4)
         self.assert_port_25("a", MAIL4, "open")
         self.assertEqual(self.agent.ask("quarantine", "list")["quarantines"], [])
+        self.assertEqual(self.decisions("--event", "QUARANTINE_REMOVED")[-1]["key"], f"{A.address4}/32")
 
 
 class Infected(LabTest):  # labels: sanitize

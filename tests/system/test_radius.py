@@ -91,6 +91,7 @@ class Radius(RadiusTest):  # labels: sanitize
 
     def test_a_stop_closes_the_port_before_it_is_answered(self) -> None:
         self.begin(A, "5f01")
+        session = self.session_of(A.address4)["id"]
         self.open_port(A)
         self.assert_port_25("a", INTERNET4, "open")
         self.assertTrue(self.account("Stop", "5f01"))
@@ -99,6 +100,9 @@ class Radius(RadiusTest):  # labels: sanitize
         self.assertIsNone(self.session_of(A.address4))
         self.assertIn("HANDED_OVER", self.log())
         self.assertEqual(self.metric("sekisho_handed_over_total"), 2)
+        told = self.decisions("--event", "HANDED_OVER", "--within", f"{A.address4}/32")
+        self.assertEqual([(each["key"], each["session"]) for each in told], [(f"{A.address4}/32", session)])
+        self.assertRegex(told[0]["text"], "session.*: the grant has ended$")
 
     def test_the_next_holder_inherits_nothing(self) -> None:
         """Nor does a late Stop of the one before take anything from it."""
@@ -313,6 +317,7 @@ class SubscriberImport(RadiusTest):
         self.assert_port_25("b", INTERNET4, "open")
         last = self.bring(f"line-x,xavier,{A.address4},gold").stdout  # another has A's address
         self.assertIn("2 grants revoked", last)
+        self.assertRegex(self.decisions("--event", "SUBSCRIBERS_IMPORTED")[-1]["text"], "^1 began, 2 ended, 0 kept; 2 grants ended")
         self.assert_port_25("a", INTERNET4, "refused")
         self.assert_port_25("b", INTERNET4, "refused")
         self.assertTrue(self.bring(check=False).returncode != 0, "an empty list is a slip")

@@ -80,6 +80,17 @@ class Rules(LabTest):  # labels: sanitize
         self.agent.ask("grant", "add", A.address4, "--scope", "relay")
         self.assert_port_25("a", INTERNET4, "refused")
 
+    def test_an_address_that_many_share(self) -> None:
+        """One login would open it for all of them; it stands good all the same."""
+        self.isp.restart_agent(('name = "dsl"\n', 'name = "dsl"\nshared = true\n'))
+        self.log_in(A.address4)
+        self.assertIsNone(self.agent.granted(A.address4))
+        self.assert_port_25("a", INTERNET4, "refused")
+        (told,) = self.decisions()
+        self.assertEqual((told["name"], told["user"]), ("LOGIN_REFUSED", "alice"))
+        self.assertIn("shared", told["text"])
+        self.assertIn("shared", self.agent.command("why", A.address4).stdout)
+
     def test_so_many_addresses_for_each_user(self) -> None:
         for line in (A, B, C):
             self.log_in(line.address4, protocol="imap")
@@ -197,11 +208,12 @@ class Retention(LabTest):
 class TwoServers(LabTest):
     """Each [[login.dovecot]] has its own key and time."""
 
-    def test_each_has_its_key_and_its_time(self) -> None:
+    def test_each_has_its_key_its_time_and_its_scope(self) -> None:
         self.edge.write("/etc/sekisho/other.key", "the-other-key\n", 0o600)
         other = (f'[[login.dovecot]]\nname = "mail2"\nlisten = "{EDGE_CORE4}"\nport = {POLICY_PORT + 1}\n'
                  f'key_file = "/etc/sekisho/other.key"\nreporters = ["{MAIL4}/32"]\nproof = "authed=ok"\nlifetime = "2m"\n')
-        self.isp.restart_agent(("[[login.dovecot]]", other + "[[login.dovecot]]"))
+        rule = '[[grants.rule]]\nname = "relay-alone"\nreporters = ["mail2"]\nscope = ["relay"]\n'
+        self.isp.restart_agent(("[[login.dovecot]]", rule + other + "[[login.dovecot]]"))
         for key, port, status in (("the-other-key", POLICY_PORT, 401), (API_KEY, POLICY_PORT + 1, 401),
                                   (None, POLICY_PORT + 1, 401), ("the-other-key", POLICY_PORT + 1, 200)):
             self.assertEqual(self.policy("allow", self.login_event(B.address4), key=key, port=port)[0], status)
@@ -211,6 +223,9 @@ class TwoServers(LabTest):
         self.assertLessEqual(grants[f"{B.address4}/32"]["seconds_left"], 120)
         self.assertEqual(grants[f"{A.address4}/32"]["source"], "mail1")
         self.assertGreater(grants[f"{A.address4}/32"]["seconds_left"], 120)
+        self.assertEqual([grants[f"{line.address4}/32"]["scope"] for line in (A, B)], ["edge", "relay"])
+        self.assert_port_25("a", INTERNET4, "open")
+        self.assert_port_25("b", INTERNET4, "refused")
         counts = {each["name"]: (each["granted"], each["rejected"]) for each in self.agent.ask("status")["logins"]}
         self.assertEqual((counts["mail1"], counts["mail2"]), ((1, 1), (1, 2)))
 

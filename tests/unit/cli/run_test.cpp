@@ -76,6 +76,12 @@ const std::map<std::string, std::string>& answers() {
          "/v1/grants?count=5&after=192.0.2.9%2F32&within=192.0.2.0%2F24&user=a%40b&source=mail1&session=7",
          answer(200, R"({"grants":[],"next":"192.0.2.9/32","cool_downs":[]})")},
         {"POST /v1/grants", answer(201, grant)},
+        {"GET /v1/logins",
+         answer(200,
+                R"({"reporters":[{"name":"mail1","kind":"dovecot","where":"198.51.100.1:4001","granted":17,)"
+                R"("refused":2,"rejected":1,"lines":null,"trouble":null},{"name":"mail.log","kind":"log",)"
+                R"("where":"/var/log/mail.log","granted":3,"refused":0,"rejected":null,"lines":4711,)"
+                R"("trouble":"can't be read"}]})")},
         {"GET /v1/grants/192.0.2.10", answer(200, grant)},
         {"DELETE /v1/grants/192.0.2.10?kill=true&cool_down=true", answer(204, "")},
         {"DELETE /v1/grants/192.0.2.10?kill=false&cool_down=false", answer(204, "")},
@@ -199,6 +205,13 @@ TEST_F(RunTest, GrantListOfSome) {
     EXPECT_EQ(outcome.out, "no grants\nthere are more: add --after 192.0.2.9/32\n");
     EXPECT_EQ(perform({"grant", "list", "--after", "192.0.2"}).code, 2);
     EXPECT_EQ(perform({"grant", "list", "-n", "0"}).code, 2);
+}
+
+TEST_F(RunTest, LoginsList) {
+    EXPECT_EQ(with_agent({"logins", "list"}).out,
+              "NAME      KIND     WHERE              GRANTED  REFUSED  REJECTED  LINES  TROUBLE\n"
+              "mail1     dovecot  198.51.100.1:4001  17       2        1         -      -\n"
+              "mail.log  log      /var/log/mail.log  3        0        -         4711   can't be read\n");
 }
 
 TEST_F(RunTest, GrantShow) {

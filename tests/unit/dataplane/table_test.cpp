@@ -7,6 +7,7 @@
 
 #include <cstring>
 #include <string>
+#include <string_view>
 
 namespace sekisho::dataplane {
 namespace {
@@ -48,6 +49,23 @@ TEST(TableBuild, TakesEverySetting) {
     EXPECT_EQ(data.inbound_replies, static_cast<std::uint32_t>(Replies::off));
     EXPECT_EQ(std::memcmp(&data.icmp_source4, config.dataplane.icmp_source_ipv4->bytes.data(), 4), 0);
     EXPECT_EQ(std::memcmp(data.icmp_source6, config.dataplane.icmp_source_ipv6->bytes.data(), 16), 0);
+}
+
+// ::PSID:ffff:a.b.c.d, see sekisho_abi.h: shared addresses can be told apart by their ports one day.
+TEST(KernelKey, HasRoomForAPortSet) {
+    const sekisho_key own = kernel_key(prefix("192.0.2.7/32"));
+    const std::string_view bytes(reinterpret_cast<const char*>(own.bytes), sizeof own.bytes);
+    EXPECT_EQ(bytes, std::string(10, '\0') + "\xff\xff\xc0" + std::string("\0\2\7", 3));
+    sekisho_key first = own;
+    sekisho_key second = own;
+    constexpr std::size_t port_set = 9;
+    first.bytes[port_set] = 1;
+    second.bytes[port_set] = 2;
+    EXPECT_NE(std::memcmp(&first, &own, sizeof own), 0);
+    EXPECT_NE(std::memcmp(&first, &second, sizeof own), 0);
+    EXPECT_EQ(prefix_of(own, 32), prefix("192.0.2.7/32"));
+    EXPECT_NE(prefix_of(first, 32), prefix("192.0.2.7/32")) << "it isn't the whole address's";
+    EXPECT_EQ(prefix_of(kernel_key(prefix("2001:db8:100:a00::/56")), 56), prefix("2001:db8:100:a00::/56"));
 }
 
 TEST(TableBuild, NoLimitOfAWindowMeansNoWindow) {

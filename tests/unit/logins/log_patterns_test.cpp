@@ -652,6 +652,16 @@ TEST(OwnPatterns, ComeFirstAndSayWhatTheyKnow) {
     EXPECT_TRUE(patterns->read("pop3-login: Login: user=<alice>, rip=192.0.2.2"));
 }
 
+// With an engine that goes back it would take longer than there is time.
+TEST(OwnPatterns, NoneTakesLongerThanItsLine) {
+    auto patterns = LogPatterns::make(
+        {"dovecot"},
+        {{.name = "mine", .program = "", .expression = "(?P<user>(a+)+)+ (?P<address>(a|a)*)$"}});
+    ASSERT_TRUE(patterns) << patterns.error().what;
+    EXPECT_FALSE(patterns->read(std::string(8192, 'a')));
+    EXPECT_FALSE(patterns->read(std::string(4096, 'a') + ' ' + std::string(4095, 'a') + 'b'));
+}
+
 TEST(OwnPatterns, WhatIsWrongIsSaid) {
     const auto complaint = [](const std::string& expression) {
         const auto error = check_pattern({.name = "mine", .program = "", .expression = expression});
