@@ -39,7 +39,7 @@ protected:
     std::pair<std::string, std::vector<std::string>> asked(std::map<std::string, std::string> answers) {
         ScriptedServer& server = start(std::move(answers));
         question_ = true;
-        std::string outcome = result();
+        const std::string outcome = result();
         return {outcome, server.visits().at(0).commands};
     }
 

@@ -18,7 +18,7 @@ Access judged(const List& list, std::string_view client,
     return judge_access(list, parse_address(client).value(), sender);
 }
 
-SubmissionAccessConfig entry(SubmissionAction action, std::vector<std::string_view> clients,
+SubmissionAccessConfig entry(SubmissionAction action, const std::vector<std::string_view>& clients,
                              std::vector<std::string> senders = {}) {
     SubmissionAccessConfig config;
     config.action = action;
@@ -48,7 +48,7 @@ TEST(SubmissionAccess, TheFirstThatFitsDecides) {
                        entry(SubmissionAction::delay, {"192.0.2.0/28"}),
                        entry(SubmissionAction::deny, {"192.0.2.0/24"})};
     EXPECT_EQ(kind(list, "192.0.2.1"), Kind::open);
-    EXPECT_EQ(judged(list, "192.0.2.1").entry, &list[0]);
+    EXPECT_EQ(judged(list, "192.0.2.1").entry, list.data());
     EXPECT_EQ(kind(list, "192.0.2.2"), Kind::delayed);
     EXPECT_EQ(judged(list, "192.0.2.2").entry->delay, 10s);
     EXPECT_EQ(kind(list, "192.0.2.16"), Kind::denied);

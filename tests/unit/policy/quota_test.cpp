@@ -79,7 +79,7 @@ TEST(Quota, TheFirstEntryThatFitsIsTheUsers) {
     std::vector<QuotaConfig> quotas(3);
     quotas[0].users = {"*@bulk.example.net"};
     quotas[1].users = {"anna", "bob"};
-    EXPECT_EQ(quota_for(quotas, "News@Bulk.example.net"), &quotas[0]);
+    EXPECT_EQ(quota_for(quotas, "News@Bulk.example.net"), quotas.data());
     EXPECT_EQ(quota_for(quotas, "bob"), &quotas[1]);
     EXPECT_EQ(quota_for(quotas, "carol"), &quotas[2]);
     quotas.pop_back();

@@ -61,7 +61,7 @@ protected:
         boost::asio::io_context context{1};
         std::optional<Stream> stream(std::in_place,
                                      Stream::Socket(context, boost::asio::ip::tcp::v4(), ends[0]));
-        std::jthread client([&] { change_keys(theirs.get(), key_updates, sent_); });
+        const std::jthread client([&] { change_keys(theirs.get(), key_updates, sent_); });
         Result result;
         bool done = false;
         boost::asio::co_spawn(context, serve(*stream, result), [&done](const std::exception_ptr& bug) {
