@@ -2,26 +2,21 @@
 // The first entry that fits.
 #include "agent/logins/access_list.h"
 
-#include <fnmatch.h>
-
 #include <algorithm>
 #include <cstdint>
 #include <map>
 #include <ranges>
 #include <utility>
 
+#include "agent/base/pattern.h"
 #include "agent/base/user_name.h"
 
 namespace sekisho::logins {
 
 namespace {
 
-// A name with a NUL is nobody's; for fnmatch() it would end there, and fit what is meant for others.
 bool fits_user(const AccessConfig& entry, const std::string& user) {
-    return entry.users.empty() || std::ranges::any_of(entry.users, [&user](const std::string& pattern) {
-               return user.find('\0') == std::string::npos &&
-                      ::fnmatch(pattern.c_str(), user.c_str(), 0) == 0;
-           });
+    return entry.users.empty() || fits_any(entry.users, user);
 }
 
 bool fits_client(const AccessConfig& entry, const std::optional<Address>& address) {

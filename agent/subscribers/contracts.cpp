@@ -2,9 +2,9 @@
 // Static contracts.
 #include "agent/subscribers/contracts.h"
 
-#include <fnmatch.h>
-
 #include <algorithm>
+
+#include "agent/base/pattern.h"
 
 namespace sekisho::subscribers {
 
@@ -13,10 +13,7 @@ namespace {
 // A label with a NUL is binary, and no pattern that somebody has written fits it.
 bool any_fits(const std::vector<std::string>& patterns, const std::vector<std::string>& labels) {
     return std::ranges::any_of(labels, [&patterns](const std::string& label) {
-        return label.find('\0') == std::string::npos &&
-               std::ranges::any_of(patterns, [&label](const std::string& pattern) {
-                   return ::fnmatch(pattern.c_str(), label.c_str(), 0) == 0;
-               });
+        return fits_any(patterns, label);
     });
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "agent/base/pattern.h"
 #include "smtpd/policy/mailbox.h"
 
 namespace sekisho::policy {
@@ -37,7 +38,7 @@ Access judge_access(const std::vector<SubmissionAccessConfig>& list, const Addre
         if (!fits_client(entry, client)) {
             continue;
         }
-        if (entry.senders.empty() || (sender && fits(entry.senders, comparable(*sender)))) {
+        if (entry.senders.empty() || (sender && fits_any(entry.senders, comparable(*sender)))) {
             return {.kind = kind_of(entry), .entry = &entry};
         }
         if (!sender) {

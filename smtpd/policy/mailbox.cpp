@@ -2,8 +2,6 @@
 // Patterns of mailboxes.
 #include "smtpd/policy/mailbox.h"
 
-#include <fnmatch.h>
-
 #include <algorithm>
 
 #include "agent/base/ascii.h"
@@ -32,14 +30,6 @@ std::string unquoted(std::string_view mailbox) {
 
 std::string comparable(std::string_view mailbox) {
     return mailbox.empty() ? "<>" : lowered(unquoted(mailbox));
-}
-
-bool fits(const std::vector<std::string>& patterns, const std::string& mailbox) {
-    // For fnmatch() a NUL would be the end.
-    return mailbox.find('\0') == std::string::npos &&
-           std::ranges::any_of(patterns, [&mailbox](const std::string& pattern) {
-               return ::fnmatch(pattern.c_str(), mailbox.c_str(), 0) == 0;
-           });
 }
 
 }  // namespace sekisho::policy

@@ -4,15 +4,11 @@
 
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace sekisho::policy {
 
 // In small letters, and a quoted local part without its quotes: "Rude"@example.net is rude@example.net (RFC
 // 5321, 4.1.2), and quotes don't make another of it. The null path is "<>".
 [[nodiscard]] std::string comparable(std::string_view mailbox);
-
-// Whether one of the patterns (fnmatch(3), in small letters) fits what comparable() has made.
-[[nodiscard]] bool fits(const std::vector<std::string>& patterns, const std::string& mailbox);
 
 }  // namespace sekisho::policy

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "agent/base/ascii.h"
-#include "smtpd/policy/mailbox.h"
+#include "agent/base/pattern.h"
 
 namespace sekisho::policy {
 
@@ -63,7 +63,7 @@ QuotaRuling judge_limit(const Limit& limit, const QuotaConfig& quota, const Quot
 const QuotaConfig* quota_for(const std::vector<QuotaConfig>& quotas, std::string_view user) {
     const std::string name = lowered(user);
     const auto found = std::ranges::find_if(
-        quotas, [&name](const QuotaConfig& each) { return each.users.empty() || fits(each.users, name); });
+        quotas, [&name](const QuotaConfig& each) { return each.users.empty() || fits_any(each.users, name); });
     return found == quotas.end() ? nullptr : &*found;
 }
 

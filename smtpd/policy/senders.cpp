@@ -6,6 +6,7 @@
 #include <ranges>
 
 #include "agent/base/ascii.h"
+#include "agent/base/pattern.h"
 #include "agent/base/printable.h"
 #include "agent/base/user_name.h"
 #include "smtpd/policy/mailbox.h"
@@ -77,7 +78,7 @@ bool SenderRights::may(std::string_view user, std::string_view sender) const {
         return true;
     }
     const auto found = patterns_.find(name);
-    return found != patterns_.end() && fits(found->second, mailbox);
+    return found != patterns_.end() && fits_any(found->second, mailbox);
 }
 
 }  // namespace sekisho::policy
