@@ -114,10 +114,11 @@ void SmtpdConnection::begin_message(session::MessageBegun begun) {
                  .received = now(),
                  .returned = begun.returned,
                  .envelope_id = std::move(begun.envelope_id)};
+    const bool hidden = services_.config.hide_clients && !envelope_.user.empty();
     message::Trace trace{
         .hostname = services_.config.hostname,
         .helo = state.helo,
-        .client = envelope_.client,
+        .client = hidden ? std::string() : envelope_.client,
         .protocol = !state.esmtp ? "SMTP"
                                  : std::string(begun.utf8 ? "UTF8SMTP" : "ESMTP") + (state.tls ? "S" : "") +
                                        (state.user.empty() ? "" : "A"),

@@ -89,6 +89,7 @@ struct GrantRuleConfig {
     std::string name;
     std::vector<std::string> reporters{};  // whose logins it is for; none named: all
     std::vector<std::string> protocols{};  // likewise: "pop3", "imap", "smtp"
+    std::vector<std::string> users{};      // likewise: patterns (fnmatch(3)) in small letters
     bool opens = true;                     // false: they open nothing
     std::optional<std::chrono::seconds> lifetime{};
     std::optional<std::uint32_t> budget{};

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reads [grants].
+#include <algorithm>
 #include <array>
 #include <string>
 #include <string_view>
 
 #include "agent/base/config_read.h"
 #include "agent/base/printable.h"
+#include "agent/base/user_name.h"
 
 namespace sekisho {
 
@@ -63,7 +65,9 @@ GrantRuleConfig read_rule(TomlTable& table) {
         rule.protocols = *protocols;
         check_protocols(table, *protocols);
     }
-    for (const std::string_view key : {"reporters", "protocols"}) {
+    set(rule.users, table.texts("users"));
+    std::ranges::transform(rule.users, rule.users.begin(), folded);
+    for (const std::string_view key : {"reporters", "protocols", "users"}) {
         if (table.is_empty_array(key)) {
             table.complain(key, "names none, so the rule is for nothing", "leave it out where all are meant");
         }

@@ -98,6 +98,18 @@ SubmissionAccessConfig read_submission_access(TomlTable& table) {
     return config;
 }
 
+AccountConfig read_account(TomlTable& table) {
+    AccountConfig config;
+    table.require("users");
+    set(config.users, table.texts("users"));
+    if (table.is_empty_array("users")) {
+        table.complain("users", "names nobody", "name at least one user or pattern");
+    }
+    std::ranges::transform(config.users, config.users.begin(), lowered);
+    set(config.relay, table.boolean("relay"));
+    return config;
+}
+
 QuotaConfig read_quota(TomlTable& table) {
     constexpr std::int64_t most = 10'000'000;
     QuotaConfig config;
@@ -192,6 +204,8 @@ void read_submission(TomlTable& table, SubmissionConfig& config, SubmissionSurro
             std::ranges::upper_bound(config.access, entry.priority, {}, &SubmissionAccessConfig::priority);
         config.access.insert(behind, std::move(entry));
     });
+    set(config.hide_clients, table.boolean("hide_clients"));
+    table.tables("account", [&config](TomlTable& each) { config.accounts.push_back(read_account(each)); });
     table.tables("quota", [&config](TomlTable& each) { config.quotas.push_back(read_quota(each)); });
 }
 

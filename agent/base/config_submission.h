@@ -55,6 +55,12 @@ struct SubmissionAccessConfig {
     std::chrono::seconds delay{10};    // of delay: 1 s to 5 minutes
 };
 
+// [[submission.account]]: the first entry that fits a user says what their account may not.
+struct AccountConfig {
+    std::vector<std::string> users;  // patterns (fnmatch(3)), in small letters
+    bool relay = true;               // may send to the whole world, and not to local domains only
+};
+
 // [[submission.quota]]: the first entry that fits a user says how many recipients the user may send to, 0 any
 // number. New ones are those whom the user has not sent to in the last 90 days.
 struct QuotaConfig {
@@ -89,7 +95,9 @@ struct SubmissionConfig {
     std::filesystem::path sender_file{};  // see policy::SenderRights; empty: there is none
     std::vector<ListenerConfig> listeners;
     std::vector<SubmissionAccessConfig> access;  // in the order in which they are looked at
+    std::vector<AccountConfig> accounts;         // too
     std::vector<QuotaConfig> quotas;             // too
+    bool hide_clients = false;  // the trace of a user's message doesn't say where it came from
 };
 
 }  // namespace sekisho

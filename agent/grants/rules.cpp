@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <vector>
 
+#include "agent/base/pattern.h"
+#include "agent/base/user_name.h"
+
 namespace sekisho::grants {
 
 namespace {
@@ -28,8 +31,10 @@ Terms terms_of(const GrantConfig& config, const LoginEvent& login) {
                 .lifetime = login.lifetime,
                 .budget = {},
                 .addresses_per_user = config.addresses_per_user};
-    const auto rule = std::ranges::find_if(config.rules, [&login](const GrantRuleConfig& each) {
-        return names(each.reporters, login.reporter) && names(each.protocols, login.protocol);
+    const std::string user = folded(login.user);
+    const auto rule = std::ranges::find_if(config.rules, [&](const GrantRuleConfig& each) {
+        return names(each.reporters, login.reporter) && names(each.protocols, login.protocol) &&
+               (each.users.empty() || fits_any(each.users, user));
     });
     if (rule == config.rules.end()) {
         return terms;

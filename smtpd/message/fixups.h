@@ -18,7 +18,7 @@ namespace sekisho::message {
 struct Trace {
     std::string hostname;  // ours
     std::string helo;      // what the client called itself
-    std::string client;    // its address, text
+    std::string client;    // its address, text; empty: it shall not be told, nor its name
     std::string
         protocol;  // "ESMTP", "ESMTPS", "ESMTPA", "ESMTPSA" (RFC 3848), "UTF8SMTPSA" (RFC 6531, 4.3), "SMTP"
     std::string tls;  // "TLSv1.3 with cipher TLS_AES_256_GCM_SHA384", or empty

@@ -73,8 +73,14 @@ std::string date_text(WallTime time) {
     return text;
 }
 
+// A FROM clause must be there (RFC 5321, 4.4); no host has a name below "invalid" (RFC 2606).
+constexpr std::string_view hidden = "client.invalid (hidden)";
+
 std::string received_field(const Trace& trace) {
-    std::string field = "Received: from " + name_of(trace.helo) + " (" + literal(trace.client) + ")\r\n";
+    std::string field = "Received: from ";
+    field +=
+        trace.client.empty() ? std::string(hidden) : name_of(trace.helo) + " (" + literal(trace.client) + ")";
+    field += "\r\n";
     field += "\tby " + name_of(trace.hostname) + " with " + name_of(trace.protocol);
     if (!trace.tls.empty()) {
         field += " (" + comment(trace.tls) + ")";

@@ -6,6 +6,8 @@
 #include <array>
 #include <utility>
 
+#include "agent/base/ascii.h"
+#include "agent/base/pattern.h"
 #include "smtpd/message/domain.h"
 #include "smtpd/policy/access.h"
 #include "smtpd/policy/connection.h"
@@ -65,9 +67,26 @@ Word by_sender(const RelayFacts& facts) {
                : Word{Opinion::refuse, facts.user + " may not send as " + sender};
 }
 
-// What lets a user's mail in, unless the relay wants none of it.
+// Whether the user may send to others than local domains.
+bool may_relay(const SubmissionConfig& submission, std::string_view user) {
+    const std::string name = lowered(user);
+    const auto found = std::ranges::find_if(
+        submission.accounts, [&name](const AccountConfig& each) { return fits_any(each.users, name); });
+    return found == submission.accounts.end() || found->relay;
+}
+
+// Whether what a user without the right to relay sends could have a recipient, or has this one.
+bool goes_to_local(const RelayFacts& facts) {
+    return facts.recipient ? facts.relay.local_for(message::domain_of(*facts.recipient)) != nullptr
+                           : !facts.relay.local.empty();
+}
+
+// What lets a user's mail in, unless their account or the relay wants none of it.
 Word unless_stopped(const RelayFacts& facts, std::string detail) {
     const std::string user = user_of(facts);
+    if (!user.empty() && !may_relay(facts.submission, user) && !goes_to_local(facts)) {
+        return {Opinion::refuse, detail + ", but may send to local domains only: submission.account"};
+    }
     if (user.empty() || facts.standing == "") {
         return {Opinion::accept, std::move(detail)};
     }
@@ -157,8 +176,11 @@ std::string refusal(const RelayFacts& facts, std::string_view rule) {
         judge_access(facts.submission.access, facts.client, facts.sender).kind == Access::Kind::denied) {
         return "554 5.7.1 Access denied";
     }
-    if (rule == "login" || (rule == "grant" && facts.standing && !facts.standing->empty())) {
+    if (facts.standing && !facts.standing->empty() && (rule == "login" || rule == "grant")) {
         return *facts.standing;
+    }
+    if (rule == "login" || (rule == "grant" && facts.grant->kind == GrantAnswer::Kind::granted)) {
+        return "550 5.7.1 Your account may not send mail to other domains";
     }
     if (rule == "sender") {
         return "553 5.7.1 This sender address isn't one of yours";

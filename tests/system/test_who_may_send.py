@@ -9,13 +9,17 @@ import time
 from lab.clients import pop3_login, smtp_login
 from lab.isp import config_text
 from lab.story_mail import arrived
-from lab.topology import EDGE_CORE4, EDGE_CORE6, INTERNET4, MAIL4, SUBSCRIBERS
+from lab.topology import EDGE_CORE4, EDGE_CORE6, INTERNET4, INTERNET6, MAIL4, SUBSCRIBERS
 from test_submission import FRIEND, SENDER, SmtpTest
 
 A, B, C = SUBSCRIBERS["a"], SUBSCRIBERS["b"], SUBSCRIBERS["c"]
 DELAY = 3
 SENDERS = "/etc/sekisho/senders"
+NO_RELAY = "norelay"
 ACCESS = f"""
+[[submission.account]]
+users = ["{NO_RELAY}"]
+relay = false
 [[submission.access]]
 action = "deny"
 clients = ["{C.address4}/32"]
@@ -57,13 +61,14 @@ class WhoMaySend(SmtpTest):
     @classmethod
     def setUpClass(cls) -> None:
         super().setUpClass()
-        cls.edge.write(SENDERS, f"{A.user}: *  # whoever\n{B.user}: {B.user}@example.net\n", 0o644)
-        cls.agent.configure(config_text(("[submission]\n", f'[submission]\nown_senders = true\nsender_file = "{SENDERS}"\n'),
+        cls.edge.write(SENDERS, f"{A.user}: *  # whoever\n{B.user}: {B.user}@example.net\n{NO_RELAY}: *\n", 0o644)
+        cls.agent.configure(config_text(("[submission]\n", f'[submission]\nhide_clients = true\nown_senders = true\nsender_file = "{SENDERS}"\n'),
                                         ("[grants]\n", '[grants]\nscope = ["edge", "relay"]\n'),
                                         (LISTENER, LISTENER + "relay_grants = true\n")) + ACCESS)
         cls.agent.stop()
         cls.agent.start()
         cls.submission.restart()
+        cls.agent.command("user", "add", NO_RELAY, text="no-relay-for-me\n")
 
     def setUp(self) -> None:
         super().setUp()
@@ -171,6 +176,27 @@ class WhoMaySend(SmtpTest):
         self.assertEqual(self.mail(client), "250 2.1.0")
         self.assertEqual(self.mail(client, "anybody@half.test"), "530 5.7.0", "a grant doesn't")
         self.assertEqual(self.mail(client, "anybody@rude.test"), "554 5.7.1")
+
+    def test_accounts_without_the_right_to_relay(self) -> None:
+        """Nor by a grant; what their login opens at the edge is another matter."""
+        with self.isp.lab["b"].network():
+            user = smtp_login(self.isp.smtp_trust, EDGE_CORE6, NO_RELAY, "no-relay-for-me")
+        self.addCleanup(user.close)
+        refused = user.mail(f"{NO_RELAY}@example.net")
+        self.assertEqual((self.code(refused), b"Your account" in refused[1]), ("550 5.7.1", True))
+        answer = self.agent.ask("why-relay", "--client", B.address4, "--from", SENDER, "--to", FRIEND, "--user", NO_RELAY.upper())
+        self.assertEqual((answer["verdict"], answer["rule"]), ("refuse", "login"))
+        self.assert_port_25("b", INTERNET6, "opened")
+
+    def test_clients_are_hidden(self) -> None:
+        subject = f"from somewhere {time.time_ns()}"
+        with self.login() as user:
+            user.sendmail(SENDER, FRIEND, f"Subject: {subject}\r\n\r\ntext\r\n")
+        message = arrived(self.isp, "internet", subject)
+        ours = [line for line in message.get_all("Received") if "by smtp.example.net" in " ".join(line.split())]
+        self.assertIn("from client.invalid (hidden) by smtp.example.net with ESMTPSA", " ".join(ours[0].split()))
+        self.assertNotIn(A.address4, str(message))
+        self.assertIn(f"client={A.address4}", self.edge.log("sekisho-smtpd.log").read_text())
 
     def test_users_send_as_what_they_were_given(self) -> None:
         with self.isp.lab["b"].network():

@@ -23,6 +23,7 @@ TEST(ConfigGrants, RulesAreRead) {
         "scope = [\"edge\", \"relay\"]\n" +
             named +
             "reporters = [\"mail.log\", \"submission\"]\nprotocols = [\"imap\", \"pop3\"]\n"
+            "users = [\"*@Example.net\"]\n"
             "opens = false\nlifetime = \"30m\"\nbudget = 20\ntls = \"any\"\naddresses_per_user = 0\n"
             "other_family = false\nscope = [\"relay\"]\n[[grants.rule]]\nname = \"two\"\n" +
             some_reporter,
@@ -36,6 +37,7 @@ TEST(ConfigGrants, RulesAreRead) {
     EXPECT_EQ(one.name, "one");
     EXPECT_THAT(one.reporters, ElementsAre("mail.log", "submission"));
     EXPECT_THAT(one.protocols, ElementsAre("imap", "pop3"));
+    EXPECT_THAT(one.users, ElementsAre("*@example.net"));
     EXPECT_FALSE(one.opens);
     EXPECT_EQ(one.lifetime, 30min);
     EXPECT_EQ(one.budget, 20U);

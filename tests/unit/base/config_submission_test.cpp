@@ -109,6 +109,30 @@ stop = true
     EXPECT_TRUE(quotas[1].stop);
 }
 
+TEST(ConfigSubmission, ReadsAccounts) {
+    const auto config = parse_config(
+        "[submission]\nhide_clients = true\n"
+        "[[submission.account]]\nusers = [\"*@Free.example.net\"]\nrelay = false\n"
+        "[[submission.account]]\nusers = [\"anna\"]\n",
+        submission_file);
+    ASSERT_TRUE(config) << text(submission_file, config.error());
+    EXPECT_TRUE(config->submission.hide_clients);
+    const auto& accounts = config->submission.accounts;
+    ASSERT_EQ(accounts.size(), 2U);
+    EXPECT_EQ(accounts[0].users, std::vector<std::string>{"*@free.example.net"});
+    EXPECT_FALSE(accounts[0].relay);
+    EXPECT_TRUE(accounts[1].relay);
+    for (const auto& [broken, what] : std::vector<std::pair<std::string, const char*>>{
+             {"relay = false\n", "has no \"users\""},
+             {"users = []\n", "names nobody"},
+             {"users = [\"a\"]\ngrants = false\n", "grants"},
+         }) {
+        const auto wrong = parse_config("[[submission.account]]\n" + broken, submission_file);
+        ASSERT_FALSE(wrong) << broken;
+        EXPECT_THAT(wrong.error().front().what, HasSubstr(what)) << broken;
+    }
+}
+
 TEST(ConfigSubmission, MistakesInQuotas) {
     for (const auto& [broken, what] : std::vector<std::pair<std::string, const char*>>{
              {"users = []\n", "names nobody"},

@@ -69,6 +69,19 @@ TEST(Rules, TheFirstThatFitsCounts) {
     }
 }
 
+TEST(Rules, UsersAreNamedByPatterns) {
+    GrantConfig config;
+    config.rules = {{.name = "only send", .users = {"al*", "bob@example.net"}, .opens = false}};
+    EXPECT_EQ(terms_of(config, seen_login("mail1", "imap")).rule, "only send");
+    LoginEvent login = seen_login("mail1", "imap");
+    login.user = "BOB@Example.net";
+    EXPECT_NE(refusal_of(config, login), "");
+    login.user = "bob";
+    EXPECT_EQ(refusal_of(config, login), "");
+    login.user = std::string("al\0x", 4);
+    EXPECT_EQ(refusal_of(config, login), "") << "such a name is no pattern's";
+}
+
 TEST(Rules, WhatARuleDoesNotSayIsAsItIsWithoutIt) {
     GrantConfig config;
     config.tls_required = true;

@@ -183,6 +183,14 @@ TEST(Received, NamesNoRecipientAndNoTlsWhereThereIsNone) {
               "\tTue, 24 Nov 2026 12:00:00 +0000\r\n");
 }
 
+TEST(Received, AHiddenClientIsNotNamed) {
+    Trace trace = example_trace();
+    trace.client.clear();
+    const std::string field = received_field(trace);
+    EXPECT_THAT(field, HasSubstr("Received: from client.invalid (hidden)\r\n\tby mail.example.net with "));
+    EXPECT_THAT(field, Not(HasSubstr("client.example.com")));
+}
+
 TEST(Received, StrangersWordsCantLeaveTheirPlace) {
     Trace trace = example_trace();
     trace.helo = "evil)\r\nBcc: (x;y\x80";

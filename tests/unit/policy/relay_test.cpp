@@ -77,6 +77,36 @@ TEST_F(RelayTest, WhoIsStoppedMayNotHoweverKnown) {
     EXPECT_EQ(judge_relay(holder).opinion, Opinion::accept) << "it is nobody's";
 }
 
+TEST_F(RelayTest, AnAccountWithoutTheRightToRelaySendsToLocalDomainsOnly) {
+    submission_.accounts = {{.users = {"*@free.example.net"}, .relay = false}};
+    RelayFacts user = facts("198.51.100.1");
+    user.user = "Bob@Free.example.net";
+    user.standing = std::nullopt;
+    EXPECT_EQ(judge_relay(user).opinion, Opinion::refuse) << "there is nobody to send to";
+    EXPECT_EQ(judge_relay(user).reply, "550 5.7.1 Your account may not send mail to other domains");
+    relay_.local = {{.domains = {"example.net"}, .path = "/run/lmtp", .host = {}}};
+    EXPECT_EQ(judge_relay(user).opinion, Opinion::ask_relay);
+    user.standing = "";
+    EXPECT_EQ(judge_relay(user).opinion, Opinion::accept);
+    user.recipient = "anna@example.net";
+    EXPECT_EQ(judge_relay(user).opinion, Opinion::accept);
+    user.recipient = "anna@example.com";
+    EXPECT_EQ(judge_relay(user).rule, "login");
+    EXPECT_EQ(judge_relay(user).reply, "550 5.7.1 Your account may not send mail to other domains");
+    EXPECT_THAT(explain_relay(user).back().detail, HasSubstr("submission.account"));
+    RelayFacts holder = facts("198.51.100.1");
+    listener_.relay.clear();
+    listener_.relay_grants = true;
+    holder.grant = answer(GrantAnswer::Kind::granted);
+    holder.recipient = "anna@example.com";
+    EXPECT_EQ(judge_relay(holder).opinion, Opinion::accept) << "alice may";
+    holder.grant->user = "bob@free.example.net";
+    EXPECT_EQ(judge_relay(holder).opinion, Opinion::refuse) << "a grant is no way round";
+    EXPECT_EQ(judge_relay(holder).rule, "grant");
+    user.user = "carol";
+    EXPECT_EQ(judge_relay(user).opinion, Opinion::accept);
+}
+
 TEST_F(RelayTest, WhoComesFromANetworkOfTrustMay) {
     EXPECT_THAT(rules(explain_relay(facts("192.0.2.127"))),
                 ElementsAre("access none", "sender none", "login none", "network accept"));
