@@ -135,8 +135,8 @@ asio::awaitable<void> SmtpdConnection::flush() {
 
 asio::awaitable<void> SmtpdConnection::run() {
     const auto self = shared_from_this();
-    co_await delay();
-    if (listener_.tls == TlsMode::implicit) {
+    co_await admit();
+    if (!closed_ && listener_.tls == TlsMode::implicit) {
         co_await handshake();
     }
     if (!closed_) {
@@ -194,11 +194,29 @@ asio::awaitable<void> SmtpdConnection::judge_pace() {
     }
 }
 
-asio::awaitable<void> SmtpdConnection::delay() {
-    const policy::Access access =
-        policy::judge_access(services_.config.access, remote_.address, std::nullopt);
+policy::Access SmtpdConnection::access(std::optional<std::string_view> sender) const {
+    return policy::judge_access(services_.config.access,
+                                {.client = remote_.address, .name = client_name_, .sender = sender});
+}
+
+asio::awaitable<void> SmtpdConnection::admit() {
+    if (policy::name_matters(services_.config.access, remote_.address)) {
+        client_name_ = co_await services_.relay.name_of(remote_.address);
+    }
+    const policy::Access access = this->access(std::nullopt);
     if (access.kind == policy::Access::Kind::delayed) {
         co_await wait(access.entry->delay);
+    }
+    if (access.kind == policy::Access::Kind::denied) {
+        services_.counts.denied++;
+        log::info("CLIENT_DENIED", "a client was turned away: an entry denies it",
+                  {{"client", remote_.text()}, {"name", client_name_.value_or("")}, {"session", name_}});
+        // Before TLS there are no words for it.
+        if (listener_.tls != TlsMode::implicit || stream_.tls() != nullptr) {
+            unsent_ += denied;
+            co_await flush();
+        }
+        closed_ = true;
     }
 }
 
@@ -212,19 +230,15 @@ asio::awaitable<void> SmtpdConnection::speak_for(session::NamedClient client) {
     session_ = session::Session(settings());
     log::info("CLIENT_NAMED", "a host says for whom it speaks",
               {{"client", remote_.text()}, {"user", user_}, {"session", name_}});
-    if (policy::judge_access(services_.config.access, remote_.address, std::nullopt).kind ==
-        policy::Access::Kind::denied) {
-        services_.counts.denied++;
-        unsent_ += denied;
-        co_await flush();
-        closed_ = true;
+    client_name_.reset();
+    co_await admit();
+    if (closed_) {
         co_return;
     }
     if (!user_.empty()) {
         mechanism_ = "XCLIENT";
         co_await report(seen_login(user_, true));
     }
-    co_await delay();
     add(session_.begin());
 }
 

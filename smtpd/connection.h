@@ -21,6 +21,7 @@
 #include "smtpd/certificates.h"
 #include "smtpd/handoff/client.h"
 #include "smtpd/message/fixups.h"
+#include "smtpd/policy/access.h"
 #include "smtpd/policy/relay.h"
 #include "smtpd/sasl/auth_client.h"
 #include "smtpd/sender_file.h"
@@ -79,8 +80,10 @@ public:
 
 private:
     [[nodiscard]] session::Settings settings() const;
-    // What [[submission.access]] makes a client wait before its banner.
-    boost::asio::awaitable<void> delay();
+    // What [[submission.access]] says of a client before its banner: it waits, or is turned away, whose name
+    // nobody has asked for before.
+    boost::asio::awaitable<void> admit();
+    [[nodiscard]] policy::Access access(std::optional<std::string_view> sender) const;
     boost::asio::awaitable<void> speak_for(session::NamedClient client);
     // Whether it went well; the connection is closed otherwise.
     boost::asio::awaitable<bool> handshake();
@@ -124,9 +127,10 @@ private:
     const ListenerConfig& listener_;
     Endpoint local_;
     Endpoint remote_;
-    std::string name_;  // of the connection, in both logs
-    bool xclient_;      // it may speak for others
-    std::string user_;  // who has logged in at the host that speaks for the client
+    std::string name_;                        // of the connection, in both logs
+    bool xclient_;                            // it may speak for others
+    std::optional<std::string> client_name_;  // forward-confirmed; nothing: it isn't known
+    std::string user_;                        // who has logged in at the host that speaks for the client
     session::Session session_;
     boost::asio::steady_timer timer_;
     std::deque<session::Action> todo_;

@@ -11,7 +11,6 @@
 #include "smtpd/connection.h"
 #include "smtpd/handoff/id.h"
 #include "smtpd/message/domain.h"
-#include "smtpd/policy/access.h"
 #include "smtpd/ruling.h"
 
 namespace sekisho {
@@ -31,6 +30,7 @@ policy::RelayFacts SmtpdConnection::relay_facts(std::string sender) const {
             .listener = listener_,
             .relay = services_.routes,
             .client = remote_.address,
+            .name = client_name_,
             .sender = std::move(sender),
             .recipient = std::nullopt,
             .tls = stream_.tls() != nullptr,
@@ -47,8 +47,7 @@ asio::awaitable<void> SmtpdConnection::judge_sender(std::string sender) {
         ruling = co_await rule_on(facts, services_.agent, services_.relay);
     }
     // What delays a client whatever it sends has delayed the greeting already.
-    const policy::Access access =
-        policy::judge_access(services_.config.access, remote_.address, facts.sender);
+    const policy::Access access = this->access(facts.sender);
     if (access.kind == policy::Access::Kind::delayed && !access.entry->senders.empty()) {
         co_await flush();
         co_await wait(access.entry->delay);

@@ -120,11 +120,8 @@ void RelayDaemon::serve(std::vector<Descriptor> handoffs, std::vector<Descriptor
                 keep(request, std::move(file), answer);
             },
             [this](handoff::Question question, const auto& answer) {
-                if (!question.user.empty()) {
-                    answer_about(question.user, answer);
-                    return;
-                }
-                boost::asio::co_spawn(context_, look_up(std::move(question), answer), boost::asio::detached);
+                boost::asio::co_spawn(context_, answer_question(std::move(question), answer),
+                                      boost::asio::detached);
             }));
     }
     for (Descriptor& listener : admins) {
@@ -192,14 +189,15 @@ void RelayDaemon::answer_for(const handoff::Request& request, const Admission& a
     schedule();
 }
 
-void RelayDaemon::answer_about(const std::string& user, const handoff::HandoffServer::Answering& answer) {
+handoff::Answer RelayDaemon::answer_about(const std::string& user) {
     const auto admission = judge_user(reader_.senders(), config_.submission.quotas, user, now());
     if (!admission) {
+        // Where it isn't known, it is tried again when the message is there.
         log::error("SPOOL_FAILED", admission.error().what, {{"remedy", admission.error().remedy}});
+        return {};
     }
-    counts_.not_admitted += admission && !admission->refused.empty() ? 1U : 0U;
-    // Where it isn't known, it is tried again when the message is there.
-    answer({.number = 0, .refused = admission ? admission->refused : std::string()});
+    counts_.not_admitted += admission->refused.empty() ? 0U : 1U;
+    return {.number = 0, .refused = admission->refused};
 }
 
 void RelayDaemon::forget(message::WallTime present) {

@@ -64,9 +64,13 @@ private:
     void answer_for(const handoff::Request& request, const Admission& admission, const Result<void>& done,
                     const handoff::HandoffServer::Answering& answer);
     // Whether a user may send anything now.
-    void answer_about(const std::string& user, const handoff::HandoffServer::Answering& answer);
+    [[nodiscard]] handoff::Answer answer_about(const std::string& user);
+    // How a client is called.
+    boost::asio::awaitable<handoff::Answer> name_of(std::string client);
     // Removes what needn't be counted any more, once a minute.
     void forget(message::WallTime present);
+    boost::asio::awaitable<void> answer_question(handoff::Question question,
+                                                 handoff::HandoffServer::Answering answer);
     // Whether the server of a local domain has this mailbox.
     boost::asio::awaitable<void> look_up(handoff::Question question,
                                          handoff::HandoffServer::Answering answer);
@@ -104,6 +108,7 @@ private:
     std::map<std::string, std::size_t> busy_;            // deliveries by lane
     std::size_t deliveries_ = 0;                         // but those to local domains
     std::map<const LocalConfig*, std::size_t> lookups_;  // under way
+    std::size_t names_ = 0;                              // of clients that are being asked for
     boost::asio::steady_timer lookup_ended_;  // never, but cancelled each time: setting it wakes all who wait
     bool scheduled_ = false;
     message::WallTime forgotten_{};  // when forget() was last at work

@@ -19,6 +19,8 @@ namespace {
 constexpr std::chrono::seconds pause_without_spool{5};
 constexpr std::size_t header_quoted = std::size_t{64} * 1024;
 
+constexpr std::size_t most_names = 500;  // of clients, that are asked for at once
+
 constexpr const char* not_now = "451 4.3.0 The mailbox can't be looked up now, try again later";
 
 // The reply to RCPT: in the server's words, if it has answered; where it stands is nobody's business.
@@ -55,9 +57,41 @@ void log_outcome(std::string_view name, std::string_view text, const spool::Wait
 
 }  // namespace
 
+// No co_await is an argument: see above.
+boost::asio::awaitable<void> RelayDaemon::answer_question(handoff::Question question,
+                                                          handoff::HandoffServer::Answering answer) {
+    switch (question.about) {
+        case handoff::Question::About::mailbox:
+            co_await look_up(std::move(question), std::move(answer));
+            break;
+        case handoff::Question::About::user:
+            answer(answer_about(question.subject));
+            break;
+        case handoff::Question::About::client: {
+            handoff::Answer name = co_await name_of(std::move(question.subject));
+            answer(std::move(name));
+            break;
+        }
+    }
+}
+
+boost::asio::awaitable<handoff::Answer> RelayDaemon::name_of(std::string client) {
+    const auto address = parse_address(client);
+    if (!address || names_ >= most_names) {
+        co_return handoff::Answer{};
+    }
+    names_++;
+    const auto name = co_await resolver_->confirmed_name(*address);
+    names_--;
+    if (!name && name.error().kind == Failure::unavailable) {
+        log::warning("NAME_UNKNOWN", name.error().what, {{"client", client}});
+    }
+    co_return handoff::Answer{.number = 0, .refused = {}, .name = name.value_or(std::string())};
+}
+
 boost::asio::awaitable<void> RelayDaemon::look_up(handoff::Question question,
                                                   handoff::HandoffServer::Answering answer) {
-    const std::string domain = message::domain_of(question.recipient);
+    const std::string domain = message::domain_of(question.subject);
     const LocalConfig* const local = config_.relay.local_for(domain);
     if (local == nullptr) {
         answer({.number = 0, .refused = not_now});
@@ -67,13 +101,13 @@ boost::asio::awaitable<void> RelayDaemon::look_up(handoff::Question question,
         static_cast<void>(co_await lookup_ended_.async_wait(quietly));
     }
     lookups_[local]++;
-    const delivery::Outcome outcome = co_await delivery_.ask(question.recipient, domain, question.utf8);
+    const delivery::Outcome outcome = co_await delivery_.ask(question.subject, domain, question.utf8);
     lookups_[local]--;
     lookup_ended_.cancel();
     answer({.number = 0, .refused = refusal_by(outcome)});
     if (outcome.fate == delivery::Fate::deferred) {
         log::warning("MAILBOX_UNKNOWN", "the server of a local domain doesn't say whether it has a mailbox",
-                     {{"recipient", question.recipient}, {"host", outcome.host}, {"reply", outcome.text}});
+                     {{"recipient", question.subject}, {"host", outcome.host}, {"reply", outcome.text}});
     }
 }
 

@@ -304,7 +304,7 @@ void SmtpdServer::take_client(tcp::socket socket, const session::ProxiedEnds& en
     if (!policy::is_trusted(listener, address) && !policy::speaks_for_others(listener, address)) {
         client = sasl::subscriber_of(address);
     }
-    if (policy::judge_access(config_.access, address, std::nullopt).kind == policy::Access::Kind::denied) {
+    if (policy::judge_access(config_.access, {.client = address}).kind == policy::Access::Kind::denied) {
         counts_.denied++;
         denied_log_.warning("CLIENT_DENIED", "a client was turned away: an entry denies it", address.text());
         return turn_away(socket, listener, SmtpdConnection::denied);

@@ -13,6 +13,7 @@
 #include "agent/api/parameters.h"
 #include "agent/api/server.h"
 #include "smtpd/policy/relay.h"
+#include "smtpd/policy/access.h"
 #include "smtpd/ruling.h"
 
 namespace sekisho {
@@ -150,6 +151,9 @@ awaitable<api::Response> SubmissionApi::why_relay(const api::Request& request) {
                              .user = question->user,
                              .rights = senders_.rights(),
                              .grant = std::nullopt};
+    if (policy::name_matters(submission_.access, question->client)) {
+        facts.name = co_await relay_.name_of(question->client);
+    }
     const policy::Ruling ruling = co_await rule_on(facts, agent_, relay_);
     co_return api::json_response(answer_of(*question, facts, ruling));
 }

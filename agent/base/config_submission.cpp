@@ -78,6 +78,11 @@ SubmissionAccessConfig read_submission_access(TomlTable& table) {
         config.clients =
             table.prefixes("clients", [](const Prefix& /*prefix*/) { return std::optional<Error>(); });
     }
+    set(config.names, table.texts("names"));
+    if (table.is_empty_array("names")) {
+        table.complain("names", "names nobody", "leave it out, and the entry is for all of them");
+    }
+    std::ranges::transform(config.names, config.names.begin(), lowered);
     set(config.senders, table.texts("senders"));
     if (table.is_empty_array("senders")) {
         table.complain("senders", "names nobody", "leave it out, and the entry is for all of them");

@@ -50,6 +50,7 @@ struct SubmissionAccessConfig {
     std::int64_t priority = 0;  // lower comes first; of the same, the one that stands first
     SubmissionAction action = SubmissionAction::deny;
     std::vector<Prefix> clients;       // where it comes from; none: everywhere
+    std::vector<std::string> names{};  // patterns of its forward-confirmed name, in small letters; none: all
     std::vector<std::string> senders;  // patterns (fnmatch(3)), in any case of letters; none: all
     bool unless_login = false;         // of deny: not for who has logged in
     std::chrono::seconds delay{10};    // of delay: 1 s to 5 minutes

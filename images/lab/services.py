@@ -9,8 +9,8 @@ from pathlib import Path
 from string import Template
 
 from .hosts import ROOT, Host, Lab, LabError, Process, await_true
-from .topology import (API_KEY, DOWN4, DOWN_DOMAIN, EDGE_CORE4, EDGE_CORE6, INTERNET4, INTERNET6, ISP_DOMAIN, LMTP_PORT, MAIL4,
-                       MAIL6, MAIL_NAME, MX_DOMAIN, MX_NAME, POLICY_PORT, POOL4, POOL6, SMTP_NAME, SUBSCRIBERS,
+from .topology import (API_KEY, CLIENT_NAME, DOWN4, DOWN_DOMAIN, EDGE_CORE4, EDGE_CORE6, INTERNET4, INTERNET6, ISP_DOMAIN, LMTP_PORT, MAIL4,
+                       MAIL6, MAIL_NAME, MISNAMED4, MX_DOMAIN, MX_NAME, NAMED4, POLICY_PORT, POOL4, POOL6, SMTP_NAME, SUBSCRIBERS,
                        UNKNOWN_USER)
 from .tree import debian_tree, run_from
 
@@ -49,10 +49,16 @@ def start_dns(lab: Lab) -> None:
     mail.write("/etc/nsd/nsd.conf", fill("nsd.conf"))
     mail.write("/etc/nsd/example.net.zone",
                fill("zone", domain=ISP_DOMAIN, server=f"{MAIL_NAME}.", address4=MAIL4, address6=MAIL6)
-               + f"ns.example.net. IN A {MAIL4}\n{SMTP_NAME}. IN A {EDGE_CORE4}\n{SMTP_NAME}. IN AAAA {EDGE_CORE6}\n")
+               + f"ns.example.net. IN A {MAIL4}\n{SMTP_NAME}. IN A {EDGE_CORE4}\n{SMTP_NAME}. IN AAAA {EDGE_CORE6}\n"
+               + f"{CLIENT_NAME}. IN A {NAMED4}\n")
     mail.write("/etc/nsd/example.com.zone",
                fill("zone", domain=MX_DOMAIN, server=f"{MX_NAME}.", address4=INTERNET4, address6=INTERNET6)
                + f"{DOWN_DOMAIN}. IN MX 10 mx.{DOWN_DOMAIN}.\nmx.{DOWN_DOMAIN}. IN A {DOWN4}\n")
+    # Both addresses have the name, and the name has one of them.
+    mail.write("/etc/nsd/reverse.zone",
+               f"$ORIGIN 2.0.192.in-addr.arpa.\n$TTL 60\n@ IN SOA ns.example.net. hostmaster.example.net. 1 3600 600 86400 60\n"
+               f"@ IN NS ns.example.net.\n{NAMED4.rsplit('.')[-1]} IN PTR {CLIENT_NAME}.\n"
+               f"{MISNAMED4.rsplit('.')[-1]} IN PTR {CLIENT_NAME}.\n")
     mail.run("install", "-d", "-o", "nsd", "-g", "nsd", "/run/nsd", "/var/lib/nsd")
     mail.run("nsd", "-c", "/etc/nsd/nsd.conf")
     await_true(lambda: accepts(mail, MAIL4, 53), "DNS server on the mail host", 30)

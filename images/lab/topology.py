@@ -59,6 +59,8 @@ SUBSCRIBERS = {
 
 # More subscribers than anybody wants to give a host of its own: they all sit behind A's line, and a program on A
 # may bind to any address of theirs. Each IPv4 address and each /56 is one subscriber.
+# Of the crowd: an address with a name that has this address, and one that only says so.
+NAMED4, MISNAMED4, CLIENT_NAME = "192.0.2.33", "192.0.2.34", "office.example.net"
 CROWD4 = ("192.0.2.32/27", "192.0.2.64/26", "192.0.2.128/25")
 CROWD6 = "2001:db8:140::/48"
 

@@ -13,6 +13,7 @@
 #include <chrono>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <utility>
 
 #include "agent/base/ascii.h"
@@ -25,12 +26,14 @@ namespace {
 namespace asio = boost::asio;
 
 constexpr int type_a = 1;
+constexpr int type_ptr = 12;
 constexpr int type_mx = 15;
 constexpr int type_aaaa = 28;
 constexpr int class_in = 1;
 constexpr int nxdomain = 3;
 constexpr std::chrono::seconds patience{30};
 constexpr std::size_t most_records = 64;
+constexpr std::size_t most_names = 4;  // of one address, which are looked at
 
 // RFC 1035, 4.1.1, by the names that tools print.
 std::string name_of_code(int code) {
@@ -92,6 +95,23 @@ std::optional<std::string> name_of(std::span<const unsigned char> data) {
         at += 1 + length;
     }
     return at < data.size() ? std::optional(name) : std::nullopt;
+}
+
+// "1.2.0.192.in-addr.arpa", or 32 hexadecimal digits below "ip6.arpa".
+std::string reverse_name_of(const Address& address) {
+    constexpr std::string_view digits = "0123456789abcdef";
+    std::string name;
+    if (address.family == Family::ipv4) {
+        for (std::size_t i = 4; i > 0; i--) {
+            name += std::to_string(address.bytes.at(i - 1)) + '.';
+        }
+        return name + "in-addr.arpa";
+    }
+    for (std::size_t i = address.bytes.size(); i > 0; i--) {
+        const unsigned octet = address.bytes.at(i - 1);
+        name += {digits.at(octet % 16), '.', digits.at(octet / 16), '.'};
+    }
+    return name + "ip6.arpa";
 }
 
 std::vector<std::span<const unsigned char>> records_of(const ub_result& result) {
@@ -194,6 +214,7 @@ Result<std::shared_ptr<Resolver>> Resolver::make(const asio::any_io_executor& ex
     ub_ctx_async(context.get(), 1);  // a thread, not a process
     // It answers these itself otherwise; a resolver that has them knows better.
     for (const auto& [option, value] : {std::pair{"local-zone:", "\"test.\" nodefault"},
+                                        {"unblock-lan-zones:", "yes"},
                                         {"do-not-query-localhost:", "no"},
                                         {"module-config:", "iterator"}}) {
         if (const int error = ub_ctx_set_option(context.get(), option, value); error != 0) {
@@ -233,6 +254,32 @@ asio::awaitable<Result<std::vector<MxRecord>>> Resolver::mx(std::string domain) 
         }
     }
     co_return all;
+}
+
+asio::awaitable<Result<std::string>> Resolver::confirmed_name(Address address) {
+    const auto state = state_;
+    const auto answer = co_await state->ask(reverse_name_of(address), type_ptr);
+    if (!answer) {
+        co_return std::unexpected(answer.error());
+    }
+    std::optional<Error> trouble;
+    std::size_t looked_at = 0;
+    for (const auto data : records_of(**answer)) {
+        const auto name = name_of(data);
+        if (!name || name->empty() || looked_at++ >= most_names) {
+            continue;
+        }
+        const auto theirs = co_await addresses(*name);
+        if (!theirs) {
+            trouble = theirs.error().kind == Failure::unavailable ? std::optional(theirs.error()) : trouble;
+        } else if (std::ranges::find(*theirs, address) != theirs->end()) {
+            co_return lowered(*name);
+        }
+    }
+    if (trouble) {
+        co_return std::unexpected(*trouble);
+    }
+    co_return fail(Failure::not_found, address.text() + " has no name that has this address");
 }
 
 asio::awaitable<Result<std::vector<Address>>> Resolver::addresses(std::string host) {

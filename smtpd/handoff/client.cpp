@@ -211,17 +211,23 @@ asio::awaitable<Answer> HandoffClient::send(message::Envelope envelope, std::uin
 
 // What a co_await is given has a name: GCC 12 destroys a temporary twice that is made there.
 asio::awaitable<Answer> HandoffClient::ask(std::string recipient, bool utf8) {
-    Question question{
-        .number = ++state_->last_number, .recipient = std::move(recipient), .utf8 = utf8, .user = {}};
+    Question question{.number = ++state_->last_number, .subject = std::move(recipient), .utf8 = utf8};
     auto answer = co_await state_->ask(std::move(question));
     co_return answer;
 }
 
 asio::awaitable<Answer> HandoffClient::ask_about(std::string user) {
     Question question{
-        .number = ++state_->last_number, .recipient = {}, .utf8 = false, .user = std::move(user)};
+        .number = ++state_->last_number, .about = Question::About::user, .subject = std::move(user)};
     auto answer = co_await state_->ask(std::move(question));
     co_return answer;
+}
+
+asio::awaitable<std::string> HandoffClient::name_of(Address client) {
+    Question question{
+        .number = ++state_->last_number, .about = Question::About::client, .subject = client.text()};
+    Answer answer = co_await state_->ask(std::move(question));
+    co_return std::move(answer.name);
 }
 
 }  // namespace sekisho::handoff

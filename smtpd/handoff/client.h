@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "agent/base/address.h"
 #include "agent/base/descriptor.h"
 #include "smtpd/handoff/handoff.h"
 
@@ -38,6 +39,9 @@ public:
 
     // Whether this user may send anything now. The answers are as above.
     [[nodiscard]] boost::asio::awaitable<Answer> ask_about(std::string user);
+
+    // The forward-confirmed name of an address, in small letters; empty where it has none, or nobody tells.
+    [[nodiscard]] boost::asio::awaitable<std::string> name_of(Address client);
 
 private:
     struct State;

@@ -3,6 +3,7 @@
 #include "smtpd/handoff/handoff.h"
 
 #include <algorithm>
+#include <array>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
@@ -175,6 +176,21 @@ bool read_envelope(const json::object& object, message::Envelope& envelope) {
            is_one_line(envelope.sender) && is_one_line(envelope.user) && is_one_line(envelope.client);
 }
 
+constexpr std::array<Question::About, 3> subjects = {Question::About::mailbox, Question::About::user,
+                                                     Question::About::client};
+
+std::string_view key_of(Question::About about) {
+    switch (about) {
+        case Question::About::mailbox:
+            return "recipient";
+        case Question::About::user:
+            return "user";
+        case Question::About::client:
+            return "client";
+    }
+    std::unreachable();
+}
+
 std::unexpected<Error> malformed() {
     return fail(Failure::invalid, "a packet is not of the form that was agreed upon");
 }
@@ -208,12 +224,7 @@ std::string encode(const Request& request) {
 }
 
 std::string encode(const Question& question) {
-    json::object object = {{"n", question.number}};
-    if (!question.user.empty()) {
-        object["user"] = question.user;
-        return json::serialize(object);
-    }
-    object["recipient"] = question.recipient;
+    json::object object = {{"n", question.number}, {key_of(question.about), question.subject}};
     if (question.utf8) {
         object["utf8"] = true;
     }
@@ -224,6 +235,9 @@ std::string encode(const Answer& answer) {
     json::object object = {{"n", answer.number}};
     if (!answer.refused.empty()) {
         object["refused"] = answer.refused;
+    }
+    if (!answer.name.empty()) {
+        object["name"] = answer.name;
     }
     return json::serialize(object);
 }
@@ -253,12 +267,18 @@ Result<Question> decode_question(std::string_view packet) {
     Question question;
     Members members(*object);
     members.read("n", question.number);
-    const bool of_user = object->contains("user");
-    std::string& subject = of_user ? question.user : question.recipient;
-    members.read(of_user ? "user" : "recipient", subject);
+    const auto one = std::ranges::find_if(
+        subjects, [&object](Question::About about) { return object->contains(key_of(about)); });
+    const auto about_others = std::ranges::count_if(
+        subjects, [&object](Question::About about) { return object->contains(key_of(about)); });
+    if (one == subjects.end() || about_others != 1 || object->contains("envelope")) {
+        return malformed();
+    }
+    question.about = *one;
+    members.read(key_of(question.about), question.subject);
     members.read_if_there("utf8", question.utf8);
-    const bool both = of_user && (object->contains("recipient") || object->contains("utf8"));
-    if (!members.good() || both || object->contains("envelope") || subject.empty() || !is_one_line(subject)) {
+    const bool odd = question.about != Question::About::mailbox && object->contains("utf8");
+    if (!members.good() || odd || question.subject.empty() || !is_one_line(question.subject)) {
         return malformed();
     }
     return question;
@@ -275,7 +295,10 @@ Result<Answer> decode_answer(std::string_view packet) {
     if (object->contains("refused")) {
         members.read("refused", answer.refused);
     }
-    if (!members.good() || !is_one_line(answer.refused)) {
+    if (object->contains("name")) {
+        members.read("name", answer.name);
+    }
+    if (!members.good() || !is_one_line(answer.refused) || !is_one_line(answer.name)) {
         return malformed();
     }
     return answer;

@@ -13,6 +13,9 @@
 //
 // A question {"n":7,"user":"anna"} is whether this user may send anything now; "refused" is why not.
 //
+// A question {"n":7,"client":"192.0.2.1"} is what forward-confirmed name this address has: {"n":7,"name":
+// "mail.example.net"}, or {"n":7} for none, also where nobody could tell.
+//
 // Many of all may be under way; answers come in any order.
 #pragma once
 
@@ -35,17 +38,18 @@ struct Request {
     message::Envelope envelope;
 };
 
-// About a mailbox, or about a user.
 struct Question {
+    enum class About : std::uint8_t { mailbox, user, client };
     std::uint64_t number = 0;
-    std::string recipient;
-    bool utf8 = false;
-    std::string user{};
+    About about = About::mailbox;
+    std::string subject;  // an address, a name by which somebody logs in, an IP address
+    bool utf8 = false;    // of a mailbox
 };
 
 struct Answer {
     std::uint64_t number = 0;
     std::string refused;  // an SMTP reply without its line end; empty: kept, or the answer is yes
+    std::string name{};   // of a client; empty: it has none
 };
 
 [[nodiscard]] std::string encode(const Request& request);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// sekisho-relay's end: takes messages, and answers when they are kept; answers questions about mailboxes.
+// sekisho-relay's end: takes messages, and answers when they are kept; answers questions.
 #pragma once
 
 #include <sys/types.h>
@@ -21,7 +21,7 @@ public:
     // A message: the file holds at least request.size octets. It may be a file that somebody else still
     // writes to or shortens: read it, don't map it.
     using Handler = std::function<void(Request request, Descriptor file, Answering answer)>;
-    // Whether there is such a mailbox.
+    // See Question.
     using Asked = std::function<void(Question question, Answering answering)>;
     // Whether this user may hand mail over at all.
     using Admit = std::function<bool(uid_t user)>;

@@ -18,6 +18,14 @@ bool fits_client(const SubmissionAccessConfig& entry, const Address& client) {
            });
 }
 
+bool fits_name(const SubmissionAccessConfig& entry, const std::string& name) {
+    return entry.names.empty() || fits_any(entry.names, name);
+}
+
+bool fits_sender(const SubmissionAccessConfig& entry, std::string_view sender) {
+    return entry.senders.empty() || fits_any(entry.senders, comparable(sender));
+}
+
 Access::Kind kind_of(const SubmissionAccessConfig& entry) {
     switch (entry.action) {
         case SubmissionAction::allow:
@@ -32,20 +40,22 @@ Access::Kind kind_of(const SubmissionAccessConfig& entry) {
 
 }  // namespace
 
-Access judge_access(const std::vector<SubmissionAccessConfig>& list, const Address& client,
-                    std::optional<std::string_view> sender) {
+Access judge_access(const std::vector<SubmissionAccessConfig>& list, const AccessFacts& facts) {
     for (const SubmissionAccessConfig& entry : list) {
-        if (!fits_client(entry, client)) {
+        if (!fits_client(entry, facts.client) || (facts.name && !fits_name(entry, *facts.name)) ||
+            (facts.sender && !fits_sender(entry, *facts.sender))) {
             continue;
         }
-        if (entry.senders.empty() || (sender && fits_any(entry.senders, comparable(*sender)))) {
-            return {.kind = kind_of(entry), .entry = &entry};
-        }
-        if (!sender) {
-            return {.kind = Access::Kind::undecided, .entry = &entry};
-        }
+        const bool known = (entry.names.empty() || facts.name) && (entry.senders.empty() || facts.sender);
+        return {.kind = known ? kind_of(entry) : Access::Kind::undecided, .entry = &entry};
     }
     return {};
+}
+
+bool name_matters(const std::vector<SubmissionAccessConfig>& list, const Address& client) {
+    return std::ranges::any_of(list, [&client](const SubmissionAccessConfig& entry) {
+        return !entry.names.empty() && fits_client(entry, client);
+    });
 }
 
 }  // namespace sekisho::policy

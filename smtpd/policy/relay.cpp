@@ -28,11 +28,19 @@ std::string words_of(const SubmissionAccessConfig& entry, const RelayFacts& fact
                                return each.contains(facts.client);
                            })->text();
     }
+    if (!entry.names.empty()) {
+        words += " for hosts called " + facts.name.value_or("");
+    }
     return words + (entry.senders.empty() ? "" : " and this sender");
 }
 
+Access access_of(const RelayFacts& facts) {
+    return judge_access(facts.submission.access,
+                        {.client = facts.client, .name = facts.name.value_or(""), .sender = facts.sender});
+}
+
 Word by_access(const RelayFacts& facts) {
-    const Access access = judge_access(facts.submission.access, facts.client, facts.sender);
+    const Access access = access_of(facts);
     if (access.entry == nullptr) {
         return {Opinion::none, facts.submission.access.empty() ? "there is no list of submission.access"
                                                                : "no entry of submission.access fits"};
@@ -172,8 +180,7 @@ std::string where_to_log_in(const SubmissionConfig& submission) {
 // RFC 4954, 6, and RFC 3207, 4: what the client could do about it; RFC 6409, 6.1: a sender that isn't its
 // own.
 std::string refusal(const RelayFacts& facts, std::string_view rule) {
-    if (rule == "access" &&
-        judge_access(facts.submission.access, facts.client, facts.sender).kind == Access::Kind::denied) {
+    if (rule == "access" && access_of(facts).kind == Access::Kind::denied) {
         return "554 5.7.1 Access denied";
     }
     if (facts.standing && !facts.standing->empty() && (rule == "login" || rule == "grant")) {

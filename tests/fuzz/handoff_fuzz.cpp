@@ -56,20 +56,22 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
         require(!request.error().what.empty(), "an error has words");
     }
     if (const auto question = handoff::decode_question(input)) {
-        require(one_line(question->recipient) && one_line(question->user), "what it is about is one line");
-        require(question->recipient.empty() != question->user.empty(), "it is about one thing");
+        require(one_line(question->subject) && !question->subject.empty(), "what it is about is one line");
+        require(question->about == handoff::Question::About::mailbox || !question->utf8,
+                "only mailboxes are in other languages");
         const auto again = handoff::decode_question(handoff::encode(*question));
-        require(again && again->number == question->number && again->recipient == question->recipient &&
-                    again->utf8 == question->utf8 && again->user == question->user,
+        require(again && again->number == question->number && again->about == question->about &&
+                    again->subject == question->subject && again->utf8 == question->utf8,
                 "a question survives its text");
         require(!handoff::decode_request(input), "a question is no message");
     } else {
         require(!question.error().what.empty(), "an error has words");
     }
     if (const auto answer = handoff::decode_answer(input)) {
-        require(one_line(answer->refused), "a refusal is one line");
+        require(one_line(answer->refused) && one_line(answer->name), "a refusal is one line, a name, too");
         const auto again = handoff::decode_answer(handoff::encode(*answer));
-        require(again && again->number == answer->number && again->refused == answer->refused,
+        require(again && again->number == answer->number && again->refused == answer->refused &&
+                    again->name == answer->name,
                 "an answer survives its text");
     } else {
         require(!answer.error().what.empty(), "an error has words");

@@ -9,7 +9,8 @@ import time
 from lab.clients import pop3_login, smtp_login
 from lab.isp import config_text
 from lab.story_mail import arrived
-from lab.topology import EDGE_CORE4, EDGE_CORE6, INTERNET4, INTERNET6, MAIL4, SUBSCRIBERS
+from lab.topology import (CLIENT_NAME, EDGE_CORE4, EDGE_CORE6, INTERNET4, INTERNET6, MAIL4, MISNAMED4, NAMED4,
+                          SUBSCRIBERS)
 from test_submission import FRIEND, SENDER, SmtpTest
 
 A, B, C = SUBSCRIBERS["a"], SUBSCRIBERS["b"], SUBSCRIBERS["c"]
@@ -34,6 +35,14 @@ senders = ["*@rude.test"]
 action = "deny"
 senders = ["*@half.test"]
 unless_login = true
+"""
+ACCESS += f"""
+[[submission.access]]
+action = "allow"
+names = ["{CLIENT_NAME.upper()}"]
+[[submission.access]]
+action = "deny"
+clients = ["{NAMED4}/32", "{MISNAMED4}/32"]
 """
 BALANCED = 2525  # a listener's port; A is the balancer
 TRUSTED = "203.0.113.200"
@@ -161,6 +170,24 @@ class WhoMaySend(SmtpTest):
         answer = self.agent.ask("why-relay", "--client", C.address4, "--from", SENDER, "--to", FRIEND, "--user", C.user)
         self.assertEqual((answer["rule"], answer["reply"]), ("access", "554 5.7.1 Access denied"))
         self.assertEqual(self.code(self.connect("c", EDGE_CORE6).noop()), "250 2.0.0", "its other address is no matter")
+
+    def test_hosts_are_known_by_their_names(self) -> None:
+        """By those that have the address; whoever holds an address can write any name there."""
+        for source, greeting in ((NAMED4, b"220 "), (MISNAMED4, b"554 5.7.1 Access denied\r\n")):
+            with self.isp.lab["a"].network(), socket.create_connection((EDGE_CORE4, 587), 10, (source, 0)) as client, \
+                    client.makefile("rb") as said:
+                self.assertTrue(said.readline().startswith(greeting), source)
+        with self.isp.lab["a"].network(), socket.create_connection((EDGE_CORE4, 465), 10, (MISNAMED4, 0)) as client:
+            self.assertEqual(client.recv(1), b"", "nothing is said before TLS")
+        why = [self.agent.ask("why-relay", "--client", source, "--from", SENDER, "--to", FRIEND, "--user", A.user)
+               for source in (NAMED4, MISNAMED4)]
+        self.assertEqual([answer["rule"] for answer in why], ["login", "access"])
+        self.assertIn(f"hosts called {CLIENT_NAME} allows it", why[0]["rules"][0]["detail"])
+        self.submission.relay.stop()
+        self.addCleanup(self.submission.relay.start)
+        with self.isp.lab["a"].network(), socket.create_connection((EDGE_CORE4, 587), 10, (NAMED4, 0)) as client, \
+                client.makefile("rb") as said:
+            self.assertEqual(said.read(), b"554 5.7.1 Access denied\r\n", "nobody tells its name now")
 
     def test_who_is_delayed_waits_for_the_greeting(self) -> None:
         begin = time.monotonic()

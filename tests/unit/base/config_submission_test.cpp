@@ -29,6 +29,7 @@ senders = ["*@Rude.Test"]
 unless_login = true
 [[submission.access]]
 action = "allow"
+names = ["*.Office.example.net"]
 senders = ["<>"]
 )",
                                      submission_file);
@@ -39,6 +40,7 @@ senders = ["<>"]
     EXPECT_TRUE(access[0].unless_login);
     EXPECT_TRUE(access[0].clients.empty());
     EXPECT_EQ(to_string(access[1].action), "allow");
+    EXPECT_EQ(access[1].names, std::vector<std::string>{"*.office.example.net"});
     EXPECT_EQ(to_string(access[2].action), "deny");
     EXPECT_FALSE(access[2].unless_login);
     ASSERT_EQ(access[2].clients.size(), 2U);
@@ -160,6 +162,7 @@ TEST(ConfigSubmission, MistakesInTheListOfAccess) {
         {"action = \"deny\"\nclients = []\n", "clients"},
         {"action = \"deny\"\nclients = [\"192.0.2.1/24\"]\n", "192.0.2.1/24"},
         {"action = \"deny\"\nsenders = []\n", "names nobody"},
+        {"action = \"deny\"\nnames = []\n", "names nobody"},
         {"action = \"deny\"\ndelay = \"5s\"\n", "nothing is delayed"},
         {"action = \"delay\"\ndelay = \"0s\"\n", "longer than nothing"},
         {"action = \"delay\"\ndelay = \"6m\"\n", "too long"},

@@ -52,6 +52,10 @@ public:
         records_[host][four ? type_a : type_aaaa].emplace_back(
             reinterpret_cast<const char*>(address.bytes.data()), four ? 4 : 16);
     }
+    void ptr(const std::string& reverse, const std::string& name) {
+        const std::scoped_lock held(mutex_);
+        records_[reverse][type_ptr].push_back(wire(name));
+    }
     // A name that nobody can tell of now.
     void trouble(const std::string& name) {
         const std::scoped_lock held(mutex_);
@@ -71,6 +75,7 @@ public:
 
 private:
     static constexpr int type_a = 1;
+    static constexpr int type_ptr = 12;
     static constexpr int type_mx = 15;
     static constexpr int type_aaaa = 28;
     static constexpr int trouble_ = 0;

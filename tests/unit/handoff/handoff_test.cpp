@@ -66,8 +66,8 @@ protected:
                 handle_(std::move(request), std::move(file), std::move(answer));
             },
             [this](const Question& question, const HandoffServer::Answering& answer) {
-                asked_.push_back(question.recipient + question.user);
-                answer({.number = 0, .refused = "550 5.1.1 " + question.recipient});
+                asked_.push_back(question.subject);
+                answer({.number = 0, .refused = "550 5.1.1 " + question.subject});
             });
     }
 

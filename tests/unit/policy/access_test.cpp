@@ -5,6 +5,9 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <optional>
+#include <string>
+#include <utility>
 
 namespace sekisho::policy {
 namespace {
@@ -15,7 +18,7 @@ using List = std::vector<SubmissionAccessConfig>;
 
 Access judged(const List& list, std::string_view client,
               std::optional<std::string_view> sender = std::nullopt) {
-    return judge_access(list, parse_address(client).value(), sender);
+    return judge_access(list, {.client = parse_address(client).value(), .name = {}, .sender = sender});
 }
 
 SubmissionAccessConfig entry(SubmissionAction action, const std::vector<std::string_view>& clients,
@@ -52,6 +55,26 @@ TEST(SubmissionAccess, TheFirstThatFitsDecides) {
     EXPECT_EQ(kind(list, "192.0.2.2"), Kind::delayed);
     EXPECT_EQ(judged(list, "192.0.2.2").entry->delay, 10s);
     EXPECT_EQ(kind(list, "192.0.2.16"), Kind::denied);
+}
+
+TEST(SubmissionAccess, ANameMustBeKnown) {
+    List list = {entry(SubmissionAction::allow, {}), entry(SubmissionAction::deny, {"192.0.2.0/24"})};
+    list[0].names = {"*.office.example.net", "one.example.net"};
+    const Address client = parse_address("192.0.2.1").value();
+    const auto of = [&](std::optional<std::string> name) {
+        return judge_access(list, {.client = client, .name = std::move(name), .sender = {}}).kind;
+    };
+    EXPECT_EQ(of(std::nullopt), Kind::undecided);
+    EXPECT_EQ(of("pc.office.example.net"), Kind::open);
+    EXPECT_EQ(of("one.example.net"), Kind::open);
+    EXPECT_EQ(of("office.example.net.evil.example"), Kind::denied);
+    EXPECT_EQ(of(""), Kind::denied) << "who has no name";
+    EXPECT_TRUE(name_matters(list, client));
+    list[0].clients = {parse_prefix("198.51.100.0/24").value()};
+    EXPECT_FALSE(name_matters(list, client)) << "the entry is for others";
+    EXPECT_EQ(of(std::nullopt), Kind::denied);
+    std::swap(list[0], list[1]);
+    EXPECT_EQ(of("one.example.net"), Kind::denied) << "the first decides";
 }
 
 TEST(SubmissionAccess, ALoginMayLiftIt) {

@@ -129,13 +129,22 @@ TEST_F(RelayTest, NobodyElseMay) {
 }
 
 TEST_F(RelayTest, WhoIsDeniedMayNotWhateverElseSpeaksForHim) {
-    submission_.access = {{.clients = {parse_prefix("192.0.2.0/28").value()}, .senders = {}}};
+    submission_.access = {{.clients = {parse_prefix("192.0.2.0/28").value()}, .names = {}, .senders = {}}};
     RelayFacts denied = facts("192.0.2.1");
     denied.user = "alice";
     EXPECT_THAT(rules(explain_relay(denied)), ElementsAre("access refuse"));
     EXPECT_EQ(explain_relay(denied)[0].detail, "an entry of submission.access for 192.0.2.0/28 denies it");
     EXPECT_EQ(judge_relay(denied).reply, "554 5.7.1 Access denied");
     EXPECT_EQ(judge_relay(facts("192.0.2.16")).rule, "network");
+}
+
+TEST_F(RelayTest, AHostIsKnownByItsName) {
+    submission_.access = {{.action = SubmissionAction::deny, .clients = {}, .names = {"*.dyn.example"}, .senders = {}}};
+    RelayFacts named = facts("192.0.2.1");
+    EXPECT_EQ(judge_relay(named).rule, "network") << "it has none";
+    named.name = "host.dyn.example";
+    EXPECT_EQ(judge_relay(named).reply, "554 5.7.1 Access denied");
+    EXPECT_THAT(explain_relay(named)[0].detail, HasSubstr("hosts called host.dyn.example"));
 }
 
 TEST_F(RelayTest, UsersSendAsWhatTheyWereGiven) {
