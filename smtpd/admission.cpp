@@ -16,7 +16,13 @@ constexpr const char* stopped_reply =
 constexpr const char* by_quota = "sekisho-relay";
 
 policy::SentCounts counts_of(const spool::Sent& sent) {
-    return {.hour = sent.hour, .day = sent.day, .new_hour = sent.new_hour, .new_day = sent.new_day};
+    return {.hour = sent.hour,
+            .day = sent.day,
+            .new_hour = sent.new_hour,
+            .new_day = sent.new_day,
+            .addresses_day = sent.addresses_day,
+            .networks_day = sent.networks_day,
+            .failed_day = sent.failed_day};
 }
 
 std::string words_of(const policy::QuotaUse& use) {
@@ -24,8 +30,7 @@ std::string words_of(const policy::QuotaUse& use) {
 }
 
 Result<Admission> judge(const spool::Senders& senders, const std::vector<QuotaConfig>& quotas,
-                        const std::string& user, std::uint64_t recipients, std::uint64_t fresh,
-                        message::WallTime now) {
+                        const std::string& user, const policy::SentMore& more, message::WallTime now) {
     const auto stop = senders.stop_of(user);
     if (!stop) {
         return std::unexpected(stop.error());
@@ -41,7 +46,7 @@ Result<Admission> judge(const spool::Senders& senders, const std::vector<QuotaCo
     if (!sent) {
         return std::unexpected(sent.error());
     }
-    Admission admission{.quota = policy::judge_quota(*quota, counts_of(*sent), recipients, fresh)};
+    Admission admission{.quota = policy::judge_quota(*quota, counts_of(*sent), more)};
     admission.refused = admission.quota.reply;
     admission.stops = quota->stop && admission.quota.kind == Kind::over;
     return admission;
@@ -51,22 +56,33 @@ Result<Admission> judge(const spool::Senders& senders, const std::vector<QuotaCo
 
 Result<Admission> judge_user(const spool::Senders& senders, const std::vector<QuotaConfig>& quotas,
                              const std::string& user, message::WallTime now) {
-    return judge(senders, quotas, user, 1, 0, now);
+    auto admission = judge(senders, quotas, user, {.recipients = 1}, now);
+    // Who is to be stopped is stopped by a message that goes too far: it must come.
+    if (admission && admission->stops) {
+        admission->refused.clear();
+        admission->stops = false;
+    }
+    return admission;
 }
 
 Result<Admission> admit(const spool::Senders& senders, const std::vector<QuotaConfig>& quotas,
                         const message::Envelope& envelope, message::WallTime now) {
-    const auto fresh = senders.strangers(envelope.user, envelope.recipients);
-    if (!fresh) {
-        return std::unexpected(fresh.error());
+    const auto novelty = senders.novelty(envelope, now);
+    if (!novelty) {
+        return std::unexpected(novelty.error());
     }
-    auto admission = judge(senders, quotas, envelope.user, envelope.recipients.size(), *fresh, now);
+    auto admission = judge(senders, quotas, envelope.user,
+                           {.recipients = envelope.recipients.size(),
+                            .fresh = novelty->recipients,
+                            .addresses = novelty->addresses,
+                            .networks = novelty->networks},
+                           now);
     if (!admission) {
         return admission;
     }
     Result<void> written;
     if (admission->refused.empty()) {
-        written = senders.count(envelope.user, envelope.recipients, *fresh, now);
+        written = senders.count(envelope, novelty->recipients, now);
     } else if (admission->stops) {
         admission->refused = stopped_reply;
         written = senders.stop({.user = envelope.user,

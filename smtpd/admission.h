@@ -20,7 +20,8 @@ struct Admission {
     std::string refused{};  // the reply; empty: the message may be kept
 };
 
-// Whether the user may send anything at all: to one whom they have sent to before.
+// Whether the user may send anything at all: to one whom they have sent to before, from where they have sent
+// before. Who is at the end of a quota that stops users still may: admit() does that.
 [[nodiscard]] Result<Admission> judge_user(const spool::Senders& senders,
                                            const std::vector<QuotaConfig>& quotas, const std::string& user,
                                            message::WallTime now);

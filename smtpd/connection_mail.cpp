@@ -53,7 +53,7 @@ asio::awaitable<void> SmtpdConnection::judge_sender(std::string sender) {
         co_await wait(access.entry->delay);
     }
     const bool accepted = ruling.opinion == policy::Opinion::accept;
-    if (facts.standing && !facts.standing->empty()) {
+    if (facts.standing && !facts.standing->empty() && !facts.standing->starts_with("451")) {
         log::info("USER_REFUSED", ruling.reply,
                   {{"user", policy::user_of(facts)}, {"client", remote_.text()}, {"session", name_}});
     }

@@ -196,7 +196,7 @@ handoff::Answer RelayDaemon::answer_about(const std::string& user) {
         log::error("SPOOL_FAILED", admission.error().what, {{"remedy", admission.error().remedy}});
         return {};
     }
-    counts_.not_admitted += admission->refused.empty() ? 0U : 1U;
+    counts_.told_no += admission->refused.empty() ? 0U : 1U;
     return {.number = 0, .refused = admission->refused};
 }
 
@@ -328,6 +328,8 @@ std::string RelayDaemon::metrics() {
     metrics.declare("sekisho_relay_recipients_total", counter,
                     "Attempts to deliver, by result, one for each recipient");
     metrics.declare("sekisho_relay_notices_total", counter, "Notices to senders");
+    metrics.declare("sekisho_relay_told_no_total", counter,
+                    "Times that sekisho-smtpd was told of a user who may send no more");
     metrics.declare("sekisho_relay_near_quota_total", counter, "Messages by which users came near a quota");
     metrics.declare("sekisho_relay_users_stopped", gauge, "Users who may send nothing");
     metrics.declare("sekisho_relay_queue", gauge, "Messages in the spool");
@@ -343,6 +345,7 @@ std::string RelayDaemon::metrics() {
                 static_cast<double>(counts_.failed));
     metrics.set("sekisho_relay_messages_total", {{"result", "not_admitted"}},
                 static_cast<double>(counts_.not_admitted));
+    metrics.set("sekisho_relay_told_no_total", {}, static_cast<double>(counts_.told_no));
     metrics.set("sekisho_relay_near_quota_total", {}, static_cast<double>(counts_.near_quota));
     metrics.set("sekisho_relay_users_stopped", {},
                 static_cast<double>(reader_.senders().stopped().value_or(0)));

@@ -48,6 +48,7 @@ private:
         std::uint64_t refused = 0;
         std::uint64_t not_admitted = 0;  // messages of users who may send no more
         std::uint64_t near_quota = 0;
+        std::uint64_t told_no = 0;  // questions about users who may send no more
         std::uint64_t delivered = 0;
         std::uint64_t deferred = 0;
         std::uint64_t failed = 0;

@@ -176,8 +176,8 @@ spool::Writer::Work RelayDaemon::conclude(const spool::Queued& queued, const Gro
                                           const std::vector<delivery::Outcome>& outcomes) {
     std::uniform_real_distribution<double> jitter(0, 1);
     const auto present = now();
-    auto settlement = settle(config_.relay, queued.envelope.received, group, outcomes, present,
-                             [&] { return jitter(random_); });
+    auto settlement =
+        settle(config_.relay, queued.since, group, outcomes, present, [&] { return jitter(random_); });
     for (std::size_t i = 0; i < group.size(); i++) {
         count(group[i], outcomes[i], settlement.fates[i]);
     }
@@ -193,8 +193,13 @@ spool::Writer::Work RelayDaemon::conclude(const spool::Queued& queued, const Gro
         counts_.notices++;
         log::info("NOTICE", "the sender is told", {{"id", notice->envelope.id}, {"of", queued.envelope.id}});
     }
-    return [settlement = std::move(settlement), notice = std::move(notice)](spool::Spool& spool) {
-        return sekisho::write_down(spool, settlement, notice);
+    const auto failed =
+        static_cast<std::uint64_t>(std::ranges::count(settlement.fates, delivery::Fate::failed));
+    return [settlement = std::move(settlement), notice = std::move(notice), user = queued.envelope.user,
+            failed, present](spool::Spool& spool) {
+        auto done = sekisho::write_down(spool, settlement, notice);
+        return done && failed > 0 && !user.empty() ? spool.senders().count_failed(user, failed, present)
+                                                   : done;
     };
 }
 

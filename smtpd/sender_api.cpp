@@ -2,6 +2,7 @@
 // The routes. What a co_await is given has a name: GCC 12 destroys a temporary twice that is converted there.
 #include "smtpd/sender_api.h"
 
+#include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <chrono>
@@ -55,16 +56,34 @@ json::object object_of(const std::vector<QuotaConfig>& quotas, const spool::Send
             {"day", sender.sent.day},
             {"new_hour", sender.sent.new_hour},
             {"new_day", sender.sent.new_day},
+            {"addresses_day", sender.sent.addresses_day},
+            {"networks_day", sender.sent.networks_day},
+            {"failed_day", sender.sent.failed_day},
             {"limits", limits_for(quotas, sender.user)},
             {"stopped", value_of(sender.stop)}};
 }
 
-// A user's name in the path, without what stands behind it.
-std::optional<std::string> user_in(std::string_view path, std::string_view suffix) {
+// What a path below sender_prefix asks for.
+struct Place {
+    std::string user;
+    bool stop = false;
+    bool resume = false;
+};
+
+std::optional<Place> place_of(std::string_view path) {
     path.remove_prefix(sender_prefix.size());
-    path.remove_suffix(suffix.size());
+    Place place{.user = {}, .stop = path.ends_with(stop_suffix), .resume = path.ends_with(resume_suffix)};
+    path.remove_suffix(place.stop ? stop_suffix.size() : place.resume ? resume_suffix.size() : 0);
     auto user = api::decoded(path);
-    return user && !user->empty() && user->size() <= longest_name ? std::move(user) : std::nullopt;
+    if (!user || user->empty() || user->size() > longest_name) {
+        return std::nullopt;
+    }
+    place.user = std::move(*user);
+    return place;
+}
+
+Result<json::object> body_if_any(const api::Request& request, std::string_view member) {
+    return request.body.empty() ? json::object() : api::body_of(request, {member});
 }
 
 }  // namespace
@@ -83,37 +102,37 @@ awaitable<api::Response> SenderApi::answer(const api::Request& request) {
     if (path == senders_path) {
         co_return looks ? list() : api::unknown_method(request, "GET");
     }
-    const bool stops = path.ends_with(stop_suffix);
-    const bool resumes = path.ends_with(resume_suffix);
-    const auto user = user_in(path, stops ? stop_suffix : resumes ? resume_suffix : std::string_view());
-    if (!user) {
+    const auto place = place_of(path);
+    if (!place) {
         co_return api::error_response(
             {.kind = Failure::invalid, .what = "there is no user of such a name", .remedy = {}});
     }
-    if (!stops && !resumes) {
-        co_return looks ? show(*user) : api::unknown_method(request, "GET");
+    if (!place->stop && !place->resume) {
+        co_return looks ? show(place->user) : api::unknown_method(request, "GET");
     }
     if (request.method != "POST") {
         co_return api::unknown_method(request, "POST");
     }
-    if (stops) {
-        auto response = co_await stop(request, *user);
+    if (place->stop) {
+        auto response = co_await stop(request, place->user);
         co_return response;
     }
-    auto response = co_await resume(request, *user);
+    auto response = co_await resume(request, place->user);
     co_return response;
 }
 
 api::Response SenderApi::list() const {
-    const auto senders = reader_.senders().list(present(), most_senders);
+    auto senders = reader_.senders().list(present(), most_senders + 1);
     if (!senders) {
         return api::error_response(senders.error());
     }
+    const bool more = senders->size() > most_senders;
+    senders->resize(std::min(senders->size(), most_senders));
     json::array all;
     for (const spool::Sender& each : *senders) {
         all.push_back(object_of(quotas_, each));
     }
-    return api::json_response(json::object{{"senders", std::move(all)}});
+    return api::json_response(json::object{{"senders", std::move(all)}, {"more", more}});
 }
 
 api::Response SenderApi::show(const std::string& user) const {
@@ -130,7 +149,7 @@ api::Response SenderApi::show(const std::string& user) const {
 }
 
 awaitable<api::Response> SenderApi::stop(const api::Request& request, const std::string& user) {
-    const auto body = api::body_of(request, {"reason"});
+    const auto body = body_if_any(request, "reason");
     if (!body) {
         co_return api::error_response(body.error());
     }
@@ -146,17 +165,29 @@ awaitable<api::Response> SenderApi::stop(const api::Request& request, const std:
     }
     log::warning("USER_STOPPED", "an operator lets a user send nothing any more",
                  {{"user", user}, {"by", wanted.who}, {"reason", wanted.reason}});
-    const auto held = reader_.senders().held(user);
-    co_return held ? api::json_response(json::object{{"held", *held}}) : api::error_response(held.error());
+    co_return show(user);
 }
 
 awaitable<api::Response> SenderApi::resume(const api::Request& request, const std::string& user) {
-    spool::Writer::Work work = [user](spool::Spool& spool) {
-        return spool.senders().resume(user, present());
+    using enum spool::Senders::HeldMail;
+    const auto body = body_if_any(request, "discard");
+    if (!body) {
+        co_return api::error_response(body.error());
+    }
+    const json::value* const discard = body->if_contains("discard");
+    if (discard != nullptr && !discard->is_bool()) {
+        co_return api::error_response(
+            {.kind = Failure::invalid, .what = "\"discard\" is neither true nor false", .remedy = {}});
+    }
+    const auto fate = discard != nullptr && discard->get_bool() ? discarded : spool::Senders::HeldMail::sent;
+    spool::Writer::Work work = [user, fate](spool::Spool& spool) {
+        return spool.senders().resume(user, fate, present());
     };
     const auto done = co_await work_.run(std::move(work));
     if (done) {
-        log::notice("USER_RESUMED", "an operator lets a user send again",
+        log::notice("USER_RESUMED",
+                    fate == discarded ? "an operator lets a user send again; what was held is thrown away"
+                                      : "an operator lets a user send again; what was held goes on its way",
                     {{"user", user}, {"by", request.peer.text()}});
         changed_();
     }

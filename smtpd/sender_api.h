@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // What users send, over HTTP, for `sekisho user usage`, `stop` and `resume`.
 //
-//   GET /v1/senders {"senders":[{"user","hour","day","new_hour","new_day","limits","stopped"}]}
-//                                      who has sent in the last day or has been stopped, the busiest first.
-//                                      limits: null, or those there are, as in [[submission.quota]]; stopped:
-//                                      null, or {"since","by","reason"}
-//   GET /v1/senders/USER               one of them, whoever it is, with "held": messages that wait for an
-//                                      operator
+//   GET /v1/senders {"senders":[{"user","hour","day","new_hour","new_day","addresses_day","networks_day",
+//                                "failed_day","limits","stopped"}],"more"}
+//                                      who has been stopped, then who has sent in the last day, the busiest
+//                                      first; more: whether there are others. limits: null, or those there
+//                                      are, as in [[submission.quota]]; stopped: null, or
+//                                      {"since","by","reason"}
+//   GET /v1/senders/USER               one of them, whoever it is, with "held": messages that are held
+//   because
+//                                      the user is stopped
 //   POST /v1/senders/USER/stop {"reason"?}
-//                                      {"held"}: USER may send nothing, and what waits of theirs is held
-//   POST /v1/senders/USER/resume       204: USER may send again, and what was held goes on its way
+//                                      the same: USER may send nothing, and what waits of theirs is held
+//   POST /v1/senders/USER/resume {"discard"?}
+//                                      204: USER may send again, and what was held goes on its way, or is
+//                                      thrown away
 //
 // Errors are those of agent/api/README.md.
 #pragma once

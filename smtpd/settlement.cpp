@@ -35,14 +35,14 @@ message::ReportedRecipient reported(const spool::Waiting& waiting, const deliver
 
 }  // namespace
 
-Settlement settle(const RelayConfig& config, message::WallTime received,
+Settlement settle(const RelayConfig& config, message::WallTime since,
                   const std::vector<spool::Waiting>& group, const std::vector<delivery::Outcome>& outcomes,
                   message::WallTime now, const std::function<double()>& jitter) {
     Settlement settlement;
     for (std::size_t i = 0; i < group.size(); i++) {
         const spool::Waiting& waiting = group[i];
         const delivery::Outcome& outcome = outcomes[i];
-        const auto next = delivery::next_attempt(config, received, now, waiting.attempts + 1, jitter());
+        const auto next = delivery::next_attempt(config, since, now, waiting.attempts + 1, jitter());
         if (outcome.fate == delivery::Fate::delivered) {
             settlement.finished.push_back(waiting.recipient);
             // RFC 3461, 5.2.2: a host that speaks DSN tells of it by itself (5.2.1).

@@ -32,8 +32,9 @@ struct Settlement {
     std::vector<message::ReportedRecipient> reported;
 };
 
-// `outcomes` are those of the group's recipients, in their order. `jitter` gives numbers from 0 to 1.
-[[nodiscard]] Settlement settle(const RelayConfig& config, message::WallTime received,
+// `since` is when it was accepted, or let go after it was held. `outcomes` are those of the group's
+// recipients, in their order. `jitter` gives numbers from 0 to 1.
+[[nodiscard]] Settlement settle(const RelayConfig& config, message::WallTime since,
                                 const std::vector<spool::Waiting>& group,
                                 const std::vector<delivery::Outcome>& outcomes, message::WallTime now,
                                 const std::function<double()>& jitter);

@@ -127,12 +127,16 @@ QuotaConfig read_quota(TomlTable& table) {
     set(config.day, table.integer("day", 1, most));
     set(config.new_hour, table.integer("new_hour", 1, most));
     set(config.new_day, table.integer("new_day", 1, most));
+    set(config.addresses_day, table.integer("addresses_day", 1, most));
+    set(config.networks_day, table.integer("networks_day", 1, most));
+    set(config.failed_day, table.integer("failed_day", 1, most));
     set(config.warn, table.integer("warn", 1, 100));
     set(config.stop, table.boolean("stop"));
-    const bool limited = (config.hour | config.day | config.new_hour | config.new_day) != 0;
+    const bool limited = (config.hour | config.day | config.new_hour | config.new_day | config.addresses_day |
+                          config.networks_day | config.failed_day) != 0;
     if (config.stop && !limited) {
         table.complain("stop", "there is no limit that anybody could go beyond",
-                       "set hour, day, new_hour or new_day");
+                       "set hour, day, new_hour, new_day, addresses_day, networks_day or failed_day");
     }
     if (config.hour > config.day && config.day != 0) {
         table.complain("hour", "is more than the whole day's", "lower it, or raise day");

@@ -70,8 +70,11 @@ struct QuotaConfig {
     std::uint32_t day = 0;
     std::uint32_t new_hour = 0;
     std::uint32_t new_day = 0;
-    std::uint32_t warn = 80;  // per cent of a limit: whoever reaches it is worth a warning in the log
-    bool stop = false;        // whoever would go beyond a limit may send nothing until an operator says so
+    std::uint32_t addresses_day = 0;  // from which the user sends
+    std::uint32_t networks_day = 0;   // that these lie in: /16 of IPv4, /32 of IPv6
+    std::uint32_t failed_day = 0;     // recipients who were refused for good, or given up
+    std::uint32_t warn = 80;          // per cent of a limit: whoever reaches it is worth a warning in the log
+    bool stop = false;  // whoever would go beyond a limit may send nothing until an operator says so
 };
 
 // [submission]: sekisho-smtpd. Without a listener there is no submission server.

@@ -415,14 +415,19 @@ void print_users(const json::object& answer, std::ostream& out) {
 }
 
 void print_senders(const json::object& answer, std::ostream& out) {
-    Table table({"USER", "HOUR", "DAY", "NEW IN HOUR", "NEW IN DAY", "STOPPED"});
+    Table table(
+        {"USER", "HOUR", "DAY", "NEW IN HOUR", "NEW IN DAY", "ADDRESSES", "NETWORKS", "FAILED", "STOPPED"});
     each(answer, "senders", [&table](const json::object& sender) {
         const json::object* const stop = member_of(sender, "stopped");
         table.add({text_of(sender, "user"), used_of(sender, "hour"), used_of(sender, "day"),
-                   used_of(sender, "new_hour"), used_of(sender, "new_day"),
+                   used_of(sender, "new_hour"), used_of(sender, "new_day"), used_of(sender, "addresses_day"),
+                   used_of(sender, "networks_day"), used_of(sender, "failed_day"),
                    stop == nullptr ? "" : moment_of(*stop, "since")});
     });
     print_list(table, "nobody has sent anything in the last 24 hours", out);
+    if (true_of(answer, "more")) {
+        out << "there are more\n";
+    }
 }
 
 void print_sender(const json::object& answer, std::ostream& out) {
@@ -432,6 +437,9 @@ void print_sender(const json::object& answer, std::ostream& out) {
     facts.add({"recipients in a day", used_of(answer, "day")});
     facts.add({"new ones in an hour", used_of(answer, "new_hour")});
     facts.add({"new ones in a day", used_of(answer, "new_day")});
+    facts.add({"addresses in a day", used_of(answer, "addresses_day")});
+    facts.add({"networks in a day", used_of(answer, "networks_day")});
+    facts.add({"failed in a day", used_of(answer, "failed_day")});
     if (const json::object* const stop = member_of(answer, "stopped")) {
         facts.add({"stopped", moment_of(*stop, "since") + " by " + text_of(*stop, "by")});
         facts.add({"reason", text_of(*stop, "reason")});
@@ -443,6 +451,9 @@ void print_sender(const json::object& answer, std::ostream& out) {
 void print_stop(const std::string& user, const json::object& answer, std::ostream& out) {
     out << user << " may send nothing any more; messages held: " << text_of(answer, "held")
         << "\nWhat they have opened on port 25 stays open: see `sekisho grant list --user " << user << "`\n";
+    if (text_of(answer, "day") == "0" && text_of(answer, "held") == "0") {
+        out << "Nobody of this name has sent anything in the last 24 hours: see `sekisho user usage`\n";
+    }
 }
 
 void print_queue(const json::object& answer, std::ostream& out) {

@@ -148,6 +148,7 @@ Result<Arguments> values_of(const Words& words) {
     arguments.kill = words.kill;
     arguments.cool_down = !words.no_cool_down;
     arguments.name = words.name;
+    arguments.discard = words.discard;
     arguments.reporter = words.reporter;
     arguments.follow = words.follow;
     arguments.user = words.user;

@@ -75,6 +75,7 @@ struct Arguments {
     std::optional<Scope> scope;                    // of grant add
     bool kill = false;                             // of grant revoke
     bool cool_down = true;                         // of grant revoke
+    bool discard = false;                          // of user resume
     std::uint32_t count = 20;         // of blocked top and events; 1000 of subscriber list, grant list
     std::uint64_t from = 0;           // of subscriber list
     std::uint64_t before = 0;         // of events

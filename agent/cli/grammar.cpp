@@ -279,7 +279,10 @@ void add_user(CLI::App& app, Words& words) {
           "  sekisho user stop anna@example.net --reason 'ticket 4713'\n");
     user.get_subcommand("stop")->add_option("--reason", words.text, "Why, for colleagues")->type_name("TEXT");
     named(Command::user_resume, "resume", "Let a user send again; what was held goes on its way",
-          "  sekisho user resume anna@example.net\n");
+          "  sekisho user resume anna@example.net\n"
+          "  sekisho user passwd anna@example.net && sekisho user resume anna@example.net --discard\n");
+    user.get_subcommand("resume")->add_flag("--discard", words.discard,
+                                            "Throw away what was held: it was a thief's");
 }
 
 // Why it can't be what stands behind an @; empty if it can. A slip mustn't become "everything".

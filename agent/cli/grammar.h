@@ -24,6 +24,7 @@ struct Words {
     std::optional<std::string> scope;
     bool kill = false;
     bool no_cool_down = false;
+    bool discard = false;
     std::string count;
     std::string from;  // where a list goes on
     std::string before;

@@ -84,20 +84,23 @@ Result<Reply> reply_to(const Arguments& arguments) {
                         .body = json::serialize(json::object{{"reason", arguments.words}})});
         case Command::user_resume:
             return ask(relay_of(arguments),
-                       {.method = "POST", .target = sender_of(arguments, "/resume"), .body = {}});
+                       {.method = "POST",
+                        .target = sender_of(arguments, "/resume"),
+                        .body = json::serialize(json::object{{"discard", arguments.discard}})});
         default:
             return send_password(arguments);
     }
 }
 
-const char* success_of(Command command) {
-    switch (command) {
+const char* success_of(const Arguments& arguments) {
+    switch (arguments.command) {
         case Command::user_add:
             return " may log in";
         case Command::user_remove:
             return " may no longer log in";
         case Command::user_resume:
-            return " may send again, and what was held goes on its way";
+            return arguments.discard ? " may send again; what was held is thrown away"
+                                     : " may send again, and what was held goes on its way";
         default:
             return " has another password";
     }
@@ -114,7 +117,7 @@ int user_command(const Arguments& arguments, std::ostream& out, std::ostream& er
         } else if (arguments.command == Command::user_stop) {
             print_stop(printable(arguments.name), answer, out);
         } else {
-            out << printable(arguments.name) << success_of(arguments.command) << '\n';
+            out << printable(arguments.name) << success_of(arguments) << '\n';
         }
     };
     return finish(arguments, reply_to(arguments), print, out, err);

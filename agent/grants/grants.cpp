@@ -248,9 +248,14 @@ Result<std::shared_ptr<const Grant>> Grants::open(const GrantRequest& request, c
     boot_ = now.boot;
     const Prefix& key = asked_for->key;
     Holding& holding = hold(key);
-    const Scope moved = moved_by(request, *asked_for, holding, now);
+    Scope moved = moved_by(request, *asked_for, holding, now);
     if (!moved.edge && !moved.relay) {
         return shared_grant(key, holding);
+    }
+    // Mail is sent in a user's name: what one has opened for the relay isn't another's.
+    if (!moved.relay && holding.alive(now) && folded(holding.user) != folded(request.user)) {
+        set_ends(holding, holding.edge_expires, {});
+        moved = moved_by(request, *asked_for, holding, now);
     }
     const ForgetGrant before{.key = key, .generation = holding.generation};
     const bool fresh = !holding.alive(now);

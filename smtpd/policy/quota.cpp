@@ -20,27 +20,30 @@ struct Limit {
     std::string_view name;
     std::uint32_t QuotaConfig::* limit;
     std::uint64_t SentCounts::* count;
-    bool fresh;
-    std::string_view recipients;
+    std::uint64_t SentMore::* more;
+    std::string_view what;
     std::string_view time;
 };
-constexpr std::array<Limit, 4> limits = {{
-    {"hour", &QuotaConfig::hour, &SentCounts::hour, false, "recipients", "hour"},
-    {"day", &QuotaConfig::day, &SentCounts::day, false, "recipients", "day"},
-    {"new_hour", &QuotaConfig::new_hour, &SentCounts::new_hour, true, "new recipients", "hour"},
-    {"new_day", &QuotaConfig::new_day, &SentCounts::new_day, true, "new recipients", "day"},
+constexpr std::array<Limit, 7> limits = {{
+    {"hour", &QuotaConfig::hour, &SentCounts::hour, &SentMore::recipients, "recipients", "hour"},
+    {"day", &QuotaConfig::day, &SentCounts::day, &SentMore::recipients, "recipients", "day"},
+    {"new_hour", &QuotaConfig::new_hour, &SentCounts::new_hour, &SentMore::fresh, "new recipients", "hour"},
+    {"new_day", &QuotaConfig::new_day, &SentCounts::new_day, &SentMore::fresh, "new recipients", "day"},
+    {"addresses_day", &QuotaConfig::addresses_day, &SentCounts::addresses_day, &SentMore::addresses,
+     "addresses to send from", "day"},
+    {"networks_day", &QuotaConfig::networks_day, &SentCounts::networks_day, &SentMore::networks,
+     "networks to send from", "day"},
+    {"failed_day", &QuotaConfig::failed_day, &SentCounts::failed_day, &SentMore::failed,
+     "recipients who could not be reached", "day"},
 }};
 
 std::string reply_to(const Limit& limit, Kind kind, const QuotaUse& use, std::uint64_t more) {
-    const std::string may = std::to_string(use.limit);
-    const std::string recipients(limit.recipients);
-    const std::string time(limit.time);
-    if (kind == Kind::never) {
-        return "550 5.7.1 This message has " + std::to_string(more) + " " + recipients +
-               ", and you may send to no more than " + may + " within one " + time;
-    }
-    return "452 4.7.1 You may send to " + may + " " + recipients + " within one " + time +
-           ", and have sent to " + std::to_string(use.used) + ": try again later";
+    const std::string what = " " + std::string(limit.what);
+    const std::string yours =
+        "our limit of " + std::to_string(use.limit) + what + " within one " + std::string(limit.time);
+    return kind == Kind::never
+               ? "550 5.7.1 This message has " + std::to_string(more) + what + ", beyond y" + yours
+               : "452 4.7.1 Y" + yours + " is reached: try again later";
 }
 
 QuotaRuling judge_limit(const Limit& limit, const QuotaConfig& quota, const QuotaUse& use,
@@ -62,8 +65,9 @@ QuotaRuling judge_limit(const Limit& limit, const QuotaConfig& quota, const Quot
 
 const QuotaConfig* quota_for(const std::vector<QuotaConfig>& quotas, std::string_view user) {
     const std::string name = lowered(user);
-    const auto found = std::ranges::find_if(
-        quotas, [&name](const QuotaConfig& each) { return each.users.empty() || fits_any(each.users, name); });
+    const auto found = std::ranges::find_if(quotas, [&name](const QuotaConfig& each) {
+        return each.users.empty() || fits_any(each.users, name);
+    });
     return found == quotas.end() ? nullptr : &*found;
 }
 
@@ -77,8 +81,7 @@ std::vector<QuotaUse> uses_of(const QuotaConfig& quota, const SentCounts& sent) 
     return uses;
 }
 
-QuotaRuling judge_quota(const QuotaConfig& quota, const SentCounts& sent, std::uint64_t recipients,
-                        std::uint64_t fresh) {
+QuotaRuling judge_quota(const QuotaConfig& quota, const SentCounts& sent, const SentMore& more) {
     QuotaRuling worst;
     for (const Limit& limit : limits) {
         if (quota.*limit.limit == 0) {
@@ -86,7 +89,7 @@ QuotaRuling judge_quota(const QuotaConfig& quota, const SentCounts& sent, std::u
         }
         QuotaRuling ruling = judge_limit(
             limit, quota, {.name = limit.name, .limit = quota.*limit.limit, .used = sent.*limit.count},
-            limit.fresh ? fresh : recipients);
+            more.*limit.more);
         if (ruling.kind > worst.kind) {
             worst = std::move(ruling);
         }

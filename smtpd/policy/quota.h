@@ -12,13 +12,27 @@
 
 namespace sekisho::policy {
 
-// Recipients to whom a user has sent, counted as often as they were sent to. New ones are those to whom the
-// user had not sent before.
+// What a user has sent, in the last hour or the last 24.
 struct SentCounts {
-    std::uint64_t hour = 0;  // the last one
-    std::uint64_t day = 0;   // the last 24 hours
+    // Recipients, counted as often as they were sent to; new ones are those whom the user had not sent to
+    // before.
+    std::uint64_t hour = 0;
+    std::uint64_t day = 0;
     std::uint64_t new_hour = 0;
     std::uint64_t new_day = 0;
+    // Signs of a stolen account: from how many places, and to how many who aren't there.
+    std::uint64_t addresses_day = 0;
+    std::uint64_t networks_day = 0;
+    std::uint64_t failed_day = 0;
+};
+
+// What one more message adds.
+struct SentMore {
+    std::uint64_t recipients = 0;
+    std::uint64_t fresh = 0;      // of them
+    std::uint64_t addresses = 0;  // 1 where the user hasn't sent from this one today
+    std::uint64_t networks = 0;
+    std::uint64_t failed = 1;  // nobody knows yet: who has reached this limit has no more
 };
 
 // One limit of a quota and how much of it is used.
@@ -46,9 +60,7 @@ struct QuotaRuling {
     std::string reply;  // to the client, where it may not: "452 4.7.1 ..."
 };
 
-// Whether a message to so many more recipients fits, `fresh` of whom are new. The worst of its limits
-// decides.
-[[nodiscard]] QuotaRuling judge_quota(const QuotaConfig& quota, const SentCounts& sent,
-                                      std::uint64_t recipients, std::uint64_t fresh);
+// Whether one more message fits. The worst of the limits decides.
+[[nodiscard]] QuotaRuling judge_quota(const QuotaConfig& quota, const SentCounts& sent, const SentMore& more);
 
 }  // namespace sekisho::policy

@@ -92,11 +92,20 @@ bool goes_to_local(const RelayFacts& facts) {
 // What lets a user's mail in, unless their account or the relay wants none of it.
 Word unless_stopped(const RelayFacts& facts, std::string detail) {
     const std::string user = user_of(facts);
-    if (!user.empty() && !may_relay(facts.submission, user) && !goes_to_local(facts)) {
-        return {Opinion::refuse, detail + ", but may send to local domains only: submission.account"};
+    if (!user.empty() && !may_relay(facts.submission, user)) {
+        if (!goes_to_local(facts)) {
+            return {Opinion::refuse, detail + ", but may send to local domains only: submission.account"};
+        }
+        // Notices go to the sender: they would be a way out.
+        if (!facts.sender.empty() && facts.relay.local_for(message::domain_of(facts.sender)) == nullptr) {
+            return {Opinion::refuse, detail + ", but may send as local addresses only: submission.account"};
+        }
     }
     if (user.empty() || facts.standing == "") {
         return {Opinion::accept, std::move(detail)};
+    }
+    if (facts.standing && facts.standing->starts_with("451")) {
+        return {Opinion::refuse, "the relay doesn't say whether " + user + " may send now"};
     }
     return facts.standing
                ? Word{Opinion::refuse, detail + ", but may send nothing now: see `sekisho user usage`"}

@@ -59,6 +59,7 @@ Queued queued_of(const Statement& row) {
     queued.envelope.envelope_id = row.text(8);
     queued.envelope.utf8 = row.integer(9) != 0;
     queued.held = (row.integer(10) & bit(Hold::message)) != 0;
+    queued.since = std::max(queued.envelope.received, wall(row.integer(11)));
     queued.user_stopped = (row.integer(10) & bit(Hold::user)) != 0;
     return queued;
 }
@@ -67,7 +68,8 @@ constexpr const char* waiting_columns =
     "SELECT recipients.number, id, address, domain, attempts, next, last_error, notify, original "
     "FROM recipients JOIN messages ON messages.number = message ";
 constexpr const char* message_columns =
-    "SELECT id, sender, user, client, eight_bit, received, size, returned, envelope_id, utf8, held FROM "
+    "SELECT id, sender, user, client, eight_bit, received, size, returned, envelope_id, utf8, held, released "
+    "FROM "
     "messages ";
 
 }  // namespace

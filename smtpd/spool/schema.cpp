@@ -12,7 +12,7 @@ namespace {
 // time wherever they are; within one large blob the way to its end grows with its length. One commit, one
 // fsync, nothing to clean up. AUTOINCREMENT: the number of a recipient who is gone is never another's, so
 // what becomes of a delivery that an operator has overtaken can't be taken for somebody else's.
-constexpr std::array<const char*, 5> steps = {
+constexpr std::array<const char*, 6> steps = {
     R"(
     CREATE TABLE messages (
         number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -83,6 +83,21 @@ constexpr std::array<const char*, 5> steps = {
         who TEXT NOT NULL,
         reason TEXT NOT NULL
     ) STRICT, WITHOUT ROWID;
+    )",
+    // Signs of stolen accounts: recipients that failed; from where each user has sent, and when last. When a
+    // message was let go that was held.
+    R"(
+    ALTER TABLE sent ADD COLUMN failed INTEGER NOT NULL DEFAULT 0;
+    CREATE TABLE origins (
+        user TEXT NOT NULL,
+        address TEXT NOT NULL,
+        network TEXT NOT NULL,
+        slot INTEGER NOT NULL,
+        PRIMARY KEY (user, address)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX origins_by_slot ON origins (slot);
+    CREATE INDEX messages_by_user ON messages (lower(user)) WHERE user <> '';
+    ALTER TABLE messages ADD COLUMN released INTEGER NOT NULL DEFAULT 0;
     )",
 };
 

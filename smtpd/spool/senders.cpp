@@ -11,6 +11,7 @@
 #include <limits>
 #include <set>
 
+#include "agent/base/address.h"
 #include "agent/base/ascii.h"
 #include "smtpd/spool/schema.h"
 
@@ -53,6 +54,15 @@ std::set<std::int64_t> pairs_of(std::string_view user, const std::vector<message
     return pairs;
 }
 
+// What lies near an address, as far as that can be told from it. What isn't one lies near itself.
+std::string network_of(std::string_view client) {
+    constexpr int length4 = 16;
+    constexpr int length6 = 32;
+    const auto address = parse_address(client);
+    return address ? address->masked(address->family == Family::ipv4 ? length4 : length6).text()
+                   : std::string(client);
+}
+
 std::uint64_t natural(const Statement& row, int column) {
     return static_cast<std::uint64_t>(row.integer(column));
 }
@@ -60,13 +70,14 @@ std::uint64_t natural(const Statement& row, int column) {
 // ?1: the slot behind the oldest of the last hour.
 constexpr const char* sums =
     "coalesce(sum(iif(slot > ?1, recipients, 0)), 0), coalesce(sum(recipients), 0), "
-    "coalesce(sum(iif(slot > ?1, fresh, 0)), 0), coalesce(sum(fresh), 0) ";
+    "coalesce(sum(iif(slot > ?1, fresh, 0)), 0), coalesce(sum(fresh), 0), coalesce(sum(failed), 0) ";
 
 Sent sent_in(const Statement& row, int column) {
     return {.hour = natural(row, column),
             .day = natural(row, column + 1),
             .new_hour = natural(row, column + 2),
-            .new_day = natural(row, column + 3)};
+            .new_day = natural(row, column + 3),
+            .failed_day = natural(row, column + 4)};
 }
 
 Stop stop_in(const Statement& row) {
@@ -88,15 +99,65 @@ Result<std::uint64_t> number_of(Result<Statement> statement) {
 }  // namespace
 
 Result<Sent> Senders::sent(std::string_view user, WallTime now) const {
-    auto statement =
-        database_.prepare(std::string("SELECT ") + sums + "FROM sent WHERE user = ?2 AND slot > ?3");
+    auto statement = database_.prepare(std::string("SELECT ") + sums +
+                                       "FROM sent WHERE user = ?2 AND slot > ?3 AND slot <= ?4");
     if (!statement) {
         return std::unexpected(statement.error());
     }
     const std::int64_t slot = slot_of(now);
-    const auto row =
-        statement->bind(1, slot - slots_of_hour).bind(2, lowered(user)).bind(3, slot - slots_of_day).step();
-    return row ? Result<Sent>(sent_in(*statement, 0)) : std::unexpected(row.error());
+    const auto row = statement->bind(1, slot - slots_of_hour)
+                         .bind(2, lowered(user))
+                         .bind(3, slot - slots_of_day)
+                         .bind(4, slot)
+                         .step();
+    if (!row) {
+        return std::unexpected(row.error());
+    }
+    Sent sent = sent_in(*statement, 0);
+    auto added = add_origins(sent, user, now);
+    return added ? Result<Sent>(sent) : std::unexpected(added.error());
+}
+
+Result<void> Senders::add_origins(Sent& sent, std::string_view user, WallTime now) const {
+    auto statement = database_.prepare(
+        "SELECT count(*), count(DISTINCT network) FROM origins WHERE user = ? AND slot > ? AND slot <= ?");
+    if (!statement) {
+        return std::unexpected(statement.error());
+    }
+    const std::int64_t slot = slot_of(now);
+    const auto row = statement->bind(1, lowered(user)).bind(2, slot - slots_of_day).bind(3, slot).step();
+    if (!row) {
+        return std::unexpected(row.error());
+    }
+    sent.addresses_day = natural(*statement, 0);
+    sent.networks_day = natural(*statement, 1);
+    return {};
+}
+
+Result<Novelty> Senders::novelty(const message::Envelope& envelope, WallTime now) const {
+    const auto fresh = strangers(envelope.user, envelope.recipients);
+    if (!fresh) {
+        return std::unexpected(fresh.error());
+    }
+    auto statement = database_.prepare(
+        "SELECT coalesce(max(address = ?3), 0), coalesce(max(network = ?4), 0) FROM origins WHERE user = ?1 "
+        "AND "
+        "slot > ?2 AND slot <= ?5");
+    if (!statement) {
+        return std::unexpected(statement.error());
+    }
+    const auto row = statement->bind(1, lowered(envelope.user))
+                         .bind(5, slot_of(now))
+                         .bind(2, slot_of(now) - slots_of_day)
+                         .bind(3, envelope.client)
+                         .bind(4, network_of(envelope.client))
+                         .step();
+    if (!row) {
+        return std::unexpected(row.error());
+    }
+    return Novelty{.recipients = *fresh,
+                   .addresses = statement->integer(0) == 0 ? 1U : 0U,
+                   .networks = statement->integer(1) == 0 ? 1U : 0U};
 }
 
 Result<std::uint64_t> Senders::strangers(std::string_view user,
@@ -133,17 +194,19 @@ Result<std::optional<Stop>> Senders::stop_of(std::string_view user) const {
 
 Result<std::vector<Sender>> Senders::list(WallTime now, std::size_t limit) const {
     auto statement = database_.prepare(
-        std::string(
-            "WITH last AS (SELECT * FROM sent WHERE slot > ?2 UNION ALL SELECT user, ?2, 0, 0 FROM stopped) "
-            "SELECT user, ") +
-        sums + "FROM last GROUP BY user ORDER BY 3 DESC, user LIMIT ?3");
+        std::string("WITH last AS (SELECT * FROM sent WHERE slot > ?2 AND slot <= ?4 UNION ALL SELECT user, "
+                    "?2, 0, 0, 0 "
+                    "FROM stopped) SELECT user, ") +
+        sums +
+        "FROM last GROUP BY user ORDER BY user IN (SELECT user FROM stopped) DESC, 3 DESC, user LIMIT ?3");
     if (!statement) {
         return std::unexpected(statement.error());
     }
     const std::int64_t slot = slot_of(now);
     statement->bind(1, slot - slots_of_hour)
         .bind(2, slot - slots_of_day)
-        .bind(3, static_cast<std::int64_t>(limit));
+        .bind(3, static_cast<std::int64_t>(limit))
+        .bind(4, slot);
     std::vector<Sender> all;
     while (true) {
         const auto row = statement->step();
@@ -155,8 +218,9 @@ Result<std::vector<Sender>> Senders::list(WallTime now, std::size_t limit) const
         }
         Sender sender{.user = statement->text(0), .sent = sent_in(*statement, 1), .stop = {}};
         auto stop = stop_of(sender.user);
-        if (!stop) {
-            return std::unexpected(stop.error());
+        const auto added = add_origins(sender.sent, sender.user, now);
+        if (!stop || !added) {
+            return std::unexpected(stop ? added.error() : stop.error());
         }
         sender.stop = std::move(*stop);
         all.push_back(std::move(sender));
@@ -164,7 +228,8 @@ Result<std::vector<Sender>> Senders::list(WallTime now, std::size_t limit) const
 }
 
 Result<std::uint64_t> Senders::held(std::string_view user) const {
-    auto statement = database_.prepare("SELECT count(*) FROM messages WHERE held & ? AND lower(user) = ?");
+    auto statement =
+        database_.prepare("SELECT count(*) FROM messages WHERE held & ? AND lower(user) = ? AND user <> ''");
     if (statement) {
         statement->bind(1, bit(Hold::user)).bind(2, lowered(user));
     }
@@ -175,35 +240,50 @@ Result<std::uint64_t> Senders::stopped() const {
     return number_of(database_.prepare("SELECT count(*) FROM stopped"));
 }
 
-Result<void> Senders::count(std::string_view user, const std::vector<message::Recipient>& recipients,
-                            std::uint64_t fresh, WallTime now) const {
+Result<void> Senders::count(const message::Envelope& envelope, std::uint64_t fresh, WallTime now) const {
     auto sum = database_.prepare(
-        "INSERT INTO sent VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET recipients = recipients + ?3, "
+        "INSERT INTO sent VALUES (?1, ?2, ?3, ?4, 0) ON CONFLICT DO UPDATE SET recipients = recipients + ?3, "
         "fresh = fresh + ?4");
+    auto origin = database_.prepare(
+        "INSERT INTO origins VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET slot = ?4 WHERE slot < ?4");
     // A row is written once a day.
     auto meet = database_.prepare(
         "INSERT INTO known VALUES (?1, ?2) ON CONFLICT DO UPDATE SET day = ?2 WHERE day < ?2");
-    if (!sum || !meet) {
-        return std::unexpected(sum ? meet.error() : sum.error());
+    if (!sum || !origin || !meet) {
+        return std::unexpected(!sum ? sum.error() : !origin ? origin.error() : meet.error());
     }
-    sum->bind(1, lowered(user))
+    const std::string user = lowered(envelope.user);
+    sum->bind(1, user)
         .bind(2, slot_of(now))
-        .bind(3, static_cast<std::int64_t>(recipients.size()))
+        .bind(3, static_cast<std::int64_t>(envelope.recipients.size()))
         .bind(4, static_cast<std::int64_t>(fresh));
-    if (auto done = sum->run(); !done) {
-        return done;
+    auto done = sum->run();
+    if (done) {
+        done = origin->bind(1, user)
+                   .bind(2, envelope.client)
+                   .bind(3, network_of(envelope.client))
+                   .bind(4, slot_of(now))
+                   .run();
     }
-    for (const std::int64_t pair : pairs_of(user, recipients)) {
-        if (auto done = meet->bind(1, pair).bind(2, day_of(now)).run(); !done) {
-            return done;
-        }
+    for (const std::int64_t pair : pairs_of(user, envelope.recipients)) {
+        done = done ? meet->bind(1, pair).bind(2, day_of(now)).run() : done;
     }
-    return {};
+    return done;
+}
+
+Result<void> Senders::count_failed(std::string_view user, std::uint64_t recipients, WallTime now) const {
+    auto sum = database_.prepare(
+        "INSERT INTO sent VALUES (?1, ?2, 0, 0, ?3) ON CONFLICT DO UPDATE SET failed = failed + ?3");
+    return sum ? sum->bind(1, lowered(user))
+                     .bind(2, slot_of(now))
+                     .bind(3, static_cast<std::int64_t>(recipients))
+                     .run()
+               : std::unexpected(sum.error());
 }
 
 Result<void> Senders::stop(const Stop& stop) const {
     auto mark = database_.prepare("INSERT OR REPLACE INTO stopped VALUES (?, ?, ?, ?)");
-    auto hold = database_.prepare("UPDATE messages SET held = held | ? WHERE lower(user) = ?");
+    auto hold = database_.prepare("UPDATE messages SET held = held | ? WHERE lower(user) = ? AND user <> ''");
     auto stay = database_.prepare(
         "UPDATE recipients SET next = ? WHERE message IN (SELECT number FROM messages WHERE lower(user) = "
         "?)");
@@ -218,40 +298,74 @@ Result<void> Senders::stop(const Stop& stop) const {
     return done ? stay->bind(1, never).bind(2, user).run() : done;
 }
 
-Result<void> Senders::resume(std::string_view user, WallTime now) const {
-    auto mark = database_.prepare("DELETE FROM stopped WHERE user = ?");
-    auto release = database_.prepare("UPDATE messages SET held = held & ~? WHERE lower(user) = ?");
-    auto go = database_.prepare(
-        "UPDATE recipients SET next = ? WHERE next = ? AND message IN (SELECT number FROM messages WHERE "
-        "lower(user) = ? AND held = 0)");
-    if (!mark || !release || !go) {
-        return std::unexpected(!mark ? mark.error() : !release ? release.error() : go.error());
-    }
+Result<void> Senders::resume(std::string_view user, HeldMail held, WallTime now) const {
     const std::string name = lowered(user);
-    auto done = mark->bind(1, name).run();
-    if (done && database_.changes() == 0) {
+    auto mark = database_.prepare("DELETE FROM stopped WHERE user = ?");
+    if (!mark) {
+        return std::unexpected(mark.error());
+    }
+    if (auto done = mark->bind(1, name).run(); !done) {
+        return done;
+    }
+    if (database_.changes() == 0) {
         return fail(Failure::not_found, "nobody has stopped " + std::string(user),
                     "see `sekisho user usage`");
     }
-    if (done) {
-        done = release->bind(1, bit(Hold::user)).bind(2, name).run();
+    if (auto anew = count_anew(name); !anew) {
+        return anew;
     }
+    if (held == HeldMail::discarded) {
+        auto discard =
+            database_.prepare("DELETE FROM messages WHERE held = ? AND lower(user) = ? AND user <> ''");
+        if (auto done = discard ? discard->bind(1, bit(Hold::user)).bind(2, name).run()
+                                : Result<void>(std::unexpected(discard.error()));
+            !done) {
+            return done;
+        }
+    }
+    auto release = database_.prepare(
+        "UPDATE messages SET held = held & ~?1, released = ?2 WHERE held & ?1 AND lower(user) = ?3 AND user "
+        "<> ''");
+    auto go = database_.prepare(
+        "UPDATE recipients SET next = ? WHERE next = ? AND message IN (SELECT number FROM messages WHERE "
+        "lower(user) = ? AND user <> '' AND held = 0)");
+    if (!release || !go) {
+        return std::unexpected(release ? go.error() : release.error());
+    }
+    auto done = release->bind(1, bit(Hold::user)).bind(2, number(now)).bind(3, name).run();
     return done ? go->bind(1, number(now)).bind(2, never).bind(3, name).run() : done;
 }
 
-// Whoever sends is made to wait by what is written: the pairs are looked at in slices of their numbers, one a
-// minute.
+// Whoever has gone beyond a limit would be stopped again by the next message.
+Result<void> Senders::count_anew(const std::string& name) const {
+    for (const char* const table :
+         {"DELETE FROM sent WHERE user = ?", "DELETE FROM origins WHERE user = ?"}) {
+        auto statement = database_.prepare(table);
+        if (auto done =
+                statement ? statement->bind(1, name).run() : Result<void>(std::unexpected(statement.error()));
+            !done) {
+            return done;
+        }
+    }
+    return {};
+}
+
+// What is a day ahead was counted by a clock that was wrong. Whoever sends is made to wait by what is
+// written: the pairs are looked at in slices of their numbers, one a minute.
 Result<void> Senders::forget(WallTime now) const {
     constexpr std::int64_t slices = 1024;
     constexpr std::int64_t width = std::int64_t{1} << 54U;  // 2^64 / slices
     constexpr std::int64_t minute = 60;
-    auto old = database_.prepare("DELETE FROM sent WHERE slot <= ?");
+    auto old = database_.prepare("DELETE FROM sent WHERE slot <= ?1 OR slot > ?1 + 288");
+    auto left = database_.prepare("DELETE FROM origins WHERE slot <= ?1 OR slot > ?1 + 288");
     auto unknown = database_.prepare("DELETE FROM known WHERE pair BETWEEN ? AND ? AND day < ?");
-    if (!old || !unknown) {
-        return std::unexpected(old ? unknown.error() : old.error());
+    if (!old || !left || !unknown) {
+        return std::unexpected(!old ? old.error() : !left ? left.error() : unknown.error());
     }
-    if (auto done = old->bind(1, slot_of(now) - slots_of_day).run(); !done) {
-        return done;
+    for (Statement* const each : {&*old, &*left}) {
+        if (auto done = each->bind(1, slot_of(now) - slots_of_day).run(); !done) {
+            return done;
+        }
     }
     const std::int64_t slice = number(now) / minute % slices;
     const std::int64_t first = (slice - slices / 2) * width;

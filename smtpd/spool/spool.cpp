@@ -241,7 +241,8 @@ Result<void> Spool::hold(std::string_view id) {
 }
 
 Result<void> Spool::release(std::string_view id, WallTime now) {
-    auto mark = database_.prepare("UPDATE messages SET held = held & ~? WHERE id = ?");
+    auto mark = database_.prepare(
+        "UPDATE messages SET held = held & ~?1, released = iif(held & ?1, ?3, released) WHERE id = ?2");
     auto go = database_.prepare(
         "UPDATE recipients SET next = ? WHERE next = ? AND message = (SELECT number FROM messages WHERE id = "
         "? AND "
@@ -249,7 +250,7 @@ Result<void> Spool::release(std::string_view id, WallTime now) {
     if (!mark || !go) {
         return std::unexpected(mark ? go.error() : mark.error());
     }
-    if (auto done = mark->bind(1, bit(Hold::message)).bind(2, id).run(); !done) {
+    if (auto done = mark->bind(1, bit(Hold::message)).bind(2, id).bind(3, number(now)).run(); !done) {
         return done;
     }
     return database_.changes() == 0 ? no_message(id)

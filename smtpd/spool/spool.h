@@ -47,6 +47,8 @@ struct Queued {
     std::uint64_t size = 0;
     bool held = false;          // by an operator: nobody is tried before it is released
     bool user_stopped = false;  // nor before its user may send again
+    // Since when it has been tried: when it was accepted, or let go after it was held.
+    WallTime since{};
     std::vector<Waiting> waiting;
 };
 

@@ -10,7 +10,7 @@ from lab.clients import pop3_login, smtp_login
 from lab.hosts import await_true
 from lab.isp import config_text
 from lab.story_mail import arrived, send
-from lab.topology import DOWN4, DOWN_DOMAIN, EDGE_CORE4, MAIL4, MX_DOMAIN, SUBSCRIBERS
+from lab.topology import DOWN4, DOWN_DOMAIN, EDGE_CORE4, MAIL4, MX_DOMAIN, SUBSCRIBERS, UNKNOWN_USER
 from test_submission import FRIEND, SENDER, SmtpTest
 from test_user_command import ROLES, VIEWER
 
@@ -22,6 +22,7 @@ users = ["{A.user.upper()}"]
 hour = 4
 [[submission.quota]]
 users = ["{C.user}"]
+hour = 4
 new_day = 2
 stop = true
 """
@@ -29,7 +30,7 @@ LISTENER = f'[[submission.listener]]\naddress = "{EDGE_CORE4}"\nport = 587\n'
 
 
 class Quotas(SmtpTest):
-    """A may send to four recipients an hour, B to any number, C to two new ones a day and is stopped then."""
+    """A may send to four recipients an hour, B to any number, C to two new ones a day or four an hour, and is stopped then."""
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -106,7 +107,7 @@ class Quotas(SmtpTest):
         self.submission.relay.stop()
         self.submission.relay.start()
         self.assertEqual(self.mail(client), "452 4.7.1", "a restart forgets nothing")
-        self.assertEqual(self.metric('sekisho_relay_messages_total{result="not_admitted"}'), 1)
+        self.assertEqual(self.metric("sekisho_relay_told_no_total"), 1)
 
     def test_who_goes_too_far_is_stopped(self) -> None:
         client = self.client(C)
@@ -120,7 +121,12 @@ class Quotas(SmtpTest):
         self.assertEqual(self.metric("sekisho_relay_users_stopped"), 1)
         self.assertTrue(self.queue()[DOWN]["user_stopped"])
         self.assertEqual(self.agent.ask("user", "resume", C.user), {"ok": True})
-        self.assertEqual(self.message(client, FRIEND), "250 2.0.0")
+        for answer in ("250 2.0.0", "250 2.0.0", "250 2.0.0", "250 2.0.0", "450 4.7.1"):
+            self.assertEqual(self.message(client, FRIEND), answer, "one by one, counted anew")
+        self.assertEqual(self.usage(C.user)["stopped"]["reason"], "beyond the quota: hour = 4")
+        told = self.agent.command("user", "resume", C.user, "--discard").stdout
+        self.assertEqual(told, f"{C.user} may send again; what was held is thrown away\n")
+        self.assertEqual(self.queue(), {})
         self.assertEqual(self.metric("sekisho_relay_users_stopped"), 0)
 
     def test_an_operator_stops_an_account(self) -> None:
@@ -146,6 +152,7 @@ class Quotas(SmtpTest):
         self.assertIn("user stopped", self.agent.command("queue", "list").stdout)
         usage = self.usage(B.user.upper())
         self.assertEqual((usage["held"], usage["stopped"]["reason"]), (1, "ticket 4713"))
+        self.assertEqual((usage["addresses_day"], usage["networks_day"]), (1, 1))
         self.agent.ask("user", "resume", B.user)
         await_true(lambda: self.queue()[DOWN]["recipients"][0]["attempts"] == 2, "another attempt", 20)
         self.assertEqual(self.message(client, FRIEND), "250 2.0.0")
@@ -164,13 +171,22 @@ class Quotas(SmtpTest):
         self.agent.ask("user", "stop", B.user)
         self.assertEqual(self.mail(client), "450 4.7.1")
 
+    def test_recipients_who_are_not_there(self) -> None:
+        self.assertEqual(self.message(self.client(B), f"{UNKNOWN_USER}@{MX_DOMAIN}", FRIEND), "250 2.0.0")
+        await_true(lambda: self.usage(B.user)["failed_day"] == 1, "the refusal is counted", 20)
+
     def test_wrong_usage_and_roles(self) -> None:
+        told = self.agent.command("user", "stop", "nobody-here").stdout
+        self.assertIn("Nobody of this name has sent anything in the last 24 hours", told)
+        self.assertEqual(self.agent.ask("user", "resume", "nobody-here"), {"ok": True})
         self.assertEqual(self.agent.command("user", "resume", "nobody-here").returncode, 1)
         error = json.loads(self.agent.command("user", "resume", "nobody-here", "--json").stdout)["error"]
         self.assertEqual((error["kind"], error["remedy"]), ("not_found", "see `sekisho user usage`"))
         self.assertEqual(self.agent.command("user", "usage").stdout, "nobody has sent anything in the last 24 hours\n")
-        for words in (("usage",), ("usage", A.user), ("stop", A.user), ("resume", A.user)):
+        self.agent.ask("user", "stop", B.user)
+        for words in (("usage",), ("usage", A.user), ("stop", A.user), ("resume", B.user)):
             done = self.edge.run("setpriv", "--reuid", VIEWER, "--clear-groups", self.for_all("sekisho"), "user", *words, "--json",
                                  check=False)
             self.assertEqual(done.returncode, 0 if words[0] == "usage" else 1, done.stdout)
         self.assertIsNone(self.usage(A.user)["stopped"])
+        self.assertIsNotNone(self.usage(B.user)["stopped"])

@@ -91,6 +91,9 @@ hour = 100
 day = 500
 new_hour = 20
 new_day = 50
+addresses_day = 20
+networks_day = 5
+failed_day = 100
 warn = 75
 stop = true
 )",
@@ -107,6 +110,9 @@ stop = true
     EXPECT_EQ(quotas[1].hour, 100U);
     EXPECT_EQ(quotas[1].new_hour, 20U);
     EXPECT_EQ(quotas[1].new_day, 50U);
+    EXPECT_EQ(quotas[1].addresses_day, 20U);
+    EXPECT_EQ(quotas[1].networks_day, 5U);
+    EXPECT_EQ(quotas[1].failed_day, 100U);
     EXPECT_EQ(quotas[1].warn, 75U);
     EXPECT_TRUE(quotas[1].stop);
 }
@@ -144,6 +150,7 @@ TEST(ConfigSubmission, MistakesInQuotas) {
              {"stop = true\n", "no limit"},
              {"hour = 10\nday = 9\n", "whole day"},
              {"new_hour = 10\nnew_day = 9\n", "whole day"},
+             {"networks_day = 0\n", "networks_day"},
              {"week = 10\n", "week"},
          }) {
         const auto config = parse_config("[[submission.quota]]\n" + broken, submission_file);

@@ -56,7 +56,10 @@ std::string reply_of_users(const Asked& asked) {
         return answer(200, "{" + std::string(sender) + R"(,"held":4})");
     }
     if (asked.line == "POST /v1/senders/anna/stop") {
-        return answer(200, R"({"held":4})");
+        return answer(200, "{" + std::string(sender) + R"(,"held":4})");
+    }
+    if (asked.line == "POST /v1/senders/anan/stop") {
+        return answer(200, R"({"user":"anan","hour":0,"day":0,"held":0})");
     }
     if (asked.line == "POST /v1/senders/anna/resume") {
         return answer(204, "");
@@ -240,6 +243,15 @@ TEST_F(UserTest, StopSendsTheReasonAndResumeNothing) {
                                 HasSubstr("sekisho grant list --user anna")));
     EXPECT_EQ(with_input({"user", "resume", "anna"}, "").out,
               "anna may send again, and what was held goes on its way\n");
+    EXPECT_EQ(asked()[0].body, R"({"discard":false})");
+    EXPECT_EQ(with_input({"user", "resume", "anna", "--discard"}, "").out,
+              "anna may send again; what was held is thrown away\n");
+    EXPECT_EQ(asked()[0].body, R"({"discard":true})");
+}
+
+TEST_F(UserTest, StopSaysWhereNobodyHasThatName) {
+    EXPECT_THAT(with_input({"user", "stop", "anan"}, "").out,
+                HasSubstr("Nobody of this name has sent anything in the last 24 hours"));
 }
 
 TEST_F(UserTest, ErrorsNameTheRightDaemon) {

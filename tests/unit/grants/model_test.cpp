@@ -171,17 +171,24 @@ private:
             return;
         }
         outside_.apply(*actions);
+        const BootTime end = now_.boottime + lifetime;
+        const auto moves = [&](BootTime before) {
+            return before <= now_.boottime ||
+                   (asked.by_login ? 2 * (end - before) >= lifetime : before < end);
+        };
+        if (model_.alive(key, now_)) {
+            Model::Opened& before = model_.opened.at(key);
+            const bool relay_moves = asked.scope.relay && moves(before.relay);
+            if (asked.scope.edge && moves(before.edge) && !relay_moves && before.user != asked.user) {
+                before.relay = {};  // it was another's
+            }
+        }
         if (!model_.alive(key, now_)) {
             EXPECT_GT(granted.generation, highest_) << "never given before, as far as can be known";
             highest_ = granted.generation;
             model_.opened[key] = {{}, {}, {}, granted.generation, asked.user};
         }
         Model::Opened& running = model_.opened.at(key);
-        const BootTime end = now_.boottime + lifetime;
-        const auto moves = [&](BootTime before) {
-            return before <= now_.boottime ||
-                   (asked.by_login ? 2 * (end - before) >= lifetime : before < end);
-        };
         const bool edge = asked.scope.edge && moves(running.edge);
         const bool relay = asked.scope.relay && moves(running.relay);
         EXPECT_EQ(actions->empty(), !edge && !relay);

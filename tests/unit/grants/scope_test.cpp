@@ -18,8 +18,9 @@ const Prefix line = prefix("192.0.2.7");
 class ScopeTest : public testing::Test {
 protected:
     // A login of the line whose rule says so.
-    Actions open(const Scope& scope, std::chrono::seconds lifetime = 600s) {
+    Actions open(const Scope& scope, std::chrono::seconds lifetime = 600s, const std::string& user = "alice") {
         GrantRequest asked = request("192.0.2.7", lifetime);
+        asked.user = user;
         asked.scope = scope;
         asked.by_login = true;
         Actions actions;
@@ -75,6 +76,29 @@ TEST_F(ScopeTest, EachPartHasItsOwnEnd) {
     EXPECT_EQ(outside_.kernel.at(line).expires - now_.boottime, 590s);
     wait(60s);
     EXPECT_EQ(grants_.find(line.address, now_).value().scope(now_), edge);
+}
+
+// Mail that is sent without a login is the user's who has opened the relay, or nobody's.
+TEST_F(ScopeTest, AnothersLoginForTheEdgeAloneEndsTheRelaysPart) {
+    open(both);
+    wait(400s);
+    open(edge, 600s, "ALICE");
+    EXPECT_EQ(stored().scope(now_), both) << "it is the same one";
+    wait(1s);
+    open(relay);
+    wait(400s);
+    open(edge, 600s, "bob");
+    EXPECT_EQ(stored().scope(now_), edge);
+    EXPECT_EQ(stored().user, "bob");
+    EXPECT_EQ(left(), 600s);
+    open(both, 600s, "bob");
+    EXPECT_EQ(stored().scope(now_), both);
+    open(edge, 900s, "carol");
+    open(relay, 900s, "bob");
+    wait(500s);
+    open(both, 900s, "carol");
+    EXPECT_EQ(stored().scope(now_), both) << "it is hers now, though his would have lasted";
+    EXPECT_EQ(stored().user, "carol");
 }
 
 TEST_F(ScopeTest, LoginsForTheRelayNeverLengthenTheEdge) {

@@ -25,7 +25,7 @@ QuotaConfig quota() {
 }
 
 Verdict kind(const SentCounts& sent, std::uint64_t recipients, std::uint64_t fresh) {
-    return judge_quota(quota(), sent, recipients, fresh).kind;
+    return judge_quota(quota(), sent, {.recipients = recipients, .fresh = fresh}).kind;
 }
 
 TEST(Quota, EachLimitIsReachedAndNotPassed) {
@@ -44,7 +44,7 @@ TEST(Quota, TheWarningComesOnce) {
     EXPECT_EQ(kind({.hour = 79}, 1, none), Verdict::near);
     EXPECT_EQ(kind({.hour = 10}, 85, none), Verdict::near);
     EXPECT_EQ(kind({.hour = 80}, 1, none), Verdict::within);
-    const QuotaRuling ruling = judge_quota(quota(), {.hour = 79, .day = 199}, 1, 0);
+    const QuotaRuling ruling = judge_quota(quota(), {.hour = 79, .day = 199}, {.recipients = 1});
     EXPECT_EQ(ruling.use.name, "hour");
     EXPECT_EQ(ruling.use.limit, 100U);
     EXPECT_EQ(ruling.use.used, 80U);
@@ -52,22 +52,45 @@ TEST(Quota, TheWarningComesOnce) {
 }
 
 TEST(Quota, TheWorstDecidesAndSaysWhy) {
-    const QuotaRuling over = judge_quota(quota(), {.hour = 79, .new_hour = 10}, 1, 1);
+    const QuotaRuling over =
+        judge_quota(quota(), {.hour = 79, .new_hour = 10}, {.recipients = 1, .fresh = 1});
     EXPECT_EQ(over.kind, Verdict::over);
     EXPECT_EQ(over.use.name, "new_hour");
     EXPECT_THAT(over.reply, StartsWith("452 4.7.1 "));
     EXPECT_THAT(over.reply, HasSubstr("10 new recipients within one hour"));
-    const QuotaRuling never = judge_quota(quota(), {.day = 200}, 101, 1);
+    const QuotaRuling never = judge_quota(quota(), {.day = 200}, {.recipients = 101, .fresh = 1});
     EXPECT_EQ(never.kind, Verdict::never);
     EXPECT_THAT(never.reply, StartsWith("550 5.7.1 ")) << "waiting wouldn't help";
     EXPECT_THAT(never.reply, HasSubstr("101 recipients"));
 }
 
+TEST(Quota, SignsOfAStolenAccount) {
+    QuotaConfig config;
+    config.addresses_day = 5;
+    config.networks_day = 2;
+    config.failed_day = 10;
+    const auto verdict = [&config](const SentCounts& sent, const SentMore& more) {
+        return judge_quota(config, sent, more);
+    };
+    EXPECT_EQ(verdict({.addresses_day = 5}, {.addresses = 0}).kind, Verdict::within)
+        << "from one of the five";
+    EXPECT_EQ(verdict({.addresses_day = 5}, {.addresses = 1}).use.name, "addresses_day");
+    EXPECT_EQ(verdict({.networks_day = 2}, {.addresses = 1, .networks = 1}).kind, Verdict::over);
+    EXPECT_EQ(verdict({.failed_day = 9}, {}).kind, Verdict::within);
+    const QuotaRuling failed = verdict({.failed_day = 10}, {});
+    EXPECT_EQ(failed.kind, Verdict::over);
+    EXPECT_THAT(failed.reply, HasSubstr("10 recipients who could not be reached within one day"));
+    EXPECT_EQ(uses_of(config, {.failed_day = 3}).back().used, 3U);
+}
+
 TEST(Quota, WhatIsNotLimitedIsNot) {
-    EXPECT_EQ(judge_quota({}, {.hour = 1'000'000, .day = 1'000'000}, 1000, 1000).kind, Verdict::within);
+    EXPECT_EQ(
+        judge_quota({}, {.hour = 1'000'000, .day = 1'000'000}, {.recipients = 1000, .fresh = 1000}).kind,
+        Verdict::within);
     QuotaConfig day;
     day.day = 5;
-    EXPECT_EQ(judge_quota(day, {.hour = 1'000'000, .day = 1}, 3, 3).kind, Verdict::near);
+    EXPECT_EQ(judge_quota(day, {.hour = 1'000'000, .day = 1}, {.recipients = 3, .fresh = 3}).kind,
+              Verdict::near);
     const auto uses = uses_of(day, {.hour = 7, .day = 4});
     ASSERT_EQ(uses.size(), 1U);
     EXPECT_EQ(uses[0].name, "day");

@@ -70,6 +70,9 @@ TEST_F(RelayTest, WhoIsStoppedMayNotHoweverKnown) {
         each->standing = "";
         EXPECT_EQ(judge_relay(*each).opinion, Opinion::accept);
     }
+    user.standing = "451 4.3.0 Mail can't be taken now";
+    EXPECT_EQ(judge_relay(user).reply, user.standing);
+    EXPECT_THAT(explain_relay(user).back().detail, HasSubstr("the relay doesn't say"));
     EXPECT_EQ(user_of(user), "bob");
     EXPECT_EQ(user_of(holder), "alice");
     holder.grant->user.clear();
@@ -88,6 +91,11 @@ TEST_F(RelayTest, AnAccountWithoutTheRightToRelaySendsToLocalDomainsOnly) {
     EXPECT_EQ(judge_relay(user).opinion, Opinion::ask_relay);
     user.standing = "";
     EXPECT_EQ(judge_relay(user).opinion, Opinion::accept);
+    user.sender = "victim@example.com";
+    EXPECT_EQ(judge_relay(user).opinion, Opinion::refuse) << "notices would go there";
+    user.sender.clear();
+    EXPECT_EQ(judge_relay(user).opinion, Opinion::accept);
+    user.sender = "anna@example.net";
     user.recipient = "anna@example.net";
     EXPECT_EQ(judge_relay(user).opinion, Opinion::accept);
     user.recipient = "anna@example.com";
@@ -139,7 +147,8 @@ TEST_F(RelayTest, WhoIsDeniedMayNotWhateverElseSpeaksForHim) {
 }
 
 TEST_F(RelayTest, AHostIsKnownByItsName) {
-    submission_.access = {{.action = SubmissionAction::deny, .clients = {}, .names = {"*.dyn.example"}, .senders = {}}};
+    submission_.access = {
+        {.action = SubmissionAction::deny, .clients = {}, .names = {"*.dyn.example"}, .senders = {}}};
     RelayFacts named = facts("192.0.2.1");
     EXPECT_EQ(judge_relay(named).rule, "network") << "it has none";
     named.name = "host.dyn.example";

@@ -91,7 +91,7 @@ TEST_F(SubmissionApiTest, TheRelayIsAskedForUsers) {
     EXPECT_EQ(told(anna, "/rule"), "login");
     EXPECT_EQ(told(anna, "/verdict"), "refuse") << "nobody is there to say that she may";
     EXPECT_THAT(told(anna, "/reply"), HasSubstr("451 4.3.0"));
-    EXPECT_THAT(told(anna, "/rules/2/detail"), HasSubstr("sekisho user usage"));
+    EXPECT_THAT(told(anna, "/rules/2/detail"), HasSubstr("the relay doesn't say"));
 }
 
 TEST_F(SubmissionApiTest, WhatCanNotBeAsked) {

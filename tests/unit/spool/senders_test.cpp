@@ -17,12 +17,24 @@ using Recipients = std::vector<message::Recipient>;
 
 class SendersTest : public testing::Test {
 protected:
-    void count(std::string_view user, const Recipients& recipients, WallTime when) {
+    static Envelope of(std::string user, Recipients recipients, std::string client = "192.0.2.10") {
+        Envelope theirs = envelope("a000000000000000", std::move(recipients));
+        theirs.user = std::move(user);
+        theirs.client = std::move(client);
+        return theirs;
+    }
+    void count(const Envelope& theirs, WallTime when) {
         ASSERT_TRUE(commit(spool, [&](Spool& in) -> Result<void> {
-            const auto fresh = in.senders().strangers(user, recipients);
-            return fresh ? in.senders().count(user, recipients, *fresh, when)
+            const auto fresh = in.senders().novelty(theirs, when);
+            return fresh ? in.senders().count(theirs, fresh->recipients, when)
                          : std::unexpected(fresh.error());
         }));
+    }
+    void count(std::string user, Recipients recipients, WallTime when) {
+        count(of(std::move(user), std::move(recipients)), when);
+    }
+    void resume(std::string_view user, WallTime when, Senders::HeldMail held = Senders::HeldMail::sent) {
+        ASSERT_TRUE(commit(spool, [&](Spool& in) { return in.senders().resume(user, held, when); }));
     }
     void forget(WallTime when) {
         ASSERT_TRUE(commit(spool, [&](Spool& in) { return in.senders().forget(when); }));
@@ -65,7 +77,7 @@ TEST_F(SendersTest, RecipientsAreCountedForAnHourAndADay) {
 TEST_F(SendersTest, WhoIsKnownIsKnownToOneUser) {
     count("anna", {"X@Example.com"}, noon);
     const auto strangers = [this](std::string_view user, const Recipients& recipients) {
-        return reader.senders().strangers(user, recipients).value();
+        return reader.senders().novelty(of(std::string(user), recipients), noon).value().recipients;
     };
     EXPECT_EQ(strangers("anna", {"x@example.COM"}), 0U);
     EXPECT_EQ(strangers("bob", {"x@example.com"}), 1U);
@@ -85,7 +97,9 @@ TEST_F(SendersTest, WhatIsOldIsForgotten) {
     }
     EXPECT_EQ(rows("known"), 1);
     EXPECT_EQ(rows("sent"), 0);
-    EXPECT_EQ(reader.senders().strangers("anna", {"x@example.com", "y@example.com"}).value(), 1U);
+    EXPECT_EQ(
+        reader.senders().novelty(of("anna", {"x@example.com", "y@example.com"}), later).value().recipients,
+        1U);
     forget(noon - 24h * 365);  // a clock may be set back
     EXPECT_EQ(rows("known"), 1);
 }
@@ -114,11 +128,16 @@ TEST_F(SendersTest, AStoppedUsersMailIsHeldUntilTheyGoOn) {
     // What an operator lets go by itself stays as long as its user is stopped.
     ASSERT_TRUE(commit(spool, [](Spool& in) { return in.release("a000000000000000", noon); }));
     EXPECT_THAT(due(noon), ElementsAre("z@example.com"));
-    ASSERT_TRUE(commit(spool, [](Spool& in) { return in.senders().resume("ANNA", noon + 1s); }));
+    resume("ANNA", noon + 1s);
     EXPECT_THAT(due(noon + 1s), ElementsAre("z@example.com", "x@example.com", "y@example.com"));
     EXPECT_EQ(reader.senders().stop_of("anna").value(), std::nullopt);
-    EXPECT_EQ(commit(spool, [](Spool& in) { return in.senders().resume("anna", noon); }).error().kind,
-              Failure::not_found);
+    EXPECT_EQ(reader.message("a000000000000000")->since, noon + 1s) << "it has its time from now on";
+    EXPECT_EQ(reader.message("b000000000000000")->since, noon);
+    EXPECT_EQ(
+        commit(spool, [](Spool& in) { return in.senders().resume("anna", Senders::HeldMail::sent, noon); })
+            .error()
+            .kind,
+        Failure::not_found);
 }
 
 TEST_F(SendersTest, WhatAnOperatorHoldsStaysHeldWhenItsUserGoesOn) {
@@ -127,12 +146,12 @@ TEST_F(SendersTest, WhatAnOperatorHoldsStaysHeldWhenItsUserGoesOn) {
     ASSERT_TRUE(commit(spool, [](Spool& in) {
         return in.senders().stop({.user = "anna", .since = noon, .who = "uid 0", .reason = ""});
     }));
-    ASSERT_TRUE(commit(spool, [](Spool& in) { return in.senders().resume("anna", noon); }));
+    resume("anna", noon);
     EXPECT_TRUE(reader.message("a000000000000000")->held);
     EXPECT_THAT(due(noon), IsEmpty());
 }
 
-TEST_F(SendersTest, TheBusiestStandFirstAndTheStoppedAreThere) {
+TEST_F(SendersTest, TheStoppedStandFirstThenTheBusiest) {
     count("anna", {"x@example.com"}, noon);
     count("bob", {"x@example.com", "y@example.com"}, noon);
     ASSERT_TRUE(commit(spool, [](Spool& in) {
@@ -146,14 +165,76 @@ TEST_F(SendersTest, TheBusiestStandFirstAndTheStoppedAreThere) {
         }
         return all;
     };
-    EXPECT_THAT(names(noon, 10), ElementsAre("bob", "anna", "carol"));
-    EXPECT_THAT(names(noon, 2), ElementsAre("bob", "anna"));
+    EXPECT_THAT(names(noon, 10), ElementsAre("carol", "bob", "anna"));
+    EXPECT_THAT(names(noon, 2), ElementsAre("carol", "bob"));
     EXPECT_THAT(names(noon + 25h, 10), ElementsAre("carol"));
     const auto all = reader.senders().list(noon, 10).value();
-    EXPECT_EQ(all[0].sent.day, 2U);
-    EXPECT_EQ(all[0].sent.new_hour, 2U);
-    EXPECT_FALSE(all[0].stop);
-    EXPECT_TRUE(all[2].stop);
+    EXPECT_EQ(all[1].sent.day, 2U);
+    EXPECT_EQ(all[1].sent.new_hour, 2U);
+    EXPECT_EQ(all[1].sent.addresses_day, 1U);
+    EXPECT_FALSE(all[1].stop);
+    EXPECT_TRUE(all[0].stop);
+}
+
+// The customer may send again; what the thief has left must not go out.
+TEST_F(SendersTest, WhatWasHeldCanBeThrownAway) {
+    ASSERT_TRUE(keep(spool, of("anna", {"x@example.com"}), "body"));
+    Envelope other = of("anna", {"y@example.com"});
+    other.id = "b000000000000000";
+    ASSERT_TRUE(keep(spool, other, "body"));
+    ASSERT_TRUE(commit(spool, [](Spool& in) { return in.hold("b000000000000000"); }));
+    ASSERT_TRUE(commit(spool, [](Spool& in) {
+        return in.senders().stop({.user = "anna", .since = noon, .who = "uid 0", .reason = ""});
+    }));
+    resume("anna", noon, Senders::HeldMail::discarded);
+    EXPECT_EQ(reader.message("a000000000000000").error().kind, Failure::not_found);
+    EXPECT_TRUE(reader.message("b000000000000000")->held) << "an operator wanted to look at it";
+}
+
+TEST_F(SendersTest, WhoGoesOnIsCountedAnew) {
+    count("anna", {"x@example.com"}, noon);
+    count("bob", {"x@example.com"}, noon);
+    ASSERT_TRUE(commit(spool, [](Spool& in) {
+        return in.senders().stop({.user = "anna", .since = noon, .who = "uid 0", .reason = ""});
+    }));
+    resume("anna", noon);
+    EXPECT_EQ(sent("anna", noon).day, 0U);
+    EXPECT_EQ(sent("anna", noon).addresses_day, 0U);
+    EXPECT_EQ(sent("bob", noon).day, 1U);
+    EXPECT_EQ(reader.senders().novelty(of("anna", {"x@example.com"}), noon).value().recipients, 0U);
+}
+
+TEST_F(SendersTest, FromWhereAndToHowManyWhoAreNotThere) {
+    count(of("anna", {"x@example.com"}, "192.0.2.10"), noon);
+    count(of("anna", {"x@example.com"}, "192.0.2.11"), noon);
+    count(of("anna", {"x@example.com"}, "2001:db8:1::1"), noon + 1h);
+    EXPECT_EQ(sent("anna", noon + 1h).addresses_day, 3U);
+    EXPECT_EQ(sent("anna", noon + 1h).networks_day, 2U);
+    const Novelty near =
+        reader.senders().novelty(of("anna", {"x@example.com"}, "192.0.99.1"), noon + 1h).value();
+    EXPECT_EQ(near.addresses, 1U);
+    EXPECT_EQ(near.networks, 0U) << "of the same /16";
+    EXPECT_EQ(reader.senders().novelty(of("bob", {"x@example.com"}, "192.0.2.10"), noon).value().networks,
+              1U);
+    EXPECT_EQ(sent("anna", noon + 24h + 30min).addresses_day, 1U);
+    ASSERT_TRUE(commit(spool, [](Spool& in) { return in.senders().count_failed("Anna", 3, noon); }));
+    EXPECT_EQ(sent("anna", noon).failed_day, 3U);
+    EXPECT_EQ(sent("anna", noon).day, 2U);
+    forget(noon + 48h);
+    EXPECT_EQ(rows("origins"), 0);
+}
+
+// A clock that was years ahead for a minute must not shut anybody up until then.
+TEST_F(SendersTest, WhatWasCountedInTheFutureDoesNotCount) {
+    count("anna", {"x@example.com"}, noon + 24h * 3000);
+    EXPECT_EQ(sent("anna", noon).hour, 0U);
+    EXPECT_EQ(sent("anna", noon).addresses_day, 0U);
+    EXPECT_THAT(reader.senders().list(noon, 10).value(), IsEmpty());
+    forget(noon);
+    EXPECT_EQ(rows("sent"), 0);
+    count("anna", {"x@example.com"}, noon + 3h);
+    forget(noon);
+    EXPECT_EQ(rows("sent"), 1) << "that far a clock may be behind";
 }
 
 // The file of a spool may be copied, and shall not tell who writes to whom once the mail has gone.
