@@ -34,7 +34,14 @@ AuthDaemon::AuthDaemon(boost::asio::io_context& context, const Config& config, s
       users_(std::move(users)),
       checker_(processors(), most_waiting),
       api_(config.api, users_, checker_, [this] { return metrics(); }),
-      reload_(context, SIGHUP) {}
+      reload_(context, SIGHUP) {
+    if (const AuthConfig& auth = config.auth; !auth.program.empty()) {
+        program_.emplace(context.get_executor(), sasl::CheckProgram::Settings{.command = auth.program,
+                                                                              .processes = auth.processes,
+                                                                              .limit = auth.program_timeout,
+                                                                              .most_waiting = most_waiting});
+    }
+}
 
 Result<std::shared_ptr<AuthDaemon>> AuthDaemon::start(boost::asio::io_context& context,
                                                       const Config& config) {
@@ -72,7 +79,8 @@ Result<void> AuthDaemon::serve(std::vector<Descriptor> clients, std::vector<Desc
     if (!secret) {
         return std::unexpected(secret.error());
     }
-    auto judge = sasl::LoginJudge::make(users_, checker_, std::move(*secret));
+    auto judge =
+        sasl::LoginJudge::make(users_, checker_, program_ ? &*program_ : nullptr, std::move(*secret));
     if (!judge) {
         return std::unexpected(judge.error());
     }

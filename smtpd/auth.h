@@ -15,6 +15,7 @@
 #include "agent/base/descriptor.h"
 #include "agent/base/result.h"
 #include "smtpd/sasl/auth_server.h"
+#include "smtpd/sasl/check_program.h"
 #include "smtpd/sasl/login_judge.h"
 #include "smtpd/sasl/password_checker.h"
 #include "smtpd/sasl/user_file.h"
@@ -41,6 +42,7 @@ private:
     boost::asio::io_context& context_;
     sasl::UserFile users_;
     sasl::PasswordChecker checker_;
+    std::optional<sasl::CheckProgram> program_;
     UserApi api_;
     boost::asio::signal_set reload_;
     std::optional<sasl::LoginJudge> judge_;

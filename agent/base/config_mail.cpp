@@ -20,6 +20,20 @@ void read_auth(TomlTable& table, AuthConfig& config) {
     set_socket(table, "socket", config.socket);
     set(config.clients, table.name("clients"));
     set_socket(table, "admin_socket", config.admin_socket);
+    set(config.program, table.texts("program"));
+    if (table.is_empty_array("program")) {
+        table.complain("program", "names no program", "leave it out, or write the program and its arguments");
+    } else if (!config.program.empty() && !config.program.front().starts_with('/')) {
+        table.complain("program", "\"" + printable(config.program.front()) + "\" is not an absolute path",
+                       "write it like [\"/usr/local/sbin/check-password\", \"--quiet\"]");
+    }
+    set(config.processes, table.integer("processes", 1, 64));
+    set_duration(table, "program_timeout", config.program_timeout);
+    for (const std::string_view key : {"processes", "program_timeout"}) {
+        if (table.has(key) && config.program.empty()) {
+            table.complain(key, "there is no program", "name it in auth.program");
+        }
+    }
 }
 
 // "mail.example.net", "mail.example.net:2525", "192.0.2.1", "[2001:db8::1]:2525".

@@ -24,6 +24,9 @@ struct AuthConfig {
     std::filesystem::path socket = "/run/sekisho/auth-client.sock";
     std::string clients = "sekisho-smtpd";                          // the group that may connect to it
     std::filesystem::path admin_socket = "/run/sekisho/auth.sock";  // for `sekisho user`
+    std::vector<std::string> program;  // checks users who aren't in the file; none: there are no others
+    std::size_t processes = 4;         // of it
+    std::chrono::seconds program_timeout{10};  // for an answer of it
 };
 
 // A host that takes mail from us: "mail.example.net", "[192.0.2.1]:2525".

@@ -14,12 +14,13 @@
 
 namespace sekisho::sasl {
 
-Result<LoginJudge> LoginJudge::make(UserFile& users, PasswordChecker& checker, std::string secret) {
+Result<LoginJudge> LoginJudge::make(UserFile& users, PasswordChecker& checker, CheckProgram* program,
+                                    std::string secret) {
     auto scram = Scram::make();
     if (!scram) {
         return std::unexpected(scram.error());
     }
-    LoginJudge judge(users, checker, std::move(*scram), std::move(secret));
+    LoginJudge judge(users, checker, program, std::move(*scram), std::move(secret));
     // As crypt() would read it: up to a NUL.
     const std::string_view key = judge.stand_in_key_;
     auto hash = hash_password(SecretText(key.substr(0, key.find('\0'))));
@@ -35,7 +36,7 @@ std::vector<Offer> LoginJudge::offers() {
     const UserList& users = users_->users();
     std::vector<Offer> offers;
     for (const ScramHash hash : scram_hashes) {
-        if (users.all_have_keys(hash)) {
+        if (program_ == nullptr && users.all_have_keys(hash)) {
             offers.push_back({.mechanism = std::string(mechanism_of(hash)), .properties = {"mutual-auth"}});
         }
     }
@@ -94,11 +95,17 @@ boost::asio::awaitable<Verdict> LoginJudge::judge(Credentials credentials, std::
     }
     const std::string* const found = users_->users().hash_of(credentials.user);
     const bool known = found != nullptr;
+    const bool asks = !known && program_ != nullptr;
     std::string hash = known ? *found : stand_in(credentials.user);
     if (remote) {
         (*under_way)[*remote]++;
     }
-    const auto matched = co_await checker_->check(std::move(credentials.password), std::move(hash));
+    Result<bool> matched = false;
+    if (asks) {
+        matched = co_await program_->check(std::move(credentials.user), std::move(credentials.password));
+    } else {
+        matched = co_await checker_->check(std::move(credentials.password), std::move(hash));
+    }
     if (remote && --(*under_way)[*remote] == 0) {
         under_way->erase(*remote);
     }
@@ -106,7 +113,7 @@ boost::asio::awaitable<Verdict> LoginJudge::judge(Credentials credentials, std::
         log::warning("LOGIN_NOT_CHECKED", matched.error().what, {{"remedy", matched.error().remedy}});
         co_return Verdict::unavailable;
     }
-    if (!known) {
+    if (!known && !asks) {
         co_return Verdict::unknown;
     }
     co_return *matched ? Verdict::right : Verdict::wrong;

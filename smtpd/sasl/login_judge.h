@@ -18,6 +18,7 @@
 #include "agent/base/address.h"
 #include "agent/base/result.h"
 #include "smtpd/sasl/auth_protocol.h"
+#include "smtpd/sasl/check_program.h"
 #include "smtpd/sasl/failure_delays.h"
 #include "smtpd/sasl/mechanism.h"
 #include "smtpd/sasl/password_checker.h"
@@ -41,13 +42,15 @@ public:
     // So many checks of one client's address (IPv6: /64) may wait at once: it can't take all places.
     static constexpr std::size_t most_of_one_address = 32;
 
-    // `users` and `checker` must outlive it. From `secret` comes what unknown users are judged by
-    // (stand_in_key.h). Failure::unavailable without randomness, or GNU SASL.
+    // All must outlive it. `program` checks users who aren't among `users`; null: nobody else may log in.
+    // From `secret` comes what unknown users are judged by (stand_in_key.h). Failure::unavailable without
+    // randomness, or GNU SASL.
     [[nodiscard]] static Result<LoginJudge> make(UserFile& users, PasswordChecker& checker,
-                                                 std::string secret);
+                                                 CheckProgram* program, std::string secret);
 
-    // What may be offered now. SCRAM only while all users have keys for it: a client takes the best mechanism
-    // that is offered, and asks its user for another password when that fails.
+    // What may be offered now. SCRAM only while all users have keys for it, which those of a program don't: a
+    // client takes the best mechanism that is offered, and asks its user for another password when that
+    // fails.
     [[nodiscard]] std::vector<Offer> offers();
     // Begins a login by this mechanism, offered or not; nothing for one that isn't known. The judge must
     // outlive what is asked of it.
@@ -61,13 +64,19 @@ public:
     [[nodiscard]] std::chrono::milliseconds delay_after_failure(const std::optional<Address>& remote);
 
 private:
-    LoginJudge(UserFile& users, PasswordChecker& checker, Scram scram, std::string secret)
-        : users_(&users), checker_(&checker), scram_(std::move(scram)), stand_in_key_(std::move(secret)) {}
+    LoginJudge(UserFile& users, PasswordChecker& checker, CheckProgram* program, Scram scram,
+               std::string secret)
+        : users_(&users),
+          checker_(&checker),
+          program_(program),
+          scram_(std::move(scram)),
+          stand_in_key_(std::move(secret)) {}
     [[nodiscard]] const std::string& stand_in(const std::string& name);
     [[nodiscard]] ScramUser keys_of(ScramHash hash, const std::string& name);
 
     UserFile* users_;
     PasswordChecker* checker_;
+    CheckProgram* program_;
     Scram scram_;
     std::string stand_in_key_;
     FailureDelays delays_;

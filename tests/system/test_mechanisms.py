@@ -4,11 +4,14 @@
 import base64
 import hashlib
 import hmac
+import re
 import smtplib
 import subprocess
+from pathlib import Path
 
 from lab.clients import Smtp, SmtpTls
 from lab.hosts import await_true
+from lab.isp import config_text
 from lab.topology import EDGE_CORE4, SUBSCRIBERS
 from test_submission import SmtpTest
 
@@ -161,3 +164,59 @@ class Mechanisms(SmtpTest):  # labels: quick
             self.assertEqual(self.code(client.docmd("AUTH", "PLAIN AGFubmEAc2VjcmV0MDA=")), "454 4.7.0")
         self.submission.auth.start()
         await_true(lambda: self.offered() == ALL, "all mechanisms again", 10)
+
+
+CHECKER = """#!/bin/sh
+# Speaks as Squid's helpers for basic authentication do.
+while read -r user password; do
+    case "$user $password" in
+    'zoe%40example.net open%20sesame') echo OK ;;
+    hangs*) sleep 100 ;;
+    *) echo ERR ;;
+    esac
+done
+"""
+
+
+class ByProgram(SmtpTest):
+    """A program of the operator's knows users who aren't in the file."""
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        cls.edge.write("/usr/local/sbin/check-password", CHECKER, 0o755)
+        program = '[auth]\nprogram = ["/usr/local/sbin/check-password"]\nprogram_timeout = "1s"'
+        cls.agent.configure(config_text(("[auth]", program)))
+        cls.submission.restart()
+
+    def log_in(self, user: str, password: str) -> str:
+        with self.isp.lab["a"].network(), SmtpTls(EDGE_CORE4, self.isp.smtp_trust) as client:
+            client.ehlo()
+            self.assertEqual(client.esmtp_features["auth"].split(), ["PLAIN", "LOGIN"], "it can't prove anything by SCRAM")
+            secret = base64.b64encode(f"\0{user}\0{password}".encode()).decode()
+            return self.code(client.docmd("AUTH", f"PLAIN {secret}"))
+
+    def test_its_users_and_those_of_the_file(self) -> None:
+        self.assertEqual(self.log_in("Zoe@example.net", "open sesame"), "235 2.7.0")
+        self.assertEqual([each["user"] for each in self.agent.ask("grant", "list")["grants"]], ["zoe@example.net"])
+        self.assertEqual(self.log_in("zoe@example.net", "open sesam"), "535 5.7.8")
+        self.assertEqual(self.log_in("nobody", "open sesame"), "535 5.7.8")
+        self.assertEqual(self.log_in(A.user, A.password), "235 2.7.0")
+        self.assertEqual(self.log_in(A.user, "open sesame"), "535 5.7.8", "who is in the file is judged by it")
+        said = self.edge.log("sekisho-auth.log").read_text()
+        self.assertIn("PROGRAM_STARTED", said)
+        self.assertNotIn("sesam", said)
+
+    def test_it_hangs(self) -> None:
+        self.assertEqual(self.log_in("hangs", "x"), "454 4.7.0")
+        self.assertRegex(self.edge.log("sekisho-auth.log").read_text(), "LOGIN_NOT_CHECKED .*in time")
+        self.assertEqual(self.log_in("zoe@example.net", "open sesame"), "235 2.7.0")
+
+    def test_it_goes_with_the_daemon(self) -> None:
+        self.log_in("zoe@example.net", "open sesame")
+        pids = re.findall(r"PROGRAM_STARTED .* pid=(\d+)", self.edge.log("sekisho-auth.log").read_text())
+        self.assertTrue(Path("/proc", pids[-1]).exists())
+        self.submission.auth.stop()
+        self.assertEqual([pid for pid in pids if Path("/proc", pid).exists()], [])
+        self.submission.auth.start()
+        self.assertEqual(self.log_in("zoe@example.net", "open sesame"), "235 2.7.0")

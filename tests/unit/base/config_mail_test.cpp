@@ -137,6 +137,16 @@ TEST(ConfigMail, ReadsTheOtherSections) {
     EXPECT_EQ(config->dns.servers[1].text(), "2001:db8:53::53");
 }
 
+TEST(ConfigMail, AProgramMayCheckPasswords) {
+    const auto config = parse_config(
+        "[auth]\nprogram = [\"/c\", \"-x\"]\nprocesses = 2\nprogram_timeout = \"3s\"\n", mail_file);
+    ASSERT_TRUE(config) << text(mail_file, config.error());
+    EXPECT_EQ(config->auth.program, (std::vector<std::string>{"/c", "-x"}));
+    EXPECT_EQ(config->auth.processes, 2U);
+    EXPECT_EQ(config->auth.program_timeout, 3s);
+    EXPECT_TRUE(parse_config("", mail_file)->auth.program.empty());
+}
+
 TEST(ConfigMail, WithoutSectionsThereIsNoServerAndNoReporter) {
     const auto config = parse_config("", mail_file);
     ASSERT_TRUE(config);
@@ -294,6 +304,11 @@ TEST(ConfigMail, MistakesAreNamedWithPlaceAndRemedy) {
         {"[auth]\nuser = \"a b\"\n", {2, "user"}},
         {"[auth]\nsocket = \"/" + std::string(107, 'x') + "\"\n", {2, "107"}},
         {"[auth]\npassword = \"x\"\n", {2, "password"}},
+        {"[auth]\nprogram = []\n", {2, "names no program"}},
+        {"[auth]\nprogram = [\"check\"]\n", {2, "not an absolute path"}},
+        {"[auth]\nprocesses = 2\n", {2, "there is no program"}},
+        {"[auth]\nprogram_timeout = \"1s\"\n", {2, "there is no program"}},
+        {"[auth]\nprogram = [\"/c\"]\nprocesses = 65\n", {3, "processes"}},
         {"[relay]\nretry_first = \"5h\"\n", {2, "longer than relay.retry_longest"}},
         {"[relay]\ngive_up = \"0s\"\n", {2, "longer than nothing"}},
         {"[relay]\nport = 0\n", {2, "port"}},

@@ -99,7 +99,7 @@ public:
         runner_.on_thread([&] {
             users_.emplace(UserFile::open(file_).value());
             checker_.emplace(2, most_waiting);
-            judge_.emplace(LoginJudge::make(*users_, *checker_, std::string(32, 's')).value());
+            judge_.emplace(LoginJudge::make(*users_, *checker_, nullptr, std::string(32, 's')).value());
             server_.emplace(
                 runner_.executor(),
                 listen_unix({.path = socket_, .mode = 0600, .type = SOCK_STREAM, .group = {}}).value(),
