@@ -32,8 +32,9 @@ constexpr int type_aaaa = 28;
 constexpr int class_in = 1;
 constexpr int nxdomain = 3;
 constexpr std::chrono::seconds patience{30};
+constexpr std::chrono::seconds name_patience{5};  // of who wants to know how a client is called, who waits
 constexpr std::size_t most_records = 64;
-constexpr std::size_t most_names = 4;  // of one address, which are looked at
+constexpr std::size_t most_names = 2;  // of one address, which are looked at
 
 // RFC 1035, 4.1.1, by the names that tools print.
 std::string name_of_code(int code) {
@@ -136,7 +137,7 @@ struct Resolver::State : std::enable_shared_from_this<State> {
     State& operator=(const State&) = delete;
 
     asio::awaitable<void> listen();
-    asio::awaitable<Result<Answer>> ask(std::string name, int type);
+    asio::awaitable<Result<Answer>> ask(std::string name, int type, std::chrono::seconds limit = patience);
 
     asio::any_io_executor executor;
     std::unique_ptr<ub_ctx, Deleter> context;
@@ -158,7 +159,7 @@ asio::awaitable<void> Resolver::State::listen() {
     listening = false;
 }
 
-asio::awaitable<Result<Answer>> Resolver::State::ask(std::string name, int type) {
+asio::awaitable<Result<Answer>> Resolver::State::ask(std::string name, int type, std::chrono::seconds limit) {
     const auto self = shared_from_this();
     const auto question = std::make_shared<Question>(executor);
     auto mine = std::make_unique<std::shared_ptr<Question>>(question);
@@ -176,7 +177,7 @@ asio::awaitable<Result<Answer>> Resolver::State::ask(std::string name, int type)
             [](std::shared_ptr<State> state) -> asio::awaitable<void> { co_await state->listen(); }(self),
             asio::detached);
     }
-    question->timer.expires_after(patience);
+    question->timer.expires_after(limit);
     static_cast<void>(co_await question->timer.async_wait(quietly));
     asking--;
     if (!question->answer) {
@@ -258,10 +259,11 @@ asio::awaitable<Result<std::vector<MxRecord>>> Resolver::mx(std::string domain) 
 
 asio::awaitable<Result<std::string>> Resolver::confirmed_name(Address address) {
     const auto state = state_;
-    const auto answer = co_await state->ask(reverse_name_of(address), type_ptr);
+    const auto answer = co_await state->ask(reverse_name_of(address), type_ptr, name_patience);
     if (!answer) {
         co_return std::unexpected(answer.error());
     }
+    const AddressType& wanted = *std::ranges::find(address_types, address.family, &AddressType::family);
     std::optional<Error> trouble;
     std::size_t looked_at = 0;
     for (const auto data : records_of(**answer)) {
@@ -269,10 +271,16 @@ asio::awaitable<Result<std::string>> Resolver::confirmed_name(Address address) {
         if (!name || name->empty() || looked_at++ >= most_names) {
             continue;
         }
-        const auto theirs = co_await addresses(*name);
+        const auto theirs = co_await state->ask(*name, wanted.type, name_patience);
         if (!theirs) {
             trouble = theirs.error().kind == Failure::unavailable ? std::optional(theirs.error()) : trouble;
-        } else if (std::ranges::find(*theirs, address) != theirs->end()) {
+            continue;
+        }
+        const auto records = records_of(**theirs);
+        const bool confirmed = std::ranges::any_of(records, [&](const auto& record) {
+            return std::ranges::equal(record, std::span(address.bytes).first(wanted.size));
+        });
+        if (confirmed) {
             co_return lowered(*name);
         }
     }

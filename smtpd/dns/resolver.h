@@ -39,7 +39,7 @@ public:
     [[nodiscard]] boost::asio::awaitable<Result<std::vector<Address>>> addresses(std::string host);
     // The address's own name (PTR, RFC 1035, 3.5; RFC 3596, 2.5), if that name has this address: whoever
     // holds an address can give it any name. In small letters; Failure::not_found if there is none,
-    // Failure::unavailable where nobody could tell now.
+    // Failure::unavailable where nobody could tell within a quarter of a minute.
     [[nodiscard]] boost::asio::awaitable<Result<std::string>> confirmed_name(Address address);
 
 private:

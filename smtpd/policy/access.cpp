@@ -19,7 +19,7 @@ bool fits_client(const SubmissionAccessConfig& entry, const Address& client) {
 }
 
 bool fits_name(const SubmissionAccessConfig& entry, const std::string& name) {
-    return entry.names.empty() || fits_any(entry.names, name);
+    return entry.names.empty() || (!name.empty() && fits_any(entry.names, name));
 }
 
 bool fits_sender(const SubmissionAccessConfig& entry, std::string_view sender) {
@@ -53,9 +53,12 @@ Access judge_access(const std::vector<SubmissionAccessConfig>& list, const Acces
 }
 
 bool name_matters(const std::vector<SubmissionAccessConfig>& list, const Address& client) {
-    return std::ranges::any_of(list, [&client](const SubmissionAccessConfig& entry) {
-        return !entry.names.empty() && fits_client(entry, client);
-    });
+    for (const SubmissionAccessConfig& entry : list) {
+        if (fits_client(entry, client) && (!entry.names.empty() || entry.senders.empty())) {
+            return !entry.names.empty();  // else it decides, whatever stands behind it
+        }
+    }
+    return false;
 }
 
 }  // namespace sekisho::policy

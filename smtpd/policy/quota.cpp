@@ -55,7 +55,9 @@ QuotaRuling judge_limit(const Limit& limit, const QuotaConfig& quota, const Quot
         return {.kind = kind, .use = use, .reply = reply_to(limit, kind, use, more)};
     }
     const std::uint64_t warned = quota.warn * use.limit;
-    const bool near = use.used * whole < warned && then * whole >= warned;
+    // Of what nobody knows yet there is nothing to warn of.
+    const bool known = limit.more != &SentMore::failed;
+    const bool near = known && use.used * whole < warned && then * whole >= warned;
     return {.kind = near ? Kind::near : Kind::within,
             .use = {.name = use.name, .limit = use.limit, .used = then},
             .reply = {}};

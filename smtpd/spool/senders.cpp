@@ -286,7 +286,7 @@ Result<void> Senders::stop(const Stop& stop) const {
     auto hold = database_.prepare("UPDATE messages SET held = held | ? WHERE lower(user) = ? AND user <> ''");
     auto stay = database_.prepare(
         "UPDATE recipients SET next = ? WHERE message IN (SELECT number FROM messages WHERE lower(user) = "
-        "?)");
+        "? AND user <> '')");
     if (!mark || !hold || !stay) {
         return std::unexpected(!mark ? mark.error() : !hold ? hold.error() : stay.error());
     }

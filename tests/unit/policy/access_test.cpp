@@ -75,6 +75,11 @@ TEST(SubmissionAccess, ANameMustBeKnown) {
     EXPECT_EQ(of(std::nullopt), Kind::denied);
     std::swap(list[0], list[1]);
     EXPECT_EQ(of("one.example.net"), Kind::denied) << "the first decides";
+    EXPECT_FALSE(name_matters(list, client));
+    list = {entry(SubmissionAction::allow, {}), entry(SubmissionAction::deny, {})};
+    list[0].names = {"*"};
+    EXPECT_EQ(of("any.example.net"), Kind::open);
+    EXPECT_EQ(of(""), Kind::denied) << "none is no name";
 }
 
 TEST(SubmissionAccess, ALoginMayLiftIt) {
