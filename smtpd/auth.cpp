@@ -130,7 +130,8 @@ std::string AuthDaemon::metrics() {
         metrics.add("sekisho_auth_broken_total", {}, static_cast<double>(counts.broken));
         metrics.add("sekisho_auth_connections", {}, static_cast<double>(server->connections()));
     }
-    metrics.set("sekisho_auth_checks_waiting", {}, static_cast<double>(checker_.waiting()));
+    metrics.set("sekisho_auth_checks_waiting", {},
+                static_cast<double>(checker_.waiting() + (program_ ? program_->waiting() : 0)));
     metrics.set("sekisho_auth_users", {}, static_cast<double>(users_.users().size()));
     metrics.set("sekisho_auth_bad_lines", {}, static_cast<double>(users_.users().bad_lines().size()));
     return metrics.text();

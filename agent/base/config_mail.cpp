@@ -29,6 +29,11 @@ void read_auth(TomlTable& table, AuthConfig& config) {
     }
     set(config.processes, table.integer("processes", 1, 64));
     set_duration(table, "program_timeout", config.program_timeout);
+    constexpr std::chrono::seconds longest{25};
+    if (config.program_timeout > longest) {
+        table.complain("program_timeout", "is too long",
+                       "write 1s to 25s: who has waited longer is told 454 already");
+    }
     for (const std::string_view key : {"processes", "program_timeout"}) {
         if (table.has(key) && config.program.empty()) {
             table.complain(key, "there is no program", "name it in auth.program");

@@ -14,10 +14,12 @@
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
+#include <cerrno>
 #include <csignal>
 #include <cstring>
 #include <optional>
 #include <string_view>
+#include <thread>
 #include <utility>
 
 #include "agent/base/ascii.h"
@@ -33,8 +35,8 @@ namespace asio = boost::asio;
 using Socket = asio::local::stream_protocol::socket;
 
 constexpr std::size_t longest_answer = 8192;
-// Whoever can't be started is not tried more often.
-constexpr std::chrono::seconds pause{1};
+// So long anybody waits for a process that is free: sekisho-smtpd waits for half a minute.
+constexpr std::chrono::seconds longest_wait{20};
 
 // RFC 3986, 2.1, as Squid does: what isn't a letter, a digit or one of -._~ is encoded.
 void append_encoded(std::string& line, std::string_view text) {
@@ -61,9 +63,14 @@ std::string request(std::string_view user, const SecretText& password) {
     return line;
 }
 
+// What an answer begins with.
+std::string_view word_of(std::string_view answer) {
+    return answer.substr(0, answer.find_first_of(" \r\n"));
+}
+
 // "OK", "ERR" or "BH", and whatever else behind it.
 Result<bool> judged(std::string_view answer) {
-    const std::string_view word = answer.substr(0, answer.find_first_of(" \r\n"));
+    const std::string_view word = word_of(answer);
     if (word == "OK" || word == "ERR") {
         return word == "OK";
     }
@@ -73,27 +80,42 @@ Result<bool> judged(std::string_view answer) {
                 "look at what it writes to standard error, which stands in this log");
 }
 
+constexpr int most_patience = 100;  // milliseconds, at the end
+
 // One process and the way to it.
 struct Process {
     explicit Process(const asio::any_io_executor& executor) : socket(executor) {}
     Process(const Process&) = delete;
     Process& operator=(const Process&) = delete;
-    ~Process() { end(); }
+    ~Process() {
+        end();
+        for (int attempt = 0; attempt < most_patience && !dying.empty(); attempt++) {
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+            reap();
+        }
+    }
 
-    // SIGKILL: it may hang.
+    // SIGKILL: it may hang, and so may what it has started.
     void end() {
         boost::system::error_code ignored;
         socket.close(ignored);
         if (pid > 0) {
-            ::kill(pid, SIGKILL);
-            ::waitpid(std::exchange(pid, -1), nullptr, 0);
+            ::kill(-pid, SIGKILL);
+            dying.push_back(std::exchange(pid, -1));
         }
+        reap();
         rest.clear();
+    }
+    // Doesn't wait: a process that waits for a broken disk dies later.
+    void reap() {
+        std::erase_if(dying, [](pid_t each) { return ::waitpid(each, nullptr, WNOHANG) != 0; });
     }
 
     Socket socket;
-    pid_t pid = -1;
-    std::string rest;  // what has come of its answer
+    pid_t pid = -1;  // of its own group, too
+    std::vector<pid_t> dying;
+    std::string rest;       // what has come of its answer
+    bool answered = false;  // once, as it may
     bool busy = false;
 };
 
@@ -112,12 +134,22 @@ Result<pid_t> spawn(const std::vector<std::string>& command, int channel) {
     std::array<char*, 2> environment = {path.data(), nullptr};
     posix_spawn_file_actions_t actions;
     ::posix_spawn_file_actions_init(&actions);
-    // All other descriptors are closed by themselves (O_CLOEXEC).
+    // Not every descriptor closes itself: what Asio has accepted doesn't.
     ::posix_spawn_file_actions_adddup2(&actions, channel, STDIN_FILENO);
     ::posix_spawn_file_actions_adddup2(&actions, channel, STDOUT_FILENO);
+    ::posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
+    posix_spawnattr_t attributes;
+    ::posix_spawnattr_init(&attributes);
+    sigset_t usual;
+    ::sigemptyset(&usual);
+    ::sigaddset(&usual, SIGPIPE);  // which this daemon ignores
+    ::posix_spawnattr_setsigdefault(&attributes, &usual);
+    // A group of its own.
+    ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF);
     pid_t pid = -1;
-    const int error =
-        ::posix_spawn(&pid, command.front().c_str(), &actions, nullptr, arguments.data(), environment.data());
+    const int error = ::posix_spawn(&pid, command.front().c_str(), &actions, &attributes, arguments.data(),
+                                    environment.data());
+    ::posix_spawnattr_destroy(&attributes);
     ::posix_spawn_file_actions_destroy(&actions);
     if (error != 0) {
         return fail(Failure::unavailable, command.front() + " can't be started: " + std::strerror(error),
@@ -149,6 +181,13 @@ struct CheckProgram::State : std::enable_shared_from_this<State> {
 };
 
 Result<void> CheckProgram::State::start(Process& process) {
+    process.reap();
+    // It says nothing without being asked: what stands there already is no answer to what is asked now.
+    char stray = 0;
+    if (process.pid > 0 && (::recv(process.socket.native_handle(), &stray, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 ||
+                            errno != EAGAIN)) {
+        process.end();
+    }
     if (process.pid > 0) {
         return {};
     }
@@ -163,22 +202,28 @@ Result<void> CheckProgram::State::start(Process& process) {
     Descriptor ours(ends[0]);
     const auto pid = spawn(settings.command, theirs.get());
     if (!pid) {
-        not_before = std::chrono::steady_clock::now() + pause;
+        not_before = std::chrono::steady_clock::now() + settings.pause;
         return std::unexpected(pid.error());
     }
     process.pid = *pid;
+    process.answered = false;
     process.socket.assign(asio::local::stream_protocol(), ours.release());
     log::info("PROGRAM_STARTED", "a process of the program that checks passwords",
               {{"program", settings.command.front()}, {"pid", *pid}});
     return {};
 }
 
+// Null when it has taken too long. Whoever has a process lets it go in time, so everybody is woken then.
 asio::awaitable<std::shared_ptr<Process>> CheckProgram::State::take() {
+    const auto due = std::chrono::steady_clock::now() + longest_wait;
     while (true) {
         const auto free = std::ranges::find(processes, false, &Process::busy);
         if (free != processes.end()) {
             (*free)->busy = true;
             co_return *free;
+        }
+        if (std::chrono::steady_clock::now() >= due) {
+            co_return nullptr;
         }
         static_cast<void>(co_await freed.async_wait(quietly));
     }
@@ -207,15 +252,25 @@ asio::awaitable<Asked> CheckProgram::State::ask(std::shared_ptr<Process> process
     }
     timer.cancel();
     const std::string said = std::exchange(process->rest, {});
-    if (!trouble && !*late && said.find('\n') + 1 == said.size()) {
+    const std::string_view word = word_of(said);
+    if (!trouble && !*late && said.find('\n') + 1 == said.size() &&
+        (word == "OK" || word == "ERR" || word == "BH")) {
+        process->answered = true;
         co_return Asked{.answer = judged(said)};
     }
+    const bool had_answered = process->answered;
     process->end();
+    if (!had_answered) {
+        not_before = std::chrono::steady_clock::now() + settings.pause;
+    }
+    if (!trouble && !*late && said.find('\n') + 1 == said.size()) {
+        co_return Asked{.answer = judged(said)};  // in no way it may
+    }
     co_return Asked{.answer = fail(Failure::unavailable,
                                    *late ? "the program that checks passwords doesn't answer in time"
                                          : "the program that checks passwords has ended, or says too much",
                                    "look at what it writes to standard error, which stands in this log"),
-                    .had_ended = said.empty() && !*late};
+                    .had_ended = said.empty() && !*late && had_answered};
 }
 
 CheckProgram::CheckProgram(const asio::any_io_executor& executor, Settings settings)
@@ -227,6 +282,14 @@ CheckProgram::~CheckProgram() {
     }
 }
 
+std::size_t CheckProgram::processes() const {
+    return state_->settings.processes;
+}
+
+std::size_t CheckProgram::waiting() const {
+    return state_->waiting;
+}
+
 asio::awaitable<Result<bool>> CheckProgram::check(std::string user, SecretText password) {
     const auto state = state_;
     if (state->waiting >= state->settings.most_waiting) {
@@ -234,6 +297,10 @@ asio::awaitable<Result<bool>> CheckProgram::check(std::string user, SecretText p
     }
     state->waiting++;
     const std::shared_ptr<Process> process = co_await state->take();
+    if (!process) {
+        state->waiting--;
+        co_return fail(Failure::unavailable, "too many logins at once");
+    }
     std::string line = request(user, password);
     Asked asked{.answer = fail(Failure::unavailable, ""), .had_ended = true};
     // Twice: that a process has ended is noticed by asking it.

@@ -26,6 +26,7 @@ public:
         std::size_t processes = 4;
         std::chrono::milliseconds limit{10'000};  // for an answer
         std::size_t most_waiting = 256;           // with those that are being checked
+        std::chrono::milliseconds pause{1000};    // before one is started again that was of no use
     };
 
     CheckProgram(const boost::asio::any_io_executor& executor, Settings settings);
@@ -34,6 +35,8 @@ public:
     // Kills the processes.
     ~CheckProgram();
 
+    [[nodiscard]] std::size_t processes() const;
+    [[nodiscard]] std::size_t waiting() const;
     // Whether the password is the user's. Failure::unavailable where the program can't tell or be started,
     // doesn't answer in time, or too many wait.
     [[nodiscard]] boost::asio::awaitable<Result<bool>> check(std::string user, SecretText password);

@@ -90,12 +90,14 @@ boost::asio::awaitable<Verdict> LoginJudge::judge(Credentials credentials, std::
     if (remote) {
         remote = subscriber_of(*remote);
     }
-    if (remote && (*under_way)[*remote] >= most_of_one_address) {
-        co_return Verdict::unavailable;
-    }
     const std::string* const found = users_->users().hash_of(credentials.user);
     const bool known = found != nullptr;
-    const bool asks = !known && program_ != nullptr;
+    // Databases take letters for others that aren't ASCII's: that would be one user of many names.
+    const bool asks = !known && program_ != nullptr &&
+                      characters_in(credentials.user) == static_cast<std::ptrdiff_t>(credentials.user.size());
+    if (remote && (*under_way)[*remote] >= (asks ? program_->processes() : most_of_one_address)) {
+        co_return Verdict::unavailable;
+    }
     std::string hash = known ? *found : stand_in(credentials.user);
     if (remote) {
         (*under_way)[*remote]++;

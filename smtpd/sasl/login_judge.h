@@ -39,7 +39,8 @@ enum class Verdict : std::uint8_t {
 
 class LoginJudge {
 public:
-    // So many checks of one client's address (IPv6: /64) may wait at once: it can't take all places.
+    // So many checks of one client's address (IPv6: /64) may wait at once, of those that a program makes as
+    // many as it has processes: it can't take all places.
     static constexpr std::size_t most_of_one_address = 32;
 
     // All must outlive it. `program` checks users who aren't among `users`; null: nobody else may log in.

@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
@@ -15,6 +16,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -29,7 +31,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 
 // What a user's password means is in the name.
-constexpr std::string_view program = R"(#!/bin/sh
+constexpr std::string_view script = R"sh(#!/bin/sh
 echo $$ >> "$1"
 while read -r user password; do
     case "$user" in
@@ -38,7 +40,8 @@ while read -r user password; do
     slow) sleep 0.2; echo OK ;;
     hangs) sleep 100 ;;
     dies) exit 1 ;;
-    once) exec sleep 0 ;;
+    twice) echo OK; sleep 0.1; echo OK ;;
+    descriptors) ls /proc/$$/fd | grep -q '^[3-9]$' && echo ERR || echo OK ;;
     much) printf 'OK\nOK\n' ;;
     long) head -c 100000 /dev/zero | tr '\0' a ;;
     broken) echo 'BH message=no' ;;
@@ -46,12 +49,12 @@ while read -r user password; do
     *) echo ERR ;;
     esac
 done
-)";
+)sh";
 
 class CheckProgramTest : public testing::Test {
 protected:
     CheckProgramTest() {
-        std::ofstream(file_) << program;
+        std::ofstream(file_) << script;
         std::filesystem::permissions(file_, std::filesystem::perms::owner_all);
     }
     void start(std::size_t processes, std::chrono::milliseconds limit = 10s, std::size_t most_waiting = 100) {
@@ -59,7 +62,8 @@ protected:
             context_.get_executor(), CheckProgram::Settings{.command = {file_.string(), started_.string()},
                                                             .processes = processes,
                                                             .limit = limit,
-                                                            .most_waiting = most_waiting});
+                                                            .most_waiting = most_waiting,
+                                                            .pause = pause_});
     }
     // "right", "wrong", or why it isn't known; of each of them, asked at once.
     std::vector<std::string> ask(const std::vector<std::pair<std::string, std::string>>& all) {
@@ -98,6 +102,7 @@ protected:
     std::filesystem::path started_ = directory_ / "started";
     boost::asio::io_context context_;
     std::unique_ptr<CheckProgram> program_;
+    std::chrono::milliseconds pause_{0};
 };
 
 TEST_F(CheckProgramTest, SaysYesAndNo) {
@@ -134,12 +139,42 @@ TEST_F(CheckProgramTest, OneThatHangsIsReplaced) {
 TEST_F(CheckProgramTest, WhatIsNoAnswerIsNoLogin) {
     start(1);
     EXPECT_THAT(ask("dies"), HasSubstr("has ended"));
-    EXPECT_EQ(started().size(), 2U) << "tried once more";
+    EXPECT_EQ(started().size(), 1U) << "it has never been of use";
+    EXPECT_EQ(ask("nobody"), "wrong");
+    EXPECT_THAT(ask("dies"), HasSubstr("has ended"));
+    EXPECT_EQ(started().size(), 3U) << "tried once more, for it had answered before";
     EXPECT_THAT(ask("much"), HasSubstr("says too much"));
     EXPECT_THAT(ask("long"), HasSubstr("says too much"));
     EXPECT_THAT(ask("broken"), HasSubstr("can't tell"));
     EXPECT_THAT(ask("odd"), HasSubstr("in no way it may"));
     EXPECT_EQ(ask("anna", "s ecr\xc3\xa9t%"), "right");
+}
+
+// What is said without being asked must not be taken for the answer to somebody else's password.
+TEST_F(CheckProgramTest, AnAnswerTooManyIsNobodys) {
+    start(1);
+    EXPECT_EQ(ask("twice"), "right");
+    std::this_thread::sleep_for(300ms);
+    EXPECT_EQ(ask("anna", "guessed"), "wrong");
+    EXPECT_EQ(started().size(), 2U);
+    EXPECT_THAT(ask("odd"), HasSubstr("in no way it may"));
+    EXPECT_EQ(ask("anna", "guessed"), "wrong");
+    EXPECT_EQ(started().size(), 3U);
+}
+
+TEST_F(CheckProgramTest, OneThatIsOfNoUseIsNotStartedForEachLogin) {
+    pause_ = 10s;
+    start(2);
+    EXPECT_THAT(ask("dies"), HasSubstr("has ended"));
+    EXPECT_THAT(ask("anna"), HasSubstr("a moment ago"));
+    EXPECT_EQ(started().size(), 1U);
+}
+
+TEST_F(CheckProgramTest, ItHasNoDescriptorsButItsOwn) {
+    const int stranger = ::dup(STDERR_FILENO);  // not closed by itself
+    start(1);
+    EXPECT_EQ(ask("descriptors"), "right") << "it has standard input, output and error";
+    ::close(stranger);
 }
 
 // Between two logins it may be killed, or end itself after some time.
@@ -159,6 +194,7 @@ TEST_F(CheckProgramTest, NoMoreWaitThanMay) {
 
 TEST_F(CheckProgramTest, OneThatCanNotBeStarted) {
     std::filesystem::remove(file_);
+    pause_ = 10s;
     start(1);
     EXPECT_THAT(ask("anna"), HasSubstr("can't be started"));
     EXPECT_THAT(ask("anna"), HasSubstr("a moment ago")) << "not for each login anew";
