@@ -12,8 +12,8 @@
 #include "agent/api/json_answer.h"
 #include "agent/api/parameters.h"
 #include "agent/api/server.h"
-#include "smtpd/policy/relay.h"
 #include "smtpd/policy/access.h"
+#include "smtpd/policy/relay.h"
 #include "smtpd/ruling.h"
 
 namespace sekisho {

@@ -12,9 +12,8 @@ namespace {
 
 // A label with a NUL is binary, and no pattern that somebody has written fits it.
 bool any_fits(const std::vector<std::string>& patterns, const std::vector<std::string>& labels) {
-    return std::ranges::any_of(labels, [&patterns](const std::string& label) {
-        return fits_any(patterns, label);
-    });
+    return std::ranges::any_of(labels,
+                               [&patterns](const std::string& label) { return fits_any(patterns, label); });
 }
 
 }  // namespace

@@ -18,7 +18,8 @@ const Prefix line = prefix("192.0.2.7");
 class ScopeTest : public testing::Test {
 protected:
     // A login of the line whose rule says so.
-    Actions open(const Scope& scope, std::chrono::seconds lifetime = 600s, const std::string& user = "alice") {
+    Actions open(const Scope& scope, std::chrono::seconds lifetime = 600s,
+                 const std::string& user = "alice") {
         GrantRequest asked = request("192.0.2.7", lifetime);
         asked.user = user;
         asked.scope = scope;
