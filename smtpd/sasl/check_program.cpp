@@ -87,13 +87,7 @@ struct Process {
     explicit Process(const asio::any_io_executor& executor) : socket(executor) {}
     Process(const Process&) = delete;
     Process& operator=(const Process&) = delete;
-    ~Process() {
-        end();
-        for (int attempt = 0; attempt < most_patience && !dying.empty(); attempt++) {
-            std::this_thread::sleep_for(std::chrono::milliseconds(1));
-            reap();
-        }
-    }
+    ~Process() { end(); }
 
     // SIGKILL: it may hang, and so may what it has started.
     void end() {
@@ -279,6 +273,15 @@ CheckProgram::CheckProgram(const asio::any_io_executor& executor, Settings setti
 CheckProgram::~CheckProgram() {
     for (const auto& process : state_->processes) {
         process->end();
+    }
+    for (int attempt = 0; attempt < most_patience; attempt++) {
+        for (const auto& process : state_->processes) {
+            process->reap();
+        }
+        if (std::ranges::all_of(state_->processes, [](const auto& each) { return each->dying.empty(); })) {
+            return;
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
 }
 
