@@ -33,17 +33,7 @@ void print_lockouts(const boost::json::object& answer, std::ostream& out);
 void print_subscriber(const boost::json::object& answer, std::ostream& out);
 // "3 began, 1 ended, 10 kept, 1 grant revoked".
 void print_subscriber_import(const boost::json::object& answer, std::ostream& out);
-void print_users(const boost::json::object& answer, std::ostream& out);
-// Of `user usage`, without and with a name, and of `user stop`.
-void print_senders(const boost::json::object& answer, std::ostream& out);
-void print_sender(const boost::json::object& answer, std::ostream& out);
-void print_stop(const std::string& user, const boost::json::object& answer, std::ostream& out);
-// Of `queue list`: a line for each recipient who waits.
-void print_queue(const boost::json::object& answer, std::ostream& out);
-// Of `queue show`.
-void print_message(const boost::json::object& answer, std::ostream& out);
 void print_why(const boost::json::object& answer, std::ostream& out);
-void print_why_relay(const boost::json::object& answer, std::ostream& out);
 // Of `doctor`: {"ok","checks":[{"name","ok","detail","remedy"}]}.
 void print_checks(const boost::json::object& answer, std::ostream& out);
 

@@ -15,9 +15,9 @@
 
 #include "agent/base/config_mail.h"
 #include "agent/base/printable.h"
-#include "agent/cli/answers.h"
 #include "agent/cli/ask.h"
 #include "agent/cli/finish.h"
+#include "agent/cli/mail_answers.h"
 #include "agent/cli/user_password.h"
 
 namespace sekisho::cli {

@@ -6,9 +6,9 @@
 #include <string>
 
 #include "agent/base/config_mail.h"
-#include "agent/cli/answers.h"
 #include "agent/cli/ask.h"
 #include "agent/cli/finish.h"
+#include "agent/cli/mail_answers.h"
 
 namespace sekisho::cli {
 
