@@ -91,7 +91,7 @@ TEST(SubmissionAccess, ALoginMayLiftIt) {
 TEST(SubmissionAccess, SendersAreToldByPatterns) {
     const List list = {entry(SubmissionAction::deny, {}, {"*@rude.test", "<>", "eve@example.net"})};
     for (const char* sender : {"a@rude.test", "A@RUDE.Test", "@rude.test", "", "eve@example.net",
-                               "\"eve\"@example.net", "\"e\\v\\e\"@example.net", "EVE@example.net"}) {
+                               "\"eve\"@example.net", R"("e\v\e"@example.net)", "EVE@example.net"}) {
         EXPECT_EQ(kind(list, "192.0.2.1", sender), Kind::denied) << sender;
     }
     for (const char* sender : {"a@rude.test.example.net", "a@notrude.test", "eve@example.net.test",

@@ -3,12 +3,12 @@
 #include "smtpd/sasl/check_program.h"
 
 #include <gmock/gmock.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <chrono>
+#include <csignal>
 #include <cstddef>
 #include <exception>
 #include <filesystem>

@@ -2,8 +2,6 @@
 // A message in chunks (RFC 3030).
 #include <gmock/gmock.h>
 
-#include <utility>
-
 #include "tests/unit/session/client.h"
 
 namespace sekisho::session {
@@ -15,7 +13,7 @@ using testing::StartsWith;
 
 class ChunksTest : public testing::Test {
 protected:
-    explicit ChunksTest(Example settings = trusted()) : client_(std::move(settings)) { begin("EHLO"); }
+    explicit ChunksTest(const Example& settings = trusted()) : client_(settings) { begin("EHLO"); }
 
     // Up to where the first chunk may come.
     void begin(const std::string& greeting) {

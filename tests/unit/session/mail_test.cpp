@@ -12,7 +12,7 @@ using testing::StartsWith;
 
 class MailTest : public testing::Test {
 protected:
-    explicit MailTest(Example settings = trusted()) : client_(std::move(settings)) {
+    explicit MailTest(const Example& settings = trusted()) : client_(settings) {
         static_cast<void>(client_.say("EHLO client.example.com"));
     }
 

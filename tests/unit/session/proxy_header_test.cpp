@@ -56,9 +56,10 @@ TEST(ProxyHeader, OfTheSecondVersion) {
     EXPECT_EQ(meaning(second("\x21\x11", ends4 + std::string(200, '\3'))),
               "192.0.2.1:49152 198.51.100.1:587");
     const std::string six = "\x20\x01\x0d\xb8"s + std::string(11, '\0') + "\1";
-    EXPECT_EQ(meaning(second("\x21\x21", six + six + "\0\x19\0\x1a"s)), "[2001:db8::1]:25 [2001:db8::1]:26");
+    EXPECT_EQ(meaning(second({0x21, 0x21}, six + six + "\0\x19\0\x1a"s)),
+              "[2001:db8::1]:25 [2001:db8::1]:26");
     const std::string mapped = std::string(10, '\0') + "\xff\xff\xc0\0\x02\x01"s;
-    EXPECT_EQ(meaning(second("\x21\x21", mapped + mapped + "\0\x19\0\x1a"s)), "192.0.2.1:25 192.0.2.1:26");
+    EXPECT_EQ(meaning(second({0x21, 0x21}, mapped + mapped + "\0\x19\0\x1a"s)), "192.0.2.1:25 192.0.2.1:26");
     EXPECT_EQ(meaning(second("\x20\0"s, "")), "itself");
     EXPECT_EQ(meaning(second("\x20\x11", ends4)), "itself");
     EXPECT_EQ(meaning(second("\x21\0"s, "whatever")), "itself");
@@ -86,9 +87,9 @@ TEST(ProxyHeader, WhatIsNone) {
              {second("\x22\x11", ends4), "unknown"},
              {second("\x11\x11", ends4), "unknown"},
              {second("\x21\x12", ends4), "no TCP"},
-             {second("\x21\x31", ends4), "no TCP"},
+             {second({0x21, 0x31}, ends4), "no TCP"},
              {second("\x21\x11", ends4.substr(1)), "too short"},
-             {second("\x21\x21", ends4), "too short"},
+             {second({0x21, 0x21}, ends4), "too short"},
              {binary + "\x21\x11\xff\xff", "too long"},
          }) {
         EXPECT_THAT(meaning(octets, ""), HasSubstr(why)) << testing::PrintToString(octets);

@@ -9,7 +9,6 @@
 namespace sekisho::session {
 namespace {
 
-using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
