@@ -84,7 +84,7 @@ TEST(ConfigGrants, MistakesAreSaidWithTheirPlace) {
              {named + "opens = \"no\"", 3, "true or false", ""},
              {named + "scope = \"edge\"", 3, "must be an array", ""},
              {named + "scope = []", 3, "names none", "[\"edge\"]"},
-             {named + "scope = [\"edge\", \"mail\"]", 3, "\"mail\" is no scope", "[\"edge\"]"},
+             {named + R"(scope = ["edge", "mail"])", 3, "\"mail\" is no scope", "[\"edge\"]"},
              {named + "colour = \"red\"", 3, "unknown", ""},
              {named + "[[grants.rule]]\nname = \"two\"\nbudget = 1", 3, "never reached", "above"},
              {named + "budget = 1\nprotocols = [\"imap\"]\n" + named + "protocols = [\"pop3\"]", 5,

@@ -215,7 +215,7 @@ local = true
     const RelayConfig& relay = config->relay;
     EXPECT_TRUE(config->submission.listeners.at(0).local);
     ASSERT_EQ(relay.local.size(), 2U);
-    EXPECT_EQ(relay.local_for("example.ORG"), &relay.local[0]);
+    EXPECT_EQ(relay.local_for("example.ORG"), relay.local.data());
     EXPECT_EQ(relay.local[0].path, "/run/dovecot/lmtp");
     EXPECT_EQ(relay.local_for("example.com")->host.host, "2001:db8::25");
     EXPECT_EQ(relay.local_for("example.com")->host.port, 24);

@@ -99,7 +99,7 @@ TEST_F(LogCopierTest, LogBeginsAnewThoughCommitsNeverPause) {
     }
     // Who commits copies at 4 times as much, whatever the disk does; one that never began anew would have
     // some pages for each row.
-    EXPECT_LT(octets_in_log(), 6 * copied_together * page);
+    EXPECT_LT(octets_in_log(), 6 * page * copied_together);
     expect_rows(database, rows);
 }
 
@@ -116,7 +116,7 @@ TEST_F(LogCopierTest, ReaderHoldsItUpAndLosesNothing) {
     ASSERT_TRUE(other->run("ROLLBACK"));
     EXPECT_TRUE(becomes([&] {
         insert(database, 1);
-        return octets_in_file() >= 3 * copied_together * page;
+        return octets_in_file() >= 3 * page * copied_together;
     }));
     EXPECT_EQ(database.text("PRAGMA integrity_check").value(), "ok");
 }
@@ -181,7 +181,7 @@ TEST_F(LogCopierTest, FullDiskIsToldOnceAndTriedAgain) {
     ::setrlimit(RLIMIT_FSIZE, &was);
     EXPECT_TRUE(becomes([&] {
         insert(database, 1);
-        return octets_in_file() >= now.rlim_cur + 4 * copied_together * page;
+        return octets_in_file() >= now.rlim_cur + 4 * page * copied_together;
     }));
     EXPECT_TRUE(becomes([&] { return !database.copy_trouble(); })) << "without a further commit";
     const std::string text = written.text();

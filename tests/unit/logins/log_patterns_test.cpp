@@ -496,7 +496,7 @@ TEST(HostileNames, MakeNoLoginOfAFailureBehindAConnection) {
                 continue;
             }
             LogPatterns patterns = all();
-            EXPECT_FALSE(patterns.read(with_header("", replaced(pair.connected, "%", "[5]").c_str())));
+            EXPECT_FALSE(patterns.read(with_header("", replaced(pair.connected, "%", "[5]"))));
             for (const std::string& name : forged_names()) {
                 const std::string line = line_with_name(failure, name);
                 ASSERT_EQ(text_of(patterns.read(line)), "-") << line;
