@@ -133,7 +133,8 @@ std::optional<message::Recipient> Members::recipient_of(const json::value& value
 
 json::value value_of(const message::Recipient& recipient) {
     if (!recipient.notify.given() && recipient.original.empty()) {
-        return json::value(recipient.address);
+        json::value address(recipient.address);
+        return address;
     }
     json::object object = {{"address", recipient.address}};
     if (recipient.notify.given()) {

@@ -195,7 +195,8 @@ std::string refusal(const RelayFacts& facts, std::string_view rule) {
     if (facts.standing && !facts.standing->empty() && (rule == "login" || rule == "grant")) {
         return *facts.standing;
     }
-    if (rule == "login" || (rule == "grant" && facts.grant->kind == GrantAnswer::Kind::granted)) {
+    const bool granted = facts.grant && facts.grant->kind == GrantAnswer::Kind::granted;
+    if (rule == "login" || (rule == "grant" && granted)) {
         return "550 5.7.1 Your account may not send mail to other domains";
     }
     if (rule == "sender") {
