@@ -120,6 +120,7 @@ struct Asked {
 
 Result<pid_t> spawn(const std::vector<std::string>& command, int channel) {
     std::vector<char*> arguments;
+    arguments.reserve(command.size() + 1);
     for (const std::string& word : command) {
         arguments.push_back(const_cast<char*>(word.c_str()));
     }
