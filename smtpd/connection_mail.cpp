@@ -163,7 +163,7 @@ void SmtpdConnection::take_body(std::string_view octets) {
 
 // RFC 6531, 3.4: who says SMTPUTF8 without using it can still reach everybody.
 bool SmtpdConnection::needs_utf8() const {
-    return !incoming_->fixups.header_is_ascii() || !message::is_ascii(envelope_.sender) ||
+    return (incoming_ && !incoming_->fixups.header_is_ascii()) || !message::is_ascii(envelope_.sender) ||
            !std::ranges::all_of(envelope_.recipients, message::is_ascii, &message::Recipient::address);
 }
 

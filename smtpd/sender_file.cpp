@@ -27,10 +27,11 @@ Result<void> SenderFile::read() {
     if (!text) {
         return std::unexpected(text.error());
     }
-    if (!*text) {
+    const std::optional<std::string>& content = *text;
+    if (!content) {
         return {};
     }
-    auto rights = policy::SenderRights::parse(**text);
+    auto rights = policy::SenderRights::parse(*content);
     if (!rights) {
         return fail(rights.error().kind, file_.path().string() + ", " + rights.error().what,
                     rights.error().remedy);

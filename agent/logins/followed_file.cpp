@@ -295,7 +295,10 @@ Result<bool> FollowedFile::read_on(std::size_t most, Clock now, const Take& take
         }
     }
     std::erase_if(older_, [now](const Open& file) { return now - file.renamed > renamed_for; });
-    return open ? read_file(*current_, most, take) : Result<bool>(std::unexpected(open.error()));
+    if (!open) {
+        return std::unexpected(open.error());
+    }
+    return current_ ? read_file(*current_, most, take) : Result<bool>(false);
 }
 
 std::optional<FilePosition> FollowedFile::position() const {
