@@ -72,6 +72,25 @@ constexpr const char* message_columns =
     "FROM "
     "messages ";
 
+// Several questions about one state of the spool, whatever is written meanwhile. Within another one it does
+// nothing.
+class Snapshot {
+public:
+    explicit Snapshot(const Database& database)
+        : database_(database), begun_(database.run("BEGIN").has_value()) {}
+    Snapshot(const Snapshot&) = delete;
+    Snapshot& operator=(const Snapshot&) = delete;
+    ~Snapshot() {
+        if (begun_) {
+            static_cast<void>(database_.run("COMMIT"));
+        }
+    }
+
+private:
+    const Database& database_;
+    bool begun_;
+};
+
 }  // namespace
 
 message::Recipient Waiting::as_recipient() const {
@@ -126,6 +145,7 @@ Result<std::optional<WallTime>> SpoolReader::next_due(WallTime now) const {
 }
 
 Result<Queued> SpoolReader::message(std::string_view id) const {
+    const Snapshot snapshot(database_);
     auto statement = database_.prepare(std::string(message_columns) + "WHERE id = ?");
     auto recipients =
         database_.prepare(std::string(waiting_columns) + "WHERE id = ? ORDER BY recipients.number");
@@ -151,6 +171,7 @@ Result<Queued> SpoolReader::message(std::string_view id) const {
 }
 
 Result<std::vector<Queued>> SpoolReader::list(std::size_t limit) const {
+    const Snapshot snapshot(database_);
     auto statement = database_.prepare("SELECT id FROM messages ORDER BY number LIMIT ?");
     if (statement) {
         statement->bind(1, static_cast<std::int64_t>(limit));
@@ -162,7 +183,7 @@ Result<std::vector<Queued>> SpoolReader::list(std::size_t limit) const {
     }
     std::vector<Queued> all;
     for (const std::string& id : ids) {
-        if (auto queued = message(id)) {  // it may have gone meanwhile
+        if (auto queued = message(id)) {
             all.push_back(std::move(*queued));
         }
     }
