@@ -150,7 +150,7 @@ void Grants::resume(const Grant& grant, const KernelEntry* entry, const std::opt
         end_of(in_kernel ? entry->expires - now.boottime : time_left(grant, grant.edge_before, seen, now));
     const BootTime relay = end_of(time_left(grant, grant.relay_before, seen, now));
     const BootTime end = std::max(edge, relay);
-    if (end == BootTime::zero()) {
+    if (!placement || end == BootTime::zero()) {
         on_disk.emplace_back(ForgetGrant{.key = grant.key, .generation = grant.generation});
         return;
     }
