@@ -25,7 +25,7 @@ void read_auth(TomlTable& table, AuthConfig& config) {
         table.complain("program", "names no program", "leave it out, or write the program and its arguments");
     } else if (!config.program.empty() && !config.program.front().starts_with('/')) {
         table.complain("program", "\"" + printable(config.program.front()) + "\" is not an absolute path",
-                       "write it like [\"/usr/local/sbin/check-password\", \"--quiet\"]");
+                       R"(write it like ["/usr/local/sbin/check-password", "--quiet"])");
     }
     set(config.processes, table.integer("processes", 1, 64));
     set_duration(table, "program_timeout", config.program_timeout);

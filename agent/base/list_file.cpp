@@ -16,10 +16,11 @@ Result<std::optional<std::vector<Prefix>>> ListFile::changed() {
     if (!text) {
         return std::unexpected(text.error());
     }
-    if (!*text) {
+    const std::optional<std::string>& content = *text;
+    if (!content) {
         return std::nullopt;
     }
-    auto prefixes = parse_prefix_list(**text);
+    auto prefixes = parse_prefix_list(*content);
     if (!prefixes) {
         return fail(prefixes.error().kind, path().string() + ", " + prefixes.error().what,
                     prefixes.error().remedy);
