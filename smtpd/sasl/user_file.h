@@ -2,14 +2,13 @@
 // The user file on the disk: read when it changes, written so that it is always whole.
 #pragma once
 
-#include <sys/types.h>
-
-#include <ctime>
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <utility>
 
 #include "agent/base/result.h"
+#include "smtpd/sasl/kept_file.h"
 #include "smtpd/sasl/user_list.h"
 
 namespace sekisho::sasl {
@@ -31,26 +30,13 @@ public:
     [[nodiscard]] Result<void> change(const std::function<Result<void>(UserList&)>& apply);
 
 private:
-    // Which file was read, and as of when.
-    struct Seen {
-        bool there = false;
-        dev_t device = 0;
-        ino_t inode = 0;
-        off_t size = 0;
-        std::time_t seconds = 0;
-        long nanoseconds = 0;
-        mode_t mode = 0;
-        bool operator==(const Seen&) const = default;
-    };
-
-    explicit UserFile(std::filesystem::path path) : path_(std::move(path)) {}
-    [[nodiscard]] Seen look() const;
+    explicit UserFile(std::filesystem::path path) : file_(std::move(path)) {}
     [[nodiscard]] Result<UserList> read() const;
     void report() const;
 
-    std::filesystem::path path_;
+    KeptFile file_;
     UserList users_;
-    std::optional<Seen> seen_;
+    std::optional<KeptFile::Seen> seen_;  // when it was read
 };
 
 }  // namespace sekisho::sasl
