@@ -14,7 +14,7 @@ die() {
 . /etc/os-release
 
 build="build-essential cmake ninja-build pkg-config ccache clang-19 clang-format-19 clang-tidy-19
-    libclang-rt-19-dev llvm-19 libbpf-dev bpftool libnl-3-dev libnl-route-3-dev libnl-genl-3-dev libssl-dev libgsasl-dev libidn2-dev
+    libclang-rt-19-dev llvm-19 libbpf-dev bpftool libnl-3-dev libnl-route-3-dev libnl-genl-3-dev libssl-dev libgsasl-dev libcurl4-openssl-dev libidn2-dev
     libunbound-dev libsqlite3-dev libtomlplusplus-dev libcli11-dev prometheus-cpp-dev libsystemd-dev
     libgtest-dev libgmock-dev googletest libbenchmark-dev libre2-dev"
 lab="systemd debootstrap dovecot-imapd dovecot-lmtpd dovecot-pop3d postfix nsd iproute2 nftables ethtool procps mount util-linux

@@ -15,9 +15,11 @@
 #include "agent/base/descriptor.h"
 #include "agent/base/result.h"
 #include "smtpd/sasl/auth_server.h"
-#include "smtpd/sasl/check_program.h"
+#include "smtpd/sasl/introspection.h"
 #include "smtpd/sasl/login_judge.h"
+#include "smtpd/sasl/password_backend.h"
 #include "smtpd/sasl/password_checker.h"
+#include "smtpd/sasl/recoverable_passwords.h"
 #include "smtpd/sasl/user_file.h"
 #include "smtpd/user_api.h"
 
@@ -31,7 +33,9 @@ public:
                                                                    const Config& config);
 
 private:
-    AuthDaemon(boost::asio::io_context& context, const Config& config, sasl::UserFile users);
+    AuthDaemon(boost::asio::io_context& context, const Config& config, sasl::UserFile users,
+               sasl::RecoverablePasswords recoverable, std::unique_ptr<sasl::Introspection> tokens,
+               std::unique_ptr<sasl::PasswordBackend> others);
 
     // `stand_ins`: where the key of stand_in_key() is kept.
     [[nodiscard]] Result<void> serve(std::vector<Descriptor> clients, std::vector<Descriptor> admins,
@@ -40,9 +44,12 @@ private:
     [[nodiscard]] std::string metrics();
 
     boost::asio::io_context& context_;
+    const Config& config_;
     sasl::UserFile users_;
+    sasl::RecoverablePasswords recoverable_;
     sasl::PasswordChecker checker_;
-    std::optional<sasl::CheckProgram> program_;
+    std::unique_ptr<sasl::Introspection> tokens_;    // null: there are none
+    std::unique_ptr<sasl::PasswordBackend> others_;  // null: there are no other users
     UserApi api_;
     boost::asio::signal_set reload_;
     std::optional<sasl::LoginJudge> judge_;

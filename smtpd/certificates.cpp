@@ -11,6 +11,7 @@
 
 #include "agent/base/log.h"
 #include "agent/base/tls.h"
+#include "smtpd/tls_peer.h"
 
 namespace sekisho {
 
@@ -56,17 +57,29 @@ Result<Certificates> Certificates::read(const SubmissionConfig& config) {
     return certificates;
 }
 
+Result<ssl::context> Certificates::context_for(const std::filesystem::path& certificate,
+                                               const std::filesystem::path& key) const {
+    auto context = server_tls(certificate, key);
+    if (!context || config_->client_ca.empty()) {
+        return context;
+    }
+    if (auto asking = ask_for_certificates(*context, config_->client_ca); !asking) {
+        return std::unexpected(asking.error());
+    }
+    return context;
+}
+
 Result<std::shared_ptr<ssl::context>> Certificates::load() const {
     if (config_->certificate.empty()) {
         return nullptr;
     }
-    auto first = server_tls(config_->certificate, config_->key);
+    auto first = context_for(config_->certificate, config_->key);
     if (!first) {
         return std::unexpected(first.error());
     }
     const auto all = std::make_shared<Together>(Together{.first = std::move(*first), .others = {}});
     for (const SniConfig& each : config_->sni) {
-        auto made = server_tls(each.certificate, each.key);
+        auto made = context_for(each.certificate, each.key);
         if (!made) {
             return std::unexpected(made.error());
         }

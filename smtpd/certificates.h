@@ -3,6 +3,7 @@
 #pragma once
 
 #include <boost/asio/ssl/context.hpp>
+#include <filesystem>
 #include <memory>
 #include <vector>
 
@@ -13,8 +14,9 @@ namespace sekisho {
 
 class Certificates {
 public:
-    // Reads [submission]'s certificate and those of [[submission.sni]], if there are any. Errors are those of
-    // server_tls. `config` outlives it.
+    // Reads [submission]'s certificate and those of [[submission.sni]], if there are any, and the authorities
+    // of clients' certificates. Errors are those of server_tls and ask_for_certificates. `config` outlives
+    // it.
     [[nodiscard]] static Result<Certificates> read(const SubmissionConfig& config);
 
     // For a new connection: it shows the client the certificate for the name that it asks for (SNI, RFC 6066,
@@ -28,6 +30,8 @@ public:
 
 private:
     explicit Certificates(const SubmissionConfig& config) : config_(&config) {}
+    [[nodiscard]] Result<boost::asio::ssl::context> context_for(const std::filesystem::path& certificate,
+                                                                const std::filesystem::path& key) const;
     [[nodiscard]] Result<std::shared_ptr<boost::asio::ssl::context>> load() const;
 
     const SubmissionConfig* config_;

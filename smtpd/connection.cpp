@@ -45,12 +45,29 @@ SmtpdConnection::SmtpdConnection(Socket socket, const session::ProxiedEnds& ends
       session_(settings()),
       timer_(stream_.executor()) {}
 
-// What the authentication server offers is offered; before it has been heard, what every one of them has.
+// What the authentication server offers is offered, as far as the connection is good for it; before it has
+// been heard, what every one of them has.
+std::vector<std::string> SmtpdConnection::mechanisms(bool inside) const {
+    std::vector<std::string> all{"PLAIN", "LOGIN"};
+    if (services_.auth.heard()) {
+        all = services_.auth.mechanisms();
+    }
+    std::erase_if(all, [this, inside](const std::string& name) {
+        if (!inside) {
+            return !policy::hides_password(name);
+        }
+        return (name.ends_with("-PLUS") && peer_.exporter.empty() && peer_.unique.empty()) ||
+               (name == "EXTERNAL" && peer_.certificate_user.empty());
+    });
+    return all;
+}
+
 session::Settings SmtpdConnection::settings() const {
     session::Settings settings =
         policy::settings_of(listener_, services_.config, services_.routes, remote_.address);
-    if (const auto& offered = services_.auth.mechanisms(); !offered.empty()) {
-        settings.mechanisms = offered;
+    settings.mechanisms = mechanisms(true);
+    if (listener_.login_in_clear) {
+        settings.clear_mechanisms = mechanisms(false);
     }
     settings.xclient = xclient_;
     settings.user = user_;
@@ -104,6 +121,10 @@ asio::awaitable<bool> SmtpdConnection::handshake() {
     limit_to(handshake_timeout);
     const auto error = co_await stream_.start_tls(services_.certificates.current());
     timer_.cancel();
+    if (!error) {
+        peer_ = spoken_for_ ? TlsPeer() : peer_of(stream_.tls());
+        session_.offer(mechanisms(true));
+    }
     if (error) {
         services_.counts.tls_failed++;
         log::info("TLS_FAILED", error.message(), {{"client", remote_.text()}});
@@ -147,9 +168,7 @@ asio::awaitable<void> SmtpdConnection::run() {
     while (going) {
         going = co_await converse();
     }
-    if (challenge_) {
-        services_.auth.cancel(*challenge_);
-    }
+    co_await give_up_login();
     close();
 }
 
@@ -226,6 +245,8 @@ asio::awaitable<void> SmtpdConnection::speak_for(session::NamedClient client) {
     local_ = {.address = client.server.value_or(local_.address),
               .port = client.server_port.value_or(local_.port)};
     user_ = client.user;
+    peer_ = {};  // its TLS, if any, is not with us
+    spoken_for_ = true;
     xclient_ = false;  // what comes now may be the client's own words, passed on
     session_ = session::Session(settings());
     log::info("CLIENT_NAMED", "a host says for whom it speaks",
@@ -281,9 +302,7 @@ asio::awaitable<void> SmtpdConnection::perform_one(session::Action action) {
     } else if (auto* response = std::get_if<session::AuthResponse>(&action)) {
         co_await respond(std::move(response->response));
     } else if (std::holds_alternative<session::AuthCancelled>(action)) {
-        if (const auto id = std::exchange(challenge_, std::nullopt)) {
-            services_.auth.cancel(*id);
-        }
+        co_await give_up_login();
     } else if (std::holds_alternative<session::StartTls>(action)) {
         co_await start_tls();
     } else if (auto* named = std::get_if<session::ClientNamed>(&action)) {
@@ -308,13 +327,18 @@ asio::awaitable<void> SmtpdConnection::start_tls() {
 asio::awaitable<void> SmtpdConnection::authenticate(session::Authenticate wanted) {
     co_await flush();
     mechanism_ = wanted.mechanism;
+    token_sent_ = wanted.initial.has_value();
     sasl::AuthRequest request{.mechanism = std::move(wanted.mechanism),
                               .initial = std::move(wanted.initial),
                               .local = local_.address.text(),
                               .remote = remote_.address.text(),
                               .remote_port = remote_.port,
                               .secured = stream_.tls() != nullptr,
-                              .session = name_};
+                              .session = name_,
+                              .certificate_user = peer_.certificate_user,
+                              .tls_bindable = stream_.tls() != nullptr && !spoken_for_,
+                              .tls_exporter = peer_.exporter,
+                              .tls_unique = peer_.unique};
     sasl::AuthStep step = co_await services_.auth.begin(std::move(request));
     co_await take(std::move(step));
 }
@@ -324,6 +348,7 @@ asio::awaitable<void> SmtpdConnection::respond(std::string response) {
     if (!id) {
         throw std::logic_error("an answer without a challenge");
     }
+    token_sent_ = true;
     sasl::AuthStep step = co_await services_.auth.respond(*id, std::move(response));
     co_await take(std::move(step));
 }
@@ -353,6 +378,22 @@ asio::awaitable<void> SmtpdConnection::take(sasl::AuthStep step) {
     }
     add(session_.auth_failed(failed.temporary ? session::AuthFailure::temporary
                                               : session::AuthFailure::wrong));
+}
+
+// The client doesn't go on. With a token that was a failure: only for one that is no good there is a
+// challenge (RFC 7628, 3.2.3).
+asio::awaitable<void> SmtpdConnection::give_up_login() {
+    const auto id = std::exchange(challenge_, std::nullopt);
+    if (!id) {
+        co_return;
+    }
+    services_.auth.cancel(*id);
+    if (token_sent_ && (mechanism_ == "OAUTHBEARER" || mechanism_ == "XOAUTH2")) {
+        services_.counts.wrong++;
+        log::info("LOGIN_FAILED", "a token that is no good",
+                  {{"client", remote_.address.text()}, {"session", name_}});
+        co_await report(seen_login({}, false));
+    }
 }
 
 asio::awaitable<void> SmtpdConnection::report(SeenLogin login) {

@@ -13,6 +13,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "agent/base/config.h"
 #include "agent/base/socket_address.h"
@@ -28,6 +29,7 @@
 #include "smtpd/session/proxy_header.h"
 #include "smtpd/session/session.h"
 #include "smtpd/stream.h"
+#include "smtpd/tls_peer.h"
 
 namespace sekisho {
 
@@ -80,6 +82,8 @@ public:
 
 private:
     [[nodiscard]] session::Settings settings() const;
+    // What a client may log in by, inside TLS or outside.
+    [[nodiscard]] std::vector<std::string> mechanisms(bool inside) const;
     // What [[submission.access]] says of a client before its banner: it waits, or is turned away, whose name
     // nobody has asked for before.
     boost::asio::awaitable<void> admit();
@@ -103,6 +107,7 @@ private:
     boost::asio::awaitable<void> authenticate(session::Authenticate wanted);
     boost::asio::awaitable<void> respond(std::string response);
     boost::asio::awaitable<void> take(sasl::AuthStep step);
+    boost::asio::awaitable<void> give_up_login();
     boost::asio::awaitable<void> report(SeenLogin login);
     [[nodiscard]] policy::RelayFacts relay_facts(std::string sender) const;
     boost::asio::awaitable<void> judge_sender(std::string sender);
@@ -131,12 +136,15 @@ private:
     bool xclient_;                            // it may speak for others
     std::optional<std::string> client_name_;  // forward-confirmed; nothing: it isn't known
     std::string user_;                        // who has logged in at the host that speaks for the client
+    TlsPeer peer_;                            // what the handshake has shown
+    bool spoken_for_ = false;                 // a host speaks for the client: it is the host's handshake
     session::Session session_;
     boost::asio::steady_timer timer_;
     std::deque<session::Action> todo_;
     std::string unsent_;
 
     std::string mechanism_;                     // of the last login
+    bool token_sent_ = false;                   // it has begun with more than the mechanism's name
     std::string sender_;                        // of MAIL
     std::optional<policy::GrantAnswer> grant_;  // what the agent has said, if it was asked at MAIL
     std::optional<std::string> standing_;       // what the relay has said of the user then, if it was asked

@@ -39,7 +39,7 @@ public:
 
     [[nodiscard]] boost::asio::any_io_executor executor() { return socket_.get_executor(); }
     // Null: in the clear.
-    [[nodiscard]] const SSL* tls() const { return tls_.get(); }
+    [[nodiscard]] SSL* tls() const { return tls_.get(); }
 
 private:
     struct Free {

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
+#include <cstddef>
 #include <string_view>
 #include <utility>
 
@@ -51,6 +52,35 @@ Result<std::string> name_in_path(const api::Request& request) {
     return sasl::user_key(*name);
 }
 
+// Whether the password is to be kept; nothing if that isn't said.
+Result<std::optional<bool>> recoverable_in(const json::object& body) {
+    const json::value* const value = body.if_contains("recoverable");
+    if (value == nullptr) {
+        return std::optional<bool>();
+    }
+    if (!value->is_bool()) {
+        return fail(Failure::invalid, "\"recoverable\" is neither true nor false");
+    }
+    return std::optional<bool>(value->get_bool());
+}
+
+// What is to be kept of a password, if anything. Devices write what isn't ASCII in ways of their own.
+Result<std::optional<sasl::SecretText>> kept_of(bool wanted, const sasl::SecretText& password) {
+    if (!wanted) {
+        return std::optional<sasl::SecretText>();
+    }
+    if (sasl::characters_in(password.view()) != static_cast<std::ptrdiff_t>(password.view().size())) {
+        return fail(Failure::invalid, "a recoverable password has signs of ASCII only",
+                    "take another one, or --hashed");
+    }
+    return std::optional<sasl::SecretText>(password.view());
+}
+
+// The hash at the beginning of what the user file has of a user.
+std::string_view hash_in(std::string_view stored) {
+    return stored.substr(0, stored.find(':'));
+}
+
 void log_change(const api::Request& request, std::string_view name, std::string_view text,
                 std::string_view user) {
     log::info(name, text, {{"user", user}, {"by", request.peer.text()}});
@@ -58,9 +88,13 @@ void log_change(const api::Request& request, std::string_view name, std::string_
 
 }  // namespace
 
-UserApi::UserApi(const ApiConfig& config, sasl::UserFile& users, sasl::PasswordChecker& checker,
-                 std::function<std::string()> metrics)
-    : config_(config), users_(users), checker_(checker), metrics_(std::move(metrics)) {}
+UserApi::UserApi(const ApiConfig& config, sasl::UserFile& users, sasl::RecoverablePasswords& recoverable,
+                 sasl::PasswordChecker& checker, std::function<std::string()> metrics)
+    : config_(config),
+      users_(users),
+      recoverable_(recoverable),
+      checker_(checker),
+      metrics_(std::move(metrics)) {}
 
 awaitable<api::Response> UserApi::answer(const api::Request& request) {
     if (auto no = api::turned_away(config_, request)) {
@@ -100,7 +134,8 @@ api::Response UserApi::list() {
         names.push_back(
             json::object{{"name", name},
                          {"scheme", sasl::scheme_of(*users.hash_of(name)).value_or(std::string_view())},
-                         {"scram", scram}});
+                         {"scram", scram},
+                         {"recoverable", recoverable_.has(name, *users.hash_of(name))}});
     }
     json::array bad;
     for (const sasl::BadLine& line : users.bad_lines()) {
@@ -109,23 +144,66 @@ api::Response UserApi::list() {
     return api::json_response(json::object{{"users", std::move(names)}, {"bad_lines", std::move(bad)}});
 }
 
+// What is kept comes first: until its hash stands in the user file it is no password, so that a change that
+// stops half-way lets nobody in by a wrong one. Whatever has come of it, only what belongs to the hash that
+// stands there stays.
+Result<void> UserApi::store(const std::string& name, const std::string& stored,
+                            const std::optional<sasl::SecretText>& kept,
+                            const std::function<Result<void>(sasl::UserList&)>& apply) {
+    if (kept) {
+        // What can't be done isn't begun.
+        sasl::UserList tried = users_.users();
+        if (auto possible = apply(tried); !possible) {
+            return possible;
+        }
+        if (auto keeping = recoverable_.keep(name, hash_in(stored), *kept); !keeping) {
+            return keeping;
+        }
+    }
+    const auto changed = users_.change(apply);
+    const auto settled = settle(name);
+    return changed ? settled : changed;
+}
+
+bool UserApi::is_kept(const std::string& name) {
+    const std::string* const hash = users_.users().hash_of(name);
+    return hash != nullptr && recoverable_.has(name, *hash);
+}
+
+Result<void> UserApi::settle(const std::string& name) {
+    const std::string* const hash = users_.users().hash_of(name);
+    auto settled = recoverable_.settle(name, hash == nullptr ? std::string_view() : std::string_view(*hash));
+    if (!settled) {
+        log::warning("RECOVERABLE_NOT_SETTLED", settled.error().what, {{"user", name}});
+        settled.error().what =
+            "the user is changed, but what was kept of the password before is still there: " +
+            settled.error().what;
+    }
+    return settled;
+}
+
 awaitable<api::Response> UserApi::add(const api::Request& request) {
-    auto body = api::body_of(request, {"name", "password"});
+    auto body = api::body_of(request, {"name", "password", "recoverable"});
     if (!body) {
         co_return api::error_response(body.error());
     }
     auto password = password_in(*body);
     const auto name = api::text_of(*body, "name", true);
-    if (!password || !name) {
-        co_return api::error_response(!name ? name.error() : password.error());
+    const auto wanted = recoverable_in(*body);
+    if (!password || !name || !wanted) {
+        co_return api::error_response(!name ? name.error() : !password ? password.error() : wanted.error());
     }
     const std::string key = sasl::user_key(*name);
+    const auto kept = kept_of(wanted->value_or(false), *password);
+    if (!kept) {
+        co_return api::error_response(kept.error());
+    }
     auto stored = co_await checker_.hash(std::move(*password));
     if (!stored) {
         co_return api::error_response(stored.error());
     }
-    const auto added =
-        users_.change([&key, &stored](sasl::UserList& users) { return users.add(key, *stored); });
+    const auto added = store(key, *stored, *kept,
+                             [&key, &stored](sasl::UserList& users) { return users.add(key, *stored); });
     if (!added) {
         co_return api::error_response(added.error());
     }
@@ -146,20 +224,26 @@ awaitable<api::Response> UserApi::at_one_user(const api::Request& request) {
 
 awaitable<api::Response> UserApi::change(const api::Request& request) {
     const auto name = name_in_path(request);
-    auto body = api::body_of(request, {"password"});
+    auto body = api::body_of(request, {"password", "recoverable"});
     if (!name || !body) {
         co_return api::error_response(!name ? name.error() : body.error());
     }
     auto password = password_in(*body);
-    if (!password) {
-        co_return api::error_response(password.error());
+    const auto wanted = recoverable_in(*body);
+    if (!password || !wanted) {
+        co_return api::error_response(!password ? password.error() : wanted.error());
+    }
+    const auto kept = kept_of(wanted->value_or(is_kept(*name)), *password);
+    if (!kept) {
+        co_return api::error_response(kept.error());
     }
     auto stored = co_await checker_.hash(std::move(*password));
     if (!stored) {
         co_return api::error_response(stored.error());
     }
-    const auto changed =
-        users_.change([&name, &stored](sasl::UserList& users) { return users.change(*name, *stored); });
+    const auto changed = store(*name, *stored, *kept, [&name, &stored](sasl::UserList& users) {
+        return users.change(*name, *stored);
+    });
     if (changed) {
         log_change(request, "USER_CHANGED", "a user has another password", *name);
     }
@@ -175,7 +259,7 @@ api::Response UserApi::remove(const api::Request& request) {
     if (removed) {
         log_change(request, "USER_REMOVED", "a user may no longer log in", *name);
     }
-    return api::done_response(removed);
+    return api::done_response(removed ? settle(*name) : removed);
 }
 
 }  // namespace sekisho

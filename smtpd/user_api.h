@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The administration of users over HTTP, for `sekisho user`.
 //
-//   GET /v1/users                               {"users":[{"name","scheme","scram"}],
+//   GET /v1/users                               {"users":[{"name","scheme","scram","recoverable"}],
 //                                               "bad_lines":[{"line","what"}]}
-//   POST /v1/users {"name","password"}          201 {"name"}
-//   PUT /v1/users/NAME {"password"}             204
+//   POST /v1/users {"name","password"}          201 {"name"}; "recoverable":true keeps the password, too
+//   PUT /v1/users/NAME {"password"}             204; "recoverable" as above, if it isn't said, as before
 //   DELETE /v1/users/NAME                       204
 //   GET /metrics                                Prometheus text
 //
@@ -13,20 +13,23 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "agent/api/http_server.h"
 #include "agent/base/config.h"
 #include "smtpd/sasl/password_checker.h"
+#include "smtpd/sasl/recoverable_passwords.h"
+#include "smtpd/sasl/secret_text.h"
 #include "smtpd/sasl/user_file.h"
 
 namespace sekisho {
 
 class UserApi {
 public:
-    // All three must outlive it. `metrics` makes the text of /metrics.
-    UserApi(const ApiConfig& config, sasl::UserFile& users, sasl::PasswordChecker& checker,
-            std::function<std::string()> metrics);
+    // All four must outlive it. `metrics` makes the text of /metrics.
+    UserApi(const ApiConfig& config, sasl::UserFile& users, sasl::RecoverablePasswords& recoverable,
+            sasl::PasswordChecker& checker, std::function<std::string()> metrics);
 
     // Answers one request: [api]'s operators may do all, its viewers may look.
     [[nodiscard]] boost::asio::awaitable<api::Response> answer(const api::Request& request);
@@ -36,10 +39,17 @@ private:
     [[nodiscard]] boost::asio::awaitable<api::Response> add(const api::Request& request);
     [[nodiscard]] boost::asio::awaitable<api::Response> change(const api::Request& request);
     [[nodiscard]] api::Response remove(const api::Request& request);
+    // Has a change made, and the password kept beside it if there is one.
+    [[nodiscard]] Result<void> store(const std::string& name, const std::string& stored,
+                                     const std::optional<sasl::SecretText>& kept,
+                                     const std::function<Result<void>(sasl::UserList&)>& apply);
+    [[nodiscard]] Result<void> settle(const std::string& name);
+    [[nodiscard]] bool is_kept(const std::string& name);
     [[nodiscard]] boost::asio::awaitable<api::Response> at_one_user(const api::Request& request);
 
     const ApiConfig& config_;
     sasl::UserFile& users_;
+    sasl::RecoverablePasswords& recoverable_;
     sasl::PasswordChecker& checker_;
     std::function<std::string()> metrics_;
 };

@@ -54,6 +54,12 @@ void check_key_files(const Config& config, std::vector<ConfigError>& complaints)
             check_key_file(each.secret_file, "radius.client \"" + each.name + "\"", complaints);
         }
     }
+    for (const RadiusServerConfig& each : config.auth.radius) {
+        check_key_file(each.secret_file, "auth.radius " + each.address.text(), complaints);
+    }
+    if (config.auth.oauth && !config.auth.oauth->secret_file.empty()) {
+        check_key_file(config.auth.oauth->secret_file, "auth.oauth", complaints);
+    }
 }
 
 void check_contracts(const Config& config, std::vector<ConfigError>& complaints) {

@@ -3,7 +3,9 @@
 #include "agent/base/config_mail.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
+#include <cstdint>
 #include <utility>
 
 #include "agent/base/ascii.h"
@@ -13,6 +15,130 @@
 namespace sekisho {
 
 namespace {
+
+// Who has waited longer is told 454 already.
+constexpr std::chrono::seconds longest_check{25};
+
+constexpr std::array<std::string_view, 11> all_mechanisms = {
+    "EXTERNAL", "SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1", "DIGEST-MD5",
+    "CRAM-MD5", "OAUTHBEARER",        "XOAUTH2",          "PLAIN",         "LOGIN"};
+
+void read_mechanisms(TomlTable& table, AuthConfig& config) {
+    set(config.mechanisms, table.texts("mechanisms"));
+    if (table.is_empty_array("mechanisms")) {
+        table.complain("mechanisms", "names none, so that nobody could log in",
+                       "leave it out, and what all users can log in by is offered");
+    }
+    for (const std::string& name : config.mechanisms) {
+        if (std::ranges::find(all_mechanisms, name) == all_mechanisms.end()) {
+            table.complain("mechanisms", "\"" + printable(name) + "\" is no mechanism that there is",
+                           "take some of EXTERNAL, SCRAM-SHA-256-PLUS, SCRAM-SHA-1-PLUS, SCRAM-SHA-256, "
+                           "SCRAM-SHA-1, DIGEST-MD5, CRAM-MD5, OAUTHBEARER, XOAUTH2, PLAIN, LOGIN");
+        }
+    }
+}
+
+// Those that were chosen must have something to be judged by.
+void check_mechanisms(TomlTable& table, const Config& config) {
+    for (const std::string& name : config.auth.mechanisms) {
+        if (name == "EXTERNAL" && config.submission.client_ca.empty()) {
+            table.complain("mechanisms", "has EXTERNAL, and nobody is asked for a certificate",
+                           "name the authorities in submission.client_ca");
+        } else if ((name == "OAUTHBEARER" || name == "XOAUTH2") && !config.auth.oauth) {
+            table.complain("mechanisms", "has " + name + ", and nobody can be asked whose a token is",
+                           "add the section [auth.oauth]");
+        }
+    }
+}
+
+RadiusServerConfig read_radius_server(TomlTable& table) {
+    RadiusServerConfig config;
+    table.require("address");
+    table.require("secret_file");
+    set_address(table, "address", config.address);
+    set(config.port, table.integer("port", 1, 65535));
+    set_path(table, "secret_file", config.secret_file);
+    set_duration(table, "timeout", config.timeout);
+    set(config.attempts, table.integer("attempts", 1, 10));
+    set(config.message_authenticator, table.boolean("message_authenticator"));
+    return config;
+}
+
+void read_radius_servers(TomlTable& table, AuthConfig& config) {
+    table.tables("radius", [&config](TomlTable& each) { config.radius.push_back(read_radius_server(each)); });
+    set(config.nas, table.text("nas"));
+    if (table.has("nas") && config.radius.empty()) {
+        table.complain("nas", "there is no [[auth.radius]] that could hear it", "leave it out");
+    }
+    constexpr std::size_t longest_name = 253;
+    if (config.nas.size() > longest_name) {
+        table.complain("nas", "is longer than 253 octets", "write a shorter one");
+    }
+    if (!config.radius.empty() && !config.program.empty()) {
+        table.complain("radius", "auth.program checks all other users already", "keep one of the two");
+    }
+    std::chrono::seconds in_all{0};
+    for (const RadiusServerConfig& each : config.radius) {
+        in_all += each.timeout * static_cast<std::int64_t>(each.attempts);
+    }
+    if (in_all > longest_check) {
+        table.complain(
+            "radius",
+            "the servers would be waited for " + std::to_string(in_all.count()) + "s, and a client for 25s",
+            "lower timeout or attempts, or name fewer servers");
+    }
+}
+
+// A token is as good as a password: it goes over TLS, or doesn't leave the machine.
+bool is_safe_url(std::string_view url) {
+    // Names and passwords in front of a host lead astray.
+    if (std::ranges::any_of(url, [](char octet) { return octet <= ' ' || octet > '~' || octet == '@'; })) {
+        return false;
+    }
+    constexpr std::string_view with_tls = "https://";
+    constexpr std::array<std::string_view, 3> here = {"http://localhost", "http://127.0.0.1", "http://[::1]"};
+    return (url.starts_with(with_tls) && url.size() > with_tls.size()) ||
+           std::ranges::any_of(here, [url](std::string_view each) {
+               std::string_view rest = url.starts_with(each) ? url.substr(each.size()) : "x";
+               if (rest.starts_with(':')) {
+                   rest.remove_prefix(std::min(rest.find_first_not_of("0123456789", 1), rest.size()));
+               }
+               return rest.empty() || rest.front() == '/';
+           });
+}
+
+OauthConfig read_oauth(TomlTable& table) {
+    OauthConfig config;
+    table.require("introspection");
+    set(config.introspection, table.text("introspection"));
+    if (table.has("introspection") && !is_safe_url(config.introspection)) {
+        table.complain("introspection", "is no https:// address, and no http:// address of this machine",
+                       "write it like https://login.example.net/oauth2/introspect");
+    }
+    set(config.client, table.text("client"));
+    set_path(table, "secret_file", config.secret_file);
+    if (config.client.empty() != config.secret_file.empty()) {
+        table.complain(config.client.empty() ? "secret_file" : "client",
+                       "the authorization server wants both a name and a secret, or none",
+                       "set client and secret_file");
+    }
+    set(config.username, table.text("username"));
+    set(config.scope, table.text("scope"));
+    set(config.audience, table.text("audience"));
+    if (config.scope.empty() && config.audience.empty()) {
+        table.complain("scope",
+                       "and audience are missing: whatever a user lets some program do, it could send mail",
+                       "name the scope that a token must have, or whom it must be for");
+    }
+    set(config.configuration, table.text("configuration"));
+    set_path(table, "authorities", config.authorities);
+    set_duration(table, "timeout", config.timeout);
+    if (config.timeout > longest_check) {
+        table.complain("timeout", "is too long",
+                       "write 1s to 25s: who has waited longer is told 454 already");
+    }
+    return config;
+}
 
 void read_auth(TomlTable& table, AuthConfig& config) {
     set(config.user, table.name("user"));
@@ -29,11 +155,14 @@ void read_auth(TomlTable& table, AuthConfig& config) {
     }
     set(config.processes, table.integer("processes", 1, 64));
     set_duration(table, "program_timeout", config.program_timeout);
-    constexpr std::chrono::seconds longest{25};
-    if (config.program_timeout > longest) {
+    if (config.program_timeout > longest_check) {
         table.complain("program_timeout", "is too long",
                        "write 1s to 25s: who has waited longer is told 454 already");
     }
+    set_path(table, "key_file", config.key_file);
+    read_mechanisms(table, config);
+    read_radius_servers(table, config);
+    table.table("oauth", [&config](TomlTable& each) { config.oauth = read_oauth(each); });
     for (const std::string_view key : {"processes", "program_timeout"}) {
         if (table.has(key) && config.program.empty()) {
             table.complain(key, "there is no program", "name it in auth.program");
@@ -141,14 +270,27 @@ void read_dns(TomlTable& table, DnsConfig& config) {
 }  // namespace
 
 void read_mail_sections(TomlTable& root, Config& config) {
-    root.table("auth", [&config](TomlTable& table) { read_auth(table, config.auth); });
     root.table("relay", [&config](TomlTable& table) { read_relay(table, config.relay); });
     root.table("submission", [&config](TomlTable& table) {
         read_submission(table, config.submission,
                         {.grants_known = config.submission_login.has_value(),
                          .local_domains = !config.relay.local.empty()});
     });
+    root.table("auth", [&config](TomlTable& table) {
+        read_auth(table, config.auth);
+        check_mechanisms(table, config);
+    });
     root.table("dns", [&config](TomlTable& table) { read_dns(table, config.dns); });
+}
+
+std::filesystem::path AuthConfig::recoverable() const {
+    std::filesystem::path path = users;
+    return path += ".recoverable";
+}
+
+std::filesystem::path AuthConfig::key() const {
+    std::filesystem::path path = users;
+    return key_file.empty() ? path += ".key" : key_file;
 }
 
 const LocalConfig* RelayConfig::local_for(std::string_view domain) const {

@@ -17,6 +17,29 @@
 
 namespace sekisho {
 
+// [[auth.radius]]: a server that checks passwords.
+struct RadiusServerConfig {
+    Address address;
+    std::uint16_t port = 1812;
+    std::filesystem::path secret_file;  // not readable by others
+    std::chrono::seconds timeout{3};    // for the answer to one packet
+    std::size_t attempts = 2;           // packets
+    bool message_authenticator = true;  // answers without it are passed over
+};
+
+// [auth.oauth]: an authorization server that knows access tokens (RFC 7662).
+struct OauthConfig {
+    std::string introspection;          // https://..., or http:// to this machine
+    std::string client;                 // our name there; empty: none
+    std::filesystem::path secret_file;  // and our secret; not readable by others
+    std::string username = "username";  // the member of its answer that names the user
+    std::string scope;                  // a word that the token's scope must have; empty: any
+    std::string audience;               // whom the token must be for; empty: anybody
+    std::string configuration;          // where clients learn how to get a token; empty: they aren't told
+    std::filesystem::path authorities;  // PEM, of its certificate; empty: those of the system
+    std::chrono::seconds timeout{10};
+};
+
 // [auth]: sekisho-auth.
 struct AuthConfig {
     std::string user = "sekisho-auth";
@@ -27,6 +50,17 @@ struct AuthConfig {
     std::vector<std::string> program;  // checks users who aren't in the file; none: there are no others
     std::size_t processes = 4;         // of it
     std::chrono::seconds program_timeout{10};  // for an answer of it
+    std::vector<RadiusServerConfig> radius;    // instead of a program, asked in this order
+    std::optional<OauthConfig> oauth;
+    std::string nas;  // what we are called there; empty: the machine's own name
+    // What is offered, in capitals; empty: what all users can log in by.
+    std::vector<std::string> mechanisms;
+    // By which recoverable passwords are encrypted; empty: beside `users`, ending in ".key".
+    std::filesystem::path key_file;
+
+    // Where they are: beside `users`, ending in ".recoverable".
+    [[nodiscard]] std::filesystem::path recoverable() const;
+    [[nodiscard]] std::filesystem::path key() const;
 };
 
 // A host that takes mail from us: "mail.example.net", "[192.0.2.1]:2525".

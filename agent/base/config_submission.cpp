@@ -51,7 +51,12 @@ ListenerConfig read_listener(TomlTable& table, SubmissionSurroundings around) {
     if (config.local && !around.local_domains) {
         table.complain("local", "there are no local domains", "name them in [[relay.local]]");
     }
-    if (config.tls == TlsMode::none && !table.has("relay") && !config.relay_grants && !config.local) {
+    set(config.login_in_clear, table.boolean("login_in_clear"));
+    if (config.login_in_clear && config.tls == TlsMode::implicit) {
+        table.complain("login_in_clear", "nothing is in the clear here", "leave it out");
+    }
+    if (config.tls == TlsMode::none && !table.has("relay") && !config.relay_grants && !config.local &&
+        !config.login_in_clear) {
         table.complain("tls", "without TLS nobody could log in, and no network may relay without a login",
                        R"(name the networks in relay, or take "starttls" or "implicit")");
     }
@@ -193,6 +198,11 @@ void read_submission(TomlTable& table, SubmissionConfig& config, SubmissionSurro
     set(config.errors, table.integer("errors", 1, 1000));
     set_duration(table, "command_timeout", config.command_timeout);
     set(config.least_rate, table.integer("least_rate", 0, 1'000'000));
+    set_path(table, "client_ca", config.client_ca);
+    if (!config.client_ca.empty() && config.certificate.empty()) {
+        table.complain("client_ca", "without a certificate of our own there is no TLS",
+                       "name it in certificate and key");
+    }
     table.tables("sni", [&config](TomlTable& each) { config.sni.push_back(read_sni(each)); });
     if (!config.sni.empty() && config.certificate.empty()) {
         table.complain("sni", "there is no certificate for those who ask for no name",

@@ -33,6 +33,7 @@ struct ListenerConfig {
     std::vector<Prefix> xclient;  // hosts that say by XCLIENT for whom they speak, and who has logged in
     bool relay_grants = false;    // so may who holds a grant for the relay: the agent is asked
     bool local = false;           // takes mail for the local domains ([[relay.local]]) from everybody
+    bool login_in_clear = false;  // AUTH without TLS, by mechanisms that don't show the password
 };
 
 // [[submission.sni]]: one more certificate, for clients who ask for its names.
@@ -84,6 +85,7 @@ struct SubmissionConfig {
     std::filesystem::path certificate;  // PEM, with its chain
     std::filesystem::path key;          // PEM, not readable by others
     std::vector<SniConfig> sni{};       // more of them
+    std::filesystem::path client_ca{};  // PEM: clients whose certificates it has signed log in by them
     std::filesystem::path auth_socket =
         "/run/sekisho/auth-client.sock";  // Dovecot's protocol: ours or Dovecot's
     std::filesystem::path admin_socket = "/run/sekisho/submission.sock";  // for `sekisho why-relay`

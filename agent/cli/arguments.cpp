@@ -149,6 +149,9 @@ Result<Arguments> values_of(const Words& words) {
     arguments.cool_down = !words.no_cool_down;
     arguments.name = words.name;
     arguments.discard = words.discard;
+    if (words.recoverable || words.hashed) {
+        arguments.recoverable = words.recoverable;
+    }
     arguments.reporter = words.reporter;
     arguments.follow = words.follow;
     arguments.user = words.user;

@@ -76,6 +76,7 @@ struct Arguments {
     bool kill = false;                             // of grant revoke
     bool cool_down = true;                         // of grant revoke
     bool discard = false;                          // of user resume
+    std::optional<bool> recoverable;               // of user add, passwd
     std::uint32_t count = 20;         // of blocked top and events; 1000 of subscriber list, grant list
     std::uint64_t from = 0;           // of subscriber list
     std::uint64_t before = 0;         // of events

@@ -260,12 +260,22 @@ void add_user(CLI::App& app, Words& words) {
     named(Command::user_add, "add",
           "Let a user log in; the password is asked for twice, or read from standard input",
           "  sekisho user add anna@example.net\n"
-          "  sekisho user add anna@example.net < password.txt\n");
+          "  sekisho user add anna@example.net < password.txt\n"
+          "  sekisho user add copier@example.net --recoverable\n");
     leaf(user, words, Command::user_list, "list", "All users, and how their passwords are kept",
          "  sekisho user list\n  sekisho user list --json | jq -r '.users[].name'\n");
     named(Command::user_passwd, "passwd",
           "Give a user another password; it is asked for twice, or read from standard input",
-          "  sekisho user passwd anna@example.net\n");
+          "  sekisho user passwd anna@example.net\n"
+          "  sekisho user passwd copier@example.net --recoverable\n");
+    for (const char* const each : {"add", "passwd"}) {
+        CLI::Option* const recoverable = user.get_subcommand(each)->add_flag(
+            "--recoverable", words.recoverable,
+            "Keep the password itself, too, encrypted: for a device that knows only CRAM-MD5 or DIGEST-MD5");
+        user.get_subcommand(each)
+            ->add_flag("--hashed", words.hashed, "Keep nothing that the password could be had from again")
+            ->excludes(recoverable);
+    }
     named(Command::user_remove, "remove", "Let a user log in no longer",
           "  sekisho user remove anna@example.net\n");
     leaf(user, words, Command::user_usage, "usage",

@@ -25,6 +25,8 @@ struct Words {
     bool kill = false;
     bool no_cool_down = false;
     bool discard = false;
+    bool recoverable = false;
+    bool hashed = false;
     std::string count;
     std::string from;  // where a list goes on
     std::string before;

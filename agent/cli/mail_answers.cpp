@@ -37,9 +37,10 @@ std::string next_of(const json::object& message, const json::object& recipient) 
 }  // namespace
 
 void print_users(const json::object& answer, std::ostream& out) {
-    Table table({"NAME", "HASH", "SCRAM"});
+    Table table({"NAME", "HASH", "SCRAM", "RECOVERABLE"});
     each(answer, "users", [&table](const json::object& user) {
-        table.add({text_of(user, "name"), text_of(user, "scheme"), text_of(user, "scram")});
+        table.add({text_of(user, "name"), text_of(user, "scheme"), text_of(user, "scram"),
+                   text_of(user, "recoverable")});
     });
     if (table.empty()) {
         out << "no users\n";

@@ -57,6 +57,9 @@ Result<Reply> send_password(const Arguments& arguments) {
     if (fresh) {
         body["name"] = arguments.name;
     }
+    if (arguments.recoverable) {
+        body["recoverable"] = *arguments.recoverable;
+    }
     Question question{.method = fresh ? "POST" : "PUT",
                       .target = fresh ? "/v1/users" : target_of(arguments),
                       .body = json::serialize(body)};

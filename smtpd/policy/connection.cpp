@@ -3,6 +3,7 @@
 #include "smtpd/policy/connection.h"
 
 #include <algorithm>
+#include <array>
 
 namespace sekisho::policy {
 
@@ -19,6 +20,12 @@ const Prefix* network_of_trust(const ListenerConfig& listener, const Address& cl
 bool speaks_for_others(const ListenerConfig& listener, const Address& client) {
     return std::ranges::any_of(listener.xclient,
                                [&client](const Prefix& each) { return each.contains(client); });
+}
+
+bool hides_password(std::string_view mechanism) {
+    constexpr std::array<std::string_view, 4> all = {"SCRAM-SHA-256", "SCRAM-SHA-1", "DIGEST-MD5",
+                                                     "CRAM-MD5"};
+    return std::ranges::find(all, mechanism) != all.end();
 }
 
 session::Settings settings_of(const ListenerConfig& listener, const SubmissionConfig& submission,

@@ -2,6 +2,8 @@
 // What a session is told of its listener and its client. Pure.
 #pragma once
 
+#include <string_view>
+
 #include "agent/base/config_mail.h"
 #include "smtpd/session/session.h"
 
@@ -14,6 +16,10 @@ namespace sekisho::policy {
 
 // Whether this host may say by XCLIENT for whom it speaks.
 [[nodiscard]] bool speaks_for_others(const ListenerConfig& listener, const Address& client);
+
+// Whether a mechanism of SASL shows nobody who listens the password, or what could be used in its place
+// (CRAM-MD5, DIGEST-MD5, SCRAM): such may be used outside of TLS, where the operator wants that.
+[[nodiscard]] bool hides_password(std::string_view mechanism);
 
 // The settings of a session. `submission.hostname` must have been filled in by the caller, where the
 // configuration leaves it to the machine.

@@ -37,6 +37,9 @@ constexpr std::chrono::seconds answer_time{30};
 constexpr std::chrono::seconds handshake_time{5};
 // After a handshake that came to nothing: a server that hangs must not make every client wait.
 constexpr std::chrono::seconds pause_after_silence{5};
+// Octets of base64. What else stands in a line needs less than what is left: RFC 4954, 4.5, has clients send
+// 12,288.
+constexpr std::size_t longest_response = longest_line - std::size_t{2048};
 constexpr std::size_t most_unsent = std::size_t{4} << 20;  // octets that the server doesn't read
 
 AuthFail for_now(std::string reason) {
@@ -44,8 +47,9 @@ AuthFail for_now(std::string reason) {
 }
 
 // The strongest first; what isn't named here stands behind them.
-constexpr std::array<std::string_view, 6> by_strength = {"SCRAM-SHA-256", "SCRAM-SHA-1", "DIGEST-MD5",
-                                                         "CRAM-MD5",      "PLAIN",       "LOGIN"};
+constexpr std::array<std::string_view, 11> by_strength = {
+    "EXTERNAL", "SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1", "DIGEST-MD5",
+    "CRAM-MD5", "OAUTHBEARER",        "XOAUTH2",          "PLAIN",         "LOGIN"};
 
 // RFC 4422, 3.1: "1 to 20 uppercase letters, digits, hyphens, or underscores".
 bool is_mechanism(std::string_view name) {
@@ -58,7 +62,7 @@ bool is_for_clients(const Offer& offer) {
     const auto has = [&offer](std::string_view property) {
         return std::ranges::find(offer.properties, property) != offer.properties.end();
     };
-    return is_mechanism(offer.mechanism) && !offer.mechanism.ends_with("-PLUS") && !has("private") &&
+    return is_mechanism(offer.mechanism) && has("private") == offer.mechanism.ends_with("-PLUS") &&
            !has("anonymous");
 }
 
@@ -149,6 +153,7 @@ struct AuthClient::Connection : std::enable_shared_from_this<Connection> {
     std::map<std::uint32_t, std::shared_ptr<Waiting>> requests;
     std::uint32_t last_id = 0;
     std::vector<std::string> mechanisms;  // as mechanisms() says
+    bool heard = false;
     Clock::time_point not_before;
     std::string trouble;  // why there is no connection
     bool warned = false;
@@ -270,6 +275,7 @@ void AuthClient::Connection::greeted(Link& from, const ServerMessage& message) {
     } else if (std::holds_alternative<Done>(message)) {
         from.complete = true;
         mechanisms = in_order(from.offers);
+        heard = true;
         from.deadline.cancel();
         if (std::exchange(warned, false)) {
             log::info("AUTH_SERVER_BACK", "the authentication server answers again",
@@ -413,9 +419,13 @@ const std::vector<std::string>& AuthClient::mechanisms() const {
     return connection_->mechanisms;
 }
 
+bool AuthClient::heard() const {
+    return connection_->heard;
+}
+
 asio::awaitable<AuthStep> AuthClient::begin(AuthRequest request) {
     const auto connection = connection_;
-    if (request.initial && (!is_base64(*request.initial) || request.initial->size() > longest_line / 2)) {
+    if (request.initial && (!is_base64(*request.initial) || request.initial->size() > longest_response)) {
         co_return AuthFail{.temporary = false, .reason = "the initial response is no base64, or too long"};
     }
     const bool connected = co_await connection->ready();
@@ -435,6 +445,10 @@ asio::awaitable<AuthStep> AuthClient::begin(AuthRequest request) {
                                  .remote_port = request.remote_port,
                                  .secured = request.secured,
                                  .session = std::move(request.session),
+                                 .certificate_user = std::move(request.certificate_user),
+                                 .tls_bindable = request.tls_bindable,
+                                 .tls_exporter = std::move(request.tls_exporter),
+                                 .tls_unique = std::move(request.tls_unique),
                                  .no_login = true,
                                  .response = std::move(request.initial)};
     auto step = co_await connection->ask(id, std::move(message));
@@ -454,7 +468,7 @@ asio::awaitable<AuthStep> AuthClient::respond(std::uint32_t id, std::string resp
             : AuthFail{
                   .temporary = false, .reason = "the server's last word was answered", .user = success->user};
     }
-    if (!is_base64(response) || response.size() > longest_line / 2) {
+    if (!is_base64(response) || response.size() > longest_response) {
         connection->requests.erase(found);
         connection->send(Cancel{.id = id});
         co_return AuthFail{.temporary = false, .reason = "the response is no base64, or too long"};

@@ -25,6 +25,11 @@ struct AuthRequest {
     std::uint16_t remote_port = 0;
     bool secured = true;  // inside TLS
     std::string session;  // the connection's name in both logs; may be empty
+    // What the handshake has shown, as in Auth; empty where there is nothing.
+    std::string certificate_user{};
+    bool tls_bindable = false;
+    std::string tls_exporter{};
+    std::string tls_unique{};
 };
 
 // A challenge, in base64.
@@ -54,9 +59,13 @@ public:
     // Makes the connection now, where there is none.
     void connect();
     // What a client may be offered, the strongest first, as the server has said when it was last connected
-    // to: without what is for the server's own use ("private"), without ANONYMOUS, which would let everybody
-    // in, and without channel binding. Empty while no server has been heard.
+    // to: without what is for the server's own use ("private") and without ANONYMOUS, which would let
+    // everybody in. What binds the channel (-PLUS) is offered by sekisho-auth alone, as private: other
+    // servers want to be told by other ways what binds it, and other clients of sekisho-auth don't tell.
+    // Empty while no server has been heard.
     [[nodiscard]] const std::vector<std::string>& mechanisms() const;
+    // Whether a server has been heard.
+    [[nodiscard]] bool heard() const;
 
     // Asks, and awaits the answer: temporary failure after 30 s, or when the connection ends.
     [[nodiscard]] boost::asio::awaitable<AuthStep> begin(AuthRequest request);

@@ -36,6 +36,14 @@ std::string new_cookie() {
     return hex;
 }
 
+Fail not_now(std::uint32_t id, std::string user) {
+    return {.id = id,
+            .user = std::move(user),
+            .reason = "try again later",
+            .code = "temp_fail",
+            .temporary = true};
+}
+
 std::unexpected<Error> broken(std::string what) {
     return fail(Failure::invalid, std::move(what));
 }
@@ -141,7 +149,7 @@ Result<void> AuthConnection::take(Auth& auth) {
     if (requests_.contains(auth.id)) {
         return broken("it uses an id twice");
     }
-    auto exchange = environment_->judge->begin(auth.mechanism);
+    auto exchange = environment_->judge->begin(auth);
     if (!exchange) {
         turn_down(auth, "auth_mech_invalid", "this mechanism is not offered");
         return {};
@@ -230,10 +238,12 @@ void AuthConnection::step(std::uint32_t id, const std::optional<SecretText>& res
         send(Continue{.id = id, .data = to_base64(prompt->text)});
     } else if (auto* const credentials = std::get_if<Credentials>(&next)) {
         asio::co_spawn(socket_.get_executor(), judge(id, request, std::move(*credentials)), asio::detached);
+    } else if (auto* const token = std::get_if<TokenGiven>(&next)) {
+        asio::co_spawn(socket_.get_executor(), judge_token(id, request, std::move(*token)), asio::detached);
     } else if (const auto* const proven = std::get_if<Proven>(&next)) {
         accept(id, request, proven->user);
     } else if (auto* const refuted = std::get_if<Refuted>(&next)) {
-        environment_->counts.wrong++;
+        environment_->counts.wrong += request.refused ? 0U : 1U;
         asio::co_spawn(socket_.get_executor(),
                        refuse(id, request, std::move(refuted->user), std::move(refuted->why)),
                        asio::detached);
@@ -275,20 +285,47 @@ asio::awaitable<void> AuthConnection::judge(std::uint32_t id, Request request, C
             break;
         case Verdict::unavailable:
             environment->counts.unavailable++;
-            answer(id, request,
-                   Fail{.id = id,
-                        .user = user,
-                        .reason = "try again later",
-                        .code = "temp_fail",
-                        .temporary = true});
+            answer(id, request, not_now(id, user));
             break;
     }
 }
 
-// Says no: the same to all, later each time.
-asio::awaitable<void> AuthConnection::refuse(std::uint32_t id, Request request, std::string user,
-                                             std::string why) {
+// A token that is no good is answered by a challenge (RFC 7628, 3.2.3), and no comes behind that.
+asio::awaitable<void> AuthConnection::judge_token(std::uint32_t id, Request request, TokenGiven given) {
     const auto self = shared_from_this();
+    const auto environment = environment_;
+    if (environment->judge == nullptr) {
+        co_return;
+    }
+    TokenVerdict verdict = co_await environment->judge->judge_token(std::move(given), request.remote);
+    if (verdict.verdict == Verdict::right) {
+        accept(id, request, verdict.user);
+    } else if (verdict.verdict == Verdict::unavailable) {
+        environment->counts.unavailable++;
+        answer(id, request, not_now(id, std::move(verdict.user)));
+    } else {
+        environment->counts.wrong++;
+        co_await hold_back(request, verdict.user, verdict.why);
+        tell_failure(id, request.serial, std::move(verdict));
+    }
+}
+
+void AuthConnection::tell_failure(std::uint32_t id, std::uint64_t serial, TokenVerdict verdict) {
+    const auto found = requests_.find(id);
+    if (closed_ || found == requests_.end() || found->second.serial != serial) {
+        return;
+    }
+    Request& request = found->second;
+    const Prompt told =
+        std::get<BearerExchange>(request.exchange).failed(std::move(verdict.user), std::move(verdict.why));
+    request.refused = true;
+    request.challenged = true;
+    request.since = Clock::now();
+    send(Continue{.id = id, .data = to_base64(told.text)});
+}
+
+// Writes a failure down, and lets the client wait for it.
+asio::awaitable<void> AuthConnection::hold_back(Request request, std::string user, std::string why) {
     if (environment_->judge == nullptr) {
         co_return;
     }
@@ -301,6 +338,18 @@ asio::awaitable<void> AuthConnection::refuse(std::uint32_t id, Request request, 
                {"answered_after_ms", delay.count()}});
     asio::steady_timer timer(socket_.get_executor(), delay);
     co_await timer.async_wait(quietly);
+}
+
+// Says no: the same to all, later each time.
+asio::awaitable<void> AuthConnection::refuse(std::uint32_t id, Request request, std::string user,
+                                             std::string why) {
+    const auto self = shared_from_this();
+    if (environment_->judge == nullptr) {
+        co_return;
+    }
+    if (!request.refused) {
+        co_await hold_back(request, user, why);
+    }
     answer(id, request, Fail{.id = id, .user = std::move(user), .reason = {}, .code = {}});
 }
 

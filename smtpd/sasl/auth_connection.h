@@ -46,6 +46,7 @@ private:
         std::string remote_text;
         std::string session;
         bool challenged = false;  // the client's turn
+        bool refused = false;     // it failed, and the client must only take that in
         Clock::time_point since;
     };
 
@@ -60,6 +61,9 @@ private:
     void step_base64(std::uint32_t id, std::string& response);
     void accept(std::uint32_t id, const Request& request, const std::string& user);
     boost::asio::awaitable<void> judge(std::uint32_t id, Request request, Credentials credentials);
+    boost::asio::awaitable<void> judge_token(std::uint32_t id, Request request, TokenGiven given);
+    void tell_failure(std::uint32_t id, std::uint64_t serial, TokenVerdict verdict);
+    boost::asio::awaitable<void> hold_back(Request request, std::string user, std::string why);
     boost::asio::awaitable<void> refuse(std::uint32_t id, Request request, std::string user, std::string why);
     void answer(std::uint32_t id, const Request& request, const ServerMessage& message);
     void send(const ServerMessage& message);

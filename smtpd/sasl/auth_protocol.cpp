@@ -90,12 +90,13 @@ Result<Auth> parse_auth(const Words& words) {
         return malformed(words);
     }
     auth.id = *id;
+    bool certified = false;
     for (const std::string_view word : words.after(2)) {
         std::string text;
         if (word.starts_with("resp=")) {
             // Always the last: what stands behind it could have been smuggled in by the user.
             auth.response = word.substr(5);
-            return auth;
+            break;
         }
         if (take(word, "rport=", text)) {
             const auto port = number(text, std::numeric_limits<std::uint16_t>::max());
@@ -107,10 +108,20 @@ Result<Auth> parse_auth(const Words& words) {
             auth.secured = true;
         } else if (word == "nologin") {
             auth.no_login = true;
+        } else if (word == "valid-client-cert") {
+            certified = true;
+        } else if (word == "tls_bindable") {
+            auth.tls_bindable = true;
         } else {
             static_cast<void>(take(word, "service=", auth.service) || take(word, "lip=", auth.local) ||
-                              take(word, "rip=", auth.remote) || take(word, "session=", auth.session));
+                              take(word, "rip=", auth.remote) || take(word, "session=", auth.session) ||
+                              take(word, "cert_username=", auth.certificate_user) ||
+                              take(word, "tls_exporter=", auth.tls_exporter) ||
+                              take(word, "tls_unique=", auth.tls_unique));
         }
+    }
+    if (!certified) {
+        auth.certificate_user.clear();
     }
     return auth;
 }
@@ -242,12 +253,18 @@ struct Printer {
         // In one piece, so that no copy of a password stays behind.
         line.reserve(256 +
                      2 * (m.mechanism.size() + m.service.size() + m.local.size() + m.remote.size() +
-                          m.session.size()) +
+                          m.session.size() + m.certificate_user.size() + m.tls_exporter.size() +
+                          m.tls_unique.size()) +
                      (m.response ? m.response->size() : 0));
         line.number(m.id).text(m.mechanism).given("service", m.service).flag("secured", m.secured);
         line.flag("nologin", m.no_login).given("lip", m.local).given("rip", m.remote);
         line.given("rport", m.remote_port == 0 ? "" : std::to_string(m.remote_port));
         line.given("session", m.session);
+        line.flag("valid-client-cert", !m.certificate_user.empty())
+            .given("cert_username", m.certificate_user);
+        line.flag("tls_bindable", m.tls_bindable)
+            .given("tls_exporter", m.tls_exporter)
+            .given("tls_unique", m.tls_unique);
         if (m.response) {
             line.raw("resp=").more(*m.response);
         }

@@ -57,6 +57,12 @@ struct Auth {
     std::uint16_t remote_port = 0;
     bool secured = false;  // by TLS, or so the client says
     std::string session;
+    std::string certificate_user{};  // whom the client's certificate names; empty: it has shown no good one
+    // Our own parameters, which Dovecot passes over.
+    bool tls_bindable =
+        false;  // whoever asks offers to bind the channel, where it can be bound, and says how:
+    std::string tls_exporter{};           // in base64
+    std::string tls_unique{};             //
     bool no_login = false;                // nobody will ask for the user's home afterwards
     std::optional<std::string> response;  // the initial one, base64
     bool operator==(const Auth&) const = default;

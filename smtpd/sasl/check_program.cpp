@@ -286,7 +286,7 @@ CheckProgram::~CheckProgram() {
     }
 }
 
-std::size_t CheckProgram::processes() const {
+std::size_t CheckProgram::most_of_one_address() const {
     return state_->settings.processes;
 }
 
@@ -294,7 +294,7 @@ std::size_t CheckProgram::waiting() const {
     return state_->waiting;
 }
 
-asio::awaitable<Result<bool>> CheckProgram::check(std::string user, SecretText password) {
+asio::awaitable<Result<bool>> CheckProgram::check(PasswordQuestion question) {
     const auto state = state_;
     if (state->waiting >= state->settings.most_waiting) {
         co_return fail(Failure::unavailable, "too many logins at once");
@@ -305,7 +305,7 @@ asio::awaitable<Result<bool>> CheckProgram::check(std::string user, SecretText p
         state->waiting--;
         co_return fail(Failure::unavailable, "too many logins at once");
     }
-    std::string line = request(user, password);
+    std::string line = request(question.user, question.password);
     Asked asked{.answer = fail(Failure::unavailable, ""), .had_ended = true};
     // Twice: that a process has ended is noticed by asking it.
     for (int attempt = 0; attempt < 2 && asked.had_ended; attempt++) {

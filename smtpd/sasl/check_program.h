@@ -13,13 +13,13 @@
 #include <vector>
 
 #include "agent/base/result.h"
-#include "smtpd/sasl/secret_text.h"
+#include "smtpd/sasl/password_backend.h"
 
 namespace sekisho::sasl {
 
 // So many processes of it, each of which checks one password after the other; started when they are needed,
 // and again when one has ended, answers wrongly, or not in time. Runs on one thread's executor.
-class CheckProgram {
+class CheckProgram final : public PasswordBackend {
 public:
     struct Settings {
         std::vector<std::string> command;  // an absolute path, and arguments
@@ -30,16 +30,15 @@ public:
     };
 
     CheckProgram(const boost::asio::any_io_executor& executor, Settings settings);
-    CheckProgram(const CheckProgram&) = delete;
-    CheckProgram& operator=(const CheckProgram&) = delete;
     // Kills the processes.
-    ~CheckProgram();
+    ~CheckProgram() override;
 
-    [[nodiscard]] std::size_t processes() const;
-    [[nodiscard]] std::size_t waiting() const;
+    // As many as there are processes.
+    [[nodiscard]] std::size_t most_of_one_address() const override;
+    [[nodiscard]] std::size_t waiting() const override;
     // Whether the password is the user's. Failure::unavailable where the program can't tell or be started,
     // doesn't answer in time, or too many wait.
-    [[nodiscard]] boost::asio::awaitable<Result<bool>> check(std::string user, SecretText password);
+    [[nodiscard]] boost::asio::awaitable<Result<bool>> check(PasswordQuestion question) override;
 
 private:
     struct State;

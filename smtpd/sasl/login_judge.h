@@ -18,17 +18,21 @@
 #include "agent/base/address.h"
 #include "agent/base/result.h"
 #include "smtpd/sasl/auth_protocol.h"
-#include "smtpd/sasl/check_program.h"
+#include "smtpd/sasl/bearer.h"
+#include "smtpd/sasl/challenge.h"
 #include "smtpd/sasl/failure_delays.h"
+#include "smtpd/sasl/introspection.h"
 #include "smtpd/sasl/mechanism.h"
+#include "smtpd/sasl/password_backend.h"
 #include "smtpd/sasl/password_checker.h"
+#include "smtpd/sasl/recoverable_passwords.h"
 #include "smtpd/sasl/scram.h"
 #include "smtpd/sasl/user_file.h"
 
 namespace sekisho::sasl {
 
 // A login under way.
-using Exchange = std::variant<Mechanism, ScramExchange>;
+using Exchange = std::variant<Mechanism, ScramExchange, ChallengeExchange, CertificateLogin, BearerExchange>;
 
 enum class Verdict : std::uint8_t {
     right,
@@ -37,48 +41,80 @@ enum class Verdict : std::uint8_t {
     unavailable,  // it could not be found out
 };
 
+// By what logins are judged. All must outlive the judge.
+struct JudgeSources {
+    UserFile& users;
+    PasswordChecker& checker;
+    RecoverablePasswords* recoverable = nullptr;  // null: there are none
+    Introspection* tokens = nullptr;              // null: there are none
+    PasswordBackend* others = nullptr;  // checks users who aren't among `users`; null: nobody else may log in
+};
+
+// What an operator may choose.
+struct JudgeChoices {
+    // Names in capitals; empty: as offers() says.
+    std::vector<std::string> mechanisms{};
+    bool certificates = false;          // clients show certificates that name users
+    std::string token_configuration{};  // as BearerExchange has it
+};
+
+// What has come of a token.
+struct TokenVerdict {
+    Verdict verdict = Verdict::unavailable;
+    std::string user{};  // if it is right, or was claimed
+    std::string why{};   // if it isn't, for the log
+};
+
 class LoginJudge {
 public:
-    // So many checks of one client's address (IPv6: /64) may wait at once, of those that a program makes as
-    // many as it has processes: it can't take all places.
+    // So many checks against the user file may wait at once that are of one client's address (IPv6: /64): it
+    // can't take all places.
     static constexpr std::size_t most_of_one_address = 32;
 
-    // All must outlive it. `program` checks users who aren't among `users`; null: nobody else may log in.
     // From `secret` comes what unknown users are judged by (stand_in_key.h). Failure::unavailable without
     // randomness, or GNU SASL.
-    [[nodiscard]] static Result<LoginJudge> make(UserFile& users, PasswordChecker& checker,
-                                                 CheckProgram* program, std::string secret);
+    [[nodiscard]] static Result<LoginJudge> make(const JudgeSources& sources, JudgeChoices choices,
+                                                 std::string secret);
 
-    // What may be offered now. SCRAM only while all users have keys for it, which those of a program don't: a
+    // What may be offered now, the best first: what was chosen, or else what all users can log in by, for a
     // client takes the best mechanism that is offered, and asks its user for another password when that
-    // fails.
+    // fails. SCRAM is such a one while all have keys for it, DIGEST-MD5 and CRAM-MD5 while all passwords are
+    // recoverable; others than those in the file have neither.
     [[nodiscard]] std::vector<Offer> offers();
-    // Begins a login by this mechanism, offered or not; nothing for one that isn't known. The judge must
-    // outlive what is asked of it.
-    [[nodiscard]] std::optional<Exchange> begin(std::string_view mechanism);
+    // Begins a login by the mechanism that is asked for, if it is offered or was; nothing for one that isn't
+    // known, or wasn't chosen. The judge must outlive what is asked of it.
+    [[nodiscard]] std::optional<Exchange> begin(const Auth& asked);
 
     // An unknown user costs as much time as one of those that are known.
     [[nodiscard]] boost::asio::awaitable<Verdict> judge(Credentials credentials,
                                                         std::optional<Address> remote);
 
+    // An access token, by whoever knows what it is worth.
+    [[nodiscard]] boost::asio::awaitable<TokenVerdict> judge_token(TokenGiven given,
+                                                                   std::optional<Address> remote);
+
     // A login failed: how long to keep the client waiting for the answer.
     [[nodiscard]] std::chrono::milliseconds delay_after_failure(const std::optional<Address>& remote);
 
 private:
-    LoginJudge(UserFile& users, PasswordChecker& checker, CheckProgram* program, Scram scram,
+    LoginJudge(const JudgeSources& sources, JudgeChoices choices, Scram scram, Challenges challenges,
                std::string secret)
-        : users_(&users),
-          checker_(&checker),
-          program_(program),
+        : sources_(sources),
+          choices_(std::move(choices)),
           scram_(std::move(scram)),
+          challenges_(std::move(challenges)),
           stand_in_key_(std::move(secret)) {}
     [[nodiscard]] const std::string& stand_in(const std::string& name);
     [[nodiscard]] ScramUser keys_of(ScramHash hash, const std::string& name);
+    [[nodiscard]] ChallengeUser password_of(const std::string& name);
+    [[nodiscard]] bool chosen(std::string_view mechanism) const;
+    [[nodiscard]] bool challenges_offered() const;
+    [[nodiscard]] std::optional<Exchange> begin_scram(ScramHash hash, bool plus, const Auth& asked);
 
-    UserFile* users_;
-    PasswordChecker* checker_;
-    CheckProgram* program_;
+    JudgeSources sources_;
+    JudgeChoices choices_;
     Scram scram_;
+    Challenges challenges_;
     std::string stand_in_key_;
     FailureDelays delays_;
     // Checks under way, by client. Shared with their frames, which may live longer.

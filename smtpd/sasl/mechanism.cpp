@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// PLAIN and LOGIN.
+// PLAIN, LOGIN and EXTERNAL.
 #include "smtpd/sasl/mechanism.h"
 
 #include <algorithm>
@@ -66,6 +66,19 @@ MechanismStep Mechanism::step(const std::optional<SecretText>& response) {
             break;
     }
     return response ? credentials(name_, response->view()) : Malformed{.why = "no password"};
+}
+
+MechanismStep CertificateLogin::step(const std::optional<SecretText>& response) const {
+    if (!response) {
+        return Prompt{};
+    }
+    if (named_.empty()) {
+        return Malformed{.why = "the client has shown no certificate that names a user"};
+    }
+    if (!response->empty() && user_key(response->view()) != named_) {
+        return Refuted{.user = named_, .why = "nobody may act as somebody else here"};
+    }
+    return known_ ? MechanismStep(Proven{.user = named_}) : Refuted{.user = named_, .why = "no such user"};
 }
 
 std::string user_key(std::string_view name) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The server's side of SASL PLAIN (RFC 4616) and LOGIN (draft-murchison-sasl-login), and what any mechanism
-// may come to. Pure.
+// The server's side of SASL PLAIN (RFC 4616), LOGIN (draft-murchison-sasl-login) and EXTERNAL (RFC 4422), and
+// what any mechanism may come to. Pure.
 //
 // Text is compared as it comes: SASLprep (RFC 4013) is not applied.
 #pragma once
@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 
 #include "smtpd/sasl/secret_text.h"
@@ -43,7 +44,12 @@ struct Refuted {
     std::string user;
     std::string why;  // for the log
 };
-using MechanismStep = std::variant<Prompt, Credentials, Malformed, Proven, Refuted>;
+// An access token instead of a password: whose is it?
+struct TokenGiven {
+    std::string user;  // who it is said to be, as user_key() makes it; empty: that isn't said
+    SecretText token;
+};
+using MechanismStep = std::variant<Prompt, Credentials, Malformed, Proven, Refuted, TokenGiven>;
 
 class Mechanism {
 public:
@@ -60,6 +66,21 @@ private:
 
     Expects expects_;
     std::string name_;
+};
+
+// EXTERNAL (RFC 4422, A): whoever has shown a certificate is the one whom it names.
+class CertificateLogin {
+public:
+    // `named` as user_key() makes it; empty: no certificate that could be believed has named anybody.
+    // `known`: there is such a user.
+    CertificateLogin(std::string named, bool known) : named_(std::move(named)), known_(known) {}
+
+    // The client's word for whom it wants to act as; nothing where it sent none yet.
+    [[nodiscard]] MechanismStep step(const std::optional<SecretText>& response) const;
+
+private:
+    std::string named_;
+    bool known_;
 };
 
 // The name by which a user is found: ASCII letters in lower case, as in mail addresses.

@@ -5,12 +5,12 @@
 // that the client can't choose, for it is masked by a key it doesn't know (ClientSignature).
 #include "smtpd/sasl/scram.h"
 
-#include <gsasl.h>
-
 #include <algorithm>
 #include <cstdint>
 #include <string_view>
 #include <utility>
+
+#include "smtpd/sasl/gsasl_context.h"
 
 namespace sekisho::sasl {
 
@@ -39,61 +39,47 @@ bool names_are_escaped(std::string_view message) {
     return true;
 }
 
-std::string property(Gsasl_session* session, Gsasl_property which) {
-    const char* const text = ::gsasl_property_fast(session, which);
-    return text == nullptr ? std::string() : std::string(text);
-}
-
 }  // namespace
-
-struct Scram::Library {
-    Library() : state(::gsasl_init(&context)) {}
-    Library(const Library&) = delete;
-    Library& operator=(const Library&) = delete;
-    ~Library() {
-        if (context != nullptr) {
-            ::gsasl_done(context);
-        }
-    }
-
-    Gsasl* context = nullptr;
-    int state;
-};
 
 struct ScramExchange::State {
     enum class Expects : std::uint8_t { first, proof, farewell };
 
-    State(std::shared_ptr<Scram::Library> of, ScramHash with, Scram::LookUp looking)
-        : library(std::move(of)), hash(with), look_up(std::move(looking)) {}
-    State(const State&) = delete;
-    State& operator=(const State&) = delete;
-    ~State() {
-        if (session != nullptr) {
-            ::gsasl_finish(session);
-        }
-    }
+    State(std::shared_ptr<GsaslContext> library, ScramHash with, bool bound, ChannelBinding binding_data,
+          Scram::LookUp looking)
+        : session(std::move(library)),
+          hash(with),
+          plus(bound),
+          binding(std::move(binding_data)),
+          look_up(std::move(looking)) {}
 
     [[nodiscard]] MechanismStep first(const SecretText& message);
     [[nodiscard]] MechanismStep proof(const SecretText& message);
     [[nodiscard]] MechanismStep failed(int code) const;
-    int feed(const SecretText& message);
     void identify();
-    static int called_back(Gsasl* context, Gsasl_session* session, Gsasl_property wanted);
+    static int called_back(Gsasl* context, Gsasl_session* asking, Gsasl_property wanted);
 
-    std::shared_ptr<Scram::Library> library;
+    GsaslSession session;
     ScramHash hash;
+    bool plus;
+    ChannelBinding binding;
     Scram::LookUp look_up;
-    Gsasl_session* session = nullptr;
     Expects expects = Expects::first;
     std::string user;     // once it is known
     std::string missing;  // as in ScramUser
-    std::string answer;   // to the last message
 };
 
-// What GNU SASL asks for: first how many iterations, with which salt, then for the keys. The first question
-// has it given all.
-int ScramExchange::State::called_back(Gsasl* /*context*/, Gsasl_session* session, Gsasl_property wanted) {
-    auto* const self = static_cast<State*>(::gsasl_session_hook_get(session));
+// What GNU SASL asks for: first what binds the channel, then how many iterations, with which salt, and for
+// the keys. The question for iterations has it given all of the user's.
+int ScramExchange::State::called_back(Gsasl* /*context*/, Gsasl_session* asking, Gsasl_property wanted) {
+    auto* const self = static_cast<State*>(::gsasl_session_hook_get(asking));
+    if (wanted == GSASL_CB_TLS_EXPORTER && !self->binding.exporter.empty()) {
+        self->session.give(wanted, self->binding.exporter.c_str());
+        return GSASL_OK;
+    }
+    if (wanted == GSASL_CB_TLS_UNIQUE && !self->binding.unique.empty()) {
+        self->session.give(wanted, self->binding.unique.c_str());
+        return GSASL_OK;
+    }
     if ((wanted != GSASL_SCRAM_ITER && wanted != GSASL_SCRAM_SALT) || !self->user.empty()) {
         return GSASL_NO_CALLBACK;
     }
@@ -102,7 +88,7 @@ int ScramExchange::State::called_back(Gsasl* /*context*/, Gsasl_session* session
 }
 
 void ScramExchange::State::identify() {
-    const std::string name = property(session, GSASL_AUTHID);
+    const std::string name = session.property(GSASL_AUTHID);
     if (unfit_name(name)) {
         return;
     }
@@ -110,22 +96,12 @@ void ScramExchange::State::identify() {
     const ScramUser found = look_up(hash, user);
     missing = found.missing;
     const auto give = [this](Gsasl_property which, const std::string& value) {
-        static_cast<void>(::gsasl_property_set(session, which, value.c_str()));
+        session.give(which, value.c_str());
     };
     give(GSASL_SCRAM_ITER, std::to_string(found.keys.iterations));
     give(GSASL_SCRAM_SALT, to_base64(found.keys.salt));
     give(GSASL_SCRAM_STOREDKEY, to_base64(found.keys.stored_key));
     give(GSASL_SCRAM_SERVERKEY, to_base64(found.keys.server_key));
-}
-
-// GNU SASL's word for it; what it has to say is in `answer`.
-int ScramExchange::State::feed(const SecretText& message) {
-    char* output = nullptr;
-    std::size_t size = 0;
-    const int code = ::gsasl_step(session, message.text(), message.view().size(), &output, &size);
-    answer = output == nullptr ? std::string() : std::string(output, size);
-    ::gsasl_free(output);
-    return code;
 }
 
 MechanismStep ScramExchange::State::failed(int code) const {
@@ -138,37 +114,40 @@ MechanismStep ScramExchange::State::failed(int code) const {
 // RFC 5802, 7: client-first-message = gs2-header client-first-message-bare
 //              gs2-cbind-flag       = ("p=" cb-name) / "n" / "y"
 MechanismStep ScramExchange::State::first(const SecretText& message) {
-    // Section 6: "p" belongs to the names that end in -PLUS.
-    if (message.view().starts_with('p')) {
-        return misshapen("channel binding is not offered");
+    // Section 6: "p" belongs to the names that end in -PLUS, and to them alone.
+    if (message.view().starts_with('p') != plus) {
+        return misshapen(plus ? "the channel is not bound" : "channel binding wants a name with -PLUS");
+    }
+    if (binding.offered && message.view().starts_with('y')) {
+        return misshapen("the client has not seen that channel binding is offered");
     }
     if (!names_are_escaped(message.view())) {
         return misshapen("a name has a = that stands for nothing");
     }
-    const int code = feed(message);
+    const int code = session.feed(message);
     if (code != GSASL_NEEDS_MORE) {
         return failed(code == GSASL_AUTHENTICATION_ERROR ? GSASL_MECHANISM_PARSE_ERROR : code);
     }
     if (user.empty()) {
-        return misshapen(unfit_name(property(session, GSASL_AUTHID)).value_or("there is no name"));
+        return misshapen(unfit_name(session.property(GSASL_AUTHID)).value_or("there is no name"));
     }
-    const std::string acting_as = property(session, GSASL_AUTHZID);
+    const std::string acting_as = session.property(GSASL_AUTHZID);
     if (!acting_as.empty() && user_key(acting_as) != user) {
         return misshapen("nobody may act as somebody else here");
     }
     expects = Expects::proof;
-    return Prompt{.text = answer};
+    return Prompt{.text = session.answer};
 }
 
 MechanismStep ScramExchange::State::proof(const SecretText& message) {
-    const int code = feed(message);
+    const int code = session.feed(message);
     if (code != GSASL_OK || !missing.empty()) {
         return failed(code == GSASL_OK ? GSASL_AUTHENTICATION_ERROR : code);
     }
     // The server's own proof. In SMTP it can't come with the success (RFC 4954, 4): "the server ... MUST send
     // a 334 reply containing the ... data", which the client answers by an empty response.
     expects = Expects::farewell;
-    return Prompt{.text = answer};
+    return Prompt{.text = session.answer};
 }
 
 MechanismStep ScramExchange::step(const std::optional<SecretText>& response) {
@@ -192,24 +171,20 @@ MechanismStep ScramExchange::step(const std::optional<SecretText>& response) {
 }
 
 Result<Scram> Scram::make() {
-    auto library = std::make_shared<Library>();
-    if (library->state != GSASL_OK) {
-        return fail(Failure::unavailable,
-                    std::string("GNU SASL can't be used: ") + ::gsasl_strerror(library->state));
+    auto library = GsaslContext::make(&ScramExchange::State::called_back);
+    if (!library) {
+        return std::unexpected(library.error());
     }
-    ::gsasl_callback_set(library->context, &ScramExchange::State::called_back);
-    return Scram(std::move(library));
+    return Scram(std::move(*library));
 }
 
-Result<ScramExchange> Scram::begin(ScramHash hash, LookUp look_up) const {
-    auto state = std::make_shared<ScramExchange::State>(library_, hash, std::move(look_up));
-    const int code =
-        ::gsasl_server_start(library_->context, std::string(mechanism_of(hash)).c_str(), &state->session);
-    if (code != GSASL_OK) {
-        state->session = nullptr;
-        return fail(Failure::unavailable, std::string("GNU SASL: ") + ::gsasl_strerror(code));
+Result<ScramExchange> Scram::begin(ScramHash hash, bool plus, ChannelBinding binding, LookUp look_up) const {
+    auto state =
+        std::make_shared<ScramExchange::State>(library_, hash, plus, std::move(binding), std::move(look_up));
+    const std::string name = std::string(mechanism_of(hash)) + (plus ? "-PLUS" : "");
+    if (auto started = state->session.start(name, state.get()); !started) {
+        return std::unexpected(started.error());
     }
-    ::gsasl_session_hook_set(state->session, state.get());
     return ScramExchange(std::move(state));
 }
 

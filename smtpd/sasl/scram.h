@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The server's side of SCRAM-SHA-256 and SCRAM-SHA-1 (RFC 5802, 7677), by GNU SASL. Nothing in it waits.
-//
-// Without channel binding: a client that asks for it is refused.
+// The server's side of SCRAM-SHA-256 and SCRAM-SHA-1 (RFC 5802, 7677) and of their forms with channel binding
+// (-PLUS), by GNU SASL. Nothing in it waits.
 #pragma once
 
 #include <functional>
@@ -21,6 +20,16 @@ struct ScramUser {
     ScramKeys keys;
     std::string missing{};  // why they are nobody's, and no proof can be right; empty: they are the user's
 };
+
+// What both ends of a TLS connection know, and nobody between them (RFC 5056): in base64; empty where there
+// is none.
+struct ChannelBinding {
+    std::string exporter{};  // tls-exporter (RFC 9266)
+    std::string unique{};    // tls-unique (RFC 5929)
+    bool offered = false;  // clients have been offered to bind the channel, or would have been on another one
+};
+
+class GsaslContext;
 
 // One login. Copies are the same login.
 class ScramExchange {
@@ -45,14 +54,17 @@ public:
     // Failure::unavailable if GNU SASL can't be used.
     [[nodiscard]] static Result<Scram> make();
 
-    // Begins a login. `look_up` must not be dead when the exchange goes on.
-    [[nodiscard]] Result<ScramExchange> begin(ScramHash hash, LookUp look_up) const;
+    // Begins a login. `plus`: the name ends in -PLUS, and the client must have bound the channel. Where that
+    // was offered, a client that says it would have bound the channel if it had been offered (RFC 5802, 6:
+    // "y") is refused: somebody has taken the offer away, or stands between the two with a connection that
+    // can't be bound. `look_up` must not be dead when the exchange goes on.
+    [[nodiscard]] Result<ScramExchange> begin(ScramHash hash, bool plus, ChannelBinding binding,
+                                              LookUp look_up) const;
 
 private:
     friend class ScramExchange;
-    struct Library;
-    explicit Scram(std::shared_ptr<Library> library) : library_(std::move(library)) {}
-    std::shared_ptr<Library> library_;  // lives as long as one of its exchanges does
+    explicit Scram(std::shared_ptr<GsaslContext> library) : library_(std::move(library)) {}
+    std::shared_ptr<GsaslContext> library_;  // lives as long as one of its exchanges does
 };
 
 }  // namespace sekisho::sasl

@@ -189,9 +189,10 @@ void Dialogue::ehlo(std::string_view argument) {
     if (settings_.tls_offered && !state_.tls) {
         say("250-STARTTLS");
     }
-    if (state_.tls && auth_offered()) {
+    const auto& offered = state_.tls ? settings_.mechanisms : settings_.clear_mechanisms;
+    if (!offered.empty()) {
         std::string line = "250-AUTH";
-        for (const std::string& mechanism : settings_.mechanisms) {
+        for (const std::string& mechanism : offered) {
             line += ' ' + mechanism;
         }
         say(line);
@@ -215,8 +216,10 @@ void Dialogue::starttls(std::string_view /*argument*/) {
     actions_.emplace_back(StartTls{});
     awaited_ = Awaited::handshake;
     phase_ = Phase::start;
+    // RFC 3207, 4.2: what was learnt from the client is forgotten, a login too.
     state_.helo.clear();
     state_.esmtp = false;
+    state_.user = settings_.user;
 }
 
 void Dialogue::rset(std::string_view /*argument*/) {

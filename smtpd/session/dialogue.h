@@ -24,6 +24,7 @@ public:
     // As in Session.
     [[nodiscard]] Actions begin();
     [[nodiscard]] Actions receive(std::string_view bytes);
+    void offer(std::vector<std::string> mechanisms) { settings_.mechanisms = std::move(mechanisms); }
     [[nodiscard]] Actions tls_started();
     [[nodiscard]] Actions auth_continued(std::string_view challenge);
     [[nodiscard]] Actions auth_succeeded(std::string user);
@@ -102,7 +103,6 @@ private:
     void auth_response(std::string_view line);
     void bad_response(LineReader::Kind kind);
     void end_response(std::string_view reply);
-    [[nodiscard]] bool auth_offered() const { return !settings_.mechanisms.empty(); }
 
     // mail.cpp: a message
     void mail(std::string_view argument);

@@ -32,15 +32,17 @@ void Dialogue::auth(std::string_view argument) {
     const std::string_view wanted = argument.substr(0, argument.find(' '));
     std::string_view initial = argument.substr(wanted.size());
     initial.remove_prefix(std::min(initial.find_first_not_of(' '), initial.size()));
-    const auto mechanism = std::ranges::find_if(
-        settings_.mechanisms, [wanted](const std::string& each) { return same_word(each, wanted); });
-    if (!auth_offered()) {
+    const auto is_wanted = [wanted](const std::string& each) { return same_word(each, wanted); };
+    const auto& offered = state_.tls ? settings_.mechanisms : settings_.clear_mechanisms;
+    const auto mechanism = std::ranges::find_if(offered, is_wanted);
+    if (settings_.mechanisms.empty() && offered.empty()) {
         refuse("502 5.5.1 AUTH is not offered");
-    } else if (!state_.tls) {
+    } else if (!state_.tls && (offered.empty() || (mechanism == offered.end() &&
+                                                   std::ranges::any_of(settings_.mechanisms, is_wanted)))) {
         refuse("538 5.7.11 Encryption required for requested authentication mechanism");
     } else if (!state_.user.empty()) {
         refuse("503 5.5.1 You are logged in already");
-    } else if (mechanism == settings_.mechanisms.end()) {
+    } else if (mechanism == offered.end()) {
         refuse("504 5.5.4 Unrecognized authentication type");
     } else if (initial != "=" && !is_base64(initial)) {
         refuse("501 5.5.2 Cannot decode the response");

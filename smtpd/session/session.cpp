@@ -25,6 +25,10 @@ Actions Session::receive(std::string_view bytes) {
     return machine_->receive(bytes);
 }
 
+void Session::offer(std::vector<std::string> mechanisms) {
+    machine_->offer(std::move(mechanisms));
+}
+
 Actions Session::tls_started() {
     return machine_->tls_started();
 }

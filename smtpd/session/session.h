@@ -30,7 +30,8 @@ struct Settings {
     std::string user;      // who has logged in already, at a host that speaks for the client; empty: nobody
     bool dsn = true;       // DSN: strangers could have notices sent to others
     bool xclient = false;  // the client may say for whom it speaks
-    std::vector<std::string> mechanisms = {"PLAIN", "LOGIN"};  // offered inside TLS only
+    std::vector<std::string> mechanisms = {"PLAIN", "LOGIN"};  // offered inside TLS
+    std::vector<std::string> clear_mechanisms{};               // offered outside of it
     std::uint64_t largest_message = 50ULL << 20;               // octets
     std::size_t recipients = 100;                              // a message
     std::size_t errors = 10;                                   // then 421 and the end
@@ -123,6 +124,10 @@ public:
     // AuthResponse, SenderGiven, RecipientGiven, MessageEnded) they are kept, and looked at when it comes;
     // the caller had better not read meanwhile: what is kept has no limit of its own.
     [[nodiscard]] Actions receive(std::string_view bytes);
+
+    // What is offered inside TLS, now that the handshake has shown who the client is: before begin() or
+    // tls_started().
+    void offer(std::vector<std::string> mechanisms);
 
     // The answers. Each must be called exactly when it is awaited (std::logic_error else); after Close they
     // do nothing.

@@ -28,14 +28,16 @@ std::string nonce_in(std::string_view challenge) {
                                        : std::string();
 }
 
-void talk(const sasl::Scram& scram, sasl::ScramHash hash, std::string_view input) {
+void talk(const sasl::Scram& scram, sasl::ScramHash hash, bool plus, std::string_view input) {
+    const sasl::ChannelBinding binding{.exporter = plus ? sasl::to_base64("exporter") : std::string()};
     std::string looked_up;
-    auto exchange = scram.begin(hash, [&looked_up](sasl::ScramHash with, const std::string& name) {
-        require(looked_up.empty(), "a login is about one name");
-        require(!sasl::unfit_name(name) && sasl::user_key(name) == name, "that may be one");
-        looked_up = name;
-        return sasl::ScramUser{.keys = sasl::stand_in_scram_keys(with, "secret", name)};
-    });
+    auto exchange =
+        scram.begin(hash, plus, binding, [&looked_up](sasl::ScramHash with, const std::string& name) {
+            require(looked_up.empty(), "a login is about one name");
+            require(!sasl::unfit_name(name) && sasl::user_key(name) == name, "that may be one");
+            looked_up = name;
+            return sasl::ScramUser{.keys = sasl::stand_in_scram_keys(with, "secret", name)};
+        });
     require(exchange.has_value(), "there is always another exchange");
     std::string nonce;
     for (int steps = 0; !input.empty(); steps++) {
@@ -47,7 +49,7 @@ void talk(const sasl::Scram& scram, sasl::ScramHash hash, std::string_view input
             require(steps == 0, "without the password there is one prompt");
             require(!looked_up.empty() && prompt->text.size() < 2 * message.size() + 200,
                     "of no great length");
-            require(!message.starts_with('p'), "and without channel binding");
+            require(message.starts_with('p') == plus, "and with channel binding where it is wanted");
             nonce = nonce_in(prompt->text);
             require(nonce.size() > 10, "with a nonce");
             continue;
@@ -68,7 +70,8 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
     static const sasl::Scram scram = sasl::Scram::make().value();
     const std::string_view input(reinterpret_cast<const char*>(data), size);
     for (const sasl::ScramHash hash : sasl::scram_hashes) {
-        talk(scram, hash, input);
+        talk(scram, hash, false, input);
+        talk(scram, hash, true, input);
     }
     if (const auto keys = sasl::parse_scram_keys(input)) {
         const std::string text = sasl::print(keys->first, keys->second);

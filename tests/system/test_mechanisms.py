@@ -6,24 +6,29 @@ import hashlib
 import hmac
 import re
 import smtplib
+import socket
+import ssl
 import subprocess
 
 from lab.clients import Smtp, SmtpTls
-from lab.hosts import await_true
+from lab.hosts import Host, await_true
 from lab.isp import config_text
 from lab.topology import EDGE_CORE4, SUBSCRIBERS
 from test_submission import SmtpTest
 
 A = SUBSCRIBERS["a"]
 HASHES = {"SCRAM-SHA-256": "sha256", "SCRAM-SHA-1": "sha1"}
-ALL = ["SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN", "LOGIN"]
+ALL = ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN", "LOGIN"]
 
 
 class Scram:
     """The client's side, as an object for smtplib's auth(): each call answers a challenge."""
 
-    def __init__(self, mechanism: str, user: str, password: str):
-        self.hash = HASHES[mechanism]
+    def __init__(self, mechanism: str, user: str, password: str, binding: tuple[str, bytes] | None = None):
+        """`binding`: what kind of channel binding the client takes, and its data."""
+        self.hash = HASHES[mechanism.removesuffix("-PLUS")]
+        self.header = f"p={binding[0]},," if binding else "n,,"
+        self.bound = self.header.encode() + (binding[1] if binding else b"")
         self.bare = f"n={user},r=fyko+d2lbbFgONRv9qkxdawL"
         self.password = password
         self.challenge = ""
@@ -31,7 +36,7 @@ class Scram:
 
     def __call__(self, challenge: bytes | None = None) -> str:
         if challenge is None:
-            return f"n,,{self.bare}"
+            return f"{self.header}{self.bare}"
         said = challenge.decode()
         if self.server_final:
             if said != self.server_final:
@@ -43,7 +48,7 @@ class Scram:
     def proof(self, said: dict[str, str]) -> str:
         salted = hashlib.pbkdf2_hmac(self.hash, self.password.encode(), base64.b64decode(said["s"]), int(said["i"]))
         client_key = hmac.digest(salted, b"Client Key", self.hash)
-        without = f"c=biws,r={said['r']}"
+        without = f"c={base64.b64encode(self.bound).decode()},r={said['r']}"
         message = f"{self.bare},{self.challenge},{without}".encode()
         signature = hmac.digest(hashlib.new(self.hash, client_key).digest(), message, self.hash)
         proof = bytes(left ^ right for left, right in zip(client_key, signature))
@@ -77,6 +82,45 @@ class Gsasl:
             self.process.stdin.write(base64.b64encode(challenge).decode() + "\n")
             self.process.stdin.flush()
         return base64.b64decode(self.process.stdout.readline()).decode()
+
+
+class TlsProgram:
+    """openssl's s_client on port 465, which tells what the connection is bound to (TLS 1.3)."""
+
+    def __init__(self, host: Host):
+        self.process = host.spawn("openssl", "s_client", "-connect", f"{EDGE_CORE4}:465", "-ign_eof", "-crlf", "-tls1_3",
+                                  "-keymatexport", "EXPORTER-Channel-Binding", "-keymatexportlen", "32",
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.exporter = bytes.fromhex(self.until("Keying material: ").removeprefix("Keying material: "))
+        self.until("220 ")
+        self.say("EHLO client.example.net")
+
+    def __enter__(self) -> "TlsProgram":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+
+    def until(self, begin: str) -> str:
+        for line in self.process.stdout:
+            if line.strip().startswith(begin):
+                return line.strip()
+        raise EOFError(begin)
+
+    def say(self, line: str) -> str:
+        """The last line of the reply."""
+        self.process.stdin.write(f"{line}\n")
+        self.process.stdin.flush()
+        for reply in self.process.stdout:
+            if re.match("[2-5][0-9]{2} ", reply):
+                return reply.strip()
+        raise EOFError(line)
+
+    def log_in(self, mechanism: str, scram: Scram) -> str:
+        reply = self.say(f"AUTH {mechanism} {base64.b64encode(scram().encode()).decode()}")
+        while reply.startswith("334 "):
+            reply = self.say(base64.b64encode(scram(base64.b64decode(reply[4:])).encode()).decode())
+        return reply
 
 
 class Mechanisms(SmtpTest):  # labels: quick
@@ -139,6 +183,46 @@ class Mechanisms(SmtpTest):  # labels: quick
                 self.log_in("SCRAM-SHA-256", user, "guessed-again")
             looks.add((told.exception.smtp_code, told.exception.smtp_error, told.exception.scram.looks()))
         self.assertEqual(len(looks), 1, looks)
+
+    def test_bound_to_the_connection(self) -> None:
+        """By tls-exporter (RFC 9266): a proof that somebody passes on to his own connection is worth nothing."""
+        with TlsProgram(self.a) as client, TlsProgram(self.a) as other:
+            self.assertNotEqual(client.exporter, other.exporter)
+            stolen = Scram("SCRAM-SHA-256-PLUS", A.user, A.password, ("tls-exporter", other.exporter))
+            self.assertEqual(client.log_in("SCRAM-SHA-256-PLUS", stolen)[:9], "535 5.7.8")
+            self.assertEqual(self.agent.ask("grant", "list")["grants"], [])
+            for mechanism, connection in (("SCRAM-SHA-256-PLUS", client), ("SCRAM-SHA-1-PLUS", other)):
+                own = Scram(mechanism, A.user, A.password, ("tls-exporter", connection.exporter))
+                self.assertEqual(connection.log_in(mechanism, own)[:9], "235 2.7.0")
+        self.assertEqual([each["user"] for each in self.agent.ask("grant", "list")["grants"]], [A.user])
+
+    def test_bound_to_the_connection_in_tls_1_2(self) -> None:
+        """By tls-unique (RFC 5929), but not where the session was resumed."""
+        self.isp.smtp_trust.maximum_version = ssl.TLSVersion.TLSv1_2
+        self.addCleanup(setattr, self.isp.smtp_trust, "maximum_version", ssl.TLSVersion.MAXIMUM_SUPPORTED)
+        with self.connected() as client:
+            session = client.sock.session
+            binding = client.sock.get_channel_binding("tls-unique")
+            for data, code in ((b"x" * 12, 535), (binding, 235)):
+                scram = Scram("SCRAM-SHA-256-PLUS", A.user, A.password, ("tls-unique", data))
+                try:
+                    self.assertEqual(client.auth("SCRAM-SHA-256-PLUS", scram)[0], code)
+                except smtplib.SMTPAuthenticationError as failed:
+                    self.assertEqual(failed.smtp_code, code)
+        with self.a.network(), socket.create_connection((EDGE_CORE4, 465)) as raw, \
+                self.isp.smtp_trust.wrap_socket(raw, server_hostname=EDGE_CORE4, session=session) as resumed:
+            self.assertTrue(resumed.session_reused)
+            resumed.recv(1000)
+            resumed.sendall(b"EHLO client.example.net\r\n")
+            self.assertIn(b"250-AUTH SCRAM-SHA-256 SCRAM-SHA-1 PLAIN LOGIN\r\n", resumed.recv(2000))
+
+    def test_who_would_have_bound(self) -> None:
+        """Somebody between the two has taken the names with -PLUS out of what was offered."""
+        scram = Scram("SCRAM-SHA-256", A.user, A.password)
+        scram.header, scram.bound = "y,,", b"y,,"
+        with self.connected() as client, self.assertRaises(smtplib.SMTPAuthenticationError) as told:
+            client.auth("SCRAM-SHA-256", scram)
+        self.assertEqual(told.exception.smtp_code, 535)
 
     def test_gsasl(self) -> None:
         """GNU SASL's own client, whose words smtplib carries: its --smtp says STARTTLS before it has greeted."""

@@ -77,15 +77,15 @@ class UserCommand(SmtpTest):
         self.assertEqual(self.ask(0, "add", name, password="first-password"), {"name": name})
         listed = self.ask(0, "list")
         self.assertEqual(listed["bad_lines"], [])
-        self.assertIn({"name": name, "scheme": "yescrypt", "scram": True}, listed["users"])
+        self.assertIn({"name": name, "scheme": "yescrypt", "scram": True, "recoverable": False}, listed["users"])
         self.assertEqual(self.ask(0, "passwd", name, password="second-password"), {"ok": True})
         self.assertEqual(self.ask(0, "remove", name), {"ok": True})
         self.assertEqual(self.names(), USERS)
 
     def test_list(self) -> None:
         head, *rows = self.say(0, "list").splitlines()
-        self.assertEqual(head.split(), ["NAME", "HASH", "SCRAM"])
-        self.assertEqual([row.split() for row in rows], [[name, "yescrypt", "yes"] for name in USERS])
+        self.assertEqual(head.split(), ["NAME", "HASH", "SCRAM", "RECOVERABLE"])
+        self.assertEqual([row.split() for row in rows], [[name, "yescrypt", "yes", "no"] for name in USERS])
 
     def test_odd_names(self) -> None:
         """Letters' case makes no other user; signs that mean something in a URL are only signs."""

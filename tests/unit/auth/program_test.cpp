@@ -130,7 +130,7 @@ TEST_F(AuthProgramTest, AdministersUsersAndJudgesThem) {
                 AllOf(HasSubstr("409 "), HasSubstr("sekisho user passwd")));
     EXPECT_EQ(
         ask("GET", "/v1/users"),
-        R"(200 {"users":[{"name":"anna@example.net","scheme":"yescrypt","scram":true}],"bad_lines":[]})");
+        R"(200 {"users":[{"name":"anna@example.net","scheme":"yescrypt","scram":true,"recoverable":false}],"bad_lines":[]})");
     sasl::tests::TestClient client(runner_, clients());
     EXPECT_EQ(text(client.plain("anna@example.net", right)), "ok anna@example.net");
     EXPECT_EQ(text(client.plain("anna@example.net", "another one")), "fail");

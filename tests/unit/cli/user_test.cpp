@@ -33,9 +33,11 @@ using tests::StandIn;
 
 std::string reply_of_users(const Asked& asked) {
     if (asked.line == "GET /v1/users") {
-        return answer(200, R"({"users":[{"name":"anna@example.net","scheme":"yescrypt","scram":true},)"
-                           R"({"name":"b\u001b","scheme":"SHA-512-crypt","scram":false}],)"
-                           R"("bad_lines":[{"line":7,"what":"there is no colon"}]})");
+        return answer(
+            200,
+            R"({"users":[{"name":"anna@example.net","scheme":"yescrypt","scram":true,"recoverable":true},)"
+            R"({"name":"b\u001b","scheme":"SHA-512-crypt","scram":false,"recoverable":false}],)"
+            R"("bad_lines":[{"line":7,"what":"there is no colon"}]})");
     }
     if (asked.line == "POST /v1/users") {
         return answer(201, R"({"name":"anna@example.net"})");
@@ -181,9 +183,9 @@ TEST_F(UserTest, NoPasswordAsksNobody) {
 
 TEST_F(UserTest, ListAndRemove) {
     EXPECT_EQ(with_input({"user", "list"}, "").out,
-              "NAME              HASH           SCRAM\n"
-              "anna@example.net  yescrypt       yes\n"
-              "b\\x1b             SHA-512-crypt  no\n"
+              "NAME              HASH           SCRAM  RECOVERABLE\n"
+              "anna@example.net  yescrypt       yes    yes\n"
+              "b\\x1b             SHA-512-crypt  no     no\n"
               "line 7 of the user file names nobody: there is no colon\n");
     EXPECT_THAT(with_input({"user", "list", "--json"}, "").out, HasSubstr(R"("scheme":"yescrypt")"));
     EXPECT_EQ(with_input({"user", "remove", "anna@example.net"}, "").out,

@@ -165,10 +165,11 @@ TEST_F(AuthClientTest, RemembersWhatMayBeOffered) {
         "VERSION\t1\t2\nMECH\tLOGIN\tplaintext\nMECH\tXOAUTH2\nMECH\tPLAIN\tplaintext\n"
         "MECH\tAPOP\tprivate\tdictionary\tactive\nMECH\tANONYMOUS\tanonymous\nMECH\tCRAM-MD5\tactive\n"
         "MECH\tSCRAM-SHA-1\tmutual-auth\nMECH\tSCRAM-SHA-256-PLUS\tmutual-auth\nMECH\tGSSAPI\n"
+        "MECH\tSCRAM-SHA-1-PLUS\tmutual-auth\tprivate\n"
         "MECH\tSCRAM-SHA-256\tmutual-auth\nMECH\tA\001n250 B\nMECH\tTHIS-NAME-IS-TOO-LONG\nMECH\tplain\n"
         "DONE\n");
-    const std::vector<std::string> offered = {"SCRAM-SHA-256", "SCRAM-SHA-1", "CRAM-MD5", "PLAIN",
-                                              "LOGIN",         "GSSAPI",      "XOAUTH2"};
+    const std::vector<std::string> offered = {"SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1", "CRAM-MD5",
+                                              "XOAUTH2",          "PLAIN",         "LOGIN",       "GSSAPI"};
     EXPECT_EQ(client.await_mechanisms(), offered);
     server.close();
     EXPECT_EQ(client.mechanisms(), offered) << "until another one says something else";

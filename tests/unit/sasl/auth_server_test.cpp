@@ -4,6 +4,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 #include <algorithm>
 #include <chrono>
@@ -312,7 +314,9 @@ protected:
 
 TEST_F(ScramServerTest, IsOfferedWhileAllUsersCanUseIt) {
     const std::vector<std::string> plain = {"MECH\tPLAIN\tplaintext", "MECH\tLOGIN\tplaintext"};
-    std::vector<std::string> all = {"MECH\tSCRAM-SHA-256\tmutual-auth", "MECH\tSCRAM-SHA-1\tmutual-auth"};
+    std::vector<std::string> all = {
+        "MECH\tSCRAM-SHA-256-PLUS\tmutual-auth\tprivate", "MECH\tSCRAM-SHA-256\tmutual-auth",
+        "MECH\tSCRAM-SHA-1-PLUS\tmutual-auth\tprivate", "MECH\tSCRAM-SHA-1\tmutual-auth"};
     all.insert(all.end(), plain.begin(), plain.end());
     const auto offered_with = [this](const std::string& file) {
         const tests::TestServer server(runner_, directory_.path(), {}, 100, file);
@@ -321,6 +325,104 @@ TEST_F(ScramServerTest, IsOfferedWhileAllUsersCanUseIt) {
     EXPECT_EQ(offered_with(users()), all);
     EXPECT_EQ(offered_with("# nobody yet\n"), all);
     EXPECT_EQ(offered_with(mixed()), plain);
+}
+
+TEST_F(ScramServerTest, WhatWasChosenIsOfferedAndNothingElse) {
+    tests::TestServer server(
+        runner_, directory_.path(), {}, 100, mixed(),
+        {.mechanisms = {"PLAIN", "CRAM-MD5", "SCRAM-SHA-256", "EXTERNAL"}, .certificates = false});
+    EXPECT_EQ(offered_by(server),
+              (std::vector<std::string>{"MECH\tSCRAM-SHA-256\tmutual-auth",
+                                        "MECH\tCRAM-MD5\tdictionary\tactive", "MECH\tPLAIN\tplaintext"}))
+        << "EXTERNAL needs certificates";
+    EXPECT_EQ(log_in(server, "anna", "correct horse").second, "OK\t7\tuser=anna");
+    LineSocket socket(server.socket());
+    socket.shake_hands();
+    for (const char* name :
+         {"LOGIN", "SCRAM-SHA-1", "SCRAM-SHA-256-PLUS", "DIGEST-MD5", "EXTERNAL", "plain"}) {
+        socket.send("AUTH\t1\t"s + name + "\tvalid-client-cert\tcert_username=anna\n");
+        EXPECT_EQ(socket.line(), "FAIL\t1\tcode=auth_mech_invalid\treason=this mechanism is not offered")
+            << name;
+    }
+}
+
+// With tests::keep(), what CRAM-MD5 needs.
+TEST_F(ScramServerTest, ChallengesForThoseWhosePasswordIsRecoverable) {
+    tests::TestServer server(runner_, directory_.path(), {}, 100, mixed());
+    EXPECT_THAT(offered_by(server), testing::Not(Contains(StartsWith("MECH\tCRAM-MD5"))));
+    server.keep("anna", "correct horse");
+    EXPECT_THAT(offered_by(server), testing::Not(Contains(StartsWith("MECH\tCRAM-MD5"))))
+        << "dora could not use it";
+    server.keep("dora", "correct horse");
+    EXPECT_THAT(offered_by(server), Contains("MECH\tDIGEST-MD5\tdictionary\tactive"));
+    LineSocket socket(server.socket());
+    socket.shake_hands();
+    const auto by_cram = [&socket](const std::string& user, std::string_view password,
+                                   const std::string& remote) {
+        socket.send("AUTH\t1\tCRAM-MD5\tservice=smtp\trip=" + remote + "\n");
+        const std::string challenge(from_base64(socket.line().substr(7)).value().view());
+        std::string digest(16, '\0');
+        HMAC(EVP_md5(), password.data(), static_cast<int>(password.size()),
+             reinterpret_cast<const unsigned char*>(challenge.data()), challenge.size(),
+             reinterpret_cast<unsigned char*>(digest.data()), nullptr);
+        std::string answer = user + " ";
+        for (const char each : digest) {
+            constexpr std::string_view digits = "0123456789abcdef";
+            answer += {digits[static_cast<unsigned char>(each) >> 4U],
+                       digits[static_cast<unsigned char>(each) & 15U]};
+        }
+        socket.send("CONT\t1\t" + to_base64(answer) + "\n");
+        return socket.line();
+    };
+    EXPECT_EQ(by_cram("Anna", "correct horse", "192.0.2.1"), "OK\t1\tuser=anna");
+    EXPECT_EQ(by_cram("anna", "correct horsf", "192.0.2.2"), "FAIL\t1\tuser=anna");
+    EXPECT_EQ(by_cram("carol", "correct horse", "192.0.2.3"), "FAIL\t1\tuser=carol");
+    EXPECT_EQ(server.counts().wrong, 2U);
+}
+
+TEST_F(ScramServerTest, CertificatesOfUsersInTheFile) {
+    tests::TestServer server(runner_, directory_.path(), {}, 100, mixed(),
+                             {.mechanisms = {}, .certificates = true});
+    EXPECT_THAT(offered_by(server), Contains("MECH\tEXTERNAL"));
+    LineSocket socket(server.socket());
+    socket.shake_hands();
+    const auto external = [&socket](const std::string& shown) {
+        socket.send("AUTH\t1\tEXTERNAL\tservice=smtp\trip=192.0.2.1" + shown + "\tresp=\n");
+        return socket.line();
+    };
+    EXPECT_EQ(external("\tvalid-client-cert\tcert_username=Anna"), "OK\t1\tuser=anna");
+    EXPECT_EQ(external("\tvalid-client-cert\tcert_username=carol"), "FAIL\t1\tuser=carol");
+    EXPECT_EQ(external("\tcert_username=anna"), "FAIL\t1") << "nobody vouches for it";
+    EXPECT_EQ(external("\tvalid-client-cert"), "FAIL\t1");
+    EXPECT_EQ(external(""), "FAIL\t1");
+}
+
+TEST_F(ScramServerTest, ABoundChannel) {
+    tests::TestServer server(runner_, directory_.path(), {}, 100, users());
+    const auto bound = [&server](const std::string& client_knows, const std::string& server_is_told,
+                                 const std::string& remote) {
+        LineSocket socket(server.socket());
+        socket.shake_hands();
+        tests::ScramClient client(ScramHash::sha256, "anna", "correct horse");
+        client.bind(client_knows);
+        socket.send("AUTH\t7\tSCRAM-SHA-256-PLUS\tservice=smtp\trip=" + remote +
+                    "\ttls_exporter=" + to_base64(server_is_told) +
+                    "\tresp=" + to_base64(client.first("p=tls-exporter,,")) + "\n");
+        std::string line = socket.line();
+        if (!line.starts_with("CONT\t7\t")) {
+            return line;
+        }
+        socket.send("CONT\t7\t" + to_base64(client.proof(from_base64(line.substr(7)).value().view())) + "\n");
+        line = socket.line();
+        if (line == "CONT\t7\t" + to_base64(client.server_final())) {
+            socket.send("CONT\t7\t\n");
+            line = socket.line();
+        }
+        return line;
+    };
+    EXPECT_EQ(bound("this connection", "this connection", "192.0.2.1"), "OK\t7\tuser=anna");
+    EXPECT_EQ(bound("the one to the thief", "the thief's own", "192.0.2.2"), "FAIL\t7\tuser=anna");
+    EXPECT_EQ(bound("", "", "192.0.2.3"), "FAIL\t7") << "nothing binds it";
 }
 
 TEST_F(ScramServerTest, JudgesBothWays) {

@@ -71,7 +71,8 @@ protected:
         std::size_t there = 0;
         for (std::size_t i = 0; i < all.size(); i++) {
             boost::asio::co_spawn(
-                context_, program_->check(all[i].first, SecretText(all[i].second)),
+                context_,
+                program_->check({.user = all[i].first, .password = SecretText(all[i].second), .remote = {}}),
                 [&answers, &there, i](const std::exception_ptr& error, Result<bool> answer) {
                     EXPECT_FALSE(error);
                     answers[i] = !answer ? answer.error().what : *answer ? "right" : "wrong";

@@ -30,6 +30,7 @@
 #include "smtpd/sasl/auth_client.h"
 #include "smtpd/sasl/auth_server.h"
 #include "smtpd/sasl/password_checker.h"
+#include "smtpd/sasl/recoverable_passwords.h"
 #include "smtpd/sasl/scram_keys.h"
 #include "smtpd/sasl/secret_text.h"
 #include "smtpd/sasl/user_file.h"
@@ -90,7 +91,8 @@ private:
 class TestServer {
 public:
     TestServer(Runner& runner, const std::filesystem::path& directory, AuthLimits limits = {},
-               std::size_t most_waiting = 100, const std::string& users = {})
+               std::size_t most_waiting = 100, const std::string& users = {},
+               const JudgeChoices& choices = {})
         : runner_(runner), socket_(directory / "auth.sock"), file_(directory / "users") {
         const std::string ours = std::string("anna:") + anna_hash + "\nbert:" + bert_hash + "\n";
         std::filesystem::remove(file_);
@@ -99,7 +101,12 @@ public:
         runner_.on_thread([&] {
             users_.emplace(UserFile::open(file_).value());
             checker_.emplace(2, most_waiting);
-            judge_.emplace(LoginJudge::make(*users_, *checker_, nullptr, std::string(32, 's')).value());
+            recoverable_.emplace(
+                RecoverablePasswords::open(directory / "users.recoverable", directory / "users.key").value());
+            judge_.emplace(
+                LoginJudge::make({.users = *users_, .checker = *checker_, .recoverable = &*recoverable_},
+                                 choices, std::string(32, 's'))
+                    .value());
             server_.emplace(
                 runner_.executor(),
                 listen_unix({.path = socket_, .mode = 0600, .type = SOCK_STREAM, .group = {}}).value(),
@@ -114,8 +121,14 @@ public:
             server_.reset();
             judge_.reset();
             checker_.reset();
+            recoverable_.reset();
             users_.reset();
         });
+    }
+    // Switches a user to a password that can be had again.
+    void keep(const std::string& name, std::string_view password) {
+        runner_.on_thread(
+            [&] { recoverable_->keep(name, *users_->users().hash_of(name), SecretText(password)).value(); });
     }
     [[nodiscard]] const std::filesystem::path& socket() const { return socket_; }
     [[nodiscard]] AuthCounts counts() {
@@ -130,6 +143,7 @@ private:
     std::filesystem::path socket_;
     std::filesystem::path file_;
     std::optional<UserFile> users_;
+    std::optional<RecoverablePasswords> recoverable_;
     std::optional<PasswordChecker> checker_;
     std::optional<LoginJudge> judge_;
     std::optional<AuthServer> server_;

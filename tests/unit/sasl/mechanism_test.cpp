@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// PLAIN and LOGIN from the server's side, base64, and what may be a name.
+// PLAIN, LOGIN and EXTERNAL from the server's side, base64, and what may be a name.
 #include "smtpd/sasl/mechanism.h"
 
 #include <gmock/gmock.h>
@@ -98,6 +98,24 @@ TEST(Text, CharactersAndControls) {
     }
     EXPECT_TRUE(has_controls("a\tb") && has_controls("\x7f") && has_controls("\xc2\x85"));
     EXPECT_FALSE(has_controls("plain \xc2\xa0 \xc3\xb6"));
+}
+
+TEST(MechanismTest, ACertificateNamesItsUser) {
+    const CertificateLogin login("anna@example.net", true);
+    ASSERT_TRUE(std::holds_alternative<Prompt>(login.step(std::nullopt)));
+    for (const char* acting_as : {"", "anna@example.net", "Anna@Example.NET"}) {
+        const auto step = login.step(SecretText(acting_as));
+        ASSERT_TRUE(std::holds_alternative<Proven>(step)) << acting_as;
+        EXPECT_EQ(std::get<Proven>(step).user, "anna@example.net");
+    }
+    for (const std::string& acting_as : {"root"s, "anna"s, "anna@example.net\0"s, " "s}) {
+        const auto step = login.step(SecretText(acting_as));
+        ASSERT_TRUE(std::holds_alternative<Refuted>(step)) << acting_as;
+        EXPECT_EQ(std::get<Refuted>(step).user, "anna@example.net");
+    }
+    EXPECT_TRUE(std::holds_alternative<Refuted>(CertificateLogin("gone", false).step(SecretText(""))));
+    EXPECT_TRUE(malformed(CertificateLogin("", false).step(SecretText(""))));
+    EXPECT_TRUE(malformed(CertificateLogin("", true).step(SecretText("anna"))));
 }
 
 }  // namespace

@@ -25,10 +25,12 @@ public:
         header_ = header;
         return header + first_bare();
     }
+    // What binds the channel that the client is on.
+    void bind(std::string data) { binding_ = std::move(data); }
     // client-final-message, for a server-first-message.
     [[nodiscard]] std::string proof(std::string_view server_first) {
         nonce_ = attribute(server_first, 'r');
-        const std::string without = "c=" + to_base64(header_) + ",r=" + nonce_;
+        const std::string without = "c=" + to_base64(header_ + binding_) + ",r=" + nonce_;
         const std::string message = first_bare() + "," + std::string(server_first) + "," + without;
         const std::string salt(from_base64(attribute(server_first, 's')).value().view());
         std::string salted(size(), '\0');
@@ -75,6 +77,7 @@ private:
     const EVP_MD* digest_;
     std::string user_;
     std::string password_;
+    std::string binding_;
     std::string header_;
     std::string nonce_;
     std::string server_final_;

@@ -55,11 +55,12 @@ TEST(ScramKeysTest, OthersAreNone) {
 class ScramTest : public ::testing::TestWithParam<ScramHash> {
 protected:
     ScramExchange begin() {
-        auto exchange = scram_.begin(GetParam(), [this](ScramHash hash, const std::string& name) {
-            EXPECT_EQ(hash, GetParam());
-            asked_.push_back(name);
-            return user_;
-        });
+        auto exchange =
+            scram_.begin(GetParam(), plus_, binding_, [this](ScramHash hash, const std::string& name) {
+                EXPECT_EQ(hash, GetParam());
+                asked_.push_back(name);
+                return user_;
+            });
         return std::move(*exchange);
     }
     static ScramUser user_of(std::string_view password) {
@@ -82,6 +83,7 @@ protected:
     std::string log_in(const std::string& name, const std::string& password,
                        const std::string& header = "n,,") {
         ScramClient client(GetParam(), name, password);
+        client.bind(bound_to_);
         ScramExchange exchange = begin();
         const auto challenge = exchange.step(SecretText(client.first(header)));
         if (!std::holds_alternative<Prompt>(challenge)) {
@@ -100,6 +102,9 @@ protected:
     Scram scram_ = Scram::make().value();
     ScramUser user_ = user_of("correct horse");
     std::vector<std::string> asked_;
+    bool plus_ = false;
+    ChannelBinding binding_;  // the server's
+    std::string bound_to_;    // the client's, not base64
 };
 
 INSTANTIATE_TEST_SUITE_P(Hashes, ScramTest, ::testing::ValuesIn(scram_hashes), [](const auto& each) {
@@ -152,6 +157,35 @@ TEST_P(ScramTest, ChannelBindingIsForThoseWhoAreOfferedIt) {
         EXPECT_EQ(log_in("anna", "correct horse", header), "malformed") << header;
     }
     EXPECT_EQ(asked_.size(), 1U);
+}
+
+TEST_P(ScramTest, ABoundChannel) {
+    plus_ = true;
+    binding_ = {.exporter = to_base64("the exporter"), .unique = to_base64("the first Finished")};
+    bound_to_ = "the exporter";
+    EXPECT_EQ(log_in("anna", "correct horse", "p=tls-exporter,,"), "proven anna");
+    EXPECT_EQ(log_in("anna", "correct horsf", "p=tls-exporter,,"), "refuted anna: wrong password");
+    bound_to_ = "the first Finished";
+    EXPECT_EQ(log_in("anna", "correct horse", "p=tls-unique,,"), "proven anna");
+    EXPECT_EQ(log_in("anna", "correct horse", "p=tls-exporter,,"), "refuted anna: wrong password")
+        << "somebody sits between the two";
+    bound_to_ = "";
+    EXPECT_EQ(log_in("anna", "correct horse", "p=tls-exporter,,"), "refuted anna: wrong password");
+    for (const char* header : {"n,,", "y,,", "p=tls-server-end-point,,", "p=,,", "p,,"}) {
+        EXPECT_EQ(log_in("anna", "correct horse", header), "malformed") << header;
+    }
+    binding_ = {};
+    EXPECT_EQ(log_in("anna", "correct horse", "p=tls-exporter,,"), "malformed") << "nothing binds it";
+}
+
+TEST_P(ScramTest, WhoWouldHaveBoundItsChannelHasBeenKeptFromIt) {
+    binding_ = {.exporter = to_base64("the exporter")};
+    EXPECT_EQ(log_in("anna", "correct horse", "y,,"), "malformed");
+    EXPECT_EQ(log_in("anna", "correct horse", "n,,"), "proven anna");
+    binding_ = {.offered = true};
+    EXPECT_EQ(log_in("anna", "correct horse", "y,,"), "malformed")
+        << "a connection that can't be bound is what somebody between the two would take";
+    EXPECT_EQ(log_in("anna", "correct horse", "n,,"), "proven anna");
 }
 
 TEST_P(ScramTest, WhatIsNoFirstMessage) {

@@ -7,6 +7,7 @@
 namespace sekisho::session {
 namespace {
 
+using testing::HasSubstr;
 using testing::StartsWith;
 
 class LoginTest : public testing::Test {
@@ -120,6 +121,38 @@ TEST_F(LoginTest, NeedsTls) {
     Client client(trusted());
     static_cast<void>(client.say("EHLO x"));
     EXPECT_THAT(client.say("AUTH PLAIN AGEAYg=="), StartsWith("538 5.7.11 "));
+}
+
+TEST_F(LoginTest, OutsideOfTlsByWhatIsOfferedThere) {
+    Example settings;
+    settings.tls_offered = true;
+    settings.clear_mechanisms = {"CRAM-MD5"};
+    Client client(settings);
+    EXPECT_THAT(client.say("EHLO x"), HasSubstr("\r\n250-AUTH CRAM-MD5\r\n"));
+    EXPECT_THAT(client.say("AUTH PLAIN AGEAYg=="), StartsWith("538 5.7.11 "));
+    EXPECT_THAT(client.say("AUTH X"), StartsWith("504 5.5.4 "));
+    EXPECT_EQ(client.say("AUTH cram-md5"), "[Authenticate CRAM-MD5 -]");
+    EXPECT_THAT(text_of(client.session.auth_succeeded("a")), StartsWith("235 "));
+    EXPECT_THAT(client.say("MAIL FROM:<a@example.com>"), StartsWith("250 2.1.0 "));
+    static_cast<void>(client.say("RSET"));
+    EXPECT_THAT(client.say("STARTTLS"), HasSubstr("[StartTls]"));
+    static_cast<void>(client.session.tls_started());
+    EXPECT_EQ(client.session.state().user, "") << "what was said in the clear is forgotten";
+    EXPECT_THAT(client.say("EHLO x"), HasSubstr("\r\n250-AUTH PLAIN LOGIN\r\n"));
+    EXPECT_THAT(client.say("AUTH CRAM-MD5"), StartsWith("504 5.5.4 "));
+    EXPECT_THAT(client.say("MAIL FROM:<a@example.com>"), StartsWith("530 5.7.0 "));
+}
+
+TEST_F(LoginTest, WhatIsOfferedMayDependOnTheHandshake) {
+    Example settings;
+    settings.tls_offered = true;
+    Client client(settings);
+    static_cast<void>(client.say("EHLO x"));
+    static_cast<void>(client.say("STARTTLS"));
+    client.session.offer({"EXTERNAL", "PLAIN"});
+    static_cast<void>(client.session.tls_started());
+    EXPECT_THAT(client.say("EHLO x"), HasSubstr("\r\n250-AUTH EXTERNAL PLAIN\r\n"));
+    EXPECT_EQ(client.say("AUTH EXTERNAL ="), "[Authenticate EXTERNAL ]");
 }
 
 TEST_F(LoginTest, NeedsToBeOffered) {

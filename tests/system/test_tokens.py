@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Access tokens instead of passwords: OAUTHBEARER and XOAUTH2, and an authorization server that says whose they are."""
+
+import base64
+import json
+import subprocess
+
+from lab.clients import SmtpTls
+from lab.hosts import await_true
+from lab.isp import config_text
+from lab.topology import EDGE_CORE4, MAIL4, MAIL_NAME, SUBSCRIBERS
+from test_submission import SmtpTest
+
+A = SUBSCRIBERS["a"]
+PORT = 8443
+SECTION = f"""
+[auth.oauth]
+introspection = "https://{MAIL4}:{PORT}/introspect"
+client = "sekisho"
+secret_file = "/etc/sekisho/oauth.secret"
+scope = "smtp"
+authorities = "/etc/sekisho/login.pem"
+configuration = "https://login.example.net/.well-known/openid-configuration"
+timeout = "2s"
+"""
+TOKENS = {
+    "good+/=": {"active": True, "username": "Zoe@example.net", "scope": "imap smtp"},
+    "alices": {"active": True, "username": A.user, "scope": "smtp"},
+    "imap-only": {"active": True, "username": A.user, "scope": "imap"},
+}
+# The server's side of RFC 7662, 2.
+SERVER = f"""
+import base64, http.server, json, ssl, sys, time, urllib.parse
+tokens = json.loads(sys.argv[1])
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        form = urllib.parse.parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode(), strict_parsing=True)
+        token = form["token"][0]
+        if self.headers["Authorization"] != "Basic " + base64.b64encode(b"sekisho:between-us").decode():
+            self.send_error(401)
+            return
+        if token == "slow":
+            time.sleep(5)
+        if token == "elsewhere":
+            self.send_response(302)
+            self.send_header("Location", "https://{MAIL4}:{PORT}/introspect")
+            self.end_headers()
+            return
+        answer = json.dumps(tokens.get(token, {{"active": False}})).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+server = http.server.ThreadingHTTPServer(("{MAIL4}", {PORT}), Handler)
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain("/run/login.pem", "/run/login.key")
+server.socket = context.wrap_socket(server.socket, server_side=True)
+print("ready", flush=True)
+server.serve_forever()
+"""
+
+
+class Tokens(SmtpTest):
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        cls.mail_host = cls.isp.lab["mail"]
+        cls.mail_host.run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days",
+                          "30", "-subj", f"/CN={MAIL_NAME}", "-addext", f"subjectAltName=IP:{MAIL4}",
+                          "-keyout", "/run/login.key", "-out", "/run/login.pem")
+        cls.edge.write("/etc/sekisho/login.pem", cls.mail_host.file("/run/login.pem").read_text())
+        cls.start_server()
+        cls.addClassCleanup(lambda: cls.server.kill())
+        cls.set_secret("between-us")
+
+    @classmethod
+    def start_server(cls) -> None:
+        cls.server = cls.mail_host.spawn("/usr/bin/python3", "-c", SERVER, json.dumps(TOKENS), stdout=subprocess.PIPE, text=True)
+        cls.server.stdout.readline()
+
+    @classmethod
+    def set_secret(cls, secret: str) -> None:
+        cls.edge.write("/etc/sekisho/oauth.secret", secret + "\n", 0o600)
+        cls.edge.run("chown", "sekisho-auth", "/etc/sekisho/oauth.secret")
+        cls.agent.configure(config_text() + SECTION)
+        cls.submission.restart()
+
+    def offered(self) -> list[str]:
+        with self.isp.lab["a"].network(), SmtpTls(EDGE_CORE4, self.isp.smtp_trust) as client:
+            client.ehlo()
+            return client.esmtp_features["auth"].split()
+
+    def log_in(self, token: str, user: str = "", mechanism: str = "OAUTHBEARER") -> str:
+        """The reply's codes, behind a challenge if there is one."""
+        head = f"n,{'a=' if user else ''}{user},\1host=smtp.example.net" if mechanism == "OAUTHBEARER" else f"user={user}"
+        await_true(lambda: mechanism in self.offered(), "tokens are offered", 10)
+        with self.isp.lab["a"].network(), SmtpTls(EDGE_CORE4, self.isp.smtp_trust) as client:
+            client.ehlo()
+            code, text = client.docmd("AUTH", f"{mechanism} " + base64.b64encode(f"{head}\1auth=Bearer {token}\1\1".encode()).decode())
+            self.told = base64.b64decode(text) if code == 334 else b""
+            answer = client.docmd("AQ==") if code == 334 else (code, text)
+            return self.code(answer)
+
+    def said(self) -> str:
+        return self.edge.log("sekisho-auth.log").read_text()
+
+    def test_whose_they_are(self) -> None:
+        for mechanism, user in (("OAUTHBEARER", ""), ("OAUTHBEARER", "zoe@EXAMPLE.net"), ("XOAUTH2", "zoe@example.net")):
+            with self.subTest(f"{mechanism} {user}"):
+                self.agent.revoke_all()
+                self.assertEqual(self.log_in("good+/=", user, mechanism), "235 2.7.0")
+                self.assertEqual([each["user"] for each in self.agent.ask("grant", "list")["grants"]], ["zoe@example.net"])
+        self.assertEqual(self.log_in("alices", A.user), "235 2.7.0", "who stands in the file, too")
+        self.assertNotIn("good+", self.said())
+
+    def test_what_is_no_good(self) -> None:
+        for token, user in (("nobodys", ""), ("imap-only", ""), ("alices", "zoe@example.net")):
+            with self.subTest(token):
+                self.agent.revoke_all()
+                self.assertEqual(self.log_in(token, user), "535 5.7.8")
+                self.assertEqual(json.loads(self.told)["status"], "invalid_token")
+                self.assertIn("openid-configuration", json.loads(self.told))
+                self.assertEqual(self.agent.ask("grant", "list")["grants"], [])
+        self.assertEqual(self.log_in("nobodys", "alice", "XOAUTH2"), "535 5.7.8")
+        self.assertEqual(json.loads(self.told)["status"], "401")
+
+    def test_who_goes_away_is_written_down(self) -> None:
+        """By the time the client is told, the try has been counted and delayed: a cancelled login is no free one."""
+        await_true(lambda: "OAUTHBEARER" in self.offered(), "tokens are offered", 10)
+        before = self.said().count("LOGIN_WRONG")
+        with self.isp.lab["a"].network(), SmtpTls(EDGE_CORE4, self.isp.smtp_trust) as client:
+            client.ehlo()
+            for _ in range(2):
+                token = base64.b64encode(b"n,,\1auth=Bearer guessed\1\1").decode()
+                self.assertEqual(client.docmd("AUTH", f"OAUTHBEARER {token}")[0], 334)
+                self.assertEqual(self.code(client.docmd("*")), "501 5.7.0")
+        self.assertEqual(self.said().count("LOGIN_WRONG"), before + 2)
+        self.assertEqual(self.edge.log("sekisho-smtpd.log").read_text().count("a token that is no good"), 2)
+
+    def test_where_nobody_can_tell(self) -> None:
+        self.assertEqual(self.log_in("slow"), "454 4.7.0")
+        self.assertEqual(self.log_in("elsewhere"), "454 4.7.0", "a token isn't carried on to where it is sent")
+        type(self).server.kill()
+        self.assertEqual(self.log_in("good+/="), "454 4.7.0")
+        self.start_server()
+        self.assertEqual(self.log_in("good+/="), "235 2.7.0")
+        self.assertRegex(self.said(), "LOGIN_NOT_CHECKED .*authorization server")
+
+    def test_another_secret(self) -> None:
+        self.addCleanup(self.set_secret, "between-us")
+        self.set_secret("not-the-same")
+        self.assertEqual(self.log_in("good+/="), "454 4.7.0")
+        self.assertRegex(self.said(), "answers 401.*secret_file")
+        self.assertNotIn("not-the-same", self.said())
+
+    def test_a_certificate_of_somebody_else(self) -> None:
+        """Not even of one whom this machine believes otherwise."""
+        believed = "/etc/ssl/certs/login.pem"
+        self.edge.write(believed, self.mail_host.file("/run/login.pem").read_text())
+        self.edge.run("openssl", "rehash", "/etc/ssl/certs")
+        self.addCleanup(self.edge.run, "openssl", "rehash", "/etc/ssl/certs")
+        self.addCleanup(self.edge.run, "rm", "-f", believed)
+        self.addCleanup(self.set_secret, "between-us")
+        self.addCleanup(self.edge.write, "/etc/sekisho/login.pem", self.mail_host.file("/run/login.pem").read_text())
+        self.edge.write("/etc/sekisho/login.pem", self.edge.file("/etc/sekisho/tls/fullchain.pem").read_text())
+        self.set_secret("between-us")
+        self.assertEqual(self.log_in("good+/="), "454 4.7.0")
