@@ -41,7 +41,7 @@ while read -r user password; do
     hangs) sleep 100 ;;
     dies) exit 1 ;;
     twice) echo OK; sleep 0.1; echo OK ;;
-    descriptors) ls /proc/$$/fd | grep -q '^[3-9]$' && echo ERR || echo OK ;;
+    descriptors) ls /proc/$$/fd > "$1.open"; grep -q '^[3-9]$' "$1.open" && echo ERR || echo OK ;;
     much) printf 'OK\nOK\n' ;;
     long) head -c 100000 /dev/zero | tr '\0' a ;;
     broken) echo 'BH message=no' ;;
