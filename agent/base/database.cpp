@@ -9,6 +9,8 @@
 
 #include <cerrno>
 #include <cstring>
+#include <functional>
+#include <map>
 #include <utility>
 
 #include "agent/base/log_copier.h"
@@ -49,10 +51,18 @@ std::unexpected<Error> failure(int code, const std::string& file, std::string_vi
     return fail(damaged ? Failure::invalid : Failure::unavailable, std::move(what), remedy_of(code, file));
 }
 
+std::string file_of(sqlite3_stmt* statement) {
+    const char* const name = sqlite3_db_filename(sqlite3_db_handle(statement), "main");
+    return name == nullptr ? std::string() : name;
+}
+
 std::unexpected<Error> unusable(const std::filesystem::path& file, const std::string& why) {
     return fail(Failure::unavailable, file.string() + ": " + why,
                 "let the daemon's user create and write this file, or name another in the configuration");
 }
+
+// Of texts, of which programs have dozens; what a condition is put together from could be more.
+constexpr std::size_t most_kept = 64;
 
 // What SQLite calls after each commit. What is left may as well be left: it isn't the commit that fails.
 int after_commit(void* copier, sqlite3* database, const char* name, int pages) {
@@ -64,8 +74,49 @@ int after_commit(void* copier, sqlite3* database, const char* name, int pages) {
 
 }  // namespace
 
-void Statement::Finalize::operator()(sqlite3_stmt* statement) const {
-    sqlite3_finalize(statement);
+// Statements that nobody uses now.
+class KeptStatements {
+public:
+    KeptStatements() = default;
+    KeptStatements(const KeptStatements&) = delete;
+    KeptStatements& operator=(const KeptStatements&) = delete;
+    ~KeptStatements() {
+        for (const auto& [text, statement] : by_text_) {
+            sqlite3_finalize(statement);
+        }
+    }
+
+    // Null where there is none.
+    [[nodiscard]] sqlite3_stmt* take(std::string_view text) {
+        const auto found = by_text_.find(text);
+        if (found == by_text_.end()) {
+            return nullptr;
+        }
+        sqlite3_stmt* const statement = found->second;
+        by_text_.erase(found);
+        return statement;
+    }
+    void keep(sqlite3_stmt* statement) {
+        // In the middle of its rows it would hold up the log's copying.
+        sqlite3_reset(statement);
+        sqlite3_clear_bindings(statement);
+        if (by_text_.size() < most_kept) {
+            by_text_.emplace(sqlite3_sql(statement), statement);
+        } else {
+            sqlite3_finalize(statement);
+        }
+    }
+
+private:
+    std::multimap<std::string, sqlite3_stmt*, std::less<>> by_text_;
+};
+
+void Statement::GiveBack::operator()(sqlite3_stmt* statement) const {
+    if (const auto kept = to.lock()) {
+        kept->keep(statement);
+    } else {
+        sqlite3_finalize(statement);
+    }
 }
 
 Statement& Statement::bind(int index, std::string_view text) {
@@ -92,7 +143,7 @@ Statement& Statement::bind_blob(int index, std::string_view octets) {
 
 Result<bool> Statement::step() {
     if (const int code = std::exchange(bind_error_, SQLITE_OK); code != SQLITE_OK) {
-        return failure(code, file_, {});
+        return failure(code, file_of(statement_.get()), {});
     }
     const int code = sqlite3_step(statement_.get());
     if (code == SQLITE_ROW) {
@@ -102,7 +153,8 @@ Result<bool> Statement::step() {
         sqlite3_reset(statement_.get());
         return false;
     }
-    auto failed = failure(code, file_, sqlite3_errmsg(sqlite3_db_handle(statement_.get())));
+    auto failed =
+        failure(code, file_of(statement_.get()), sqlite3_errmsg(sqlite3_db_handle(statement_.get())));
     sqlite3_reset(statement_.get());
     return failed;
 }
@@ -157,6 +209,7 @@ Result<Database> Database::open(const std::filesystem::path& file, int busy_mill
     Database database;
     database.database_.reset(raw);  // there is one even after most failures
     database.file_ = file;
+    database.kept_ = std::make_shared<KeptStatements>();
     if (code != SQLITE_OK) {
         return failure(code, file.string(), raw == nullptr ? "" : sqlite3_errmsg(raw));
     }
@@ -165,15 +218,16 @@ Result<Database> Database::open(const std::filesystem::path& file, int busy_mill
 }
 
 Result<Statement> Database::prepare(std::string_view sql) const {
-    sqlite3_stmt* raw = nullptr;
-    const int code = sqlite3_prepare_v3(database_.get(), sql.data(), static_cast<int>(sql.size()),
-                                        SQLITE_PREPARE_PERSISTENT, &raw, nullptr);
-    if (code != SQLITE_OK) {
-        return failure(code, file_.string(), sqlite3_errmsg(database_.get()));
+    sqlite3_stmt* raw = kept_->take(sql);
+    if (raw == nullptr) {
+        const int code = sqlite3_prepare_v3(database_.get(), sql.data(), static_cast<int>(sql.size()),
+                                            SQLITE_PREPARE_PERSISTENT, &raw, nullptr);
+        if (code != SQLITE_OK) {
+            return failure(code, file_.string(), sqlite3_errmsg(database_.get()));
+        }
     }
     Statement statement;
-    statement.statement_.reset(raw);
-    statement.file_ = file_.string();
+    statement.statement_ = {raw, Statement::GiveBack{kept_}};
     return statement;
 }
 

@@ -17,9 +17,11 @@ struct sqlite3_stmt;
 
 namespace sekisho {
 
+class KeptStatements;
 class LogCopier;
 
-// One prepared statement. Values are only ever bound, never written into the text.
+// One prepared statement. Values are only ever bound, never written into the text. Its database keeps it when
+// it ends, for whoever asks for the same text next: preparing takes longer than most of them run.
 class Statement {
 public:
     // The n-th "?", counted from 1. A bound text is copied.
@@ -41,14 +43,15 @@ public:
 
 private:
     friend class Database;
-    struct Finalize {
+    struct GiveBack {
+        std::weak_ptr<KeptStatements> to;
         void operator()(sqlite3_stmt* statement) const;
     };
-    std::unique_ptr<sqlite3_stmt, Finalize> statement_;
-    std::string file_;    // for messages
+    std::unique_ptr<sqlite3_stmt, GiveBack> statement_;
     int bind_error_ = 0;  // told by the next step()
 };
 
+// Used by one thread, with its statements; another thread opens its own.
 class Database {
 public:
     Database(Database&& other) noexcept;
@@ -96,6 +99,7 @@ private:
 
     std::unique_ptr<sqlite3, Close> database_;
     std::filesystem::path file_;
+    std::shared_ptr<KeptStatements> kept_;
     std::unique_ptr<LogCopier> copier_;
 };
 

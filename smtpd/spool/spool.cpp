@@ -38,6 +38,12 @@ Result<Descriptor> lock(const std::filesystem::path& file) {
     return lock;
 }
 
+// What is said for each message, over and over.
+Result<void> say(const Database& database, std::string_view sql) {
+    auto statement = database.prepare(sql);
+    return statement ? statement->run() : std::unexpected(statement.error());
+}
+
 Result<void> no_message(std::string_view id) {
     return fail(Failure::not_found, "there is no message " + std::string(id), "see `sekisho queue list`");
 }
@@ -70,11 +76,11 @@ Result<Spool> Spool::open(const std::filesystem::path& file) {
 
 Result<void> Spool::begin() {
     added_ = 0;
-    return database_.run("BEGIN IMMEDIATE");
+    return say(database_, "BEGIN IMMEDIATE");
 }
 
 Result<void> Spool::commit() {
-    return database_.run("COMMIT");
+    return say(database_, "COMMIT");
 }
 
 void Spool::roll_back() {
@@ -88,7 +94,7 @@ void Spool::shrink() {
 }
 
 Result<void> Spool::one(const std::function<Result<void>(Spool&)>& work) {
-    if (auto marked = database_.run("SAVEPOINT one"); !marked) {
+    if (auto marked = say(database_, "SAVEPOINT one"); !marked) {
         return marked;
     }
     auto done = work(*this);
@@ -97,7 +103,7 @@ Result<void> Spool::one(const std::function<Result<void>(Spool&)>& work) {
         static_cast<void>(database_.run("ROLLBACK TO one; RELEASE one"));
         return done;
     }
-    return done ? database_.run("RELEASE one") : done;
+    return done ? say(database_, "RELEASE one") : done;
 }
 
 // A message is written to the log, and once more when the log is folded into the database; so is all that is
