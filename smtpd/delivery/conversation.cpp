@@ -3,10 +3,13 @@
 // that.
 #include "smtpd/delivery/conversation.h"
 
+#include <sys/socket.h>
+
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/write.hpp>
+#include <cerrno>
 #include <tuple>
 #include <utility>
 
@@ -19,6 +22,8 @@ namespace {
 namespace asio = boost::asio;
 constexpr std::chrono::seconds handshake_limit{60};
 constexpr std::chrono::seconds write_limit{180};  // of a block: RFC 5321, 4.5.3.2.5
+constexpr std::size_t most_carried = 100;         // messages
+constexpr std::chrono::minutes most_age{5};
 
 }  // namespace
 
@@ -67,6 +72,19 @@ asio::awaitable<Result<void>> Conversation::connect(Place to, std::chrono::secon
     boost::system::error_code ignored;
     socket_.set_option(asio::ip::tcp::no_delay(true), ignored);  // a Unix socket has no such thing
     co_return Result<void>();
+}
+
+bool Conversation::silent() {
+    char octet = 0;
+    const ssize_t size = ::recv(socket_.native_handle(), &octet, sizeof octet, MSG_PEEK | MSG_DONTWAIT);
+    // What has come and isn't decrypted yet stands between the socket and OpenSSL, or in it.
+    SSL* const tls = tls_ ? tls_->native_handle() : nullptr;
+    const bool waiting = tls != nullptr && (SSL_has_pending(tls) != 0 || BIO_pending(SSL_get_rbio(tls)) > 0);
+    return size < 0 && errno == EAGAIN && !waiting && reader_.empty();
+}
+
+bool Conversation::worn() const {
+    return carried_ >= most_carried || std::chrono::steady_clock::now() - begun_ > most_age;
 }
 
 bool Conversation::with_ourselves() const {

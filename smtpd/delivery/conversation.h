@@ -15,6 +15,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "agent/base/result.h"
 #include "agent/base/socket_address.h"
@@ -43,7 +44,16 @@ public:
     [[nodiscard]] boost::asio::awaitable<Result<Reply>> ask(std::string command, std::chrono::seconds limit);
     [[nodiscard]] boost::asio::awaitable<Result<void>> write(std::string octets);
 
-    [[nodiscard]] bool secure() const { return tls_.has_value(); }
+    // What the server has said of itself to EHLO; null before that.
+    [[nodiscard]] const Reply* extensions() const { return extensions_ ? &*extensions_ : nullptr; }
+    void introduced(Reply extensions) { extensions_ = std::move(extensions); }
+    // One message has been answered to its end, and the server awaits the next.
+    void carried_one() { carried_++; }
+    [[nodiscard]] bool used() const { return carried_ > 0; }
+    // Nothing has come that wasn't asked for, nor the end: what comes next answers what is said next.
+    [[nodiscard]] bool silent();
+    // It has carried so many, or is so old, that another one would be fairer to the server.
+    [[nodiscard]] bool worn() const;
     // "TLSv1.3 with cipher ...", or "".
     [[nodiscard]] std::string tls_text() const;
 
@@ -60,6 +70,9 @@ private:
     boost::asio::steady_timer timer_;
     std::shared_ptr<bool> late_ = std::make_shared<bool>(false);
     ReplyReader reader_;
+    std::optional<Reply> extensions_;
+    std::size_t carried_ = 0;
+    std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
     std::array<char, 8192> input_{};
 };
 

@@ -141,7 +141,8 @@ Delivery::Delivery(boost::asio::any_io_executor executor, const RelayConfig& con
       config_(config),
       hostname_(std::move(hostname)),
       resolver_(resolver),
-      tls_(boost::asio::ssl::context::tls_client) {
+      tls_(boost::asio::ssl::context::tls_client),
+      open_(executor_, config.deliveries) {
     // Opportunistic (RFC 7435): whoever could change the certificate could also take STARTTLS away.
     tls_.set_verify_mode(boost::asio::ssl::verify_none);
     SSL_CTX_set_min_proto_version(tls_.native_handle(), TLS1_2_VERSION);
@@ -249,13 +250,18 @@ boost::asio::awaitable<Delivery::Attempt> Delivery::try_place(const Consignment&
     if (strangers && is_this_host(endpoint->address)) {
         co_return to_ourselves(name, consignment.envelope.recipients.size());
     }
-    Conversation conversation(executor_);
+    const Way way{.place = place, .name = host.name, .protocol = host.protocol, .tls = with_tls};
+    auto together = co_await go_along(consignment, way, name);
+    if (together) {
+        co_return std::move(*together);
+    }
+    auto conversation = std::make_unique<Conversation>(executor_);
     const std::chrono::seconds limit =
         consignment.question ? std::min(config_.host_timeout, question_limit) : config_.host_timeout;
-    const auto connected = co_await conversation.connect(place, limit);
+    const auto connected = co_await conversation->connect(place, limit);
     // This host is the recipient's, and has no mailboxes. One that was chosen may well be another server
     // here.
-    if (connected && !host.chosen && conversation.with_ourselves()) {
+    if (connected && !host.chosen && conversation->with_ourselves()) {
         co_return to_ourselves(name, consignment.envelope.recipients.size());
     }
     if (!connected) {
@@ -263,9 +269,43 @@ boost::asio::awaitable<Delivery::Attempt> Delivery::try_place(const Consignment&
         outcome.host = name;
         co_return Attempt{.outcomes = std::vector(consignment.envelope.recipients.size(), outcome)};
     }
-    Transaction transaction(conversation, consignment, host.protocol, hostname_, name);
-    auto outcomes = co_await transaction.run(with_tls ? &tls_ : nullptr, host.name);
-    co_return Attempt{.outcomes = std::move(outcomes), .tls_failed = transaction.tls_failed()};
+    auto attempt = co_await transact(consignment, way, name, std::move(conversation));
+    co_return attempt;
+}
+
+boost::asio::awaitable<std::optional<Delivery::Attempt>> Delivery::go_along(const Consignment& consignment,
+                                                                            const Way& way,
+                                                                            const std::string& name) {
+    // A question is not to use up what is kept for mail, nor to find out that it is stuck.
+    std::unique_ptr<Conversation> open = consignment.question ? nullptr : open_.take(way);
+    if (!open) {
+        co_return std::nullopt;
+    }
+    auto attempt = co_await transact(consignment, way, name, std::move(open));
+    if (attempt.unheard) {
+        co_return std::nullopt;
+    }
+    co_return attempt;
+}
+
+boost::asio::awaitable<Delivery::Attempt> Delivery::transact(const Consignment& consignment, const Way& way,
+                                                             const std::string& name,
+                                                             std::unique_ptr<Conversation> conversation) {
+    Transaction transaction(*conversation, consignment, way.protocol, hostname_, name);
+    auto outcomes = co_await transaction.run(way.tls ? &tls_ : nullptr, way.name);
+    if (transaction.complete()) {
+        conversation->carried_one();
+    }
+    const bool wanted = transaction.complete() && conversation->silent() && !conversation->worn() &&
+                        !open_.full() && consignment.others_wait && consignment.others_wait();
+    if (wanted) {
+        open_.keep(way, std::move(conversation));
+    } else {
+        co_await transaction.quit();
+    }
+    co_return Attempt{.outcomes = std::move(outcomes),
+                      .tls_failed = transaction.tls_failed(),
+                      .unheard = transaction.unheard()};
 }
 
 boost::asio::awaitable<Outcome> Delivery::ask(std::string recipient, std::string domain, bool utf8) {

@@ -9,12 +9,14 @@
 #include <expected>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "agent/base/config.h"
 #include "agent/base/result.h"
 #include "smtpd/delivery/host.h"
+#include "smtpd/delivery/open_connections.h"
 #include "smtpd/delivery/reply.h"
 #include "smtpd/dns/resolver.h"
 #include "smtpd/message/envelope.h"
@@ -47,6 +49,8 @@ struct Consignment {
     std::uint64_t size = 0;
     BodyPart body;
     bool question = false;  // whether these recipients would be taken: no message is sent
+    // Whether others wait for the same way out, asked at the end: a connection that is good is kept for them.
+    std::function<bool()> others_wait{};
 };
 
 class Delivery {
@@ -77,16 +81,24 @@ private:
         std::vector<Outcome> outcomes;
         bool tls_failed = false;  // without TLS it may go better
         bool ourselves = false;   // the hosts behind this one would send it back to us
+        bool unheard = false;     // see Transaction
     };
     [[nodiscard]] static Attempt to_ourselves(const std::string& name, std::size_t recipients);
     boost::asio::awaitable<Attempt> try_place(const Consignment& consignment, const Host& host,
                                               const Place& place, bool with_tls);
+    // By a connection that others have left open; nothing where there is none that is still good.
+    boost::asio::awaitable<std::optional<Attempt>> go_along(const Consignment& consignment, const Way& way,
+                                                            const std::string& name);
+    boost::asio::awaitable<Attempt> transact(const Consignment& consignment, const Way& way,
+                                             const std::string& name,
+                                             std::unique_ptr<Conversation> conversation);
 
     boost::asio::any_io_executor executor_;
     const RelayConfig& config_;
     std::string hostname_;
     dns::Resolver& resolver_;
     boost::asio::ssl::context tls_;
+    OpenConnections open_;
 };
 
 }  // namespace sekisho::delivery

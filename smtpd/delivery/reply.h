@@ -34,6 +34,8 @@ public:
     // A reply, if one is complete now; Failure::invalid where this is no SMTP, or longer than a reply may be
     // (64 KiB).
     [[nodiscard]] Result<std::optional<Reply>> feed(std::string_view octets);
+    // Whether all that came has been taken out.
+    [[nodiscard]] bool empty() const { return pending_.empty() && size_ == 0; }
 
 private:
     [[nodiscard]] Result<bool> take_line(std::string_view line);

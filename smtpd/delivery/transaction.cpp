@@ -20,6 +20,8 @@ constexpr minutes data_limit{2};
 constexpr minutes end_limit{10};
 
 constexpr std::size_t piece = std::size_t{64} * 1024;
+// Commands whose replies are awaited.
+constexpr std::size_t most_at_once = 50;
 
 }  // namespace
 
@@ -51,11 +53,18 @@ Transaction::Transaction(Conversation& conversation, const Consignment& consignm
       protocol_(protocol),
       hostname_(std::move(hostname)),
       host_(std::move(host)),
+      reused_(conversation.used()),
       outcomes_(consignment.envelope.recipients.size()),
       accepted_(consignment.envelope.recipients.size(), true) {}
 
 std::chrono::seconds Transaction::limit(std::chrono::minutes usual) const {
     return consignment_.question ? question_limit : std::chrono::seconds(usual);
+}
+
+const Reply& Transaction::extensions() const {
+    static const Reply none;
+    const Reply* const said = conversation_.extensions();
+    return said == nullptr ? none : *said;
 }
 
 Outcome Transaction::outcome(const Reply& reply) const {
@@ -66,7 +75,7 @@ Outcome Transaction::outcome(const Reply& reply) const {
             .text = reply.text(),
             .status = reply.status(),
             .tls = conversation_.tls_text(),
-            .dsn = extensions_.offers("DSN"),
+            .dsn = extensions().offers("DSN"),
             .mailbox = protocol_ == Protocol::lmtp};
 }
 
@@ -89,6 +98,15 @@ void Transaction::broken(const Error& error) {
          .text = error.what,
          .status = "4.4.2",
          .tls = conversation_.tls_text()});
+}
+
+// While the envelope is said. What has been refused before stays so, with the server's reason.
+void Transaction::lost(const Error& error) {
+    if (refused_) {
+        broken_ = true;
+    } else {
+        broken(error);
+    }
 }
 
 void Transaction::end_with(std::string_view command, const Reply& reply) {
@@ -115,6 +133,25 @@ void Transaction::turned_away(std::string_view command, const Reply& reply) {
 
 boost::asio::awaitable<std::vector<Outcome>> Transaction::run(boost::asio::ssl::context* tls,
                                                               const std::string& server_name) {
+    bool good = true;
+    if (conversation_.extensions() == nullptr) {
+        good = co_await introduce(tls, server_name);
+    }
+    if (good) {
+        good = can_be_said();
+    }
+    if (good) {
+        good = co_await envelope();
+        unheard_ = reused_ && (unheard_ || broken_);
+    }
+    if (good && go_ahead_) {
+        co_await send_message();
+    }
+    co_return outcomes_;
+}
+
+boost::asio::awaitable<bool> Transaction::introduce(boost::asio::ssl::context* tls,
+                                                    const std::string& server_name) {
     bool good = co_await greet();
     if (good) {
         good = co_await hello();
@@ -122,20 +159,37 @@ boost::asio::awaitable<std::vector<Outcome>> Transaction::run(boost::asio::ssl::
     if (good) {
         good = co_await secure(tls, server_name);
     }
-    if (good) {
-        good = co_await mail();
+    co_return good;
+}
+
+boost::asio::awaitable<void> Transaction::send_message() {
+    if (!anybody_accepted()) {
+        co_await take_back_data();
+        co_return;
     }
-    if (good) {
-        good = co_await recipients();
+    if (refused_) {
+        broken_ = true;  // those whom it has accepted would get an empty message
+        co_return;
     }
-    if (good && !consignment_.question) {
-        static_cast<void>(co_await data());
+    unheard_ = false;  // whatever comes now, it isn't sent again at once
+    const bool sent = co_await body();
+    if (!sent) {
+        co_return;
     }
-    // Its reply is nothing to wait for. On a connection that is stuck, or within DATA, it would be wrong.
+    if (protocol_ == Protocol::lmtp) {
+        co_await for_each();
+    } else {
+        co_await for_all();
+    }
+    complete_ = !broken_ && !refused_;
+}
+
+boost::asio::awaitable<void> Transaction::quit() {
+    // On a connection that is stuck, or within DATA, it would be wrong.
     if (!broken_) {
-        static_cast<void>(co_await conversation_.write("QUIT\r\n"));
+        std::string leave = "QUIT\r\n";
+        static_cast<void>(co_await conversation_.write(std::move(leave)));
     }
-    co_return outcomes_;
 }
 
 boost::asio::awaitable<bool> Transaction::greet() {
@@ -170,13 +224,13 @@ boost::asio::awaitable<bool> Transaction::hello() {
         turned_away(lmtp ? "LHLO" : "EHLO", *said);
         co_return false;
     }
-    extensions_ = *said;
+    conversation_.introduced(std::move(*said));
     co_return true;
 }
 
 boost::asio::awaitable<bool> Transaction::secure(boost::asio::ssl::context* tls,
                                                  const std::string& server_name) {
-    if (tls == nullptr || !extensions_.offers("STARTTLS")) {
+    if (tls == nullptr || !extensions().offers("STARTTLS")) {
         co_return true;
     }
     const auto said = co_await conversation_.ask("STARTTLS", limit(command_limit));
@@ -207,96 +261,151 @@ boost::asio::awaitable<bool> Transaction::secure(boost::asio::ssl::context* tls,
     co_return good;
 }
 
-boost::asio::awaitable<bool> Transaction::mail() {
-    std::string command = "MAIL FROM:<" + consignment_.envelope.sender + ">";
-    if (extensions_.offers("SIZE")) {
+// RFC 6531, 3.5.
+bool Transaction::can_be_said() {
+    if (!consignment_.envelope.utf8 || extensions().offers("SMTPUTF8")) {
+        return true;
+    }
+    all({.fate = Fate::failed,
+         .host = host_,
+         .text = "the mail host takes no addresses or headers outside of ASCII (SMTPUTF8)",
+         .status = "5.6.7",
+         .tls = conversation_.tls_text()});
+    return false;
+}
+
+std::string Transaction::mail_command() const {
+    const message::Envelope& envelope = consignment_.envelope;
+    std::string command = "MAIL FROM:<" + envelope.sender + ">";
+    if (extensions().offers("SIZE")) {
         command += " SIZE=" + std::to_string(consignment_.size);
     }
-    if (consignment_.envelope.eight_bit && extensions_.offers("8BITMIME")) {
+    if (envelope.eight_bit && extensions().offers("8BITMIME")) {
         command += " BODY=8BITMIME";
     }
-    if (consignment_.envelope.utf8) {
-        if (!extensions_.offers("SMTPUTF8")) {
-            all({.fate = Fate::failed,  // RFC 6531, 3.5
-                 .host = host_,
-                 .text = "the mail host takes no addresses or headers outside of ASCII (SMTPUTF8)",
-                 .status = "5.6.7",
-                 .tls = conversation_.tls_text()});
-            co_return false;
-        }
+    if (envelope.utf8) {
         command += " SMTPUTF8";
     }
     // RFC 3461, 5.2.1: what was given, as it was given, and nothing else; to others (5.2.2) none of it.
-    const message::Envelope& envelope = consignment_.envelope;
-    if (envelope.returned != message::Return::not_given && extensions_.offers("DSN")) {
+    if (envelope.returned != message::Return::not_given && extensions().offers("DSN")) {
         command.append(" RET=").append(message::text_of(envelope.returned));
     }
-    if (!envelope.envelope_id.empty() && extensions_.offers("DSN")) {
+    if (!envelope.envelope_id.empty() && extensions().offers("DSN")) {
         command += " ENVID=" + envelope.envelope_id;
     }
-    const auto said = co_await conversation_.ask(std::move(command), limit(command_limit));
-    if (!said) {
-        broken(said.error());
-        co_return false;
-    }
-    if (!said->positive()) {
-        // The mailbox that was asked for has nothing to do with it.
-        consignment_.question ? turned_away("MAIL", *said) : end_with("MAIL", *said);
-        co_return false;
-    }
-    co_return true;
+    return command;
 }
 
 std::string Transaction::rcpt_command(const message::Recipient& recipient) const {
     std::string command = "RCPT TO:<" + recipient.address + ">";
-    if (recipient.notify.given() && extensions_.offers("DSN")) {
+    if (recipient.notify.given() && extensions().offers("DSN")) {
         command += " NOTIFY=" + recipient.notify.text();
     }
-    if (!recipient.original.empty() && extensions_.offers("DSN")) {
+    if (!recipient.original.empty() && extensions().offers("DSN")) {
         command += " ORCPT=" + recipient.original;
     }
     return command;
 }
 
-boost::asio::awaitable<bool> Transaction::recipients() {
-    const auto& all_of_them = consignment_.envelope.recipients;
-    for (std::size_t i = 0; i < all_of_them.size(); i++) {
-        const auto said = co_await conversation_.ask(rcpt_command(all_of_them[i]), limit(command_limit));
-        if (!said) {
-            broken(said.error());
-            co_return false;
-        }
-        if (!said->positive() && !said->permanent() && !said->temporary()) {
-            end_with("RCPT", *said);
-            co_return false;
-        }
-        outcomes_[i] = outcome(*said);
-        accepted_[i] = said->positive();
+// MAIL, one RCPT for each recipient, and DATA, if there is a message.
+std::vector<std::string> Transaction::commands() const {
+    std::vector<std::string> all = {mail_command()};
+    for (const message::Recipient& recipient : consignment_.envelope.recipients) {
+        all.push_back(rcpt_command(recipient));
     }
-    co_return std::ranges::find(accepted_, true) != accepted_.end();
+    if (!consignment_.question) {
+        all.emplace_back("DATA");
+    }
+    return all;
 }
 
-boost::asio::awaitable<bool> Transaction::data() {
-    const auto said = co_await conversation_.ask("DATA", data_limit);
-    if (!said) {
-        broken(said.error());
-        co_return false;
+bool Transaction::anybody_accepted() const {
+    return std::ranges::find(accepted_, true) != accepted_.end();
+}
+
+boost::asio::awaitable<bool> Transaction::say(const std::vector<std::string>& commands, std::size_t from,
+                                              std::size_t to) {
+    std::string octets;
+    for (std::size_t i = from; i < to; i++) {
+        octets += commands[i] + "\r\n";
     }
-    constexpr int go_on = 354;
-    if (said->code != go_on) {
-        end_with("DATA", *said);
-        co_return false;
+    const auto written = co_await conversation_.write(std::move(octets));
+    if (!written) {
+        lost(written.error());
     }
-    const bool sent = co_await body();
-    if (!sent) {
-        co_return false;
-    }
-    if (protocol_ == Protocol::lmtp) {
-        co_await for_each();
-    } else {
-        co_await for_all();
+    co_return written.has_value();
+}
+
+// RFC 2920: where the server takes several commands at once, it gets them so, and its replies come in the
+// same order. Not too many, lest both sides wait for the other to read. False where the connection is no
+// good any more.
+boost::asio::awaitable<bool> Transaction::envelope() {
+    const std::vector<std::string> all_of_them = commands();
+    const std::size_t at_once = extensions().offers("PIPELINING") ? most_at_once : 1;
+    std::size_t said = 0;
+    for (std::size_t i = 0; i < all_of_them.size(); i++) {
+        if (i == said) {
+            const bool over = refused_ || (all_of_them[i] == "DATA" && !anybody_accepted());
+            if (over) {
+                co_return true;
+            }
+            said = std::min(all_of_them.size(), said + at_once);
+            const bool good = co_await say(all_of_them, i, said);
+            if (!good) {
+                co_return false;
+            }
+        }
+        const auto time = all_of_them[i] == "DATA" ? data_limit : command_limit;
+        const auto reply = co_await conversation_.reply(limit(time));
+        if (!reply) {
+            lost(reply.error());
+            co_return false;
+        }
+        take_reply(i, *reply);
     }
     co_return true;
+}
+
+void Transaction::take_reply(std::size_t command, const Reply& reply) {
+    const std::size_t recipients = consignment_.envelope.recipients.size();
+    constexpr int closing = 421;
+    unheard_ = unheard_ || (reused_ && reply.code == closing);
+    if (command > recipients) {
+        constexpr int go_on = 354;
+        go_ahead_ = reply.code == go_on;
+        if (!go_ahead_ && !refused_) {
+            refused_ = true;
+            end_with("DATA", reply);
+        }
+        return;
+    }
+    if (refused_) {
+        return;  // what came behind the command that was refused
+    }
+    if (command == 0) {
+        refused_ = !reply.positive();
+        // It may be about this connection: some take only so many messages on one, or none so late.
+        unheard_ = unheard_ || (reused_ && refused_);
+        if (refused_) {
+            // The mailbox that was asked for has nothing to do with it.
+            consignment_.question ? turned_away("MAIL", reply) : end_with("MAIL", reply);
+            accepted_.assign(accepted_.size(), false);
+        }
+        return;
+    }
+    if (!reply.positive() && !reply.permanent() && !reply.temporary()) {
+        refused_ = true;
+        end_with("RCPT", reply);
+        return;
+    }
+    outcomes_[command - 1] = outcome(reply);
+    accepted_[command - 1] = reply.positive();
+}
+
+// RFC 2920, 3.1: a server may say 354 although it has accepted no recipient; an empty message ends that.
+boost::asio::awaitable<void> Transaction::take_back_data() {
+    std::string nothing = ".";
+    static_cast<void>(co_await conversation_.ask(std::move(nothing), end_limit));
 }
 
 boost::asio::awaitable<void> Transaction::for_all() {
@@ -306,6 +415,7 @@ boost::asio::awaitable<void> Transaction::for_all() {
     } else if (end->positive()) {
         all(*end);
     } else {
+        refused_ = true;
         end_with("the message", *end);
     }
 }
@@ -326,32 +436,38 @@ boost::asio::awaitable<void> Transaction::for_each() {
         if (!end->positive() && !end->temporary() && !end->permanent()) {
             outcomes_[i].fate = Fate::deferred;
         }
+        refused_ = refused_ || !end->positive();
         accepted_[i] = false;
     }
 }
 
 boost::asio::awaitable<bool> Transaction::body() {
     DotStuffer stuffer;
-    for (std::uint64_t at = 0; at < consignment_.size;) {
-        const auto part = consignment_.body(at, piece);
-        if (!part || part->empty()) {
-            // Without the final dot the other side keeps nothing.
-            broken(part ? Error{.kind = Failure::unavailable, .what = "the body ends too soon", .remedy = {}}
-                        : part.error());
-            co_return false;
+    std::uint64_t at = 0;
+    do {
+        std::string octets;
+        if (at < consignment_.size) {
+            const auto part = consignment_.body(at, piece);
+            if (!part || part->empty()) {
+                // Without the final dot the other side keeps nothing.
+                broken(
+                    part ? Error{.kind = Failure::unavailable, .what = "the body ends too soon", .remedy = {}}
+                         : part.error());
+                co_return false;
+            }
+            at += part->size();
+            octets = stuffer.feed(*part);
         }
-        at += part->size();
-        const auto written = co_await conversation_.write(stuffer.feed(*part));
+        if (at >= consignment_.size) {
+            octets += stuffer.finish();
+        }
+        const auto written = co_await conversation_.write(std::move(octets));
         if (!written) {
             broken(written.error());
             co_return false;
         }
-    }
-    const auto written = co_await conversation_.write(stuffer.finish());
-    if (!written) {
-        broken(written.error());
-    }
-    co_return written.has_value();
+    } while (at < consignment_.size);
+    co_return true;
 }
 
 }  // namespace sekisho::delivery

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <csignal>
 #include <map>
 #include <memory>
@@ -34,12 +35,14 @@ struct Script {
     std::string injected{};            // in the same piece as the answer to STARTTLS
     std::string instead_of_tls{};      // in place of the server's part of the handshake; then it vanishes
     bool vanishes_inside_tls = false;  // when its part of the handshake is done
+    std::size_t messages = 1000;       // so many it takes; when the next is complete, it vanishes
 };
 
 // What a client has done.
 struct Visit {
     std::vector<std::string> commands;
-    std::string message;  // as it was sent, with the dots in it
+    std::size_t at_once = 0;  // of them, that had come before the one in front of them was answered
+    std::string message;      // the last, as it was sent, with the dots in it
     bool tls = false;
     std::string server_name;  // that it has asked for (SNI)
 };
@@ -67,6 +70,8 @@ public:
 
     [[nodiscard]] std::uint16_t port() const { return local_endpoint(listener_.get())->port; }
 
+    // How many clients have been served to their end.
+    [[nodiscard]] std::size_t served() const { return served_; }
     // Of all clients that have come. Nobody is served any more then.
     [[nodiscard]] const std::vector<Visit>& visits() {
         stop();
@@ -86,6 +91,7 @@ private:
     ServerContext tls_ = server_context();
     Descriptor listener_;
     std::vector<Visit> visits_;  // the thread's, until it is joined
+    std::atomic<std::size_t> served_ = 0;
     std::jthread thread_;
 };
 
@@ -103,6 +109,7 @@ public:
                 break;
             }
             visit_.commands.push_back(*line);
+            visit_.at_once += input_.empty() ? 0U : 1U;
             take(*line);
         }
         return std::move(visit_);
@@ -125,7 +132,7 @@ private:
         say(answer);
         if (line == "DATA" && answer.starts_with("354")) {
             read_message();
-            say(answer_to("."));
+            say(messages_++ < script_.messages ? answer_to(".") : std::string(vanishes));
         }
         gone_ = gone_ || line == "QUIT";
     }
@@ -203,9 +210,10 @@ private:
     std::optional<std::string> read_line() { return take_until("\r\n"); }
 
     void read_message() {
+        input_.insert(0, "\r\n");  // a message may have no line
         auto text = take_until("\r\n.\r\n");
         gone_ = !text;
-        visit_.message = text ? *text + "\r\n" : input_;
+        visit_.message = (text ? *text + "\r\n" : input_).substr(2);
     }
 
     Descriptor socket_;
@@ -214,6 +222,7 @@ private:
     std::unique_ptr<SSL, FreeConnection> tls_;
     std::string input_;
     Visit visit_;
+    std::size_t messages_ = 0;
     bool gone_ = false;
 };
 
@@ -233,6 +242,7 @@ inline void ScriptedServer::serve() {
         }
         const Script& script = scripts_.at(std::min(visits_.size(), scripts_.size() - 1));
         visits_.push_back(Caller(std::move(client), script, tls_.get()).serve());
+        served_++;
     }
 }
 

@@ -245,6 +245,86 @@ TEST_F(TransactionTest, ABodyThatCantBeReadIsNotSent) {
     EXPECT_EQ(server.visits().at(0).message, "");
 }
 
+// RFC 2920.
+class PipelineTest : public TransactionTest {
+protected:
+    std::string with(std::map<std::string, std::string> answers) {
+        answers["EHLO"] = "250-mx.example.com\r\n250 PIPELINING";
+        return TransactionTest::with(std::move(answers));
+    }
+};
+
+TEST_F(PipelineTest, CommandsComeAtOnce) {
+    EXPECT_EQ(with({}), "delivered 2.0.0 250 2.0.0 fine");
+    EXPECT_THAT(commands(), ElementsAre("EHLO mail.example.net", "MAIL FROM:<alice@example.net>",
+                                        "RCPT TO:<bob@example.com>", "DATA", "QUIT"));
+    EXPECT_EQ(visits_.back().at_once, 2U);
+    EXPECT_EQ(visits_.back().message, "Subject: x\r\n\r\nHello\r\n..\r\n..dots\r\n");
+}
+
+TEST_F(PipelineTest, EachStepRefused) {
+    for (const char* step : {"MAIL", "RCPT", "DATA", "."}) {
+        EXPECT_EQ(with({{step, "451 4.7.1 come later"}}), "deferred 4.7.1 451 4.7.1 come later") << step;
+        EXPECT_EQ(commands().back(), "QUIT") << step;
+        EXPECT_EQ(with({{step, "554 5.7.1 no"}}), "failed 5.7.1 554 5.7.1 no") << step;
+        EXPECT_EQ(commands().back(), "QUIT") << step;
+    }
+    EXPECT_EQ(with({{"RCPT", "354 more"}}), "deferred 4.5.0 no answer to RCPT: \"354 more\"");
+    EXPECT_EQ(with({{"DATA", "250 fine"}}), "deferred 4.5.0 no answer to DATA: \"250 fine\"");
+}
+
+// RFC 2920, 3.1: what has been let in is empty.
+TEST_F(PipelineTest, WithoutRecipientsNoMessageIsSent) {
+    for (const char* step : {"MAIL", "RCPT"}) {
+        EXPECT_EQ(with({{step, "550 5.1.1 no"}, {"DATA", "354 go on"}, {".", "554 5.5.1 nobody"}}),
+                  "failed 5.1.1 550 5.1.1 no");
+        EXPECT_EQ(visits_.back().message, "");
+        EXPECT_EQ(commands().back(), "QUIT");
+        EXPECT_EQ(with({{step, "550 5.1.1 no"}, {"DATA", "503 5.5.1 first RCPT"}}),
+                  "failed 5.1.1 550 5.1.1 no");
+    }
+}
+
+TEST_F(PipelineTest, AServerThatVanishesAtAnyStep) {
+    for (const char* step : {"MAIL", "RCPT", "DATA", "."}) {
+        EXPECT_EQ(with({{step, std::string(vanishes)}}), "deferred 4.4.2 waiting for a reply: End of file")
+            << step;
+    }
+}
+
+TEST_F(PipelineTest, ARefusalStaysWhenTheServerVanishesBehindIt) {
+    EXPECT_EQ(with({{"MAIL", "550 5.7.1 blocked"}, {"RCPT", std::string(vanishes)}}),
+              "failed 5.7.1 550 5.7.1 blocked");
+}
+
+// An empty message would be one to those whom the server has accepted.
+TEST_F(PipelineTest, WhatIsNotSentIsNotSentEmpty) {
+    ScriptedServer server({Script{
+        .answers = {{"EHLO", "250-mx\r\n250 PIPELINING"}, {"RCPT TO:<two", "354 more"}, {".", "250 kept"}}}});
+    by_way_of(server);
+    const Outcomes all = deliver(three_users);
+    EXPECT_EQ(summary(all.at(0)), "deferred 4.5.0 no answer to RCPT: \"354 more\"");
+    EXPECT_EQ(server.visits().at(0).message, "");
+    EXPECT_EQ(server.visits().at(0).commands.back(), "DATA");
+}
+
+TEST_F(PipelineTest, ManyRecipientsComeInCrowds) {
+    ScriptedServer server(
+        {Script{.answers = {{"EHLO", "250-mx\r\n250 PIPELINING"}, {"RCPT TO:<77@", "550 5.1.1 no"}}}});
+    by_way_of(server);
+    std::vector<message::Recipient> crowd;
+    for (int i = 0; i < 120; i++) {
+        crowd.emplace_back(std::to_string(i) + "@example.com");
+    }
+    const Outcomes all = deliver(crowd);
+    ASSERT_EQ(all.size(), 120U);
+    for (std::size_t i = 0; i < all.size(); i++) {
+        EXPECT_EQ(summary(all[i]), i == 77 ? "failed 5.1.1 550 5.1.1 no" : "delivered 2.0.0 250 2.0.0 fine");
+    }
+    EXPECT_EQ(server.visits().at(0).commands.size(), 124U);
+    EXPECT_EQ(server.visits().at(0).at_once, 49U + 49U + 21U);
+}
+
 TEST_F(TransactionTest, NobodyListens) {
     {
         const ScriptedServer server;

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+// Several messages over one connection, and what becomes of them when it is over before they are.
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tests/unit/delivery/harness.h"
+
+namespace sekisho::delivery::tests {
+namespace {
+
+using testing::Contains;
+using testing::ElementsAre;
+using testing::Not;
+using testing::SizeIs;
+using testing::StartsWith;
+
+class OpenConnectionsTest : public DeliveryTest {
+protected:
+    // Messages of 1@example.net, 2@example.net and so on, one after the other; whether others wait when each
+    // is done.
+    std::vector<std::string> send(const std::vector<bool>& others_wait) {
+        DnsConfig dns;
+        dns.servers = {parse_address("127.0.0.1").value()};
+        resolver_ = dns::Resolver::make(context_.get_executor(), dns, names_.start()).value();
+        delivery_.emplace(context_.get_executor(), config_, "mail.example.net", *resolver_);
+        std::vector<std::string> said;
+        for (const bool others : others_wait) {
+            said.push_back(send_one(std::to_string(said.size() + 1) + "@example.net", others));
+        }
+        return said;
+    }
+
+    std::optional<Delivery> delivery_;
+    std::vector<message::Recipient> recipients_ = {"bob@example.com"};
+    std::string domain_ = "example.com";
+
+    std::string send_one(std::string sender, bool others) {
+        envelope_.sender = std::move(sender);
+        Consignment one{.envelope = envelope_,
+                        .domain = domain_,
+                        .size = body_.size(),
+                        .body = part_,
+                        .others_wait = [others] { return others; }};
+        one.envelope.recipients = recipients_;
+        std::optional<Outcomes> outcomes;
+        boost::asio::co_spawn(context_, delivery_->deliver(std::move(one)),
+                              [&outcomes](const std::exception_ptr& error, Outcomes all) {
+                                  EXPECT_FALSE(error);
+                                  outcomes = std::move(all);
+                              });
+        const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(40);
+        while (!outcomes && std::chrono::steady_clock::now() < end) {
+            context_.restart();
+            context_.run_one_for(std::chrono::seconds(1));
+        }
+        return outcomes && !outcomes->empty() ? summary(outcomes->front()) : "nothing";
+    }
+
+private:
+    std::shared_ptr<dns::Resolver> resolver_;
+};
+
+constexpr const char* fine = "delivered 2.0.0 250 2.0.0 fine";
+
+TEST_F(OpenConnectionsTest, WhileOthersWaitTheyShareOne) {
+    ScriptedServer server;
+    by_way_of(server);
+    EXPECT_THAT(send({true, true, false}), ElementsAre(fine, fine, fine));
+    ASSERT_THAT(server.visits(), SizeIs(1));
+    EXPECT_THAT(server.visits()[0].commands,
+                ElementsAre("EHLO mail.example.net", "MAIL FROM:<1@example.net>", "RCPT TO:<bob@example.com>",
+                            "DATA", "MAIL FROM:<2@example.net>", "RCPT TO:<bob@example.com>", "DATA",
+                            "MAIL FROM:<3@example.net>", "RCPT TO:<bob@example.com>", "DATA", "QUIT"));
+}
+
+TEST_F(OpenConnectionsTest, NobodyWaitsAndItEnds) {
+    ScriptedServer server;
+    by_way_of(server);
+    EXPECT_THAT(send({false, false}), ElementsAre(fine, fine));
+    ASSERT_THAT(server.visits(), SizeIs(2));
+    EXPECT_EQ(server.visits()[0].commands.back(), "QUIT");
+}
+
+TEST_F(OpenConnectionsTest, InsideTls) {
+    ScriptedServer server({Script{.answers = {{"EHLO", "250-mx\r\n250-PIPELINING\r\n250 STARTTLS"}}}});
+    by_way_of(server);
+    EXPECT_THAT(send({true, false}), ElementsAre(fine, fine));
+    ASSERT_THAT(server.visits(), SizeIs(1));
+    EXPECT_TRUE(server.visits()[0].tls);
+}
+
+// What could not be said on a connection that has carried others is said on a new one, at once.
+TEST_F(OpenConnectionsTest, AHostThatHasHadEnough) {
+    for (const auto& [step, answer] :
+         {std::pair{"MAIL FROM:<2", std::string(vanishes)},
+          std::pair{"MAIL FROM:<2", std::string("421 4.7.0 enough")},
+          std::pair{"MAIL FROM:<2", std::string("452 4.5.3 too many")},
+          std::pair{"MAIL FROM:<2", std::string("554 5.5.0 too many messages in this session")}}) {
+        ScriptedServer server({Script{.answers = {{step, answer}}}, Script()});
+        by_way_of(server);
+        EXPECT_THAT(send({true, false}), ElementsAre(fine, fine)) << answer;
+        ASSERT_THAT(server.visits(), SizeIs(2));
+        EXPECT_THAT(server.visits()[1].commands, Contains("MAIL FROM:<2@example.net>"));
+    }
+}
+
+TEST_F(OpenConnectionsTest, WhatTheNextConnectionSaysCounts) {
+    ScriptedServer server({Script{.answers = {{"MAIL FROM:<2", "450 4.7.0 slowly"}}}});
+    by_way_of(server);
+    EXPECT_THAT(send({true, false}), ElementsAre(fine, "deferred 4.7.0 450 4.7.0 slowly"));
+    EXPECT_THAT(server.visits(), SizeIs(2));
+}
+
+TEST_F(OpenConnectionsTest, ARefusalIsOneWhereItIsRepeated) {
+    ScriptedServer server({Script{.answers = {{"MAIL FROM:<2", "550 5.7.1 not you"}}}});
+    by_way_of(server);
+    EXPECT_THAT(send({true, true, false}), ElementsAre(fine, "failed 5.7.1 550 5.7.1 not you", fine));
+    ASSERT_THAT(server.visits(), SizeIs(3));
+    EXPECT_EQ(server.visits()[0].commands.back(), "QUIT");
+}
+
+// What has been accepted is not sent twice.
+TEST_F(OpenConnectionsTest, AHostThatHasHadEnoughOfOneRecipient) {
+    recipients_ = {"one@example.com", "two@example.com"};
+    ScriptedServer server({Script{.answers = {{"RCPT TO:<two", "421 4.7.0 later"}}}});
+    by_way_of(server);
+    EXPECT_THAT(send({true, false}), ElementsAre(fine, fine));
+    ASSERT_THAT(server.visits(), SizeIs(1));
+    EXPECT_EQ(std::ranges::count(server.visits()[0].commands, "RCPT TO:<one@example.com>"), 2);
+}
+
+// Else the next message would take the second reply for one of its own.
+TEST_F(OpenConnectionsTest, AHostThatSaysTooMuch) {
+    for (const char* offered : {"250 mx", "250-mx\r\n250 STARTTLS"}) {
+        ScriptedServer server(
+            {Script{.answers = {{"EHLO", offered}, {".", "250 2.0.0 fine\r\n250 2.0.0 really"}}}});
+        by_way_of(server);
+        EXPECT_THAT(send({true, false}), ElementsAre(fine, fine));
+        EXPECT_THAT(server.visits(), SizeIs(2)) << offered;
+    }
+}
+
+TEST_F(OpenConnectionsTest, ByLmtp) {
+    ScriptedServer server({Script{.answers = {{"LHLO", "250-mx\r\n250 PIPELINING"}}}});
+    config_.local = {
+        {.domains = {"example.com"}, .path = {}, .host = {.host = "127.0.0.1", .port = server.port()}}};
+    EXPECT_THAT(send({true, false}), ElementsAre(fine, fine));
+    ASSERT_THAT(server.visits(), SizeIs(1));
+    EXPECT_EQ(server.visits()[0].commands.size(), 8U);
+}
+
+TEST_F(OpenConnectionsTest, AnotherHostHasAnother) {
+    ScriptedServer server;
+    ScriptedServer other({Script()}, "127.0.0.2", server.port());
+    config_.port = server.port();
+    domain_ = "[127.0.0.1]";
+    EXPECT_THAT(send({true}), ElementsAre(fine));
+    domain_ = "[127.0.0.2]";
+    EXPECT_THAT(send_one("2@example.net", false), fine);
+    delivery_.reset();
+    EXPECT_THAT(server.visits(), SizeIs(1));
+    EXPECT_THAT(other.visits(), SizeIs(1));
+}
+
+// It may have been kept: it is not sent again before its time.
+TEST_F(OpenConnectionsTest, AConnectionThatIsLostBehindTheMessage) {
+    ScriptedServer server({Script{.messages = 1}, Script()});
+    by_way_of(server);
+    EXPECT_THAT(send({true, false}), ElementsAre(fine, StartsWith("deferred 4.4.2 waiting for a reply")));
+    EXPECT_THAT(server.visits(), SizeIs(1));
+}
+
+TEST_F(OpenConnectionsTest, ItCarriesAHundredAtMost) {
+    ScriptedServer server;
+    by_way_of(server);
+    EXPECT_THAT(send(std::vector<bool>(101, true)), Not(Contains(Not(fine))));
+    delivery_.reset();
+    ASSERT_THAT(server.visits(), SizeIs(2));
+    EXPECT_EQ(server.visits()[0].commands.size(), 302U);
+    EXPECT_EQ(server.visits()[0].commands.back(), "QUIT");
+}
+
+TEST_F(OpenConnectionsTest, WhereNobodyComesItIsEndedSoon) {
+    ScriptedServer server;
+    by_way_of(server);
+    EXPECT_THAT(send({true}), ElementsAre(fine));
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (server.served() == 0 && std::chrono::steady_clock::now() < end) {
+        context_.restart();
+        context_.run_one_for(std::chrono::milliseconds(100));
+    }
+    ASSERT_THAT(server.visits(), SizeIs(1));
+    EXPECT_EQ(server.visits()[0].commands.back(), "QUIT");
+}
+
+}  // namespace
+}  // namespace sekisho::delivery::tests
