@@ -13,7 +13,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
-#include <iterator>
+#include <exception>
 #include <utility>
 
 #include "agent/base/listener.h"
@@ -26,8 +26,6 @@ namespace sekisho {
 
 namespace {
 
-constexpr std::size_t most_looked_at = 100;
-constexpr std::string_view to_smarthost;  // the lane: no domain has this name
 // However far away the next moment is: a clock may be set.
 constexpr std::chrono::seconds longest_sleep{60};
 
@@ -64,6 +62,7 @@ RelayDaemon::RelayDaemon(boost::asio::io_context& context, const Config& config,
       resolver_(std::move(resolver)),
       delivery_(context.get_executor(), config.relay, hostname_, *resolver_),
       timer_(context),
+      agenda_(config.relay),
       lookup_ended_(context, boost::asio::steady_timer::time_point::max()),
       writer_(std::move(spool),
               [&context](std::function<void()> done) { boost::asio::post(context, std::move(done)); }),
@@ -222,89 +221,29 @@ void RelayDaemon::schedule() {
     boost::asio::post(context_, [this] {
         scheduled_ = false;
         const message::WallTime present = now();
-        // Those who were looked at may all be of one domain, which then has all the deliveries it may have:
-        // another look finds who stands behind them.
-        while (start_due(present)) {
-        }
+        start_due(present);
         forget(present);
         wake_at(present);
     });
 }
 
-// Whether another look may find more.
-bool RelayDaemon::start_due(message::WallTime present) {
-    const std::size_t limit = under_way_.size() + most_looked_at;
-    const auto due = due_in_free_lanes(present, limit);
-    if (!due) {
-        log::error("SPOOL_FAILED", due.error().what, {{"remedy", due.error().remedy}});
-        return false;
-    }
-    bool started = false;
-    for (Group& group : groups_of(*due)) {
-        const std::string lane(lane_of(group.front()));
-        const bool room = deliveries_ < config_.relay.deliveries || is_local(lane);
-        if (room && busy_[lane] < config_.relay.deliveries_per_host) {
-            start(lane, std::move(group));
-            started = true;
+void RelayDaemon::start_due(message::WallTime present) {
+    const auto due = [&](std::size_t limit, const std::vector<std::string>& domains,
+                         spool::SpoolReader::Pick pick) {
+        auto found = reader_.due(present, limit, domains, pick);
+        if (!found) {
+            log::error("SPOOL_FAILED", found.error().what, {{"remedy", found.error().remedy}});
         }
-    }
-    return due->size() == limit && started;
-}
-
-bool RelayDaemon::is_local(std::string_view lane) const {
-    return config_.relay.local_for(lane) != nullptr;
-}
-
-std::string_view RelayDaemon::lane_of(const spool::Waiting& waiting) const {
-    return config_.relay.smarthost && config_.relay.local_for(waiting.domain) == nullptr
-               ? to_smarthost
-               : std::string_view(waiting.domain);
-}
-
-Result<std::vector<spool::Waiting>> RelayDaemon::due_in_free_lanes(message::WallTime present,
-                                                                   std::size_t limit) const {
-    std::vector<std::string> full;
-    for (const auto& [lane, count] : busy_) {
-        if (count >= config_.relay.deliveries_per_host) {
-            full.push_back(lane);
-        }
-    }
-    if (deliveries_ < config_.relay.deliveries && std::ranges::find(full, to_smarthost) == full.end()) {
-        return reader_.due(present, limit, full);
-    }
-    std::vector<std::string> free;  // there is no way out but to these
-    for (const LocalConfig& local : config_.relay.local) {
-        std::ranges::copy_if(local.domains, std::back_inserter(free), [&full](const std::string& domain) {
-            return std::ranges::find(full, domain) == full.end();
+        return std::move(found).value_or(std::vector<spool::Waiting>());
+    };
+    for (Agenda::Delivery& delivery : agenda_.begin(due)) {
+        // Whatever is thrown ends the program: it couldn't say what has become of the message.
+        boost::asio::co_spawn(context_, carry(std::move(delivery)), [](const std::exception_ptr& thrown) {
+            if (thrown) {
+                std::rethrow_exception(thrown);
+            }
         });
     }
-    return reader_.due(present, limit, free, spool::SpoolReader::Pick::only);
-}
-
-// In the order of their first recipients, without those under way.
-std::vector<RelayDaemon::Group> RelayDaemon::groups_of(const std::vector<spool::Waiting>& due) const {
-    std::vector<Group> groups;
-    std::map<std::pair<std::string_view, std::string_view>, std::size_t> places;
-    for (const spool::Waiting& waiting : due) {
-        if (under_way_.contains(waiting.recipient)) {
-            continue;
-        }
-        const auto [place, is_new] = places.try_emplace({waiting.id, lane_of(waiting)}, groups.size());
-        if (is_new) {
-            groups.emplace_back();
-        }
-        groups[place->second].push_back(waiting);
-    }
-    return groups;
-}
-
-void RelayDaemon::start(std::string lane, Group group) {
-    deliveries_ += is_local(lane) ? 0U : 1U;
-    busy_[lane]++;
-    for (const spool::Waiting& waiting : group) {
-        under_way_.insert(waiting.recipient);
-    }
-    boost::asio::co_spawn(context_, carry(std::move(lane), std::move(group)), boost::asio::detached);
 }
 
 void RelayDaemon::wake_at(message::WallTime present) {
@@ -351,11 +290,7 @@ std::string RelayDaemon::metrics() {
                 static_cast<double>(reader_.senders().stopped().value_or(0)));
     metrics.set("sekisho_relay_notices_total", {}, static_cast<double>(counts_.notices));
     metrics.set("sekisho_relay_queue", {}, static_cast<double>(reader_.count().value_or(0)));
-    std::size_t deliveries = 0;
-    for (const auto& [lane, count] : busy_) {
-        deliveries += count;
-    }
-    metrics.set("sekisho_relay_deliveries", {}, static_cast<double>(deliveries));
+    metrics.set("sekisho_relay_deliveries", {}, static_cast<double>(agenda_.under_way()));
     return metrics.text();
 }
 

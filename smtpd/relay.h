@@ -8,11 +8,8 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <optional>
 #include <random>
-#include <set>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "agent/api/http_server.h"
@@ -20,6 +17,7 @@
 #include "agent/base/descriptor.h"
 #include "agent/base/result.h"
 #include "smtpd/admission.h"
+#include "smtpd/agenda.h"
 #include "smtpd/delivery/delivery.h"
 #include "smtpd/dns/resolver.h"
 #include "smtpd/handoff/server.h"
@@ -41,8 +39,6 @@ public:
     ~RelayDaemon() = default;
 
 private:
-    // Recipients of one message who travel together: those in one lane.
-    using Group = std::vector<spool::Waiting>;
     struct Counts {
         std::uint64_t kept = 0;
         std::uint64_t refused = 0;
@@ -78,22 +74,13 @@ private:
     [[nodiscard]] static message::WallTime now();
     // Starts what is due, as far as the limits allow, and sets the timer for what comes next.
     void schedule();
-    [[nodiscard]] bool start_due(message::WallTime present);
-    void start(std::string lane, Group group);
-    // What shares a way out, and its limit of deliveries: a domain, or everything that isn't local where
-    // there is a smarthost.
-    [[nodiscard]] std::string_view lane_of(const spool::Waiting& waiting) const;
-    // Mail for local domains doesn't wait for places that strangers' hosts hold.
-    [[nodiscard]] bool is_local(std::string_view lane) const;
-    // What is due in the lanes that have not as many deliveries as they may.
-    [[nodiscard]] Result<std::vector<spool::Waiting>> due_in_free_lanes(message::WallTime present,
-                                                                        std::size_t limit) const;
-    [[nodiscard]] std::vector<Group> groups_of(const std::vector<spool::Waiting>& due) const;
+    void start_due(message::WallTime present);
     void wake_at(message::WallTime now);
-    boost::asio::awaitable<void> carry(std::string lane, Group group);
+    boost::asio::awaitable<void> carry(Agenda::Delivery delivery);
+    boost::asio::awaitable<void> carry_out(std::string lane, Agenda::Group group);
     boost::asio::awaitable<void> write_down(std::string id, spool::Writer::Work work);
     // What becomes of the group, as work for the spool; logged and counted.
-    [[nodiscard]] spool::Writer::Work conclude(const spool::Queued& queued, const Group& group,
+    [[nodiscard]] spool::Writer::Work conclude(const spool::Queued& queued, const Agenda::Group& group,
                                                const std::vector<delivery::Outcome>& outcomes);
     void count(const spool::Waiting& waiting, const delivery::Outcome& outcome, delivery::Fate fate);
     [[nodiscard]] std::string metrics();
@@ -105,9 +92,7 @@ private:
     std::shared_ptr<dns::Resolver> resolver_;
     delivery::Delivery delivery_;
     boost::asio::steady_timer timer_;
-    std::set<std::int64_t> under_way_;                   // recipients
-    std::map<std::string, std::size_t> busy_;            // deliveries by lane
-    std::size_t deliveries_ = 0;                         // but those to local domains
+    Agenda agenda_;
     std::map<const LocalConfig*, std::size_t> lookups_;  // under way
     std::size_t names_ = 0;                              // of clients that are being asked for
     boost::asio::steady_timer lookup_ended_;  // never, but cancelled each time: setting it wakes all who wait

@@ -111,36 +111,44 @@ boost::asio::awaitable<void> RelayDaemon::look_up(handoff::Question question,
     }
 }
 
-boost::asio::awaitable<void> RelayDaemon::carry(std::string lane, Group group) {
-    const std::string id = group.front().id;
-    auto queued = reader_.message(id);
-    if (queued) {
-        delivery::Consignment consignment{.envelope = queued->envelope,
-                                          .domain = group.front().domain,
-                                          .size = queued->size,
-                                          .body = [this, id](std::uint64_t offset, std::size_t size) {
-                                              return reader_.body(id, offset, size);
-                                          }};
-        consignment.envelope.recipients.clear();
-        for (const spool::Waiting& waiting : group) {
-            consignment.envelope.recipients.push_back(waiting.as_recipient());
-        }
-        const auto outcomes = co_await delivery_.deliver(std::move(consignment));
-        co_await write_down(id, conclude(*queued, group, outcomes));
-    } else if (queued.error().kind != Failure::not_found) {  // that one an operator has deleted
-        log::error("SPOOL_FAILED", queued.error().what, {{"id", id}, {"remedy", queued.error().remedy}});
-        // It is still due: without a pause it would be asked for again and again.
-        boost::asio::steady_timer pause(context_, pause_without_spool);
-        static_cast<void>(co_await pause.async_wait(quietly));
-    }
-    for (const spool::Waiting& waiting : group) {
-        under_way_.erase(waiting.recipient);
-    }
-    if (--busy_[lane] == 0) {
-        busy_.erase(lane);
-    }
-    deliveries_ -= is_local(lane) ? 0U : 1U;
+boost::asio::awaitable<void> RelayDaemon::carry(Agenda::Delivery delivery) {
+    co_await carry_out(delivery.lane, delivery.group);
+    agenda_.end(delivery);
     schedule();
+}
+
+boost::asio::awaitable<void> RelayDaemon::carry_out(std::string lane, Agenda::Group group) {
+    const std::string id = group.front().id;
+    const auto queued = reader_.message(id);
+    if (!queued) {
+        if (queued.error().kind != Failure::not_found) {  // that one an operator has deleted
+            log::error("SPOOL_FAILED", queued.error().what, {{"id", id}, {"remedy", queued.error().remedy}});
+            // It is still due: without a pause it would be asked for again and again.
+            boost::asio::steady_timer pause(context_, pause_without_spool);
+            static_cast<void>(co_await pause.async_wait(quietly));
+        }
+        co_return;
+    }
+    // Since these were found, they may have been held, or their user stopped.
+    std::erase_if(group, [&queued, present = now()](const spool::Waiting& found) {
+        const auto still = std::ranges::find(queued->waiting, found.recipient, &spool::Waiting::recipient);
+        return still == queued->waiting.end() || still->next > present;
+    });
+    if (group.empty()) {
+        co_return;
+    }
+    delivery::Consignment consignment{
+        .envelope = queued->envelope,
+        .domain = group.front().domain,
+        .size = queued->size,
+        .body = [this, id](std::uint64_t offset, std::size_t size) { return reader_.body(id, offset, size); },
+        .others_wait = [this, lane] { return agenda_.others_wait(lane); }};
+    consignment.envelope.recipients.clear();
+    for (const spool::Waiting& waiting : group) {
+        consignment.envelope.recipients.push_back(waiting.as_recipient());
+    }
+    const auto outcomes = co_await delivery_.deliver(std::move(consignment));
+    co_await write_down(id, conclude(*queued, group, outcomes));
 }
 
 // Until it is written: what has arrived must not be sent again.
@@ -172,7 +180,7 @@ boost::asio::awaitable<void> RelayDaemon::write_down(std::string id, spool::Writ
     }
 }
 
-spool::Writer::Work RelayDaemon::conclude(const spool::Queued& queued, const Group& group,
+spool::Writer::Work RelayDaemon::conclude(const spool::Queued& queued, const Agenda::Group& group,
                                           const std::vector<delivery::Outcome>& outcomes) {
     std::uniform_real_distribution<double> jitter(0, 1);
     const auto present = now();

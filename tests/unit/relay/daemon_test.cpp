@@ -157,7 +157,9 @@ TEST_F(RelayDaemonTest, ACrowdForOneDomainDoesntHoldUpAnother) {
     envelopes.push_back(spool::envelope(id_of(crowd), {"y@[127.0.0.2]"}));
     put(envelopes);
     config_.relay.deliveries_per_host = 1;
-    const ScriptedServer server({Script()}, "0.0.0.0");
+    // Each takes one connection at a time.
+    const ScriptedServer server;
+    const ScriptedServer other({Script()}, "127.0.0.2", server.port());
     config_.relay.port = server.port();
     std::size_t before_it = crowd;
     run_until([&](const spool::SpoolReader& reader) {
