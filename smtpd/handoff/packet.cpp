@@ -65,8 +65,8 @@ Moved send_packet(int socket, std::string_view packet, int descriptor) {
 }
 
 Moved receive_packet(int socket, Packet& packet) {
-    packet.text.resize(longest_packet);
-    iovec place{.iov_base = packet.text.data(), .iov_len = packet.text.size()};
+    packet.room.resize(longest_packet);
+    iovec place{.iov_base = packet.room.data(), .iov_len = packet.room.size()};
     alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int) * room)> control{};
     msghdr message{};
     message.msg_iov = &place;
@@ -83,7 +83,7 @@ Moved receive_packet(int socket, Packet& packet) {
     if (size == 0 || (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 || files.size() > 1) {
         return Moved::closed;
     }
-    packet.text.resize(static_cast<std::size_t>(size));
+    packet.text = {packet.room.data(), static_cast<std::size_t>(size)};
     packet.file = files.empty() ? Descriptor() : std::move(files.front());
     return Moved::done;
 }

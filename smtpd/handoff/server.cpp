@@ -105,10 +105,12 @@ HandoffServer::Answering Connection::answering(std::uint64_t number) {
 }
 
 bool Connection::take(Packet& packet) {
-    if (auto question = decode_question(packet.text)) {
-        const std::uint64_t number = question->number;
-        asked_(std::move(*question), answering(number));
-        return true;
+    if (!packet.file) {
+        if (auto question = decode_question(packet.text)) {
+            const std::uint64_t number = question->number;
+            asked_(std::move(*question), answering(number));
+            return true;
+        }
     }
     auto request = decode_request(packet.text);
     if (!request) {
