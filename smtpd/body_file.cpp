@@ -32,8 +32,9 @@ Result<void> BodyFile::append(std::string_view octets) {
     return buffer_.size() < buffer_size ? Result<void>() : flush();
 }
 
-Result<void> BodyFile::finish() {
-    return flush();
+Result<void> BodyFile::finish(std::size_t without_file) {
+    const bool small = !file_ && !buffer_.empty() && buffer_.size() <= without_file;
+    return small ? Result<void>() : flush();
 }
 
 Result<void> BodyFile::open() {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A message while it comes in: in memory as long as it is small, then in a file without a name.
+// A message while it comes in: in memory as long as it is small, then in a file without a name, which is in
+// memory, too, until it becomes large.
 #pragma once
 
 #include <cstddef>
@@ -20,10 +21,13 @@ public:
 
     // Appends. Failure::unavailable where there is no room; nothing may be appended any more then.
     [[nodiscard]] Result<void> append(std::string_view octets);
-    // Everything is in the file when this returns.
-    [[nodiscard]] Result<void> finish();
+    // Nothing more comes. Everything is in the file when this returns, if there has to be one: for a message
+    // of over `without_file` octets, or of none.
+    [[nodiscard]] Result<void> finish(std::size_t without_file);
 
     [[nodiscard]] const Descriptor& file() const { return file_; }
+    // The message, where it has no file.
+    [[nodiscard]] const std::string& octets() const { return buffer_; }
     [[nodiscard]] std::uint64_t size() const { return written_ + buffer_.size(); }
 
 private:

@@ -178,7 +178,7 @@ asio::awaitable<void> SmtpdConnection::end_message() {
     }
     Result<void> complete = incoming_->body.append(*rest);
     if (complete) {
-        complete = incoming_->body.finish();
+        complete = incoming_->body.finish(handoff::most_in_packet);
     }
     if (!complete) {
         log::error("NO_ROOM", complete.error().what, {{"remedy", complete.error().remedy}});
@@ -193,8 +193,14 @@ asio::awaitable<void> SmtpdConnection::end_message() {
             co_return;
         }
     }
-    const auto answer =
-        co_await services_.relay.send(envelope_, incoming_->body.size(), incoming_->body.file());
+    const BodyFile& body = incoming_->body;
+    handoff::Answer answer;
+    if (body.file()) {
+        answer = co_await services_.relay.send(envelope_, body.size(), body.file());
+    } else {
+        std::string octets = body.octets();
+        answer = co_await services_.relay.send(envelope_, std::move(octets));
+    }
     if (!answer.refused.empty()) {
         refuse(answer.refused);
         co_return;

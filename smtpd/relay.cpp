@@ -115,8 +115,8 @@ void RelayDaemon::serve(std::vector<Descriptor> handoffs, std::vector<Descriptor
         handoff_.push_back(std::make_unique<handoff::HandoffServer>(
             executor, std::move(listener),
             [smtpd, ours](uid_t user) { return user == smtpd || user == 0 || user == ours; },
-            [this](const handoff::Request& request, Descriptor file, const auto& answer) {
-                keep(request, std::move(file), answer);
+            [this](handoff::Request request, Descriptor file, const auto& answer) {
+                keep(std::move(request), std::move(file), answer);
             },
             [this](handoff::Question question, const auto& answer) {
                 boost::asio::co_spawn(context_, answer_question(std::move(question), answer),
@@ -130,11 +130,11 @@ void RelayDaemon::serve(std::vector<Descriptor> handoffs, std::vector<Descriptor
     }
 }
 
-void RelayDaemon::keep(const handoff::Request& request, Descriptor file,
+void RelayDaemon::keep(handoff::Request request, Descriptor file,
                        const handoff::HandoffServer::Answering& answer) {
     // std::function must be copyable, a descriptor isn't.
     const auto shared = std::make_shared<Descriptor>(std::move(file));
-    const auto kept = std::make_shared<handoff::Request>(request);
+    const auto kept = std::make_shared<handoff::Request>(std::move(request));
     const auto admission = std::make_shared<Admission>();
     writer_.submit(
         [this, shared, kept, admission](spool::Spool& spool) -> Result<void> {
@@ -148,8 +148,12 @@ void RelayDaemon::keep(const handoff::Request& request, Descriptor file,
             // What admit() has written down of who has gone too far is part of this commit.
             return admission->refused.empty()
                        ? spool.add(kept->envelope, kept->size,
-                                   [&](std::uint64_t offset, char* to, std::size_t size) {
-                                       return read_all(*shared, offset, to, size);
+                                   [&](std::uint64_t offset, char* to, std::size_t size) -> Result<void> {
+                                       if (kept->octets.empty()) {
+                                           return read_all(*shared, offset, to, size);
+                                       }
+                                       kept->octets.copy(to, size, offset);
+                                       return {};
                                    })
                        : Result<void>();
         },

@@ -55,8 +55,7 @@ private:
                 spool::SpoolReader reader, std::shared_ptr<dns::Resolver> resolver);
     void serve(std::vector<Descriptor> handoffs, std::vector<Descriptor> admins, uid_t smtpd);
 
-    void keep(const handoff::Request& request, Descriptor file,
-              const handoff::HandoffServer::Answering& answer);
+    void keep(handoff::Request request, Descriptor file, const handoff::HandoffServer::Answering& answer);
     // What became of it, to who handed it over.
     void answer_for(const handoff::Request& request, const Admission& admission, const Result<void>& done,
                     const handoff::HandoffServer::Answering& answer);

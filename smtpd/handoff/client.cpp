@@ -65,6 +65,7 @@ struct HandoffClient::State : std::enable_shared_from_this<State> {
     // `file` is -1 where there is none.
     asio::awaitable<Answer> exchange(std::uint64_t number, std::string packet, int file);
     asio::awaitable<Answer> ask(Question question);
+    asio::awaitable<Answer> send(Request request, int file);
 
     asio::any_io_executor executor;
     std::filesystem::path socket;
@@ -190,6 +191,16 @@ asio::awaitable<Answer> HandoffClient::State::ask(Question question) {
     co_return answer;
 }
 
+asio::awaitable<Answer> HandoffClient::State::send(Request request, int file) {
+    std::string packet = encode(request);
+    const std::size_t behind = request.octets.empty() ? 0 : request.octets.size() + 1;
+    if (packet.size() - behind > longest_object) {
+        co_return Answer{.number = request.number, .refused = "452 4.5.3 Too many recipients"};
+    }
+    auto answer = co_await exchange(request.number, std::move(packet), file);
+    co_return answer;
+}
+
 HandoffClient::HandoffClient(const asio::any_io_executor& executor, std::filesystem::path socket,
                              std::chrono::seconds limit)
     : state_(std::make_shared<State>(executor, std::move(socket), limit)) {}
@@ -200,12 +211,18 @@ HandoffClient::~HandoffClient() {
 
 asio::awaitable<Answer> HandoffClient::send(message::Envelope envelope, std::uint64_t size,
                                             const Descriptor& file) {
-    const Request request{.number = ++state_->last_number, .size = size, .envelope = std::move(envelope)};
-    std::string packet = encode(request);
-    if (packet.size() > longest_packet) {
-        co_return Answer{.number = request.number, .refused = "452 4.5.3 Too many recipients"};
-    }
-    auto answer = co_await state_->exchange(request.number, std::move(packet), file.get());
+    Request request{.number = ++state_->last_number, .size = size, .envelope = std::move(envelope)};
+    auto answer = co_await state_->send(std::move(request), file.get());
+    co_return answer;
+}
+
+asio::awaitable<Answer> HandoffClient::send(message::Envelope envelope, std::string octets) {
+    const std::uint64_t size = octets.size();
+    Request request{.number = ++state_->last_number,
+                    .size = size,
+                    .envelope = std::move(envelope),
+                    .octets = std::move(octets)};
+    auto answer = co_await state_->send(std::move(request), -1);
     co_return answer;
 }
 

@@ -31,6 +31,8 @@ public:
     // reached or doesn't answer, "452 4.5.3 ..." where the envelope is too large for a packet.
     [[nodiscard]] boost::asio::awaitable<Answer> send(message::Envelope envelope, std::uint64_t size,
                                                       const Descriptor& file);
+    // Hands over a message of 1 to most_in_packet octets.
+    [[nodiscard]] boost::asio::awaitable<Answer> send(message::Envelope envelope, std::string octets);
 
     // Whether the server of a local domain has this mailbox, and takes mail for it that needs SMTPUTF8, if
     // `utf8`. The answer is "451 4.3.0 ..." where the relay

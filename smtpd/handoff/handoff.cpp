@@ -220,8 +220,12 @@ std::string encode(const Request& request) {
     if (!envelope.envelope_id.empty()) {
         members["envelope_id"] = envelope.envelope_id;
     }
-    return json::serialize(
+    std::string packet = json::serialize(
         json::object{{"n", request.number}, {"size", request.size}, {"envelope", std::move(members)}});
+    if (!request.octets.empty()) {
+        packet.append("\n").append(request.octets);
+    }
+    return packet;
 }
 
 std::string encode(const Question& question) {
@@ -244,7 +248,8 @@ std::string encode(const Answer& answer) {
 }
 
 Result<Request> decode_request(std::string_view packet) {
-    const auto object = object_of(packet);
+    const std::size_t end = packet.find('\n');
+    const auto object = object_of(packet.substr(0, end));
     if (!object) {
         return malformed();
     }
@@ -256,6 +261,12 @@ Result<Request> decode_request(std::string_view packet) {
     if (!members.good() || envelope == nullptr || !envelope->is_object() ||
         !read_envelope(envelope->get_object(), request.envelope)) {
         return malformed();
+    }
+    if (end != packet.npos) {
+        request.octets = packet.substr(end + 1);
+        if (request.octets.empty() || request.octets.size() != request.size) {
+            return malformed();
+        }
     }
     return request;
 }

@@ -2,7 +2,8 @@
 // The words between sekisho-smtpd and sekisho-relay: a Unix SOCK_SEQPACKET socket, one JSON object a packet.
 //
 // A request {"n":7,"size":4096,"envelope":{...}} carries the message as a descriptor (SCM_RIGHTS) of a file
-// that holds `size` octets from offset 0. The answer {"n":7} means that the message is on the disk;
+// that holds `size` octets from offset 0, or, where it is small, in the packet, behind a line feed, of which
+// the object has none. The answer {"n":7} means that the message is on the disk;
 // {"n":7,"refused":"452 4.3.1 ..."} that it is not and what to tell the client. A recipient is a string, or
 // an object where its sender has said what to tell of it; what wasn't said isn't there.
 //
@@ -29,13 +30,17 @@
 
 namespace sekisho::handoff {
 
-// No packet is longer; an envelope that would be is refused by sekisho-smtpd (452 4.5.3).
-constexpr std::size_t longest_packet = std::size_t{128} * 1024;
+// No object is longer; an envelope that would be is refused by sekisho-smtpd (452 4.5.3).
+constexpr std::size_t longest_object = std::size_t{128} * 1024;
+// A message of so many octets needs no file.
+constexpr std::size_t most_in_packet = std::size_t{16} * 1024;
+constexpr std::size_t longest_packet = longest_object + 1 + most_in_packet;
 
 struct Request {
     std::uint64_t number = 0;
     std::uint64_t size = 0;
     message::Envelope envelope;
+    std::string octets{};  // all of the message, if it stands in the packet; empty: it is in the file
 };
 
 struct Question {

@@ -105,7 +105,7 @@ HandoffServer::Answering Connection::answering(std::uint64_t number) {
 }
 
 bool Connection::take(Packet& packet) {
-    if (!packet.file) {
+    if (!packet.file && !packet.text.contains('\n')) {
         if (auto question = decode_question(packet.text)) {
             const std::uint64_t number = question->number;
             asked_(std::move(*question), answering(number));
@@ -119,7 +119,7 @@ bool Connection::take(Packet& packet) {
     }
     const std::uint64_t number = request->number;
     const auto answer = answering(number);
-    if (!holds(packet.file, request->size)) {
+    if (request->octets.empty() && !holds(packet.file, request->size)) {
         log::error("HANDOFF_MALFORMED", "a message came without its file", {{"id", request->envelope.id}});
         answer({.number = number, .refused = "451 4.3.0 The message was lost on the way, try again"});
         return true;

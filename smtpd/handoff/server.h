@@ -18,8 +18,8 @@ class HandoffServer {
 public:
     // To be called once, on the executor's thread, now or later; nothing happens if the client has gone.
     using Answering = std::function<void(Answer)>;
-    // A message: the file holds at least request.size octets. It may be a file that somebody else still
-    // writes to or shortens: read it, don't map it.
+    // A message: it is request.octets, or else the file holds at least request.size octets. It may be a file
+    // that somebody else still writes to or shortens: read it, don't map it.
     using Handler = std::function<void(Request request, Descriptor file, Answering answer)>;
     // See Question.
     using Asked = std::function<void(Question question, Answering answering)>;

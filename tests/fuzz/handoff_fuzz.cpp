@@ -33,11 +33,13 @@ void check(const handoff::Request& request) {
     require(one_word(envelope.envelope_id) &&
                 std::ranges::all_of(envelope.recipients, one_word, &sekisho::message::Recipient::original),
             "a parameter is one word");
+    require(request.octets.empty() || request.octets.size() == request.size, "all of it, or nothing");
     require(envelope.received.time_since_epoch().count() >= 0, "time has begun");
     const auto again = handoff::decode_request(handoff::encode(request));
     require(again.has_value(), "what was written can be read");
     const auto& other = again->envelope;
-    require(again->number == request.number && again->size == request.size && other.id == envelope.id &&
+    require(again->number == request.number && again->size == request.size &&
+                again->octets == request.octets && other.id == envelope.id &&
                 other.sender == envelope.sender && other.recipients == envelope.recipients &&
                 other.user == envelope.user && other.client == envelope.client &&
                 other.eight_bit == envelope.eight_bit && other.utf8 == envelope.utf8 &&

@@ -63,6 +63,21 @@ TEST(HandoffCodec, WhatTheSenderWantsToHearComesBackAsItWent) {
     EXPECT_FALSE(read->envelope.utf8);
 }
 
+TEST(HandoffCodec, ASmallMessageStandsBehindItsEnvelope) {
+    Request sent = example();
+    sent.octets = "{}\n\n\xff";
+    sent.size = sent.octets.size();
+    const std::string packet = encode(sent);
+    EXPECT_EQ(decode_request(packet).value().octets, sent.octets);
+    EXPECT_EQ(decode_request(packet).value().envelope.recipients, sent.envelope.recipients);
+    EXPECT_FALSE(decode_request(packet + "x")) << "more than there should be";
+    EXPECT_FALSE(decode_request(packet.substr(0, packet.size() - 1)));
+    EXPECT_FALSE(decode_request(packet.substr(0, packet.size() - sent.octets.size())));
+    EXPECT_FALSE(decode_question(packet));
+    sent.octets.clear();
+    EXPECT_EQ(decode_request(encode(sent)).value().octets, "");
+}
+
 TEST(HandoffCodec, WhatNeedsUtf8SaysSo) {
     Request sent = example();
     sent.envelope.utf8 = true;

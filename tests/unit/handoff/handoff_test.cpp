@@ -116,7 +116,8 @@ protected:
     std::size_t arrived_ = 0;
     HandoffServer::Handler handle_ = [this](const Request& request, const Descriptor& file,
                                             const HandoffServer::Answering& answer) {
-        seen_.push_back(content_of(file, request.size));
+        seen_.push_back(request.octets.empty() ? content_of(file, request.size)
+                                               : request.octets + " (in the packet)");
         answer({.number = 0, .refused = {}});
     };
     std::vector<std::string> seen_;
@@ -129,6 +130,22 @@ TEST_F(HandoffTest, AMessageIsKept) {
     await(1);
     EXPECT_EQ(refusal(0), "");
     EXPECT_EQ(seen_, std::vector<std::string>{"Subject: x\r\n\r\nHello\r\n"});
+}
+
+TEST_F(HandoffTest, ASmallMessageIsKeptWithoutAFile) {
+    listen();
+    const std::string largest(most_in_packet, 'x');
+    for (const std::string& octets : {std::string("Subject: x\r\n\r\n{\n\0}\n", 19), largest}) {
+        answers_.emplace_back();
+        boost::asio::co_spawn(context_, client_.send(envelope(), octets),
+                              [this](const std::exception_ptr& error, const Answer& answer) {
+                                  EXPECT_FALSE(error);
+                                  answers_[arrived_++] = answer;
+                              });
+        await(answers_.size());
+        EXPECT_EQ(refusal(answers_.size() - 1), "");
+        EXPECT_EQ(seen_.back(), octets + " (in the packet)");
+    }
 }
 
 TEST_F(HandoffTest, AMailboxIsAskedFor) {

@@ -34,15 +34,26 @@ TEST_F(BodyFileTest, ASmallMessageStaysInMemory) {
     BodyFile body(directory_.path());
     ASSERT_TRUE(body.append("Subject: x\r\n"));
     ASSERT_TRUE(body.append("\r\nHello\r\n"));
-    ASSERT_TRUE(body.finish());
+    ASSERT_TRUE(body.finish(20));
     EXPECT_EQ(content_of(body), "Subject: x\r\n\r\nHello\r\n");
     EXPECT_EQ(body.size(), 21U);
     EXPECT_TRUE(in_memory(body));
 }
 
+TEST_F(BodyFileTest, OneThatIsSmallEnoughNeedsNoFile) {
+    BodyFile body(directory_.path());
+    ASSERT_TRUE(body.append("Subject: x\r\n"));
+    ASSERT_TRUE(body.append("\r\nHello\r\n"));
+    ASSERT_TRUE(body.finish(21));
+    EXPECT_FALSE(body.file());
+    EXPECT_EQ(body.octets(), "Subject: x\r\n\r\nHello\r\n");
+    EXPECT_EQ(body.size(), 21U);
+}
+
 TEST_F(BodyFileTest, AnEmptyOneIsAFile) {
     BodyFile body(directory_.path());
-    ASSERT_TRUE(body.finish());
+    ASSERT_TRUE(body.finish(1000));
+    EXPECT_TRUE(body.file());
     EXPECT_EQ(body.size(), 0U);
     EXPECT_EQ(content_of(body), "");
 }
@@ -55,7 +66,7 @@ TEST_F(BodyFileTest, ALargeOneMovesToTheDiskAndLeavesNoName) {
         whole += piece;
         ASSERT_TRUE(body.append(piece));
     }
-    ASSERT_TRUE(body.finish());
+    ASSERT_TRUE(body.finish(1'000'000));
     EXPECT_EQ(content_of(body), whole);
     EXPECT_EQ(body.size(), whole.size());
     EXPECT_FALSE(in_memory(body));
