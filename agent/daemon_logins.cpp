@@ -233,18 +233,25 @@ Result<Daemon::Opened> Daemon::open(const grants::GrantRequest& request, const g
 }
 
 Result<api::LoginOutcome> Daemon::report_login(const api::LoginReport& report) {
+    const logins::Attempt attempt{
+        .address = report.address, .user = report.user, .protocol = report.protocol};
+    if (!report.success) {
+        gate_.failed(attempt, logins::submission_reporter);
+    }
+    const bool locked = gate_.locks(attempt, logins::submission_reporter);
+    if (!report.success || locked) {
+        submission_.rejected++;
+        return api::LoginOutcome{.granted = false,
+                                 .key = {},
+                                 .expires = {},
+                                 .reason = locked ? "too many logins have failed" : "the login failed",
+                                 .locked = locked};
+    }
+    gate_.succeeded(attempt);
     if (!config_.submission_login) {
         return fail(Failure::refused, "logins at the submission server open nothing here",
                     "add the section [login.submission] to " + config_.file.string());
     }
-    const logins::Attempt attempt{
-        .address = report.address, .user = report.user, .protocol = report.protocol};
-    if (!report.success) {
-        submission_.rejected++;
-        gate_.failed(attempt, logins::submission_reporter);
-        return api::LoginOutcome{.granted = false, .key = {}, .expires = {}, .reason = "the login failed"};
-    }
-    gate_.succeeded(attempt);
     const auto granted = login({.when = std::chrono::system_clock::now(),
                                 .user = report.user,
                                 .address = report.address,

@@ -62,6 +62,14 @@ Result<policy::GrantAnswer> grant_in(const std::string& text) {
         .trouble = {}};
 }
 
+bool says_locked(const std::string& text) {
+    boost::system::error_code error;
+    const json::value parsed = json::parse(text, error);
+    const json::object* const answer = error ? nullptr : parsed.if_object();
+    const json::value* const locked = answer != nullptr ? answer->if_contains("locked") : nullptr;
+    return locked != nullptr && locked->is_bool() && locked->get_bool();
+}
+
 policy::GrantAnswer unknown(std::string trouble) {
     return {.kind = policy::GrantAnswer::Kind::unknown, .user = {}, .trouble = std::move(trouble)};
 }
@@ -70,7 +78,7 @@ policy::GrantAnswer unknown(std::string trouble) {
 
 AgentLink::AgentLink(std::filesystem::path socket) : socket_(std::move(socket)) {}
 
-boost::asio::awaitable<void> AgentLink::tell(SeenLogin login) {
+boost::asio::awaitable<bool> AgentLink::tell(SeenLogin login) {
     const std::string address = login.client.address.text();
     json::object body = {{"address", address}, {"user", name_of(login)},
                          {"protocol", "smtp"}, {"mechanism", login.mechanism},
@@ -85,6 +93,7 @@ boost::asio::awaitable<void> AgentLink::tell(SeenLogin login) {
         log::warning("LOGIN_NOT_REPORTED", said.error().what,
                      {{"user", login.user}, {"address", address}, {"remedy", said.error().remedy}});
     }
+    co_return said&& says_locked(*said);
 }
 
 boost::asio::awaitable<policy::GrantAnswer> AgentLink::relay_grant(Address client) {

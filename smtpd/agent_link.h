@@ -30,9 +30,10 @@ public:
     ~AgentLink() = default;
 
     // POST /v1/logins. Returns when the agent has answered, because the client may connect to port 25 as soon
-    // as it knows that it is logged in; after a second at the latest, and whatever the answer: the login
-    // stands. Call it once for each login.
-    [[nodiscard]] boost::asio::awaitable<void> tell(SeenLogin login);
+    // as it knows that it is logged in; after a second at the latest. Call it once for each login. True where
+    // too many tries have failed before: this one is to be refused, right or wrong. False where the agent
+    // doesn't answer: the login stands.
+    [[nodiscard]] boost::asio::awaitable<bool> tell(SeenLogin login);
 
     // GET /v1/relay/ADDRESS: whether it holds a grant for the relay, and whose. Unknown, after a second at
     // the latest, where the agent doesn't say; the log has why.

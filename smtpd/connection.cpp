@@ -29,6 +29,8 @@ constexpr std::chrono::seconds handshake_timeout{30};
 constexpr std::chrono::seconds free_time{60};
 // A message that is too large is read to its end, but not when it is so many times as large as the largest.
 constexpr std::uint64_t endless = 4;
+// Of a login that is refused for what has failed before; FailureDelays::longest and a second.
+constexpr std::chrono::seconds locked_answer{5};
 constexpr std::size_t most_unsent = std::size_t{64} * 1024;
 
 }  // namespace
@@ -91,7 +93,7 @@ void SmtpdConnection::limit_to(std::chrono::steady_clock::duration time) {
     });
 }
 
-asio::awaitable<void> SmtpdConnection::wait(std::chrono::seconds time) {
+asio::awaitable<void> SmtpdConnection::wait(std::chrono::steady_clock::duration time) {
     if (closing_) {
         co_return;
     }
@@ -258,7 +260,8 @@ asio::awaitable<void> SmtpdConnection::speak_for(session::NamedClient client) {
     }
     if (!user_.empty()) {
         mechanism_ = "XCLIENT";
-        co_await report(seen_login(user_, true));
+        // Its password is the host's business, and so are its failures.
+        static_cast<void>(co_await report(seen_login(user_, true)));
     }
     add(session_.begin());
 }
@@ -326,6 +329,7 @@ asio::awaitable<void> SmtpdConnection::start_tls() {
 
 asio::awaitable<void> SmtpdConnection::authenticate(session::Authenticate wanted) {
     co_await flush();
+    tried_ = std::chrono::steady_clock::now();
     mechanism_ = wanted.mechanism;
     token_sent_ = wanted.initial.has_value();
     sasl::AuthRequest request{.mechanism = std::move(wanted.mechanism),
@@ -349,6 +353,7 @@ asio::awaitable<void> SmtpdConnection::respond(std::string response) {
         throw std::logic_error("an answer without a challenge");
     }
     token_sent_ = true;
+    tried_ = std::chrono::steady_clock::now();
     sasl::AuthStep step = co_await services_.auth.respond(*id, std::move(response));
     co_await take(std::move(step));
 }
@@ -359,25 +364,50 @@ asio::awaitable<void> SmtpdConnection::take(sasl::AuthStep step) {
         add(session_.auth_continued(challenge->challenge));
         co_return;
     }
-    const std::string client = remote_.address.text();
-    if (auto* ok = std::get_if<sasl::AuthOk>(&step)) {
-        services_.counts.right++;
-        log::info("LOGIN", "a user has logged in",
-                  {{"user", ok->user}, {"client", client}, {"tls", tls()}, {"session", name_}});
-        co_await report(seen_login(ok->user, true));
-        add(session_.auth_succeeded(std::move(ok->user)));
+    if (auto* failed = std::get_if<sasl::AuthFail>(&step)) {
+        co_await refuse_login(std::move(*failed));
         co_return;
     }
-    const auto& failed = std::get<sasl::AuthFail>(step);
+    auto& ok = std::get<sasl::AuthOk>(step);
+    const bool locked = co_await report(seen_login(ok.user, true));
+    if (locked) {
+        co_await refuse_locked(std::move(ok.user));
+        co_return;
+    }
+    services_.counts.right++;
+    log::info("LOGIN", "a user has logged in",
+              {{"user", ok.user}, {"client", remote_.address.text()}, {"tls", tls()}, {"session", name_}});
+    add(session_.auth_succeeded(std::move(ok.user)));
+}
+
+asio::awaitable<void> SmtpdConnection::refuse_login(sasl::AuthFail failed) {
     (failed.temporary ? services_.counts.unavailable : services_.counts.wrong)++;
     log::info(failed.temporary ? "LOGIN_UNAVAILABLE" : "LOGIN_FAILED",
               failed.reason.empty() ? "wrong name or password" : failed.reason,
-              {{"client", client}, {"session", name_}});
-    if (!failed.temporary) {
-        co_await report(seen_login(failed.user, false));
+              {{"client", remote_.address.text()}, {"session", name_}});
+    if (failed.temporary) {
+        add(session_.auth_failed(session::AuthFailure::temporary));
+        co_return;
     }
-    add(session_.auth_failed(failed.temporary ? session::AuthFailure::temporary
-                                              : session::AuthFailure::wrong));
+    const bool locked = co_await report(seen_login(failed.user, false));
+    if (locked) {
+        co_await refuse_locked(std::move(failed.user));
+    } else {
+        add(session_.auth_failed(session::AuthFailure::wrong));
+    }
+}
+
+// A right password and a wrong one look the same, and take the same time: longer than an answer to a wrong
+// one is held back.
+asio::awaitable<void> SmtpdConnection::refuse_locked(std::string user) {
+    services_.counts.locked++;
+    log::info("LOGIN_LOCKED", "too many logins have failed: this one is refused, whatever it was",
+              {{"user", user}, {"client", remote_.address.text()}, {"session", name_}});
+    const auto held = std::chrono::steady_clock::now() - tried_;
+    if (held < locked_answer) {
+        co_await wait(locked_answer - held);
+    }
+    add(session_.auth_failed(session::AuthFailure::wrong));
 }
 
 // The client doesn't go on. With a token that was a failure: only for one that is no good there is a
@@ -392,14 +422,16 @@ asio::awaitable<void> SmtpdConnection::give_up_login() {
         services_.counts.wrong++;
         log::info("LOGIN_FAILED", "a token that is no good",
                   {{"client", remote_.address.text()}, {"session", name_}});
-        co_await report(seen_login({}, false));
+        static_cast<void>(co_await report(seen_login({}, false)));
     }
 }
 
-asio::awaitable<void> SmtpdConnection::report(SeenLogin login) {
+asio::awaitable<bool> SmtpdConnection::report(SeenLogin login) {
+    bool locked = false;
     if (services_.agent != nullptr && services_.config.report_logins) {
-        co_await services_.agent->tell(std::move(login));
+        locked = co_await services_.agent->tell(std::move(login));
     }
+    co_return locked;
 }
 
 SeenLogin SmtpdConnection::seen_login(const std::string& user, bool success) const {

@@ -41,6 +41,7 @@ struct SmtpdCounts {
     std::uint64_t tls_failed = 0;   // handshakes
     std::uint64_t right = 0;        // logins
     std::uint64_t wrong = 0;
+    std::uint64_t locked = 0;        // refused for what had failed before, right or wrong
     std::uint64_t unavailable = 0;   // they could not be checked
     std::uint64_t may_not_send = 0;  // MAIL that the rules have refused
     std::uint64_t elsewhere = 0;     // RCPT for other domains than the local ones, from who may not relay
@@ -108,7 +109,10 @@ private:
     boost::asio::awaitable<void> respond(std::string response);
     boost::asio::awaitable<void> take(sasl::AuthStep step);
     boost::asio::awaitable<void> give_up_login();
-    boost::asio::awaitable<void> report(SeenLogin login);
+    boost::asio::awaitable<void> refuse_login(sasl::AuthFail failed);
+    boost::asio::awaitable<void> refuse_locked(std::string user);
+    // Whether it is to be refused whatever it was.
+    boost::asio::awaitable<bool> report(SeenLogin login);
     [[nodiscard]] policy::RelayFacts relay_facts(std::string sender) const;
     boost::asio::awaitable<void> judge_sender(std::string sender);
     boost::asio::awaitable<void> judge_recipient(std::string recipient);
@@ -125,7 +129,7 @@ private:
     boost::asio::awaitable<bool> converse();
     boost::asio::awaitable<void> judge_pace();
     void limit_to(std::chrono::steady_clock::duration time);
-    boost::asio::awaitable<void> wait(std::chrono::seconds time);
+    boost::asio::awaitable<void> wait(std::chrono::steady_clock::duration time);
 
     Stream stream_;
     const SmtpdServices& services_;
@@ -143,13 +147,14 @@ private:
     std::deque<session::Action> todo_;
     std::string unsent_;
 
-    std::string mechanism_;                     // of the last login
-    bool token_sent_ = false;                   // it has begun with more than the mechanism's name
-    std::string sender_;                        // of MAIL
-    std::optional<policy::GrantAnswer> grant_;  // what the agent has said, if it was asked at MAIL
-    std::optional<std::string> standing_;       // what the relay has said of the user then, if it was asked
-    bool stranger_ = false;                     // who may send to local domains only
-    std::optional<std::uint32_t> challenge_;    // the one that is being answered
+    std::string mechanism_;                        // of the last login
+    std::chrono::steady_clock::time_point tried_;  // when its last words came
+    bool token_sent_ = false;                      // it has begun with more than the mechanism's name
+    std::string sender_;                           // of MAIL
+    std::optional<policy::GrantAnswer> grant_;     // what the agent has said, if it was asked at MAIL
+    std::optional<std::string> standing_;     // what the relay has said of the user then, if it was asked
+    bool stranger_ = false;                   // who may send to local domains only
+    std::optional<std::uint32_t> challenge_;  // the one that is being answered
     message::Envelope envelope_;
     std::optional<Incoming> incoming_;
     std::chrono::steady_clock::time_point command_due_;  // when the command that is awaited must be whole

@@ -200,6 +200,9 @@ void tag_invoke(const json::value_from_tag&, json::value& to, const LoginOutcome
         to = {{"granted", true}, {"key", from.key.text()}, {"expires", rfc3339(from.expires)}};
     } else {
         to = {{"granted", false}, {"reason", from.reason}};
+        if (from.locked) {
+            to.get_object()["locked"] = true;
+        }
     }
 }
 

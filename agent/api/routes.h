@@ -300,9 +300,10 @@ struct LoginReport {
 // What became of it.
 struct LoginOutcome {
     bool granted = false;
-    Prefix key;          // if it was
-    WallTime expires{};  //
-    std::string reason;  // if it wasn't
+    Prefix key;           // if it was
+    WallTime expires{};   //
+    std::string reason;   // if it wasn't
+    bool locked = false;  // too many tries have failed: the login is to be refused, right or wrong
 };
 
 // A decision, with its reason.

@@ -96,6 +96,16 @@ Gate::Answer Gate::answer_to(const Attempt& attempt, Judgement judgement, std::s
     return {.status = static_cast<int>(judgement.wait.count()), .message = "Too many logins have failed"};
 }
 
+bool Gate::locks(const Attempt& attempt, std::string_view reporter) {
+    if (!tries_ || !attempt.address || access_.judge(attempt) == Access::allowed) {
+        return false;
+    }
+    Judgement judgement = tries_->judge(*attempt.address, attempt.user, this_moment());
+    // A tarpit lets the right password in, and the wrong one has had its delay.
+    return judgement.verdict == Judgement::Verdict::refuse &&
+           answer_to(attempt, std::move(judgement), reporter).refuses();
+}
+
 bool Gate::was_not_asked(const Attempt& attempt) {
     return tries_ && attempt.address && access_.judge(attempt) == Access::open &&
            tries_->has_long_refused(*attempt.address, this_moment());

@@ -55,6 +55,10 @@ public:
     // Judges a login that `reporter` asks about. Once the password is known to be right there is nothing to
     // wait for, and a refusal says nothing: else its words would tell a guesser that he has guessed right.
     [[nodiscard]] Answer ask(const Attempt& attempt, Password password, std::string_view reporter);
+    // Whether whoever tells of a try of its own client, a right or a wrong one, has to refuse it for what has
+    // failed before. Denials of the access list are Dovecot's; whom it exempts from locks is exempt here,
+    // too.
+    [[nodiscard]] bool locks(const Attempt& attempt, std::string_view reporter);
     // Whether a try of which it is told now should have been refused long before: who tells it did not ask.
     [[nodiscard]] bool was_not_asked(const Attempt& attempt);
     // A try that failed, and a login that didn't. Without an address nothing is counted, and once what both

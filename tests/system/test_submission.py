@@ -2,6 +2,7 @@
 """Mail through the box: the story's second half, bad input, and processes that are gone."""
 
 import itertools
+import poplib
 import random
 import signal
 import smtplib
@@ -10,10 +11,10 @@ import threading
 import time
 
 from lab import story_mail
-from lab.clients import smtp_login
+from lab.clients import pop3_login, smtp_login
 from lab.hosts import await_true
 from lab.isp import config_text
-from lab.topology import EDGE_CORE4, MX_DOMAIN, SUBSCRIBERS
+from lab.topology import EDGE_CORE4, MAIL4, MX_DOMAIN, SUBSCRIBERS
 from lab_test import LabTest
 from test_failed_logins import tries
 from test_story import tell
@@ -106,6 +107,26 @@ class Reports(SmtpTest):
                 smtp_login(self.isp.smtp_trust, EDGE_CORE4, A.user, "guessed")
         locked = [(each["kind"], each["who"], each["tries"]) for each in self.agent.ask("lockout", "list")["lockouts"]]
         self.assertEqual(locked, [("user", A.user, 3)])
+
+    def test_locked_here_too(self) -> None:
+        """Who has failed too often at the mailbox is refused here, with the right password, too, and not at once."""
+        self.isp.restart_agent(tries(per_address=3))
+        for _ in range(3):
+            with self.isp.lab["b"].network(), self.assertRaises(poplib.error_proto):
+                pop3_login(self.isp.trust, MAIL4, A.user, "guessed")
+        await_true(lambda: self.agent.ask("lockout", "list")["lockouts"], "a lock")
+        for password in (B.password, "guessed"):
+            begin = time.monotonic()
+            with self.isp.lab["b"].network(), self.assertRaises(smtplib.SMTPAuthenticationError) as refused:
+                smtp_login(self.isp.smtp_trust, EDGE_CORE4, B.user, password)
+            self.assertEqual(self.code(refused.exception.args), "535 5.7.8")
+            self.assertGreater(time.monotonic() - begin, 5)
+        self.assertEqual(self.agent.ask("grant", "list")["grants"], [])
+        self.assertIn("LOGIN_LOCKED", self.edge.log("sekisho-smtpd.log").read_text())
+        self.agent.ask("lockout", "remove", B.address4)
+        with self.isp.lab["b"].network():
+            smtp_login(self.isp.smtp_trust, EDGE_CORE4, B.user, B.password).close()
+        self.assertEqual([each["user"] for each in self.agent.ask("grant", "list")["grants"]], [B.user])
 
 
 class SlowClients(SmtpTest):

@@ -214,6 +214,10 @@ public:
         if (broken) {
             return fail(Failure::refused, "no such section", "add [login.submission]");
         }
+        if (report.user == "locked") {
+            return LoginOutcome{
+                .granted = false, .key = {}, .expires = {}, .reason = "too many", .locked = true};
+        }
         if (report.address.family == Family::ipv6) {
             return LoginOutcome{.granted = false, .key = {}, .expires = {}, .reason = "in no pool"};
         }

@@ -276,6 +276,10 @@ TEST_F(Routes, LoginsAreReported) {
         R"({"address":"192.0.2.7","port":4312,"user":"anna","protocol":"smtp","mechanism":"PLAIN","tls":true,"success":true})",
         Role::reporter);
     EXPECT_EQ(agent_.calls.back(), "login 192.0.2.7:4312 anna smtp PLAIN tls yes");
+    const Response locked =
+        ask("POST", "/v1/logins",
+            R"({"address":"192.0.2.7","user":"locked","protocol":"smtp","success":true})", Role::reporter);
+    EXPECT_EQ(parsed(locked), json::parse(R"({"granted":false,"reason":"too many","locked":true})"));
     agent_.broken = true;
     EXPECT_EQ(ask("POST", "/v1/logins", login, Role::reporter).status, 403);
 }

@@ -90,6 +90,42 @@ TEST_F(GateTest, OthersAreNot) {
     EXPECT_EQ(gate_.counts().failed, 5U) << "of nobody";
 }
 
+// What it is asked of after the password, whose reply it is to change.
+TEST(Gate, WhoIsLockedIsLockedAtTheSubmissionServer) {
+    TriesConfig tries;
+    tries.per_address = 3;
+    tries.per_user = 0;
+    tries.per_network = 0;
+    AccessConfig exempt;
+    exempt.action = AccessAction::allow;
+    exempt.clients = {parse_prefix("192.0.2.9/32").value()};
+    Gate gate(tries, {exempt, AccessConfig{}}, false);
+    const auto attempt = [](std::string_view from) {
+        return Attempt{.address = parse_address(from).value(), .user = "alice", .protocol = "smtp"};
+    };
+    for (int i = 0; i < 3; i++) {
+        EXPECT_FALSE(gate.locks(attempt("192.0.2.7"), submission_reporter)) << i << ", although it is denied";
+        gate.failed(attempt("192.0.2.7"), "mail1");
+        gate.failed(attempt("192.0.2.9"), "mail1");
+    }
+    EXPECT_TRUE(gate.locks(attempt("192.0.2.7"), submission_reporter));
+    EXPECT_FALSE(gate.locks(attempt("192.0.2.8"), submission_reporter));
+    EXPECT_FALSE(gate.locks(attempt("192.0.2.9"), submission_reporter)) << "exempt";
+    EXPECT_FALSE(gate.locks({.address = std::nullopt, .user = "alice", .protocol = "smtp"}, "x"));
+    EXPECT_EQ(gate.counts().refused, 1U);
+}
+
+TEST(Gate, ATarpitLetsTheRightOneIn) {
+    TriesConfig tries;
+    tries.per_address = 1;
+    tries.answer = TriesAnswer::tarpit;
+    Gate gate(tries, {}, false);
+    const Attempt tried{.address = parse_address("192.0.2.7").value(), .user = "alice", .protocol = "smtp"};
+    gate.failed(tried, "mail1");
+    EXPECT_FALSE(gate.locks(tried, submission_reporter));
+    EXPECT_EQ(gate.counts().delayed, 0U);
+}
+
 TEST(Gate, AnMtaBesideTheSubmissionServerIsAnother) {
     Gate gate(TriesConfig{}, {}, false);
     const Attempt tried{.address = parse_address("192.0.2.7").value(), .user = "alice", .protocol = "smtp"};
