@@ -31,6 +31,7 @@ constexpr std::chrono::seconds free_time{60};
 constexpr std::uint64_t endless = 4;
 // Of a login that is refused for what has failed before; FailureDelays::longest and a second.
 constexpr std::chrono::seconds locked_answer{5};
+constexpr std::string_view spoke_first = "554 5.5.1 Wait for the greeting\r\n";
 constexpr std::size_t most_unsent = std::size_t{64} * 1024;
 
 }  // namespace
@@ -161,6 +162,8 @@ asio::awaitable<void> SmtpdConnection::run() {
     co_await admit();
     if (!closed_ && listener_.tls == TlsMode::implicit) {
         co_await handshake();
+    } else if (!closed_) {
+        co_await refuse_haste();
     }
     if (!closed_) {
         co_await perform(session_.begin());
@@ -239,6 +242,20 @@ asio::awaitable<void> SmtpdConnection::admit() {
         }
         closed_ = true;
     }
+}
+
+asio::awaitable<void> SmtpdConnection::refuse_haste() {
+    if (!stream_.has_input()) {
+        co_return;
+    }
+    services_.counts.spoke_first++;
+    log::info("SPOKE_FIRST", "a client was sent away that didn't wait for the greeting",
+              {{"client", remote_.text()}, {"session", name_}});
+    // What is closed unread resets the connection, and the reply may be lost.
+    static_cast<void>(co_await stream_.read(services_.scratch));
+    unsent_ += spoke_first;
+    co_await flush();
+    closed_ = true;
 }
 
 // What it says is believed as if the client itself had connected here.

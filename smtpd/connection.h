@@ -37,6 +37,7 @@ namespace sekisho {
 struct SmtpdCounts {
     std::uint64_t connections = 0;  // taken in
     std::uint64_t denied = 0;       // by the list of access, at once
+    std::uint64_t spoke_first = 0;  // and were sent away
     std::uint64_t turned_away = 0;  // there was no room
     std::uint64_t tls_failed = 0;   // handshakes
     std::uint64_t right = 0;        // logins
@@ -83,6 +84,8 @@ public:
 
 private:
     [[nodiscard]] session::Settings settings() const;
+    // Whoever doesn't wait for the greeting (RFC 5321, 4.3.1) doesn't care for the answers either.
+    boost::asio::awaitable<void> refuse_haste();
     // What a client may log in by, inside TLS or outside.
     [[nodiscard]] std::vector<std::string> mechanisms(bool inside) const;
     // What [[submission.access]] says of a client before its banner: it waits, or is turned away, whose name

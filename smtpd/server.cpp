@@ -343,7 +343,7 @@ std::string SmtpdServer::metrics() const {
                         std::uint64_t value) { to.set(name, labels, static_cast<double>(value)); };
     Metrics metrics;
     metrics.declare("sekisho_submission_connections_total", counter,
-                    "Clients taken in, denied, or turned away for want of room");
+                    "Clients taken in, denied, turned away for want of room, or sent away for not waiting");
     metrics.declare("sekisho_submission_connections", Metrics::Kind::gauge, "Clients that are connected");
     metrics.declare("sekisho_submission_tls_failures_total", counter, "TLS handshakes that failed");
     metrics.declare("sekisho_submission_logins_total", counter, "Logins that were tried, by result");
@@ -355,6 +355,7 @@ std::string SmtpdServer::metrics() const {
     put(metrics, "sekisho_submission_connections_total", {{"result", "accepted"}}, counts_.connections);
     put(metrics, "sekisho_submission_connections_total", {{"result", "turned_away"}}, counts_.turned_away);
     put(metrics, "sekisho_submission_connections_total", {{"result", "denied"}}, counts_.denied);
+    put(metrics, "sekisho_submission_connections_total", {{"result", "spoke_first"}}, counts_.spoke_first);
     put(metrics, "sekisho_submission_connections", {}, open_);
     put(metrics, "sekisho_submission_tls_failures_total", {}, counts_.tls_failed);
     put(metrics, "sekisho_submission_logins_total", {{"result", "right"}}, counts_.right);

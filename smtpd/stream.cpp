@@ -95,6 +95,11 @@ Stream::Step Stream::read_now(std::span<char> to) {
                                              : Step{.turn = Turn::failed, .error = of_system(errno)};
 }
 
+bool Stream::has_input() {
+    char octet = 0;
+    return ::recv(socket_.native_handle(), &octet, sizeof octet, MSG_PEEK) > 0;
+}
+
 Stream::Step Stream::write_now(std::string_view octets) {
     if (tls_) {
         std::size_t size = 0;

@@ -30,6 +30,8 @@ public:
         std::shared_ptr<boost::asio::ssl::context> context);
     // How much has come, at least one octet; an error at the end, too (asio::error::eof).
     [[nodiscard]] boost::asio::awaitable<std::pair<ErrorCode, std::size_t>> read(std::span<char> to);
+    // Whether something has come that wasn't read yet; in the clear only.
+    [[nodiscard]] bool has_input();
     // All of it.
     [[nodiscard]] boost::asio::awaitable<ErrorCode> write(std::string_view octets);
 

@@ -94,6 +94,10 @@ class WhoMaySend(SmtpTest):
         client.rset()
         return self.code(client.mail(sender))
 
+    def submission_metrics(self) -> str:
+        return self.edge.run("curl", "-sS", "--fail", "--unix-socket", "/run/sekisho/submission.sock",
+                             "http://localhost/metrics").stdout
+
     def fetch_mail(self) -> None:
         with self.isp.lab["a"].network():
             pop3_login(self.isp.trust, MAIL4, A.user, A.password).quit()
@@ -127,8 +131,7 @@ class WhoMaySend(SmtpTest):
         self.assertEqual(self.why("--listener", "2"), ("refuse", "nobody"), "grants don't count there")
         self.assertEqual(self.agent.command("why-relay", "--client", A.address4, "--from", SENDER, "--to", FRIEND,
                                             "--listener", "99").returncode, 1)
-        said = self.edge.run("curl", "-sS", "--fail", "--unix-socket", "/run/sekisho/submission.sock",
-                             "http://localhost/metrics").stdout
+        said = self.submission_metrics()
         self.assertRegex(said, r"sekisho_submission_connections_total\{result=\"accepted\"\} [1-9]")
         self.assertIn("sekisho_submission_connections 1\n", said)
 
@@ -191,6 +194,14 @@ class WhoMaySend(SmtpTest):
         begin = time.monotonic()
         self.assertEqual(self.code(self.connect("b").noop()), "250 2.0.0")
         self.assertGreaterEqual(time.monotonic() - begin, DELAY)
+
+    def test_who_does_not_wait_for_the_greeting(self) -> None:
+        early = b"EHLO client.example.net\r\nMAIL FROM:<" + SENDER.encode() + b">\r\n"
+        with self.isp.lab["b"].network(), socket.create_connection((EDGE_CORE4, 587), 10) as client, client.makefile("rb") as said:
+            client.sendall(early)
+            self.assertEqual(said.read(), b"554 5.5.1 Wait for the greeting\r\n")
+        self.assertRegex(self.edge.log("sekisho-smtpd.log").read_text(), f"SPOKE_FIRST .*{B.address4}")
+        self.assertIn('sekisho_submission_connections_total{result="spoke_first"} 1', self.submission_metrics())
 
     def test_senders_that_are_denied(self) -> None:
         with self.login() as user:
