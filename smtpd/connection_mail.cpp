@@ -186,6 +186,7 @@ asio::awaitable<void> SmtpdConnection::end_message() {
         co_return;
     }
     envelope_.utf8 = envelope_.utf8 && needs_utf8();
+    envelope_.eight_bit = envelope_.eight_bit && !incoming_->fixups.is_ascii();
     if (envelope_.utf8 && stranger_) {
         const auto mailbox = co_await services_.relay.ask(envelope_.recipients.front().address, true);
         if (!mailbox.refused.empty()) {

@@ -261,17 +261,24 @@ boost::asio::awaitable<bool> Transaction::secure(boost::asio::ssl::context* tls,
     co_return good;
 }
 
-// RFC 6531, 3.5.
 bool Transaction::can_be_said() {
-    if (!consignment_.envelope.utf8 || extensions().offers("SMTPUTF8")) {
-        return true;
+    const auto fail_all = [this](std::string text, std::string status) {
+        all({.fate = Fate::failed,
+             .host = host_,
+             .text = std::move(text),
+             .status = std::move(status),
+             .tls = conversation_.tls_text()});
+        return false;
+    };
+    if (consignment_.envelope.utf8 && !extensions().offers("SMTPUTF8")) {  // RFC 6531, 3.5
+        return fail_all("the mail host takes no addresses or headers outside of ASCII (SMTPUTF8)", "5.6.7");
     }
-    all({.fate = Fate::failed,
-         .host = host_,
-         .text = "the mail host takes no addresses or headers outside of ASCII (SMTPUTF8)",
-         .status = "5.6.7",
-         .tls = conversation_.tls_text()});
-    return false;
+    // RFC 6152, 3: what isn't converted is returned. Sent all the same it might arrive without its eighth
+    // bits.
+    if (consignment_.envelope.eight_bit && !extensions().offers("8BITMIME")) {
+        return fail_all("the mail host takes no text outside of ASCII (8BITMIME)", "5.6.3");
+    }
+    return true;
 }
 
 std::string Transaction::mail_command() const {
@@ -280,7 +287,7 @@ std::string Transaction::mail_command() const {
     if (extensions().offers("SIZE")) {
         command += " SIZE=" + std::to_string(consignment_.size);
     }
-    if (envelope.eight_bit && extensions().offers("8BITMIME")) {
+    if (envelope.eight_bit) {
         command += " BODY=8BITMIME";
     }
     if (envelope.utf8) {

@@ -20,7 +20,11 @@ struct FreeName {
 }  // namespace
 
 bool is_ascii(std::string_view text) {
-    return std::ranges::all_of(text, [](char octet) { return static_cast<unsigned char>(octet) <= 0x7f; });
+    unsigned char all = 0;  // not the first that isn't: this way many are looked at in one step
+    for (const char octet : text) {
+        all |= static_cast<unsigned char>(octet);
+    }
+    return all <= 0x7f;
 }
 
 std::optional<std::string> ascii_domain(std::string_view domain) {

@@ -31,7 +31,7 @@ struct Envelope {
     std::vector<Recipient> recipients;  // at least one
     std::string user;                   // who logged in; empty: a network of trust
     std::string client;                 // address of the client, text
-    bool eight_bit = false;             // BODY=8BITMIME (RFC 6152)
+    bool eight_bit = false;             // BODY=8BITMIME (RFC 6152), and the message is so
     bool utf8 = false;                  // only hosts that speak SMTPUTF8 can take it (RFC 6531)
     WallTime received{};
     Return returned = Return::not_given;

@@ -44,7 +44,8 @@ struct Fixups::State {
     bool has_field = false;
     bool has_date = false;
     bool has_message_id = false;
-    bool ascii = true;
+    bool ascii = true;        // the header
+    bool whole_ascii = true;  // the message
 };
 
 void Fixups::State::begin(std::string& out) {
@@ -92,7 +93,7 @@ Result<void> Fixups::State::take_line(std::string_view text, std::string& out) {
 
 void Fixups::State::pass_field(HeaderLine kind, std::string_view text, std::string& out) {
     has_field = true;
-    ascii = ascii && is_ascii(text);
+    ascii = ascii && message::is_ascii(text);
     if (kind != HeaderLine::continuation) {
         dropping =
             duty == Duty::submission && (kind == HeaderLine::blind_copy || kind == HeaderLine::return_path);
@@ -112,6 +113,7 @@ Fixups::~Fixups() = default;
 Result<std::string> Fixups::feed(std::string_view octets) {
     std::string out;
     out.reserve(octets.size());
+    state_->whole_ascii = state_->whole_ascii && message::is_ascii(octets);
     state_->begin(out);
     while (state_->in_header && !octets.empty()) {
         const std::size_t end = octets.find('\n');
@@ -134,6 +136,10 @@ Result<std::string> Fixups::feed(std::string_view octets) {
 
 bool Fixups::header_is_ascii() const {
     return state_->ascii;
+}
+
+bool Fixups::is_ascii() const {
+    return state_->whole_ascii;
 }
 
 Result<std::string> Fixups::finish() {

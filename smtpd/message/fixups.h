@@ -46,6 +46,8 @@ public:
     [[nodiscard]] Result<std::string> finish();
     // Whether the header, as far as it has been seen, has anything that isn't ASCII (RFC 6532).
     [[nodiscard]] bool header_is_ascii() const;
+    // The same of the whole message (RFC 6152).
+    [[nodiscard]] bool is_ascii() const;
 
 private:
     struct State;

@@ -30,9 +30,9 @@ protected:
 };
 
 TEST_F(TlsTest, IsUsedWhereItIsOffered) {
-    envelope_.eight_bit = true;
-    const Outcome outcome =
-        with({Script{.answers = {{"(clear)EHLO", offer}, {"(TLS)EHLO", "250-x\r\n250 SIZE"}}}});
+    envelope_.returned = message::Return::full;
+    const Outcome outcome = with({Script{.answers = {{"(clear)EHLO", "250-x\r\n250-DSN\r\n250 STARTTLS"},
+                                                     {"(TLS)EHLO", "250-x\r\n250 SIZE"}}}});
     EXPECT_EQ(summary(outcome), "delivered 2.0.0 250 2.0.0 fine");
     EXPECT_THAT(outcome.tls, StartsWith("TLSv1.3 with cipher TLS_"));
     ASSERT_EQ(visits_.size(), 1U);

@@ -147,15 +147,25 @@ TEST_F(TransactionTest, WhatNeedsUtf8GoesOnlyToThoseWhoTakeIt) {
 }
 
 TEST_F(TransactionTest, ExtensionsAreUsedOnlyWhereTheyAreOffered) {
-    envelope_.eight_bit = true;
     EXPECT_THAT(with({}), StartsWith("delivered"));
     EXPECT_EQ(commands().at(1), "MAIL FROM:<alice@example.net>");
+    envelope_.eight_bit = true;
     EXPECT_THAT(with({{"EHLO", "250-hello\r\n250-SIZE\r\n250 8BITMIME"}}), StartsWith("delivered"));
     EXPECT_EQ(commands().at(1),
               "MAIL FROM:<alice@example.net> SIZE=" + std::to_string(body_.size()) + " BODY=8BITMIME");
     envelope_.eight_bit = false;
     EXPECT_THAT(with({{"EHLO", "250-hello\r\n250 8bitmime"}}), StartsWith("delivered"));
     EXPECT_EQ(commands().at(1), "MAIL FROM:<alice@example.net>");
+}
+
+// RFC 6152, 3.
+TEST_F(TransactionTest, WhatIsEightBitsWideGoesOnlyToThoseWhoTakeIt) {
+    envelope_.eight_bit = true;
+    for (const auto& answers : {std::map<std::string, std::string>{},
+                                {{"EHLO", "502 what?"}, {"HELO", "250-hello\r\n250 8BITMIME"}}}) {
+        EXPECT_EQ(with(answers), "failed 5.6.3 the mail host takes no text outside of ASCII (8BITMIME)");
+        EXPECT_EQ(commands().back(), "QUIT");
+    }
 }
 
 // RFC 3461, 5.2.1 and 5.2.2.

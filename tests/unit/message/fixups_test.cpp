@@ -216,6 +216,19 @@ TEST(Date, IsWrittenAsRfc5322Has) {
               "Sun, 6 Dec 2026 01:01:01 +0000");
 }
 
+TEST(Fixups, WhetherAllOfItIsAscii) {
+    for (const auto& [message, ascii] : {std::pair{"Subject: x\r\n\r\nhello\r\n", true},
+                                         std::pair{"Subject: x\r\n\r\nhall\u00f6chen\r\n", false},
+                                         std::pair{"Subject: \u00fc\r\n\r\n", false}}) {
+        Fixups fixups(example_trace());
+        for (const char octet : std::string_view(message)) {
+            EXPECT_TRUE(fixups.feed({&octet, 1}));
+        }
+        EXPECT_TRUE(fixups.finish());
+        EXPECT_EQ(fixups.is_ascii(), ascii) << message;
+    }
+}
+
 TEST(Fixups, WhetherTheHeaderIsAscii) {
     const auto ascii = [](std::string_view message) {
         Fixups fixups(example_trace());

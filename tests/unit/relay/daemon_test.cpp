@@ -52,6 +52,7 @@ protected:
         ASSERT_TRUE(spool::commit(spool, [&](spool::Spool& in) -> Result<void> {
             const std::string body = "Subject: x\r\n\r\n";
             for (message::Envelope envelope : envelopes) {
+                envelope.eight_bit = false;
                 envelope.received =
                     std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
                 if (auto added = in.add(envelope, body.size(), spool::body_of(body)); !added) {
