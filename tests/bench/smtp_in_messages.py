@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Messages accepted a second: sekisho-smtpd and sekisho-relay against Debian's Postfix, interleaved, medians of rounds.
 
-smtp-source sends messages of 4 KB in 50 sessions (-d: a session isn't ended after a message) to a listener that takes mail from a
-network of trust without TLS; both keep each message on the same disk before they answer, and pass it on to an
-smtp-sink of their own. The queue is empty before each round. Each server is a host of its own.
+smtp-source sends messages in one session or 50 (-d: a session isn't ended after a message) to a listener that takes mail
+from a network of trust without TLS; both keep each message on the same disk before they answer, and pass it on to an
+smtp-sink of their own. The queue is empty before each round. Each server is a host of its own; so is an smtp-sink that
+takes the same mail at once, keeps nothing, and is the limit.
 """
 
 import json
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 from lab.daemon import CONFIG, Daemon
 from lab.hosts import Host, Lab, await_true
@@ -20,12 +22,21 @@ from lab.services import accepts
 from lab.submission import make_users
 
 ROUNDS = 5
-SESSIONS = 50
-MESSAGES = 2000
-SIZE = 4096
-TARGET = 8.0
 SINK = 2525
 PORT = 2500
+
+
+class Work(NamedTuple):
+    row: str
+    sessions: int
+    messages: int  # a round; the sink gets five times as many
+    size: int
+    of_postfix: float  # targets
+    of_sink: float | None = None
+
+
+WORKS = (Work("smtp-in-4k-50-sessions", 50, 4000, 4096, 8.0, 0.4), Work("smtp-in-4k-one-session", 1, 1000, 4096, 3.0),
+         Work("smtp-in-10mb", 10, 40, 10 * 1024 * 1024, 1.5))
 
 OURS = f"""
 [api]
@@ -53,6 +64,7 @@ smtpd_peername_lookup = no
 smtpd_client_connection_count_limit = 0
 smtpd_client_connection_rate_limit = 0
 default_process_limit = 200
+message_size_limit = 20000000
 relayhost = [127.0.0.1]:{SINK}
 """
 
@@ -64,13 +76,26 @@ def own_disk(host: Host, directory: Path, at: str) -> None:
     host.run("mount", "--bind", str(directory), at)
 
 
-def start_sink(host: Host) -> None:
-    host.run("sh", "-c", f"smtp-sink -u postfix -c 127.0.0.1:{SINK} 256 >/dev/null 2>&1 &")
-    await_true(lambda: accepts(host, "127.0.0.1", SINK), "smtp-sink")
+def start_sink(host: Host, port: int) -> None:
+    host.run("sh", "-c", f"smtp-sink -u postfix 127.0.0.1:{port} 256 >/dev/null 2>&1 &")
+    await_true(lambda: accepts(host, "127.0.0.1", port), "smtp-sink")
+
+
+class Limit:
+    name = "smtp-sink"
+    times = 5
+
+    def __init__(self, host: Host):
+        self.host = host
+        start_sink(host, PORT)
+
+    def waiting(self) -> bool:
+        return False
 
 
 class Ours:
     name = "sekisho"
+    times = 1
 
     def __init__(self, host: Host, disk: Path):
         self.host = host
@@ -78,7 +103,7 @@ class Ours:
         host.file("/run/sekisho").mkdir(parents=True, exist_ok=True)
         host.write(CONFIG, OURS)
         make_users(host)
-        start_sink(host)
+        start_sink(host, SINK)
         self._relay, self._smtpd = Daemon(host, "sekisho-relay"), Daemon(host, "sekisho-smtpd")
         self._relay.start()
         self._smtpd.start()
@@ -89,6 +114,7 @@ class Ours:
 
 class Theirs:
     name = "postfix"
+    times = 1
 
     def __init__(self, host: Host, disk: Path):
         self.host = host
@@ -98,7 +124,7 @@ class Theirs:
         host.run("postconf", "-F", "*/*/chroot = n")
         host.run("postconf", "-M", f"{PORT}/inet={PORT} inet n - n - - smtpd")
         host.run("install", "-d", "-o", "postfix", "-g", "postfix", "/var/lib/postfix")
-        start_sink(host)
+        start_sink(host, SINK)
         host.run("postfix", "start")
         await_true(lambda: accepts(host, "127.0.0.1", PORT), "Postfix", 30)
 
@@ -107,13 +133,30 @@ class Theirs:
                    for queue in ("incoming", "active", "deferred"))
 
 
-def rate(server) -> float:
+def rate(server, work: Work) -> float:
     """Messages a second, of one round."""
     await_true(lambda: not server.waiting(), f"an empty queue of {server.name}", 300, 0.2)
+    messages = work.messages * server.times
     begin = time.monotonic()
-    server.host.run("smtp-source", "-s", str(SESSIONS), "-m", str(MESSAGES), "-l", str(SIZE), "-d", "-4",
+    server.host.run("smtp-source", "-s", str(work.sessions), "-m", str(messages), "-l", str(work.size), "-d", "-4",
                     "-f", "alice@example.net", "-t", "bob@example.com", f"127.0.0.1:{PORT}", timeout=300)
-    return MESSAGES / (time.monotonic() - begin)
+    return messages / (time.monotonic() - begin)
+
+
+def compare(servers, work: Work) -> None:
+    """Prints the rows of one kind of work."""
+    contenders = [each for each in servers if work.of_sink or each.name != Limit.name]
+    rates: dict[str, list[float]] = {each.name: [] for each in contenders}
+    for _ in range(ROUNDS):
+        for server in contenders:
+            rates[server.name].append(rate(server, work))
+    medians = {name: statistics.median(each) for name, each in rates.items()}
+    peers = {f"{name.replace('-', '_')}_per_second": round(each, 1) for name, each in medians.items()}
+    for other, target in ((Theirs.name, work.of_postfix), (Limit.name, work.of_sink)):
+        if target:
+            value = medians[Ours.name] / medians[other]
+            print(json.dumps({"row": f"{work.row}-vs-{other}", "value": round(value, 3), "unit": "ratio", "target": target,
+                              "met": value >= target, "peers": peers}), flush=True)
 
 
 def main() -> int:
@@ -121,21 +164,14 @@ def main() -> int:
     disk = build / "bench-disk"
     shutil.rmtree(disk, ignore_errors=True)
     lab = Lab("bench-smtp-in", build)
-    rates: dict[str, list[float]] = {Ours.name: [], Theirs.name: []}
     try:
-        lab.make_hosts(("ours", "theirs"))
-        servers = (Ours(lab["ours"], disk), Theirs(lab["theirs"], disk))
-        for _ in range(ROUNDS):
-            for server in servers:
-                rates[server.name].append(rate(server))
+        lab.make_hosts(("ours", "theirs", "limit"))
+        servers = (Ours(lab["ours"], disk), Theirs(lab["theirs"], disk), Limit(lab["limit"]))
+        for work in WORKS:
+            compare(servers, work)
     finally:
         lab.remove()
         subprocess.run(["rm", "-rf", str(disk)], check=True)
-    ours, theirs = (statistics.median(rates[each.name]) for each in (Ours, Theirs))
-    value = ours / theirs
-    print(json.dumps({"row": "smtp-in-4k-50-sessions-vs-postfix", "value": round(value, 3), "unit": "ratio",
-                      "target": TARGET, "met": value >= TARGET,
-                      "peers": {"sekisho_per_second": round(ours), "postfix_per_second": round(theirs)}}), flush=True)
     return 0
 
 
