@@ -36,13 +36,14 @@ constexpr std::size_t most_unsent = std::size_t{64} * 1024;
 
 }  // namespace
 
-SmtpdConnection::SmtpdConnection(Socket socket, const session::ProxiedEnds& ends,
+SmtpdConnection::SmtpdConnection(Socket socket, const session::ProxiedEnds& ends, std::string interface,
                                  const SmtpdServices& services, const ListenerConfig& listener)
     : stream_(std::move(socket)),
       services_(services),
       listener_(listener),
       local_(ends.server),
       remote_(ends.client),
+      interface_(std::move(interface)),
       name_(handoff::new_id()),
       xclient_(policy::speaks_for_others(listener, remote_.address)),
       session_(settings()),
@@ -264,6 +265,7 @@ asio::awaitable<void> SmtpdConnection::speak_for(session::NamedClient client) {
     local_ = {.address = client.server.value_or(local_.address),
               .port = client.server_port.value_or(local_.port)};
     user_ = client.user;
+    interface_.clear();
     peer_ = {};  // its TLS, if any, is not with us
     spoken_for_ = true;
     xclient_ = false;  // what comes now may be the client's own words, passed on

@@ -72,8 +72,9 @@ public:
     static constexpr std::string_view denied = "554 5.7.1 Access denied\r\n";
 
     // `ends` as the client sees them: they are not the socket's behind a balancer.
-    SmtpdConnection(Socket socket, const session::ProxiedEnds& ends, const SmtpdServices& services,
-                    const ListenerConfig& listener);
+    // `interface`: by which the client has come; empty behind a balancer, or where it can't be told.
+    SmtpdConnection(Socket socket, const session::ProxiedEnds& ends, std::string interface,
+                    const SmtpdServices& services, const ListenerConfig& listener);
 
     // Serves the client to the end.
     [[nodiscard]] boost::asio::awaitable<void> run();
@@ -139,6 +140,7 @@ private:
     const ListenerConfig& listener_;
     Endpoint local_;
     Endpoint remote_;
+    std::string interface_;                   // see the constructor; empty of whom a host speaks for
     std::string name_;                        // of the connection, in both logs
     bool xclient_;                            // it may speak for others
     std::optional<std::string> client_name_;  // forward-confirmed; nothing: it isn't known

@@ -30,6 +30,7 @@ policy::RelayFacts SmtpdConnection::relay_facts(std::string sender) const {
             .listener = listener_,
             .relay = services_.routes,
             .client = remote_.address,
+            .interface = interface_,
             .name = client_name_,
             .sender = std::move(sender),
             .recipient = std::nullopt,

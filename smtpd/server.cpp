@@ -276,7 +276,8 @@ void SmtpdServer::take(tcp::socket socket, const ListenerConfig& listener) {
     const bool by_balancer = std::ranges::any_of(
         listener.proxy, [&address](const Prefix& each) { return each.contains(address); });
     if (!by_balancer) {
-        return take_client(std::move(socket), ends, listener);
+        std::string interface = arrival_interface(socket.native_handle());
+        return take_client(std::move(socket), ends, std::move(interface), listener);
     }
     if (awaited_headers_ >= config_.connections) {
         return turn_away(socket, listener, crowded);
@@ -291,17 +292,17 @@ asio::awaitable<void> SmtpdServer::take_from_balancer(tcp::socket socket, const 
     const auto ends = co_await ends_behind(shared);
     awaited_headers_--;
     if (ends) {
-        take_client(std::move(*shared), *ends, listener);
+        take_client(std::move(*shared), *ends, {}, listener);
     } else {
         balancer_log_.warning("PROXY_WRONG", ends.error().what, balancer.text());
     }
 }
 
-void SmtpdServer::take_client(tcp::socket socket, const session::ProxiedEnds& ends,
+void SmtpdServer::take_client(tcp::socket socket, const session::ProxiedEnds& ends, std::string interface,
                               const ListenerConfig& listener) {
     const Address& address = ends.client.address;
     std::optional<Address> client;
-    if (!policy::is_trusted(listener, address) && !policy::speaks_for_others(listener, address)) {
+    if (!policy::is_trusted(listener, address, interface) && !policy::speaks_for_others(listener, address)) {
         client = sasl::subscriber_of(address);
     }
     if (policy::judge_access(config_.access, {.client = address}).kind == policy::Access::Kind::denied) {
@@ -313,7 +314,8 @@ void SmtpdServer::take_client(tcp::socket socket, const session::ProxiedEnds& en
         return turn_away(socket, listener, crowded);
     }
     auth_.connect();
-    const auto connection = std::make_shared<SmtpdConnection>(std::move(socket), ends, services_, listener);
+    const auto connection =
+        std::make_shared<SmtpdConnection>(std::move(socket), ends, std::move(interface), services_, listener);
     if (connections_.size() > 2 * open_ + 64) {
         std::erase_if(connections_, [](const auto& each) { return each.expired(); });
     }

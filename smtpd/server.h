@@ -54,7 +54,7 @@ private:
     boost::asio::awaitable<void> take_from_balancer(boost::asio::ip::tcp::socket socket,
                                                     const ListenerConfig& listener);
     void take_client(boost::asio::ip::tcp::socket socket, const session::ProxiedEnds& ends,
-                     const ListenerConfig& listener);
+                     std::string interface, const ListenerConfig& listener);
     void forget(const std::optional<Address>& client);
     // Tells the client why it is not taken in, without waiting: who doesn't take one line at once isn't told,
     // nor is who expects TLS from the first octet.

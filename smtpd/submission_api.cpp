@@ -30,6 +30,7 @@ struct RelayQuestion {
     std::string user;
     std::string from;
     std::string to;
+    std::string interface;
     std::size_t listener = 0;  // its place
 };
 
@@ -65,7 +66,8 @@ Result<RelayQuestion> question_in(const api::Request& request, std::size_t liste
     auto user = text_in(request, "user");
     auto from = text_in(request, "from");
     auto to = text_in(request, "to");
-    for (const auto* text : {&user, &from, &to}) {
+    auto interface = text_in(request, "interface");
+    for (const auto* text : {&user, &from, &to, &interface}) {
         if (!*text) {
             return std::unexpected(text->error());
         }
@@ -78,6 +80,7 @@ Result<RelayQuestion> question_in(const api::Request& request, std::size_t liste
                          .user = std::move(*user),
                          .from = std::move(*from),
                          .to = std::move(*to),
+                         .interface = std::move(*interface),
                          .listener = *listener};
 }
 
@@ -89,6 +92,7 @@ json::object answer_of(const RelayQuestion& question, const policy::RelayFacts& 
             {"rule", each.rule}, {"opinion", policy::to_string(each.opinion)}, {"detail", each.detail}});
     }
     return {{"client", question.client.text()},
+            {"interface", question.interface},
             {"user", question.user},
             {"from", question.from},
             {"to", question.to},
@@ -145,6 +149,7 @@ awaitable<api::Response> SubmissionApi::why_relay(const api::Request& request) {
                              .listener = listener,
                              .relay = config_.relay,
                              .client = question->client,
+                             .interface = question->interface,
                              .sender = question->from,
                              .recipient = question->to.empty() ? std::nullopt : std::optional(question->to),
                              .tls = listener.tls != TlsMode::none,

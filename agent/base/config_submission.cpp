@@ -36,6 +36,10 @@ ListenerConfig read_listener(TomlTable& table, SubmissionSurroundings around) {
     set(config.port, table.integer("port", 1, 65535));
     set(config.tls, table.choice("tls", words(tls_modes)));
     config.relay = table.prefixes("relay", too_wide);
+    set(config.relay_interfaces, table.texts("relay_interfaces"));
+    if (table.is_empty_array("relay_interfaces")) {
+        table.complain("relay_interfaces", "names none", "leave it out");
+    }
     if (table.has("proxy")) {
         config.proxy = table.prefixes("proxy", too_wide);
     }
@@ -55,8 +59,8 @@ ListenerConfig read_listener(TomlTable& table, SubmissionSurroundings around) {
     if (config.login_in_clear && config.tls == TlsMode::implicit) {
         table.complain("login_in_clear", "nothing is in the clear here", "leave it out");
     }
-    if (config.tls == TlsMode::none && !table.has("relay") && !config.relay_grants && !config.local &&
-        !config.login_in_clear) {
+    if (config.tls == TlsMode::none && !table.has("relay") && config.relay_interfaces.empty() &&
+        !config.relay_grants && !config.local && !config.login_in_clear) {
         table.complain("tls", "without TLS nobody could log in, and no network may relay without a login",
                        R"(name the networks in relay, or take "starttls" or "implicit")");
     }

@@ -28,7 +28,9 @@ struct ListenerConfig {
     Address address;  // "::" is IPv6 only
     std::uint16_t port = 587;
     TlsMode tls = TlsMode::starttls;
-    std::vector<Prefix> relay;    // clients from here may send without AUTH, with or without TLS
+    std::vector<Prefix> relay;  // clients from here may send without AUTH, with or without TLS
+    // So may clients whose connections come in by these: patterns (fnmatch(3)) of names.
+    std::vector<std::string> relay_interfaces{};
     std::vector<Prefix> proxy;    // balancers, whose connections begin with a PROXY header
     std::vector<Prefix> xclient;  // hosts that say by XCLIENT for whom they speak, and who has logged in
     bool relay_grants = false;    // so may who holds a grant for the relay: the agent is asked

@@ -2,11 +2,13 @@
 // By memcpy: the kernel's types may not alias.
 #include "agent/base/socket_address.h"
 
+#include <net/if.h>
 #include <netinet/in.h>
 
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <span>
 
 namespace sekisho {
 
@@ -22,6 +24,30 @@ std::optional<Endpoint> end_of(int socket, NameOf name_of) {
         return std::nullopt;
     }
     return endpoint_of(storage);
+}
+
+// The name of the interface that a control message tells of.
+std::string interface_in(std::span<char> options, bool four) {
+    msghdr message{};
+    message.msg_control = options.data();
+    message.msg_controllen = options.size();
+    for (cmsghdr* each = CMSG_FIRSTHDR(&message); each != nullptr; each = CMSG_NXTHDR(&message, each)) {
+        unsigned int index = 0;
+        if (four && each->cmsg_level == IPPROTO_IP && each->cmsg_type == IP_PKTINFO) {
+            in_pktinfo info{};
+            std::memcpy(&info, CMSG_DATA(each), sizeof info);
+            index = static_cast<unsigned int>(info.ipi_ifindex);
+        } else if (!four && each->cmsg_level == IPPROTO_IPV6 && each->cmsg_type == IPV6_PKTINFO) {
+            in6_pktinfo info{};
+            std::memcpy(&info, CMSG_DATA(each), sizeof info);
+            index = info.ipi6_ifindex;
+        }
+        std::array<char, IF_NAMESIZE> name{};
+        if (index != 0 && ::if_indextoname(index, name.data()) != nullptr) {
+            return name.data();
+        }
+    }
+    return {};
 }
 
 }  // namespace
@@ -78,6 +104,29 @@ std::optional<Endpoint> local_endpoint(int socket) {
 
 std::optional<Endpoint> remote_endpoint(int socket) {
     return end_of(socket, ::getpeername);
+}
+
+std::string arrival_interface(int socket) {
+    const auto local = local_endpoint(socket);
+    if (!local) {
+        return {};
+    }
+    // What the kernel calls IPV6_2292PKTOPTIONS; the C library names it only for old programs.
+    constexpr int ipv6_options = 6;
+    int domain = 0;
+    socklen_t length = sizeof domain;
+    const int yes = 1;
+    alignas(cmsghdr) std::array<char, 256> options{};
+    socklen_t size = options.size();
+    if (::getsockopt(socket, SOL_SOCKET, SO_DOMAIN, &domain, &length) != 0) {
+        return {};
+    }
+    const bool four = domain == AF_INET;
+    const bool told = four ? ::setsockopt(socket, IPPROTO_IP, IP_PKTINFO, &yes, sizeof yes) == 0 &&
+                                 ::getsockopt(socket, IPPROTO_IP, IP_PKTOPTIONS, options.data(), &size) == 0
+                           : ::setsockopt(socket, IPPROTO_IPV6, IPV6_RECVPKTINFO, &yes, sizeof yes) == 0 &&
+                                 ::getsockopt(socket, IPPROTO_IPV6, ipv6_options, options.data(), &size) == 0;
+    return told ? interface_in({options.data(), size}, four) : std::string();
 }
 
 }  // namespace sekisho

@@ -38,4 +38,8 @@ struct SocketAddress {
 [[nodiscard]] std::optional<Endpoint> local_endpoint(int socket);
 [[nodiscard]] std::optional<Endpoint> remote_endpoint(int socket);
 
+// The interface by which a TCP connection was opened from outside, by its name now; empty where that can't be
+// told. The kernel keeps it of the SYN, see tcp_v4_syn_recv_sock() and IP_PKTOPTIONS in do_ip_getsockopt().
+[[nodiscard]] std::string arrival_interface(int socket);
+
 }  // namespace sekisho

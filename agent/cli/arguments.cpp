@@ -156,6 +156,7 @@ Result<Arguments> values_of(const Words& words) {
     arguments.follow = words.follow;
     arguments.user = words.user;
     arguments.sender = words.sender;
+    arguments.arrival = words.arrival;
     arguments.recipient = words.recipient;
     arguments.event = words.event;
     if (!words.socket.empty()) {

@@ -92,6 +92,7 @@ struct Arguments {
     std::string sender;                         // of why-relay
     std::string recipient;                      // of why-relay
     std::uint32_t listener = 1;                 // of why-relay
+    std::string arrival;                        // an interface, of why-relay
     std::string event;                          // of events
     std::string words;     // the reason of a grant or of user stop, the note of an exemption or a quarantine
     std::string reporter;  // of logins test and events; a source of grant list

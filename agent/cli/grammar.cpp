@@ -339,6 +339,9 @@ void add_why_relay(CLI::App& app, Words& words) {
     why.add_option("--user", words.user, "Who would have logged in (default: nobody)")->type_name("NAME");
     why.add_option("--from", words.sender, "The sender, as in MAIL FROM")->required()->type_name("ADDRESS");
     why.add_option("--to", words.recipient, "The recipient, as in RCPT TO")->required()->type_name("ADDRESS");
+    why.add_option("--interface", words.arrival,
+                   "By which interface of the box it would come, for relay_interfaces (default: unknown)")
+        ->type_name("NAME");
     why.add_option("--listener", words.listener,
                    "Which [[submission.listener]], from 1, as they stand in the configuration (default: 1)")
         ->type_name("N");

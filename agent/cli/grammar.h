@@ -39,6 +39,7 @@ struct Words {
     std::string sender;
     std::string recipient;
     std::string listener;
+    std::string arrival;
     bool empty = false;
     std::string text;
     std::string reporter;

@@ -21,6 +21,7 @@ int why_relay_command(const Arguments& arguments, std::ostream& out, std::ostrea
                      .target = "/v1/why-relay?client=" + encoded(arguments.address.text()) +
                                "&user=" + encoded(arguments.user) + "&from=" + encoded(arguments.sender) +
                                "&to=" + encoded(arguments.recipient) +
+                               (arguments.arrival.empty() ? "" : "&interface=" + encoded(arguments.arrival)) +
                                "&listener=" + std::to_string(arguments.listener),
                      .body = {}});
     return finish(

@@ -5,10 +5,16 @@
 #include <algorithm>
 #include <array>
 
+#include "agent/base/pattern.h"
+
 namespace sekisho::policy {
 
-bool is_trusted(const ListenerConfig& listener, const Address& client) {
-    return network_of_trust(listener, client) != nullptr;
+bool is_trusted(const ListenerConfig& listener, const Address& client, const std::string& interface) {
+    return network_of_trust(listener, client) != nullptr || is_interface_of_trust(listener, interface);
+}
+
+bool is_interface_of_trust(const ListenerConfig& listener, const std::string& interface) {
+    return !interface.empty() && fits_any(listener.relay_interfaces, interface);
 }
 
 const Prefix* network_of_trust(const ListenerConfig& listener, const Address& client) {

@@ -2,6 +2,7 @@
 // What a session is told of its listener and its client. Pure.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "agent/base/config_mail.h"
@@ -9,9 +10,12 @@
 
 namespace sekisho::policy {
 
-// Whether this client may send without a login: its address is in one of the listener's networks of trust.
-[[nodiscard]] bool is_trusted(const ListenerConfig& listener, const Address& client);
-// Which one; null if none.
+// Whether this client may send without a login: its address is in one of the listener's networks of trust, or
+// it has come by one of its interfaces. Empty: by which one isn't known, or it is a balancer's.
+[[nodiscard]] bool is_trusted(const ListenerConfig& listener, const Address& client,
+                              const std::string& interface = {});
+[[nodiscard]] bool is_interface_of_trust(const ListenerConfig& listener, const std::string& interface);
+// Which network; null if none.
 [[nodiscard]] const Prefix* network_of_trust(const ListenerConfig& listener, const Address& client);
 
 // Whether this host may say by XCLIENT for whom it speaks.

@@ -121,9 +121,18 @@ Word by_network(const RelayFacts& facts) {
     if (const Prefix* const network = network_of_trust(facts.listener, facts.client)) {
         return {Opinion::accept, facts.client.text() + " lies in " + network->text() + ", which may relay"};
     }
-    return {Opinion::none, facts.listener.relay.empty()
-                               ? "the listener has no networks that may relay"
-                               : facts.client.text() + " lies in no network that may relay"};
+    if (is_interface_of_trust(facts.listener, facts.interface)) {
+        return {Opinion::accept, "its connection came in by " + facts.interface + ", which may relay"};
+    }
+    if (facts.listener.relay.empty() && facts.listener.relay_interfaces.empty()) {
+        return {Opinion::none, "the listener has no networks that may relay"};
+    }
+    std::string detail = facts.client.text() + " lies in no network that may relay";
+    if (!facts.listener.relay_interfaces.empty()) {
+        detail += facts.interface.empty() ? ", and by which interface it comes isn't known"
+                                          : ", and " + facts.interface + " is no interface that may";
+    }
+    return {Opinion::none, std::move(detail)};
 }
 
 Word by_grant(const RelayFacts& facts) {

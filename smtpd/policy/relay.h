@@ -27,6 +27,7 @@ struct RelayFacts {
     const ListenerConfig& listener;  // one of its
     const RelayConfig& relay;        // for the local domains
     Address client;
+    std::string interface{};               // by which it has come; empty: that isn't known
     std::optional<std::string> name{};     // the client's; nothing: it isn't known, see AccessFacts
     std::string sender;                    // the mailbox of MAIL; empty: the null path
     std::optional<std::string> recipient;  // the mailbox of RCPT; nothing: MAIL is being looked at

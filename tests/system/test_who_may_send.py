@@ -7,6 +7,7 @@ import socket
 import time
 
 from lab.clients import pop3_login, smtp_login
+from lab.daemon import CONFIG
 from lab.isp import config_text
 from lab.story_mail import arrived
 from lab.topology import (CLIENT_NAME, EDGE_CORE4, EDGE_CORE6, INTERNET4, INTERNET6, MAIL4, MISNAMED4, NAMED4,
@@ -60,6 +61,14 @@ port = {SPEAKER}
 tls = "none"
 relay = ["{TRUSTED}/32"]
 xclient = ["{B.address4}/32"]
+"""
+BY_INTERFACE = 2527  # a third, for whom A's interface is one of trust
+ACCESS += f"""
+[[submission.listener]]
+address = "{EDGE_CORE4}"
+port = {BY_INTERFACE}
+tls = "none"
+relay_interfaces = ["{A.interface}"]
 """
 LISTENER = f'[[submission.listener]]\naddress = "{EDGE_CORE4}"\nport = 587\n'
 
@@ -146,6 +155,16 @@ class WhoMaySend(SmtpTest):
         self.agent.ask("quarantine", "add", A.address4)
         self.addCleanup(self.agent.ask, "quarantine", "remove", A.address4)
         self.assertEqual(self.mail(client), "530 5.7.0", "who is shut off sends nothing")
+
+    def test_interfaces_of_trust(self) -> None:
+        last = str(self.edge.file(CONFIG).read_text().count("[[submission.listener]]"))
+        for line, code, rule in ((A, "250 2.1.0", "network"), (B, "530 5.7.0", "nobody")):
+            with self.isp.lab[line.host].network(), smtplib.SMTP(EDGE_CORE4, BY_INTERFACE, "client.example.net", 10) as client:
+                client.ehlo()
+                self.assertEqual(self.code(client.mail(SENDER)), code, line.host)
+            answer = self.agent.ask("why-relay", "--client", line.address4, "--from", SENDER, "--to", FRIEND,
+                                    "--listener", last, "--interface", line.interface)
+            self.assertEqual(answer["rule"], rule)
 
     def test_only_where_the_listener_says_so(self) -> None:
         self.agent.ask("grant", "add", A.address6, "--scope", "relay")

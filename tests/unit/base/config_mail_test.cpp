@@ -48,6 +48,7 @@ address = "198.51.100.1"
 port = 2525
 tls = "none"
 relay = ["192.0.2.0/24", "2001:db8:1::/64"]
+relay_interfaces = ["lan*"]
 relay_grants = true
 [auth]
 user = "auth"
@@ -99,6 +100,7 @@ TEST(ConfigMail, ReadsSubmission) {
     EXPECT_EQ(submission.listeners[2].tls, TlsMode::none);
     ASSERT_EQ(submission.listeners[2].relay.size(), 2U);
     EXPECT_EQ(submission.listeners[2].relay[1].text(), "2001:db8:1::/64");
+    EXPECT_EQ(submission.listeners[2].relay_interfaces, std::vector<std::string>{"lan*"});
     EXPECT_FALSE(submission.listeners[1].relay_grants);
     EXPECT_TRUE(submission.listeners[2].relay_grants);
     EXPECT_EQ(to_string(TlsMode::starttls), "starttls");
@@ -323,6 +325,9 @@ TEST(ConfigMail, MistakesAreNamedWithPlaceAndRemedy) {
         {"[submission]\n[[submission.listener]]\naddress = \"::\"\nport = 25\ntls = \"none\"\nrelay_grants = "
          "true\n",
          {6, "[login.submission]"}},
+        {"[submission]\n[[submission.listener]]\naddress = \"::\"\nport = 25\ntls = "
+         "\"none\"\nrelay_interfaces = []\n",
+         {6, "names none"}},
         {"[[login.dovecot]]\nname = \"submission\"\nlisten = \"198.51.100.1\"\nkey_file = \"/k\"\nreporters "
          "= "
          "[\"192.0.2.1\"]\n",

@@ -53,13 +53,13 @@ private:
 
 TEST_F(WhyRelayTest, AsksForAllThatItWasTold) {
     ASSERT_EQ(ask({"--client", "::ffff:192.0.2.10", "--user", "anna b", "--from", "a&b@example.net", "--to",
-                   "bob@example.com", "--listener", "2"}),
+                   "bob@example.com", "--listener", "2", "--interface", "lan0"}),
               0)
         << err_;
     ASSERT_EQ(asked_.size(), 1U);
     EXPECT_EQ(asked_[0].line,
               "GET /v1/why-relay?client=192.0.2.10&user=anna%20b&from=a%26b%40example.net&"
-              "to=bob%40example.com&listener=2");
+              "to=bob%40example.com&interface=lan0&listener=2");
 }
 
 TEST_F(WhyRelayTest, NobodyAndTheFirstListenerIfNothingIsSaid) {

@@ -44,6 +44,18 @@ TEST(Trust, OfOneFamilyIsNotThatOfTheOther) {
     EXPECT_FALSE(is_trusted(listener(TlsMode::none, {"::/0"}), address("192.0.2.1")));
 }
 
+TEST(Trust, IsForInterfacesToo) {
+    ListenerConfig config = listener(TlsMode::none);
+    config.relay_interfaces = {"lan*", "eth1"};
+    EXPECT_TRUE(is_trusted(config, address("198.51.100.1"), "lan0"));
+    EXPECT_TRUE(is_trusted(config, address("2001:db8::1"), "eth1"));
+    EXPECT_FALSE(is_trusted(config, address("198.51.100.1"), "eth10"));
+    EXPECT_FALSE(is_trusted(config, address("198.51.100.1"), "wlan0"));
+    EXPECT_FALSE(is_trusted(config, address("198.51.100.1"))) << "it isn't known";
+    config.relay_interfaces = {"*"};
+    EXPECT_FALSE(is_trusted(config, address("198.51.100.1"), ""));
+}
+
 TEST(Trust, ToSpeakForOthersIsAnother) {
     ListenerConfig config = listener(TlsMode::none, {"192.0.2.0/25"});
     EXPECT_FALSE(speaks_for_others(config, address("192.0.2.1")));

@@ -123,6 +123,19 @@ TEST_F(RelayTest, WhoComesFromANetworkOfTrustMay) {
     EXPECT_EQ(judge_relay(facts("192.0.2.128")).opinion, Opinion::refuse) << "::/0 is of the other family";
 }
 
+TEST_F(RelayTest, WhoComesByAnInterfaceOfTrustMay) {
+    listener_.relay_interfaces = {"lan*"};
+    RelayFacts known = facts("198.51.100.1");
+    EXPECT_EQ(judge_relay(known).opinion, Opinion::refuse);
+    known.interface = "lan0";
+    EXPECT_EQ(judge_relay(known).rule, "network");
+    EXPECT_EQ(judge_relay(known).opinion, Opinion::accept);
+    EXPECT_THAT(explain_relay(known).back().detail, HasSubstr("by lan0"));
+    known.interface = "wan0";
+    EXPECT_EQ(judge_relay(known).opinion, Opinion::refuse);
+    EXPECT_THAT(explain_relay(known)[3].detail, HasSubstr("wan0 is no interface that may"));
+}
+
 TEST_F(RelayTest, NobodyElseMay) {
     const RelayFacts stranger = facts("198.51.100.1");
     EXPECT_THAT(rules(explain_relay(stranger)),

@@ -76,6 +76,14 @@ TEST_F(SubmissionApiTest, SaysWhatEachRuleSays) {
     EXPECT_EQ(told("client=203.0.113.1&from=a%40y.net&to=b%40x.net", "/verdict"), "refuse");
 }
 
+TEST_F(SubmissionApiTest, TheInterfaceCounts) {
+    submission_.listeners[0].relay_interfaces = {"lan0"};
+    EXPECT_EQ(told("client=203.0.113.1", "/verdict"), "refuse");
+    EXPECT_EQ(told("client=203.0.113.1&interface=wan0", "/verdict"), "refuse");
+    EXPECT_EQ(told("client=203.0.113.1&interface=lan0", "/verdict"), "accept");
+    EXPECT_EQ(told("client=203.0.113.1&interface=lan0", "/interface"), "lan0");
+}
+
 TEST_F(SubmissionApiTest, TheAgentIsAskedWhereItMatters) {
     const std::string second = "client=192.0.2.1&listener=2";
     EXPECT_EQ(told(second, "/listener/port"), "465");
