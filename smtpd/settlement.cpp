@@ -33,6 +33,13 @@ message::ReportedRecipient reported(const spool::Waiting& waiting, const deliver
             .original = waiting.original};
 }
 
+// RFC 3461, 4.1: who has said nothing may be told, too.
+bool is_to_be_warned(const RelayConfig& config, message::WallTime since, const spool::Waiting& waiting,
+                     message::WallTime now) {
+    return !waiting.warned && now >= since + config.warn_after && config.warn_after < config.give_up &&
+           (waiting.notify.delay || !waiting.notify.given());
+}
+
 }  // namespace
 
 Settlement settle(const RelayConfig& config, message::WallTime since,
@@ -50,7 +57,14 @@ Settlement settle(const RelayConfig& config, message::WallTime since,
                 settlement.reported.push_back(reported(waiting, outcome, outcome.status));
             }
         } else if (outcome.fate == delivery::Fate::deferred && next) {
-            settlement.deferred.push_back({waiting.recipient, *next, sentence(outcome)});
+            const bool warned = is_to_be_warned(config, since, waiting, now);
+            settlement.deferred.push_back({waiting.recipient, *next, sentence(outcome), warned});
+            if (warned) {
+                auto late = reported(waiting, outcome, outcome.status);
+                late.action = message::ReportedRecipient::Action::delayed;
+                late.retry_until = since + config.give_up;
+                settlement.reported.push_back(std::move(late));
+            }
         } else {
             settlement.finished.push_back(waiting.recipient);
             if (waiting.notify.of_failure()) {
@@ -96,7 +110,7 @@ std::optional<Notice> notice_of(const message::Envelope& original, const Settlem
 Result<void> write_down(spool::Spool& spool, const Settlement& settlement,
                         const std::optional<Notice>& notice) {
     for (const Settlement::Deferral& each : settlement.deferred) {
-        if (auto done = spool.defer(each.recipient, each.next, each.error); !done) {
+        if (auto done = spool.defer(each.recipient, each.next, each.error, each.warned); !done) {
             return done;
         }
     }

@@ -22,13 +22,14 @@ struct Settlement {
     struct Deferral {
         std::int64_t recipient = 0;  // its number in the spool
         message::WallTime next{};
-        std::string error;  // for the queue's list
+        std::string error;    // for the queue's list
+        bool warned = false;  // the sender is told
     };
 
     std::vector<delivery::Fate> fates;   // one for each recipient; one who is too old has failed
     std::vector<std::int64_t> finished;  // leave the spool
     std::vector<Deferral> deferred;      // are tried again
-    // Of those who leave it, the ones to tell the sender of: as the sender wants it (NOTIFY).
+    // The ones to tell the sender of, as the sender wants it (NOTIFY): who leaves it, and who is late, once.
     std::vector<message::ReportedRecipient> reported;
 };
 

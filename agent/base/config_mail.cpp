@@ -245,6 +245,7 @@ void read_relay(TomlTable& table, RelayConfig& config) {
     set(config.port, table.integer("port", 1, 65535));
     set_duration(table, "retry_first", config.retry_first);
     set_duration(table, "retry_longest", config.retry_longest);
+    set_duration(table, "warn_after", config.warn_after);
     set_duration(table, "give_up", config.give_up);
     set_duration(table, "host_timeout", config.host_timeout);
     set(config.deliveries, table.integer("deliveries", 1, 10'000));

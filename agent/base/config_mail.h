@@ -87,7 +87,9 @@ struct RelayConfig {
     std::optional<MailHostConfig> smarthost;  // takes all mail, instead of the recipients' own hosts
     std::vector<LocalConfig> local;           // but not that of these
     std::uint16_t port = 25;                  // of the recipients' hosts
-    std::chrono::seconds retry_first{300};    // until the second attempt; each wait is 1.5 times the last
+    std::chrono::seconds warn_after{
+        std::chrono::hours{4}};             // the sender is told of a delay; from give_up on: never
+    std::chrono::seconds retry_first{300};  // until the second attempt; each wait is 1.5 times the last
     std::chrono::seconds retry_longest{4 * 3600};
     std::chrono::seconds give_up{5 *
                                  86'400};  // after this long a temporary failure is final (RFC 5321, 4.5.4.1)

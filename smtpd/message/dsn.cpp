@@ -71,6 +71,8 @@ std::string_view text_of(Action action) {
     switch (action) {
         case Action::failed:
             return "failed";
+        case Action::delayed:
+            return "delayed";
         case Action::delivered:
             return "delivered";
         case Action::relayed:
@@ -81,7 +83,9 @@ std::string_view text_of(Action action) {
 
 std::string status_of(const ReportedRecipient& reported) {
     constexpr std::size_t longest = 9;  // "5.999.999"
-    const std::string digit = reported.action == Action::failed ? "5" : "2";
+    const std::string digit = reported.action == Action::failed    ? "5"
+                              : reported.action == Action::delayed ? "4"
+                                                                   : "2";
     const bool good = reported.status.starts_with(digit + ".") && reported.status.size() <= longest &&
                       reported.status.find_first_not_of("0123456789.") == std::string::npos;
     return good ? reported.status : digit + ".0.0";
@@ -115,6 +119,11 @@ std::string words(const std::vector<ReportedRecipient>& reported, bool whole, st
         text += "\r\nYour message could not be delivered to:\r\n\r\n" + list(reported, Action::failed) +
                 "\r\nThe message was not sent to them; there will be no further attempt.\r\n";
     }
+    if (any(reported, Action::delayed)) {
+        text += "\r\nYour message could not be delivered yet to:\r\n\r\n" + list(reported, Action::delayed) +
+                "\r\nIt is tried again and again; you needn't do anything. If it fails for good, you will be "
+                "told.\r\n";
+    }
     if (any(reported, Action::delivered)) {
         text +=
             "\r\nYour message has arrived in the mailboxes of:\r\n\r\n" + list(reported, Action::delivered);
@@ -145,7 +154,8 @@ std::string fields_of(const ReportedRecipient& reported, WallTime now) {
         text += "Remote-MTA: dns; " + host_name(reported.host) + "\r\n";
     }
     return text + "Diagnostic-Code: " + (reported.replied ? "smtp; " : "x-sekisho; ") +
-           one_line(reported.diagnostic) + "\r\nLast-Attempt-Date: " + date_text(now) + "\r\n";
+           one_line(reported.diagnostic) + "\r\nLast-Attempt-Date: " + date_text(now) + "\r\n" +
+           (reported.retry_until ? "Will-Retry-Until: " + date_text(*reported.retry_until) + "\r\n" : "");
 }
 
 std::string fields(const Envelope& original, const std::vector<ReportedRecipient>& reported,
@@ -193,6 +203,7 @@ std::string status_notice(const Envelope& original, const std::vector<ReportedRe
                                       ? (quote.whole ? "message/rfc822" : "text/rfc822-headers")
                                       : (quote.whole ? "message/global" : "message/global-headers");
     const std::string subject = any(reported, Action::failed)    ? "Undelivered mail returned to sender"
+                                : any(reported, Action::delayed) ? "Delayed mail, which is still tried"
                                 : any(reported, Action::relayed) ? "Mail has been passed on"
                                                                  : "Mail has arrived";
     std::string notice = "From: Mail Delivery System <MAILER-DAEMON@" + host + ">\r\nTo: <" +

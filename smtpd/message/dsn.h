@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,16 +14,18 @@ namespace sekisho::message {
 
 // A recipient to tell the sender of.
 struct ReportedRecipient {
-    // Given up; in the mailbox; or passed on to a host that tells nobody of its success (RFC 3464, 2.3.3).
-    enum class Action : std::uint8_t { failed, delivered, relayed };
+    // Given up; not yet arrived, and still tried; in the mailbox; or passed on to a host that tells nobody of
+    // its success (RFC 3464, 2.3.3).
+    enum class Action : std::uint8_t { failed, delayed, delivered, relayed };
 
     Action action = Action::failed;
     std::string address;
-    std::string status;  // "5.1.1"; anything that isn't of the action's class is written as 5.0.0 or 2.0.0
-    std::string diagnostic;  // the other server's reply, or what went wrong; printable
-    std::string host;        // who said so; may be empty
-    bool replied = false;    // the diagnostic is an SMTP reply
-    std::string original{};  // as in Recipient
+    std::string status;  // "5.1.1"; anything that isn't of the action's class is written as its general one
+    std::string diagnostic;                 // the other server's reply, or what went wrong; printable
+    std::string host;                       // who said so; may be empty
+    bool replied = false;                   // the diagnostic is an SMTP reply
+    std::string original{};                 // as in Recipient
+    std::optional<WallTime> retry_until{};  // of delayed
 };
 
 // What a notice has of the message, from its beginning.

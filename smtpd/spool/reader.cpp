@@ -43,7 +43,8 @@ Waiting waiting_of(const Statement& row) {
             .next = wall(row.integer(5)),
             .last_error = row.text(6),
             .notify = message::parse_notify(row.text(7)).value_or(message::Notify()),
-            .original = row.text(8)};
+            .original = row.text(8),
+            .warned = row.integer(9) != 0};
 }
 
 Queued queued_of(const Statement& row) {
@@ -65,7 +66,7 @@ Queued queued_of(const Statement& row) {
 }
 
 constexpr const char* waiting_columns =
-    "SELECT recipients.number, id, address, domain, attempts, next, last_error, notify, original "
+    "SELECT recipients.number, id, address, domain, attempts, next, last_error, notify, original, warned "
     "FROM recipients JOIN messages ON messages.number = message ";
 constexpr const char* message_columns =
     "SELECT id, sender, user, client, eight_bit, received, size, returned, envelope_id, utf8, held, released "

@@ -12,7 +12,7 @@ namespace {
 // time wherever they are; within one large blob the way to its end grows with its length. One commit, one
 // fsync, nothing to clean up. AUTOINCREMENT: the number of a recipient who is gone is never another's, so
 // what becomes of a delivery that an operator has overtaken can't be taken for somebody else's.
-constexpr std::array<const char*, 6> steps = {
+constexpr std::array<const char*, 7> steps = {
     R"(
     CREATE TABLE messages (
         number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -98,6 +98,10 @@ constexpr std::array<const char*, 6> steps = {
     CREATE INDEX origins_by_slot ON origins (slot);
     CREATE INDEX messages_by_user ON messages (lower(user)) WHERE user <> '';
     ALTER TABLE messages ADD COLUMN released INTEGER NOT NULL DEFAULT 0;
+    )",
+    // Whether the sender has been told that it is late.
+    R"(
+    ALTER TABLE recipients ADD COLUMN warned INTEGER NOT NULL DEFAULT 0;
     )",
 };
 

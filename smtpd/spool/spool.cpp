@@ -217,13 +217,17 @@ Result<void> Spool::finish(std::int64_t recipient) {
     return remove_if_done(message);
 }
 
-Result<void> Spool::defer(std::int64_t recipient, WallTime next, std::string_view error) {
+Result<void> Spool::defer(std::int64_t recipient, WallTime next, std::string_view error, bool warned) {
     // Held meanwhile, it stays so.
     auto statement = database_.prepare(
         "UPDATE recipients SET attempts = attempts + 1, next = max(?, iif(next = ?, next, 0)), last_error = "
-        "? "
-        "WHERE number = ?");
-    return statement ? statement->bind(1, number(next)).bind(2, never).bind(3, error).bind(4, recipient).run()
+        "?, warned = max(warned, ?) WHERE number = ?");
+    return statement ? statement->bind(1, number(next))
+                           .bind(2, never)
+                           .bind(3, error)
+                           .bind(4, static_cast<std::int64_t>(warned))
+                           .bind(5, recipient)
+                           .run()
                      : std::unexpected(statement.error());
 }
 

@@ -36,6 +36,7 @@ struct Waiting {
     std::string last_error;
     message::Notify notify;
     std::string original;  // as in message::Recipient
+    bool warned = false;   // its sender has been told that it is late
 
     // As it stands in an envelope.
     [[nodiscard]] message::Recipient as_recipient() const;
@@ -79,8 +80,9 @@ public:
     [[nodiscard]] Result<void> add(const Envelope& envelope, std::uint64_t size, const BodyReader& body);
     // The recipient's message has arrived, or was given up: a message without recipients is removed.
     [[nodiscard]] Result<void> finish(std::int64_t recipient);
-    // Another attempt was made, and failed for now.
-    [[nodiscard]] Result<void> defer(std::int64_t recipient, WallTime next, std::string_view error);
+    // Another attempt was made, and failed for now. `warned`: the sender is told of it, in the same commit.
+    [[nodiscard]] Result<void> defer(std::int64_t recipient, WallTime next, std::string_view error,
+                                     bool warned = false);
     // Removes a whole message. Failure::not_found.
     [[nodiscard]] Result<void> remove(std::string_view id);
     // Whatever is under way to its recipients arrives; then nobody is tried until it is released.

@@ -66,6 +66,7 @@ smarthost = "[2001:db8:25::25]:2525"
 port = 26
 retry_first = "10s"
 retry_longest = "1h"
+warn_after = "6h"
 give_up = "2d"
 host_timeout = "5s"
 deliveries = 7
@@ -131,6 +132,7 @@ TEST(ConfigMail, ReadsTheOtherSections) {
     EXPECT_EQ(relay.port, 26);
     EXPECT_EQ(relay.retry_first, 10s);
     EXPECT_EQ(relay.retry_longest, 1h);
+    EXPECT_EQ(relay.warn_after, 6h);
     EXPECT_EQ(relay.give_up, 48h);
     EXPECT_EQ(relay.host_timeout, 5s);
     EXPECT_EQ(relay.deliveries, 7U);

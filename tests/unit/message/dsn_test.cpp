@@ -54,6 +54,14 @@ ReportedRecipient arrived() {
             .replied = true};
 }
 
+ReportedRecipient late() {
+    ReportedRecipient one = bob();
+    one.action = ReportedRecipient::Action::delayed;
+    one.status = "5.1.1";
+    one.retry_until = WallTime(1'800'100'000s);
+    return one;
+}
+
 std::vector<std::string> split(std::string_view text, std::string_view at) {
     std::vector<std::string> parts;
     while (true) {
@@ -114,6 +122,14 @@ void expect_harmless(const std::string& text) {
     }
     EXPECT_EQ(begin, text.size());
     EXPECT_EQ(std::ranges::count(text, '\r'), std::ranges::count(text, '\n'));
+}
+
+TEST(DsnTest, OfADelaySaysUntilWhenItIsTried) {
+    const std::string text = notice({late()});
+    EXPECT_THAT(text, HasSubstr("\r\nSubject: Delayed mail, which is still tried\r\n"));
+    EXPECT_THAT(text, HasSubstr("\r\nAction: delayed\r\nStatus: 4.0.0\r\n")) << "RFC 3463, 3.1: of its class";
+    EXPECT_THAT(text, HasSubstr("\r\nWill-Retry-Until: Sat, 16 Jan 2027 11:46:40 +0000\r\n"));
+    EXPECT_THAT(notice({bob()}), testing::Not(HasSubstr("Will-Retry-Until")));
 }
 
 TEST(DsnTest, TheNoticeItself) {

@@ -125,6 +125,44 @@ TEST_F(SettlementTest, OneNoticeNamesAllWhoFailed) {
     EXPECT_FALSE(reader_.message(id));
 }
 
+TEST_F(SettlementTest, ADelayIsToldOnceToThoseWhoWantToKnow) {
+    config_.warn_after = 1h;
+    config_.give_up = 48h;
+    const auto with = [](const char* address, std::string_view notify) {
+        message::Recipient recipient(address);
+        recipient.notify = message::parse_notify(notify).value();
+        return recipient;
+    };
+    keep({with("w@example.com", "NEVER"), message::Recipient("x@example.com"), with("y@example.com", "DELAY"),
+          with("z@example.com", "SUCCESS,FAILURE")});
+    const std::vector<Outcome> later(4, deferred());
+    attempt(later, noon + 1h - 1s);
+    EXPECT_FALSE(notice_) << "not yet";
+    attempt(later, noon + 4h);
+    ASSERT_TRUE(notice_);
+    EXPECT_THAT(notice_->text, AllOf(HasSubstr("Subject: Delayed mail"), HasSubstr("x@example.com"),
+                                     HasSubstr("Final-Recipient: rfc822; y@example.com\r\nAction: delayed\r\n"
+                                               "Status: 4.7.1\r\n"),
+                                     HasSubstr("Will-Retry-Until: "), Not(HasSubstr("w@example.com")),
+                                     Not(HasSubstr("z@example.com"))));
+    EXPECT_THAT(reader_.message(id)->envelope.recipients, testing::SizeIs(4)) << "all are tried on";
+    attempt(later, noon + 9h);
+    EXPECT_FALSE(notice_) << "once";
+    attempt({failed(), failed(), failed(), failed()}, noon + 14h);
+    EXPECT_THAT(notice_->text, AllOf(HasSubstr("Action: failed"), HasSubstr("x@example.com"),
+                                     Not(HasSubstr("y@example.com")), HasSubstr("z@example.com")));
+}
+
+TEST_F(SettlementTest, NoDelayIsToldWhereItIsSwitchedOff) {
+    config_.give_up = 48h;
+    config_.warn_after = 48h;
+    keep({"x@example.com"});
+    attempt({deferred()}, noon + 47h);
+    EXPECT_FALSE(notice_);
+    attempt({deferred()}, noon + 48h);
+    EXPECT_THAT(notice_->text, HasSubstr("Action: failed"));
+}
+
 TEST_F(SettlementTest, ANoticeThatFailsMakesNoOther) {
     keep({"x@example.com"}, "");
     const Settlement settlement = attempt({failed()}, noon);
