@@ -163,12 +163,12 @@ boost::asio::awaitable<bool> Transaction::introduce(boost::asio::ssl::context* t
 }
 
 boost::asio::awaitable<void> Transaction::send_message() {
-    if (!anybody_accepted()) {
-        co_await take_back_data();
+    if (refused_ && (accepted_all_the_same_ || anybody_accepted())) {
+        broken_ = true;  // those whom it has accepted would get an empty message
         co_return;
     }
-    if (refused_) {
-        broken_ = true;  // those whom it has accepted would get an empty message
+    if (!anybody_accepted()) {
+        co_await take_back_data();
         co_return;
     }
     unheard_ = false;  // whatever comes now, it isn't sent again at once
@@ -274,8 +274,9 @@ bool Transaction::can_be_said() {
         return fail_all("the mail host takes no addresses or headers outside of ASCII (SMTPUTF8)", "5.6.7");
     }
     // RFC 6152, 3: what isn't converted is returned. Sent all the same it might arrive without its eighth
-    // bits.
-    if (consignment_.envelope.eight_bit && !extensions().offers("8BITMIME")) {
+    // bits. But a notice that doesn't arrive is told to nobody.
+    if (consignment_.envelope.eight_bit && !consignment_.envelope.sender.empty() &&
+        !extensions().offers("8BITMIME")) {
         return fail_all("the mail host takes no text outside of ASCII (8BITMIME)", "5.6.3");
     }
     return true;
@@ -287,7 +288,7 @@ std::string Transaction::mail_command() const {
     if (extensions().offers("SIZE")) {
         command += " SIZE=" + std::to_string(consignment_.size);
     }
-    if (envelope.eight_bit) {
+    if (envelope.eight_bit && extensions().offers("8BITMIME")) {
         command += " BODY=8BITMIME";
     }
     if (envelope.utf8) {
@@ -386,8 +387,9 @@ void Transaction::take_reply(std::size_t command, const Reply& reply) {
         }
         return;
     }
-    if (refused_) {
-        return;  // what came behind the command that was refused
+    if (refused_) {  // what came behind the command that was refused
+        accepted_all_the_same_ = accepted_all_the_same_ || reply.positive();
+        return;
     }
     if (command == 0) {
         refused_ = !reply.positive();

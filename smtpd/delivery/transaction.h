@@ -97,8 +97,9 @@ private:
     std::vector<bool> accepted_;
     bool tls_failed_ = false;
     bool broken_ = false;
-    bool refused_ = false;   // a command was answered by something that ends the transaction
-    bool go_ahead_ = false;  // 354
+    bool refused_ = false;                // a command was answered by something that ends the transaction
+    bool accepted_all_the_same_ = false;  // RCPT, behind that
+    bool go_ahead_ = false;               // 354
     bool complete_ = false;
     bool unheard_ = false;
 };

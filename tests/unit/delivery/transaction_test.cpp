@@ -168,6 +168,13 @@ TEST_F(TransactionTest, WhatIsEightBitsWideGoesOnlyToThoseWhoTakeIt) {
     }
 }
 
+TEST_F(TransactionTest, ANoticeIsSentAllTheSame) {
+    envelope_.eight_bit = true;
+    envelope_.sender.clear();
+    EXPECT_THAT(with({}), StartsWith("delivered"));
+    EXPECT_EQ(commands().at(1), "MAIL FROM:<>");
+}
+
 // RFC 3461, 5.2.1 and 5.2.2.
 TEST_F(TransactionTest, WhatTheSenderWantsToHearIsPassedOnWhereItIsUnderstood) {
     envelope_.returned = message::Return::headers;
@@ -274,10 +281,12 @@ TEST_F(PipelineTest, CommandsComeAtOnce) {
 
 TEST_F(PipelineTest, EachStepRefused) {
     for (const char* step : {"MAIL", "RCPT", "DATA", "."}) {
+        // Whoever takes RCPT and DATA after all is left without another word.
+        const std::string last = step == std::string_view("MAIL") ? "DATA" : "QUIT";
         EXPECT_EQ(with({{step, "451 4.7.1 come later"}}), "deferred 4.7.1 451 4.7.1 come later") << step;
-        EXPECT_EQ(commands().back(), "QUIT") << step;
+        EXPECT_EQ(commands().back(), last) << step;
         EXPECT_EQ(with({{step, "554 5.7.1 no"}}), "failed 5.7.1 554 5.7.1 no") << step;
-        EXPECT_EQ(commands().back(), "QUIT") << step;
+        EXPECT_EQ(commands().back(), last) << step;
     }
     EXPECT_EQ(with({{"RCPT", "354 more"}}), "deferred 4.5.0 no answer to RCPT: \"354 more\"");
     EXPECT_EQ(with({{"DATA", "250 fine"}}), "deferred 4.5.0 no answer to DATA: \"250 fine\"");
@@ -286,8 +295,12 @@ TEST_F(PipelineTest, EachStepRefused) {
 // RFC 2920, 3.1: what has been let in is empty.
 TEST_F(PipelineTest, WithoutRecipientsNoMessageIsSent) {
     for (const char* step : {"MAIL", "RCPT"}) {
-        EXPECT_EQ(with({{step, "550 5.1.1 no"}, {"DATA", "354 go on"}, {".", "554 5.5.1 nobody"}}),
-                  "failed 5.1.1 550 5.1.1 no");
+        EXPECT_EQ(with({{"RCPT", "503 5.5.1 first MAIL"},
+                        {step, "550 5.1.1 no"},
+                        {"DATA", "354 go on"},
+                        {".", "554 5.5.1 nobody"}}),
+                  step == std::string_view("MAIL") ? "failed 5.1.1 550 5.1.1 no"
+                                                   : "failed 5.5.1 503 5.5.1 first MAIL");
         EXPECT_EQ(visits_.back().message, "");
         EXPECT_EQ(commands().back(), "QUIT");
         EXPECT_EQ(with({{step, "550 5.1.1 no"}, {"DATA", "503 5.5.1 first RCPT"}}),
@@ -316,6 +329,8 @@ TEST_F(PipelineTest, WhatIsNotSentIsNotSentEmpty) {
     EXPECT_EQ(summary(all.at(0)), "deferred 4.5.0 no answer to RCPT: \"354 more\"");
     EXPECT_EQ(server.visits().at(0).message, "");
     EXPECT_EQ(server.visits().at(0).commands.back(), "DATA");
+    EXPECT_EQ(with({{"MAIL", "550 5.7.1 not you"}, {".", "250 kept"}}), "failed 5.7.1 550 5.7.1 not you");
+    EXPECT_EQ(commands().back(), "DATA");
 }
 
 TEST_F(PipelineTest, ManyRecipientsComeInCrowds) {
