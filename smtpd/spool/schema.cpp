@@ -3,6 +3,7 @@
 #include "smtpd/spool/schema.h"
 
 #include <array>
+#include <string>
 
 namespace sekisho::spool {
 
@@ -99,9 +100,11 @@ constexpr std::array<const char*, 7> steps = {
     CREATE INDEX messages_by_user ON messages (lower(user)) WHERE user <> '';
     ALTER TABLE messages ADD COLUMN released INTEGER NOT NULL DEFAULT 0;
     )",
-    // Whether the sender has been told that it is late.
+    // Whether the sender has been told that it is late. eight_bit was what the client had announced; now it
+    // is what the message has, which isn't known of these.
     R"(
     ALTER TABLE recipients ADD COLUMN warned INTEGER NOT NULL DEFAULT 0;
+    UPDATE messages SET eight_bit = 0;
     )",
 };
 
@@ -119,6 +122,14 @@ const Schema& schema() {
 }
 
 Result<void> set_pragmas(const Database& database) {
+    const auto page = database.integer("PRAGMA page_size");
+    if (!page) {
+        return std::unexpected(page.error());
+    }
+    const std::string folding = "PRAGMA wal_autocheckpoint = " + std::to_string(largest_log / *page);
+    if (auto set = database.run(folding.c_str()); !set) {
+        return set;
+    }
     // Overwriting what is deleted would cost as much as writing it.
     return database.run(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864;"

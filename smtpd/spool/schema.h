@@ -15,6 +15,9 @@ namespace sekisho::spool {
 // A body's octets stand in pieces of this size, the last one shorter; readers rely on it.
 constexpr std::size_t piece_size = std::size_t{64} * 1024;
 
+// The log is folded into the database when it has so many octets.
+constexpr std::int64_t largest_log = std::int64_t{4} << 20;
+
 // When what is held is due: at the end of the year 9999.
 constexpr std::int64_t never = 253'402'300'799;
 
