@@ -184,8 +184,8 @@ spool::Writer::Work RelayDaemon::conclude(const spool::Queued& queued, const Age
                                           const std::vector<delivery::Outcome>& outcomes) {
     std::uniform_real_distribution<double> jitter(0, 1);
     const auto present = now();
-    auto settlement =
-        settle(config_.relay, queued.since, group, outcomes, present, [&] { return jitter(random_); });
+    auto settlement = settle(config_.relay, queued.envelope.user, queued.since, group, outcomes, present,
+                             [&] { return jitter(random_); });
     for (std::size_t i = 0; i < group.size(); i++) {
         count(group[i], outcomes[i], settlement.fates[i]);
     }

@@ -34,15 +34,15 @@ message::ReportedRecipient reported(const spool::Waiting& waiting, const deliver
 }
 
 // RFC 3461, 4.1: who has said nothing may be told, too.
-bool is_to_be_warned(const RelayConfig& config, message::WallTime since, const spool::Waiting& waiting,
-                     message::WallTime now) {
+bool is_to_be_warned(const RelayConfig& config, std::string_view user, message::WallTime since,
+                     const spool::Waiting& waiting, message::WallTime now) {
     return !waiting.warned && now >= since + config.warn_after && config.warn_after < config.give_up &&
-           (waiting.notify.delay || !waiting.notify.given());
+           (waiting.notify.delay || (!user.empty() && !waiting.notify.given()));
 }
 
 }  // namespace
 
-Settlement settle(const RelayConfig& config, message::WallTime since,
+Settlement settle(const RelayConfig& config, std::string_view user, message::WallTime since,
                   const std::vector<spool::Waiting>& group, const std::vector<delivery::Outcome>& outcomes,
                   message::WallTime now, const std::function<double()>& jitter) {
     Settlement settlement;
@@ -57,7 +57,7 @@ Settlement settle(const RelayConfig& config, message::WallTime since,
                 settlement.reported.push_back(reported(waiting, outcome, outcome.status));
             }
         } else if (outcome.fate == delivery::Fate::deferred && next) {
-            const bool warned = is_to_be_warned(config, since, waiting, now);
+            const bool warned = is_to_be_warned(config, user, since, waiting, now);
             settlement.deferred.push_back({waiting.recipient, *next, sentence(outcome), warned});
             if (warned) {
                 auto late = reported(waiting, outcome, outcome.status);

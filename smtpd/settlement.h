@@ -33,9 +33,11 @@ struct Settlement {
     std::vector<message::ReportedRecipient> reported;
 };
 
-// `since` is when it was accepted, or let go after it was held. `outcomes` are those of the group's
-// recipients, in their order. `jitter` gives numbers from 0 to 1.
-[[nodiscard]] Settlement settle(const RelayConfig& config, message::WallTime since,
+// `user`: whose mail it is, empty for what came from a network of trust or from strangers, who are told of a
+// delay only where they want it: they may never have sent it. `since` is when it was accepted, or let go
+// after it was held. `outcomes` are those of the group's recipients, in their order. `jitter` gives numbers
+// from 0 to 1.
+[[nodiscard]] Settlement settle(const RelayConfig& config, std::string_view user, message::WallTime since,
                                 const std::vector<spool::Waiting>& group,
                                 const std::vector<delivery::Outcome>& outcomes, message::WallTime now,
                                 const std::function<double()>& jitter);

@@ -121,8 +121,7 @@ std::string words(const std::vector<ReportedRecipient>& reported, bool whole, st
     }
     if (any(reported, Action::delayed)) {
         text += "\r\nYour message could not be delivered yet to:\r\n\r\n" + list(reported, Action::delayed) +
-                "\r\nIt is tried again and again; you needn't do anything. If it fails for good, you will be "
-                "told.\r\n";
+                "\r\nIt is tried again and again; you needn't do anything.\r\n";
     }
     if (any(reported, Action::delivered)) {
         text +=

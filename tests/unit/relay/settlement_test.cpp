@@ -69,8 +69,8 @@ protected:
         auto due = reader_.due(now, 100).value();
         std::erase_if(due, [message](const spool::Waiting& each) { return each.id != message; });
         EXPECT_EQ(due.size(), outcomes.size());
-        Settlement settlement =
-            settle(config_, queued.envelope.received, due, outcomes, now, [] { return 0.0; });
+        Settlement settlement = settle(config_, queued.envelope.user, queued.envelope.received, due, outcomes,
+                                       now, [] { return 0.0; });
         notice_ =
             notice_of(queued.envelope, settlement, {.octets = body}, "mail.example.net", notice_id, now);
         EXPECT_TRUE(
@@ -146,11 +146,24 @@ TEST_F(SettlementTest, ADelayIsToldOnceToThoseWhoWantToKnow) {
                                      HasSubstr("Will-Retry-Until: "), Not(HasSubstr("w@example.com")),
                                      Not(HasSubstr("z@example.com"))));
     EXPECT_THAT(reader_.message(id)->envelope.recipients, testing::SizeIs(4)) << "all are tried on";
+    ASSERT_TRUE(spool::commit(spool_, [](spool::Spool& in) { return in.remove(notice_id); }));
     attempt(later, noon + 9h);
     EXPECT_FALSE(notice_) << "once";
     attempt({failed(), failed(), failed(), failed()}, noon + 14h);
     EXPECT_THAT(notice_->text, AllOf(HasSubstr("Action: failed"), HasSubstr("x@example.com"),
                                      Not(HasSubstr("y@example.com")), HasSubstr("z@example.com")));
+}
+
+// Who may never have sent it.
+TEST_F(SettlementTest, StrangersAreToldOfADelayOnlyWhereTheyWantIt) {
+    config_.warn_after = 1h;
+    message::Recipient wanting("y@example.com");
+    wanting.notify.delay = true;
+    auto envelope = spool::envelope(id, {message::Recipient("x@example.com"), wanting});
+    envelope.user.clear();
+    ASSERT_TRUE(spool::keep(spool_, envelope, body));
+    attempt({deferred(), deferred()}, noon + 4h);
+    EXPECT_THAT(notice_->text, AllOf(HasSubstr("y@example.com"), Not(HasSubstr("x@example.com"))));
 }
 
 TEST_F(SettlementTest, NoDelayIsToldWhereItIsSwitchedOff) {
@@ -199,6 +212,7 @@ TEST_F(SettlementTest, WhatIsPutOffWaitsLongerEachTime) {
 }
 
 TEST_F(SettlementTest, ItIsTriedUntilItIsTooOldAndThenTheSenderIsTold) {
+    config_.warn_after = config_.give_up;
     keep({"x@example.com"});
     WallTime now = noon;
     std::size_t attempts = 0;
@@ -320,7 +334,8 @@ TEST_F(SettlementTest, WhatWasDeletedMeanwhileStaysSo) {
     const auto group = reader_.due(noon, 10).value();
     ASSERT_TRUE(spool::commit(spool_, [](spool::Spool& in) { return in.remove(id); }));
     for (const Outcome& outcome : {deferred(), delivered()}) {
-        const Settlement settlement = settle(config_, noon, group, {outcome}, noon, [] { return 0.5; });
+        const Settlement settlement =
+            settle(config_, "anna", noon, group, {outcome}, noon, [] { return 0.5; });
         EXPECT_TRUE(spool::commit(
             spool_, [&](spool::Spool& in) { return write_down(in, settlement, std::nullopt); }));
         EXPECT_EQ(reader_.count().value(), 0U);
