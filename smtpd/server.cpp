@@ -276,7 +276,10 @@ void SmtpdServer::take(tcp::socket socket, const ListenerConfig& listener) {
     const bool by_balancer = std::ranges::any_of(
         listener.proxy, [&address](const Prefix& each) { return each.contains(address); });
     if (!by_balancer) {
-        std::string interface = arrival_interface(socket.native_handle());
+        std::string interface;
+        if (!listener.relay_interfaces.empty()) {
+            interface = arrival_interface(socket.native_handle());
+        }
         return take_client(std::move(socket), ends, std::move(interface), listener);
     }
     if (awaited_headers_ >= config_.connections) {

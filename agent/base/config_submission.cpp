@@ -37,6 +37,12 @@ ListenerConfig read_listener(TomlTable& table, SubmissionSurroundings around) {
     set(config.tls, table.choice("tls", words(tls_modes)));
     config.relay = table.prefixes("relay", too_wide);
     set(config.relay_interfaces, table.texts("relay_interfaces"));
+    if (std::ranges::any_of(config.relay_interfaces, [](const std::string& each) {
+            return each.find_first_not_of("*?") == std::string::npos;
+        })) {
+        table.complain("relay_interfaces", "names every interface: the whole world could relay",
+                       "name those that only your own clients are behind");
+    }
     if (table.is_empty_array("relay_interfaces")) {
         table.complain("relay_interfaces", "names none", "leave it out");
     }

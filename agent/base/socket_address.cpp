@@ -10,6 +10,8 @@
 #include <cstring>
 #include <span>
 
+#include "agent/base/listener.h"
+
 namespace sekisho {
 
 namespace {
@@ -107,8 +109,8 @@ std::optional<Endpoint> remote_endpoint(int socket) {
 }
 
 std::string arrival_interface(int socket) {
-    const auto local = local_endpoint(socket);
-    if (!local) {
+    const auto remote = remote_endpoint(socket);
+    if (!remote || is_local(remote->address)) {
         return {};
     }
     // What the kernel calls IPV6_2292PKTOPTIONS; the C library names it only for old programs.
@@ -116,6 +118,7 @@ std::string arrival_interface(int socket) {
     int domain = 0;
     socklen_t length = sizeof domain;
     const int yes = 1;
+    const int no = 0;
     alignas(cmsghdr) std::array<char, 256> options{};
     socklen_t size = options.size();
     if (::getsockopt(socket, SOL_SOCKET, SO_DOMAIN, &domain, &length) != 0) {
@@ -126,6 +129,9 @@ std::string arrival_interface(int socket) {
                                  ::getsockopt(socket, IPPROTO_IP, IP_PKTOPTIONS, options.data(), &size) == 0
                            : ::setsockopt(socket, IPPROTO_IPV6, IPV6_RECVPKTINFO, &yes, sizeof yes) == 0 &&
                                  ::getsockopt(socket, IPPROTO_IPV6, ipv6_options, options.data(), &size) == 0;
+    // Else the kernel would note it for each segment.
+    static_cast<void>(four ? ::setsockopt(socket, IPPROTO_IP, IP_PKTINFO, &no, sizeof no)
+                           : ::setsockopt(socket, IPPROTO_IPV6, IPV6_RECVPKTINFO, &no, sizeof no));
     return told ? interface_in({options.data(), size}, four) : std::string();
 }
 

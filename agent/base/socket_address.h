@@ -39,7 +39,9 @@ struct SocketAddress {
 [[nodiscard]] std::optional<Endpoint> remote_endpoint(int socket);
 
 // The interface by which a TCP connection was opened from outside, by its name now; empty where that can't be
-// told. The kernel keeps it of the SYN, see tcp_v4_syn_recv_sock() and IP_PKTOPTIONS in do_ip_getsockopt().
+// told, also of connections from this host itself: these would have the interface that owns the address they
+// went to. The kernel keeps it of the handshake, see tcp_v4_syn_recv_sock() and IP_PKTOPTIONS in
+// do_ip_getsockopt(); of a port of a bridge, or of a VRF, it is the bridge or the VRF.
 [[nodiscard]] std::string arrival_interface(int socket);
 
 }  // namespace sekisho

@@ -327,9 +327,13 @@ TEST(ConfigMail, MistakesAreNamedWithPlaceAndRemedy) {
         {"[submission]\n[[submission.listener]]\naddress = \"::\"\nport = 25\ntls = \"none\"\nrelay_grants = "
          "true\n",
          {6, "[login.submission]"}},
-        {"[submission]\n[[submission.listener]]\naddress = \"::\"\nport = 25\ntls = "
-         "\"none\"\nrelay_interfaces = []\n",
-         {6, "names none"}},
+        {"[submission]\n[[submission.listener]]\naddress = \"::\"\nrelay_interfaces = []\nport = 25\ntls = "
+         "\"none\"\n",
+         {4, "names none"}},
+        {"[submission]\n[[submission.listener]]\naddress = \"::\"\nrelay_interfaces = [\"lan0\", "
+         "\"*\"]\nport = "
+         "25\ntls = \"none\"\n",
+         {4, "every interface"}},
         {"[[login.dovecot]]\nname = \"submission\"\nlisten = \"198.51.100.1\"\nkey_file = \"/k\"\nreporters "
          "= "
          "[\"192.0.2.1\"]\n",
