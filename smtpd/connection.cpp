@@ -246,7 +246,8 @@ asio::awaitable<void> SmtpdConnection::admit() {
 }
 
 asio::awaitable<void> SmtpdConnection::refuse_haste() {
-    if (!stream_.has_input()) {
+    // Whom the operator knows may be a simple device.
+    if (xclient_ || policy::is_trusted(listener_, remote_.address, interface_) || !stream_.has_input()) {
         co_return;
     }
     services_.counts.spoke_first++;
