@@ -270,4 +270,8 @@ Result<api::LoginOutcome> Daemon::report_login(const api::LoginReport& report) {
         .granted = true, .key = (*granted)->key, .expires = (*granted)->expires_wall, .reason = {}};
 }
 
+bool Daemon::locks_login(const Address& address, const std::string& user) {
+    return gate_.locks({.address = address, .user = user, .protocol = "smtp"}, logins::submission_reporter);
+}
+
 }  // namespace sekisho

@@ -96,6 +96,18 @@ boost::asio::awaitable<bool> AgentLink::tell(SeenLogin login) {
     co_return said&& says_locked(*said);
 }
 
+boost::asio::awaitable<bool> AgentLink::locks(Address client, std::string user) {
+    Question question{
+        .method = "GET", .target = "/v1/locked/" + client.text() + "?user=" + api::encoded(user), .body = {}};
+    auto asking = ask(socket_, std::move(question));
+    const auto said = co_await boost::asio::co_spawn(pool_, std::move(asking), boost::asio::use_awaitable);
+    if (!said) {
+        log::warning("LOCK_UNKNOWN", said.error().what,
+                     {{"client", client.text()}, {"remedy", said.error().remedy}});
+    }
+    co_return said&& says_locked(*said);
+}
+
 boost::asio::awaitable<policy::GrantAnswer> AgentLink::relay_grant(Address client) {
     Question question{.method = "GET", .target = "/v1/relay/" + client.text(), .body = {}};
     auto asking = ask(socket_, std::move(question));

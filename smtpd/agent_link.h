@@ -35,6 +35,10 @@ public:
     // doesn't answer: the login stands.
     [[nodiscard]] boost::asio::awaitable<bool> tell(SeenLogin login);
 
+    // GET /v1/locked/ADDRESS: whether a login from there is to be refused for what has failed before, whoever
+    // it is (user empty) or as this user. False, after a second at the latest, where the agent doesn't say.
+    [[nodiscard]] boost::asio::awaitable<bool> locks(Address client, std::string user);
+
     // GET /v1/relay/ADDRESS: whether it holds a grant for the relay, and whose. Unknown, after a second at
     // the latest, where the agent doesn't say; the log has why.
     [[nodiscard]] boost::asio::awaitable<policy::GrantAnswer> relay_grant(Address client);

@@ -29,8 +29,9 @@ constexpr std::chrono::seconds handshake_timeout{30};
 constexpr std::chrono::seconds free_time{60};
 // A message that is too large is read to its end, but not when it is so many times as large as the largest.
 constexpr std::uint64_t endless = 4;
-// Of a login that is refused for what has failed before; FailureDelays::longest and a second.
-constexpr std::chrono::seconds locked_answer{5};
+// Of a login that is refused for what has failed before. A wrong password is held back for up to four
+// seconds, and who is asked behind that may do the same.
+constexpr std::chrono::seconds locked_answer{10};
 constexpr std::string_view spoke_first = "554 5.5.1 Wait for the greeting\r\n";
 constexpr std::size_t most_unsent = std::size_t{64} * 1024;
 
@@ -352,6 +353,12 @@ asio::awaitable<void> SmtpdConnection::authenticate(session::Authenticate wanted
     tried_ = std::chrono::steady_clock::now();
     mechanism_ = wanted.mechanism;
     token_sent_ = wanted.initial.has_value();
+    // Before anybody looks at a password: what it is can't be seen in an answer then.
+    const bool refused = co_await locked({});
+    if (refused) {
+        co_await refuse_locked({});
+        co_return;
+    }
     sasl::AuthRequest request{.mechanism = std::move(wanted.mechanism),
                               .initial = std::move(wanted.initial),
                               .local = local_.address.text(),
@@ -381,6 +388,16 @@ asio::awaitable<void> SmtpdConnection::respond(std::string response) {
 asio::awaitable<void> SmtpdConnection::take(sasl::AuthStep step) {
     if (auto* challenge = std::get_if<sasl::AuthContinue>(&step)) {
         challenge_ = challenge->id;
+        bool refused = false;
+        if (!challenge->proven.empty()) {
+            // The server's own proof would tell a guesser that he was right.
+            refused = co_await locked(challenge->proven);
+        }
+        if (refused) {
+            services_.auth.cancel(*std::exchange(challenge_, std::nullopt));
+            co_await refuse_locked(std::move(challenge->proven));
+            co_return;
+        }
         add(session_.auth_continued(challenge->challenge));
         co_return;
     }
@@ -389,8 +406,8 @@ asio::awaitable<void> SmtpdConnection::take(sasl::AuthStep step) {
         co_return;
     }
     auto& ok = std::get<sasl::AuthOk>(step);
-    const bool locked = co_await report(seen_login(ok.user, true));
-    if (locked) {
+    const bool refused = co_await report(seen_login(ok.user, true));
+    if (refused) {
         co_await refuse_locked(std::move(ok.user));
         co_return;
     }
@@ -401,7 +418,7 @@ asio::awaitable<void> SmtpdConnection::take(sasl::AuthStep step) {
 }
 
 asio::awaitable<void> SmtpdConnection::refuse_login(sasl::AuthFail failed) {
-    (failed.temporary ? services_.counts.unavailable : services_.counts.wrong)++;
+    services_.counts.unavailable += failed.temporary ? 1U : 0U;
     log::info(failed.temporary ? "LOGIN_UNAVAILABLE" : "LOGIN_FAILED",
               failed.reason.empty() ? "wrong name or password" : failed.reason,
               {{"client", remote_.address.text()}, {"session", name_}});
@@ -409,16 +426,17 @@ asio::awaitable<void> SmtpdConnection::refuse_login(sasl::AuthFail failed) {
         add(session_.auth_failed(session::AuthFailure::temporary));
         co_return;
     }
-    const bool locked = co_await report(seen_login(failed.user, false));
-    if (locked) {
+    const bool refused = co_await report(seen_login(failed.user, false));
+    if (refused) {
         co_await refuse_locked(std::move(failed.user));
     } else {
+        services_.counts.wrong++;
         add(session_.auth_failed(session::AuthFailure::wrong));
     }
 }
 
-// A right password and a wrong one look the same, and take the same time: longer than an answer to a wrong
-// one is held back.
+// A right password and a wrong one look the same, and take the same time, which is longer than anybody takes
+// to answer a wrong one.
 asio::awaitable<void> SmtpdConnection::refuse_locked(std::string user) {
     services_.counts.locked++;
     log::info("LOGIN_LOCKED", "too many logins have failed: this one is refused, whatever it was",
@@ -444,6 +462,14 @@ asio::awaitable<void> SmtpdConnection::give_up_login() {
                   {{"client", remote_.address.text()}, {"session", name_}});
         static_cast<void>(co_await report(seen_login({}, false)));
     }
+}
+
+asio::awaitable<bool> SmtpdConnection::locked(std::string user) {
+    bool locked = false;
+    if (services_.agent != nullptr && services_.config.report_logins) {
+        locked = co_await services_.agent->locks(remote_.address, std::move(user));
+    }
+    co_return locked;
 }
 
 asio::awaitable<bool> SmtpdConnection::report(SeenLogin login) {

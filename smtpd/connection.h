@@ -115,6 +115,8 @@ private:
     boost::asio::awaitable<void> give_up_login();
     boost::asio::awaitable<void> refuse_login(sasl::AuthFail failed);
     boost::asio::awaitable<void> refuse_locked(std::string user);
+    // Whether a login of this user, or without a name of anybody, is to be refused whatever it is.
+    boost::asio::awaitable<bool> locked(std::string user);
     // Whether it is to be refused whatever it was.
     boost::asio::awaitable<bool> report(SeenLogin login);
     [[nodiscard]] policy::RelayFacts relay_facts(std::string sender) const;

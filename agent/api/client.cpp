@@ -272,4 +272,19 @@ Result<std::string> check(const Answer& answer, const Service& service) {
                 "see journalctl -u " + service.unit);
 }
 
+std::string encoded(std::string_view text) {
+    constexpr std::string_view digits = "0123456789ABCDEF";
+    constexpr std::string_view plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+    std::string result;
+    for (const char letter : text) {
+        if (plain.find(letter) != std::string_view::npos) {
+            result += letter;
+        } else {
+            const auto byte = static_cast<unsigned char>(letter);
+            result += {'%', digits[byte >> 4U], digits[byte & 15U]};
+        }
+    }
+    return result;
+}
+
 }  // namespace sekisho::api

@@ -50,4 +50,8 @@ private:
 // The answer's JSON text where its status is 2xx, else the Error that its body describes.
 [[nodiscard]] Result<std::string> check(const Answer& answer, const Service& service = {});
 
+// A text as it stands in a target's path or query: all but letters, digits and "-._~" percent-encoded (RFC
+// 3986, 2.3).
+[[nodiscard]] std::string encoded(std::string_view text);
+
 }  // namespace sekisho::api

@@ -10,6 +10,7 @@
 
 #include "agent/api/forms.h"
 #include "agent/api/json_answer.h"
+#include "agent/api/parameters.h"
 #include "agent/base/time_text.h"
 
 namespace sekisho::api {
@@ -86,6 +87,14 @@ Result<LoginReport> report_in(const Request& request) {
                        .success = success->value_or(false)};
 }
 
+Result<Address> address_behind(std::string_view prefix, const Request& request) {
+    const auto text = decoded(std::string_view(request.path).substr(prefix.size()));
+    if (!text) {
+        return fail(Failure::invalid, "the path is not percent-encoded correctly");
+    }
+    return parse_address(*text);
+}
+
 }  // namespace
 
 Response report_login(Agent& agent, const Request& request) {
@@ -97,13 +106,17 @@ Response report_login(Agent& agent, const Request& request) {
     return outcome ? json_response(json::value_from(*outcome)) : error_response(outcome.error());
 }
 
-Response show_relay_right(Agent& agent, const Request& request) {
-    const auto text = decoded(std::string_view(request.path).substr(relay_prefix.size()));
-    if (!text) {
-        return error_response(
-            {.kind = Failure::invalid, .what = "the path is not percent-encoded correctly", .remedy = {}});
+Response show_locked(Agent& agent, const Request& request) {
+    const auto address = address_behind(locked_prefix, request);
+    if (!address) {
+        return error_response(address.error());
     }
-    const auto address = parse_address(*text);
+    const std::string user = parameter(request, "user").value_or("");
+    return json_response(json::object{{"locked", agent.locks_login(*address, user)}});
+}
+
+Response show_relay_right(Agent& agent, const Request& request) {
+    const auto address = address_behind(relay_prefix, request);
     if (!address) {
         return error_response(address.error());
     }

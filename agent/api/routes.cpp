@@ -385,7 +385,7 @@ struct Route {
     Response (*answer)(Agent& agent, const Request& request);
 };
 
-constexpr std::array<Route, 27> routes = {{
+constexpr std::array<Route, 28> routes = {{
     {"GET", "/v1/version",
      [](Agent& agent, const Request&) { return json_response(json::value_from(agent.version())); }},
     {"GET", "/v1/status", [](Agent& agent, const Request&) { return respond(agent.status()); }},
@@ -419,6 +419,7 @@ constexpr std::array<Route, 27> routes = {{
      [](Agent& agent, const Request&) { return list_response("reporters", agent.reporters()); }},
     {"POST", logins_path, report_login},
     {"GET", relay_prefix, show_relay_right},
+    {"GET", locked_prefix, show_locked},
     {"GET", "/metrics",
      [](Agent& agent, const Request&) {
          return Response{.status = ok,
@@ -447,10 +448,11 @@ std::optional<Error> refused(const Request& request, Role role) {
                                            "name the user as reporter in [login.submission]"));
     }
     if (role == Role::reporter) {
-        return request.path.starts_with(relay_prefix) && request.method == "GET"
+        const bool asks = request.path.starts_with(relay_prefix) || request.path.starts_with(locked_prefix);
+        return asks && request.method == "GET"
                    ? std::nullopt
-                   : std::optional(
-                         refusal(" may only report logins, and ask who may relay", become_operator));
+                   : std::optional(refusal(" may only report logins, and ask who may relay or log in",
+                                           become_operator));
     }
     if (role == Role::none) {
         return refusal(" may not use this socket",

@@ -400,6 +400,9 @@ public:
     // Failure::refused where the configuration knows no such reporter. A login that opens nothing is no
     // error.
     [[nodiscard]] virtual Result<LoginOutcome> report_login(const LoginReport& report) = 0;
+    // Whether a login at the submission server is to be refused for what has failed before; without a user,
+    // whoever it is.
+    [[nodiscard]] virtual bool locks_login(const Address& address, const std::string& user) = 0;
     // At most `count`, from this id on.
     [[nodiscard]] virtual SubscriberPage subscribers(const SubscriberQuestion& question) const = 0;
     // Failure::not_found if there is none.

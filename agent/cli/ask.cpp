@@ -55,19 +55,4 @@ void add_terms(const Arguments& arguments, boost::json::object& order) {
     }
 }
 
-std::string encoded(std::string_view text) {
-    constexpr std::string_view digits = "0123456789ABCDEF";
-    constexpr std::string_view plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
-    std::string result;
-    for (const char letter : text) {
-        if (plain.find(letter) != std::string_view::npos) {
-            result += letter;
-        } else {
-            const auto byte = static_cast<unsigned char>(letter);
-            result += {'%', digits[byte >> 4U], digits[byte & 15U]};
-        }
-    }
-    return result;
-}
-
 }  // namespace sekisho::cli

@@ -34,7 +34,6 @@ struct Reply {
 // why; what wasn't given is left to the configuration.
 void add_terms(const Arguments& arguments, boost::json::object& order);
 
-// The text with everything but letters, digits and "-._~" percent-encoded (RFC 3986, 2.3), for a target.
-[[nodiscard]] std::string encoded(std::string_view text);
+using api::encoded;
 
 }  // namespace sekisho::cli

@@ -401,7 +401,7 @@ void AuthClient::Connection::succeed(const Ok& ok) {
         return;
     }
     found->second->success = AuthOk{.user = ok.user};
-    answer(ok.id, AuthContinue{.id = ok.id, .challenge = ok.response});
+    answer(ok.id, AuthContinue{.id = ok.id, .challenge = ok.response, .proven = ok.user});
 }
 
 AuthClient::AuthClient(const asio::any_io_executor& executor, std::filesystem::path socket)
@@ -449,6 +449,7 @@ asio::awaitable<AuthStep> AuthClient::begin(AuthRequest request) {
                                  .tls_bindable = request.tls_bindable,
                                  .tls_exporter = std::move(request.tls_exporter),
                                  .tls_unique = std::move(request.tls_unique),
+                                 .final_response_ok = true,
                                  .no_login = true,
                                  .response = std::move(request.initial)};
     auto step = co_await connection->ask(id, std::move(message));

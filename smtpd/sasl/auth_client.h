@@ -36,6 +36,7 @@ struct AuthRequest {
 struct AuthContinue {
     std::uint32_t id = 0;  // for AuthClient::respond
     std::string challenge;
+    std::string proven{};  // whose password the client has shown to know: the challenge is the server's proof
 };
 struct AuthOk {
     std::string user;

@@ -165,6 +165,7 @@ Result<void> AuthConnection::take(Auth& auth) {
                     .remote = {},
                     .remote_text = std::move(auth.remote),
                     .session = std::move(auth.session),
+                    .final_response_ok = auth.final_response_ok,
                     .challenged = false,
                     .since = Clock::now()};
     if (const auto address = parse_address(request.remote_text)) {
@@ -232,7 +233,11 @@ void AuthConnection::step_base64(std::uint32_t id, std::string& response) {
 void AuthConnection::step(std::uint32_t id, const std::optional<SecretText>& response) {
     Request& request = requests_.at(id);
     auto next = std::visit([&response](auto& exchange) { return exchange.step(response); }, request.exchange);
-    if (const auto* const prompt = std::get_if<Prompt>(&next)) {
+    const auto* const prompt = std::get_if<Prompt>(&next);
+    if (prompt != nullptr && !prompt->proven.empty() && request.final_response_ok) {
+        // Who is to be told of a login before the client is told anything can be so.
+        accept(id, request, prompt->proven, to_base64(prompt->text));
+    } else if (prompt != nullptr) {
         request.challenged = true;
         request.since = Clock::now();
         send(Continue{.id = id, .data = to_base64(prompt->text)});
@@ -255,14 +260,15 @@ void AuthConnection::step(std::uint32_t id, const std::optional<SecretText>& res
 }
 
 // Says yes.
-void AuthConnection::accept(std::uint32_t id, const Request& request, const std::string& user) {
+void AuthConnection::accept(std::uint32_t id, const Request& request, const std::string& user,
+                            std::string response) {
     environment_->counts.right++;
     log::info("LOGIN_RIGHT", "a user has logged in",
               {{"user", user},
                {"address", request.remote_text},
                {"mechanism", request.mechanism},
                {"session", request.session}});
-    answer(id, request, Ok{.id = id, .user = user});
+    answer(id, request, Ok{.id = id, .user = user, .response = std::move(response)});
 }
 
 asio::awaitable<void> AuthConnection::judge(std::uint32_t id, Request request, Credentials credentials) {

@@ -45,8 +45,9 @@ private:
         std::optional<Address> remote;
         std::string remote_text;
         std::string session;
-        bool challenged = false;  // the client's turn
-        bool refused = false;     // it failed, and the client must only take that in
+        bool final_response_ok = false;  // see Auth
+        bool challenged = false;         // the client's turn
+        bool refused = false;            // it failed, and the client must only take that in
         Clock::time_point since;
     };
 
@@ -59,7 +60,7 @@ private:
     bool make_room();
     void step(std::uint32_t id, const std::optional<SecretText>& response);
     void step_base64(std::uint32_t id, std::string& response);
-    void accept(std::uint32_t id, const Request& request, const std::string& user);
+    void accept(std::uint32_t id, const Request& request, const std::string& user, std::string response = {});
     boost::asio::awaitable<void> judge(std::uint32_t id, Request request, Credentials credentials);
     boost::asio::awaitable<void> judge_token(std::uint32_t id, Request request, TokenGiven given);
     void tell_failure(std::uint32_t id, std::uint64_t serial, TokenVerdict verdict);

@@ -112,6 +112,8 @@ Result<Auth> parse_auth(const Words& words) {
             certified = true;
         } else if (word == "tls_bindable") {
             auth.tls_bindable = true;
+        } else if (word == "final-resp-ok") {
+            auth.final_response_ok = true;
         } else {
             static_cast<void>(take(word, "service=", auth.service) || take(word, "lip=", auth.local) ||
                               take(word, "rip=", auth.remote) || take(word, "session=", auth.session) ||
@@ -264,7 +266,8 @@ struct Printer {
             .given("cert_username", m.certificate_user);
         line.flag("tls_bindable", m.tls_bindable)
             .given("tls_exporter", m.tls_exporter)
-            .given("tls_unique", m.tls_unique);
+            .given("tls_unique", m.tls_unique)
+            .flag("final-resp-ok", m.final_response_ok);
         if (m.response) {
             line.raw("resp=").more(*m.response);
         }

@@ -63,6 +63,7 @@ struct Auth {
         false;  // whoever asks offers to bind the channel, where it can be bound, and says how:
     std::string tls_exporter{};           // in base64
     std::string tls_unique{};             //
+    bool final_response_ok = false;       // what the server has to say last may come with its OK
     bool no_login = false;                // nobody will ask for the user's home afterwards
     std::optional<std::string> response;  // the initial one, base64
     bool operator==(const Auth&) const = default;

@@ -105,7 +105,7 @@ MechanismStep ChallengeExchange::State::answer(const SecretText& message) {
     }
     // The server's own proof, as in SCRAM.
     expects = Expects::farewell;
-    return Prompt{.text = session.answer};
+    return Prompt{.text = session.answer, .proven = user};
 }
 
 MechanismStep ChallengeExchange::step(const std::optional<SecretText>& response) {

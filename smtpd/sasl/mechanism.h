@@ -25,6 +25,7 @@ constexpr std::size_t longest_password = 511;  // octets: crypt(3) takes no more
 // What the client must answer next; not base64 yet.
 struct Prompt {
     std::string text;
+    std::string proven{};  // the user whose password the client has shown to know; the text is our own proof
 };
 // All has been said: is the password right?
 struct Credentials {

@@ -147,7 +147,7 @@ MechanismStep ScramExchange::State::proof(const SecretText& message) {
     // The server's own proof. In SMTP it can't come with the success (RFC 4954, 4): "the server ... MUST send
     // a 334 reply containing the ... data", which the client answers by an empty response.
     expects = Expects::farewell;
-    return Prompt{.text = session.answer};
+    return Prompt{.text = session.answer, .proven = user};
 }
 
 MechanismStep ScramExchange::step(const std::optional<SecretText>& response) {

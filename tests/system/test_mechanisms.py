@@ -4,19 +4,22 @@
 import base64
 import hashlib
 import hmac
+import poplib
 import re
 import smtplib
 import socket
 import ssl
 import subprocess
+import time
 
-from lab.clients import Smtp, SmtpTls
+from lab.clients import Smtp, SmtpTls, pop3_login
 from lab.hosts import Host, await_true
 from lab.isp import config_text
-from lab.topology import EDGE_CORE4, SUBSCRIBERS
+from lab.topology import EDGE_CORE4, MAIL4, SUBSCRIBERS
+from test_failed_logins import tries
 from test_submission import SmtpTest
 
-A = SUBSCRIBERS["a"]
+A, B = SUBSCRIBERS["a"], SUBSCRIBERS["b"]
 HASHES = {"SCRAM-SHA-256": "sha256", "SCRAM-SHA-1": "sha1"}
 ALL = ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN", "LOGIN"]
 
@@ -235,6 +238,25 @@ class Mechanisms(SmtpTest):  # labels: quick
             with self.assertRaises(smtplib.SMTPAuthenticationError) as told:
                 connection.auth("SCRAM-SHA-256", client)
             self.assertEqual(told.exception.smtp_code, 535)
+
+    def test_locked_users(self) -> None:
+        """From where they never were: neither a proof nor the time tells whether the password was right."""
+        self.agent.revoke_all()
+        self.isp.restart_agent(tries(per_user=3))
+        self.addCleanup(self.isp.restart_agent)
+        for _ in range(3):
+            with self.isp.lab["a"].network(), self.assertRaises(poplib.error_proto):
+                pop3_login(self.isp.trust, MAIL4, B.user, "guessed")
+        await_true(lambda: self.agent.ask("lockout", "list")["lockouts"], "a lock")
+        for mechanism in ("PLAIN", "SCRAM-SHA-256"):
+            for password in (B.password, "guessed-again"):
+                begin = time.monotonic()
+                with self.subTest(mechanism, password=password), Gsasl(mechanism, B.user, password) as client, \
+                        self.connected() as connection, self.assertRaises(smtplib.SMTPAuthenticationError) as told:
+                    connection.auth(mechanism, client)
+                self.assertEqual(told.exception.smtp_code, 535)
+                self.assertGreater(time.monotonic() - begin, 10)
+        self.assertEqual(self.agent.ask("grant", "list")["grants"], [])
 
     def test_auth_gone(self) -> None:
         """What was offered stays offered; who hasn't heard sekisho-auth yet offers what every server has."""

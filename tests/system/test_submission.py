@@ -110,23 +110,27 @@ class Reports(SmtpTest):
 
     def test_locked_here_too(self) -> None:
         """Who has failed too often at the mailbox is refused here, with the right password, too, and not at once."""
+        self.agent.revoke_all()
         self.isp.restart_agent(tries(per_address=3))
         for _ in range(3):
             with self.isp.lab["b"].network(), self.assertRaises(poplib.error_proto):
                 pop3_login(self.isp.trust, MAIL4, A.user, "guessed")
         await_true(lambda: self.agent.ask("lockout", "list")["lockouts"], "a lock")
         for password in (B.password, "guessed"):
-            begin = time.monotonic()
-            with self.isp.lab["b"].network(), self.assertRaises(smtplib.SMTPAuthenticationError) as refused:
-                smtp_login(self.isp.smtp_trust, EDGE_CORE4, B.user, password)
-            self.assertEqual(self.code(refused.exception.args), "535 5.7.8")
-            self.assertGreater(time.monotonic() - begin, 5)
+            self.assertEqual(self.locked_try(B, password), "535 5.7.8")
         self.assertEqual(self.agent.ask("grant", "list")["grants"], [])
         self.assertIn("LOGIN_LOCKED", self.edge.log("sekisho-smtpd.log").read_text())
         self.agent.ask("lockout", "remove", B.address4)
         with self.isp.lab["b"].network():
             smtp_login(self.isp.smtp_trust, EDGE_CORE4, B.user, B.password).close()
         self.assertEqual([each["user"] for each in self.agent.ask("grant", "list")["grants"]], [B.user])
+
+    def locked_try(self, line, password: str) -> str:
+        begin = time.monotonic()
+        with self.isp.lab[line.host].network(), self.assertRaises(smtplib.SMTPAuthenticationError) as refused:
+            smtp_login(self.isp.smtp_trust, EDGE_CORE4, line.user, password)
+        self.assertGreater(time.monotonic() - begin, 10)
+        return self.code(refused.exception.args)
 
 
 class SlowClients(SmtpTest):

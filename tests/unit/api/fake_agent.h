@@ -224,6 +224,10 @@ public:
         return LoginOutcome{
             .granted = true, .key = {report.address, 32}, .expires = noon + 600s, .reason = {}};
     }
+    [[nodiscard]] bool locks_login(const Address& address, const std::string& user) override {
+        calls.push_back("locked " + address.text() + " " + user);
+        return user == "locked";
+    }
     // There are 7 and 9.
     [[nodiscard]] SubscriberPage subscribers(const SubscriberQuestion& question) const override {
         const auto& [count, from, within, user, nas] = question;

@@ -280,6 +280,13 @@ TEST_F(Routes, LoginsAreReported) {
         ask("POST", "/v1/logins",
             R"({"address":"192.0.2.7","user":"locked","protocol":"smtp","success":true})", Role::reporter);
     EXPECT_EQ(parsed(locked), json::parse(R"({"granted":false,"reason":"too many","locked":true})"));
+    EXPECT_EQ(parsed(ask("GET", "/v1/locked/192.0.2.7?user=locked", "", Role::reporter)),
+              json::parse(R"({"locked":true})"));
+    EXPECT_EQ(parsed(ask("GET", "/v1/locked/2001%3Adb8%3A%3A1", "", Role::reporter)),
+              json::parse(R"({"locked":false})"));
+    EXPECT_EQ(agent_.calls.back(), "locked 2001:db8::1 ");
+    EXPECT_EQ(ask("GET", "/v1/locked/192.0.2.0%2F24", "", Role::reporter).status, 400);
+    EXPECT_EQ(ask("GET", "/v1/locked/192.0.2.7", "", Role::none).status, 403);
     agent_.broken = true;
     EXPECT_EQ(ask("POST", "/v1/logins", login, Role::reporter).status, 403);
 }

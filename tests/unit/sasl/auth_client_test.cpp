@@ -148,7 +148,7 @@ TEST_F(AuthClientTest, SaysAllThatTheServerMayWantToKnow) {
     EXPECT_EQ(
         server.line(),
         "AUTH\t1\tPLAIN\tservice=smtp\tsecured\tnologin\tlip=198.51.100.25\trip=192.0.2.1\trport=40000\t"
-        "session=test\tresp=AGFubmEAc2VjcmV0MDA=");
+        "session=test\tfinal-resp-ok\tresp=AGFubmEAc2VjcmV0MDA=");
     // Answers to others, unknown words, and only then the answer.
     server.send("OK\t2\tuser=eve\nNEWS\t1\nFAIL\t3\nOK\t1\tuser=anna\nOK\t1\tuser=eve\n");
     EXPECT_EQ(text(step.get()), "ok anna");
