@@ -2,6 +2,7 @@
 // A mail transaction, and what ends it.
 #include <gmock/gmock.h>
 
+#include "tests/unit/session/bad_octets.h"
 #include "tests/unit/session/client.h"
 
 namespace sekisho::session {
@@ -224,60 +225,23 @@ TEST_F(SmallMailTest, ThousandsOfRecipientsAreTooMany) {
     EXPECT_THAT(last, EndsWith("421 4.7.0 Too many errors, closing the connection\r\n[Close]"));
 }
 
-struct BadBody {
-    std::string_view octets;
-    std::string_view reply;
-};
-
-// Else a test's name shows where in memory its text lies, and is another in each run.
-void PrintTo(const BadBody& body, std::ostream* out) {
-    for (const char octet : body.octets) {
-        switch (octet) {
-            case '\r':
-                *out << "CR ";
-                break;
-            case '\n':
-                *out << "LF ";
-                break;
-            case '\0':
-                *out << "NUL ";
-                break;
-            default:
-                *out << octet << ' ';
-        }
-    }
-}
-
-constexpr std::string_view bare = "554 5.5.2 ";
-constexpr std::string_view damaged = "554 5.6.0 ";
-
-class BadBodyTest : public MailTest, public testing::WithParamInterface<BadBody> {};
+class BadBodyTest : public MailTest, public testing::WithParamInterface<BadOctets> {};
 
 TEST_P(BadBodyTest, IsRefusedAfterItsTrueEnd) {
     client_.begin_message();
     const std::string body =
-        "Subject: x\r\n\r\n" + std::string(GetParam().octets) + "\r\nMAIL FROM:<evil@example.com>\r\n";
+        "Subject: x\r\n\r\na" + std::string(GetParam().octets) + "QUIT\r\nMAIL FROM:<evil@example.com>\r\n";
     EXPECT_EQ(client_.send(body), "[MessageAborted]");
     EXPECT_FALSE(session().waiting());
     EXPECT_THAT(client_.send("QUIT\r\n"), "");
-    EXPECT_THAT(client_.send(".\r\n"), StartsWith(GetParam().reply));
+    EXPECT_EQ(client_.send(".\r\n"), GetParam().reply);
     EXPECT_EQ(session().state().errors, 1U);
     EXPECT_EQ(client_.say("NOOP"), "250 2.0.0 Ok\r\n");
     EXPECT_EQ(client_.say("DATA"), "503 5.5.1 Say MAIL first\r\n");
 }
 
-INSTANTIATE_TEST_SUITE_P(Smuggling, BadBodyTest,
-                         testing::Values(BadBody{"a\n.\nQUIT", bare}, BadBody{"a\n.\r\nQUIT", bare},
-                                         BadBody{"a\r\n.\nQUIT", bare}, BadBody{"a\r.\r\nQUIT", bare},
-                                         BadBody{"a\r\n.\rQUIT", bare}, BadBody{"a\r.\rQUIT", bare},
-                                         BadBody{"a\r\n.\r\r\nQUIT", bare}, BadBody{"a\r\r\nb", bare},
-                                         BadBody{"a\n\r.\n\rQUIT", bare}, BadBody{"a\r\n\n.\r\nQUIT", bare},
-                                         BadBody{"a\nb", bare}, BadBody{"\n", bare}, BadBody{"\r", bare},
-                                         BadBody{std::string_view("a\r\n\0.\r\nQUIT", 11), damaged},
-                                         BadBody{std::string_view("a\r\n.\0\r\nQUIT", 11), damaged},
-                                         BadBody{std::string_view("a\0b", 3), damaged},
-                                         BadBody{std::string_view("\0\n", 2), damaged},
-                                         BadBody{std::string_view("\n\0", 2), bare}));
+INSTANTIATE_TEST_SUITE_P(Smuggling, BadBodyTest, testing::ValuesIn(false_ends));
+INSTANTIATE_TEST_SUITE_P(Others, BadBodyTest, testing::ValuesIn(other_bad_octets));
 
 TEST_F(MailTest, LinesOfATextHaveALimit) {
     client_.begin_message();
