@@ -223,6 +223,33 @@ TEST_F(SmallChunksTest, TooLargeIsReadToItsEnd) {
     EXPECT_EQ(send("\nNOOP\r\n"), std::string(large) + "250 2.0.0 Ok\r\n");
 }
 
+class FalseEndOfLargeChunkTest : public SmallChunksTest, public testing::WithParamInterface<BadOctets> {};
+
+TEST_P(FalseEndOfLargeChunkTest, IsNone) {
+    const std::string behind = std::string(GetParam().octets) + "QUIT\r\nMAIL FROM:<evil@example.com>\r\n";
+    const std::string body = "Subject: x\r\n" + behind;
+    EXPECT_EQ(send("BDAT " + std::to_string(body.size()) + " LAST\r\n" + body.substr(0, body.size() - 1)),
+              std::string(begun) + "[MessageAborted]");
+    EXPECT_FALSE(session().waiting());
+    EXPECT_TRUE(session().receiving());
+    EXPECT_EQ(session().state().errors, 0U) << "nothing is over yet";
+    EXPECT_EQ(send("\nNOOP\r\n"), std::string(large) + "250 2.0.0 Ok\r\n");
+    EXPECT_EQ(session().state().errors, 1U);
+    EXPECT_EQ(client_.say("DATA"), "503 5.5.1 Say MAIL first\r\n");
+}
+
+TEST_P(FalseEndOfLargeChunkTest, IsNoneInTheNextChunkEither) {
+    const std::string behind = std::string(GetParam().octets) + "QUIT\r\nMAIL FROM:<evil@example.com>\r\n";
+    EXPECT_EQ(chunk("Subject: x\r\n"), std::string(begun) + "[MessageAborted]" + std::string(large));
+    EXPECT_EQ(chunk(behind), large);
+    EXPECT_EQ(last(behind), large);
+    EXPECT_EQ(session().state().errors, 1U) << "of one message";
+    EXPECT_EQ(client_.say("NOOP"), "250 2.0.0 Ok\r\n");
+    EXPECT_EQ(client_.say("DATA"), "503 5.5.1 Say MAIL first\r\n");
+}
+
+INSTANTIATE_TEST_SUITE_P(Smuggling, FalseEndOfLargeChunkTest, testing::ValuesIn(false_ends));
+
 TEST_F(SmallChunksTest, TheLineEndThatIsAddedCounts) {
     EXPECT_THAT(last("12345678"), EndsWith("[MessageEnded]"));
     static_cast<void>(session().message_kept("1"));

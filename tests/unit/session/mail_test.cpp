@@ -205,6 +205,42 @@ TEST_F(SmallMailTest, SizeDoesNotCountAddedDots) {
     EXPECT_EQ(client_.send("..\r\n..\r\n...\r\n.\r\n"), "[Body .\r\n.\r\n..\r\n][MessageEnded]");
 }
 
+class FalseEndOfLargeMailTest : public SmallMailTest, public testing::WithParamInterface<BadOctets> {
+protected:
+    // Octet by octet, or in one piece.
+    std::string send(std::string_view octets, bool in_pieces) {
+        if (!in_pieces) {
+            return client_.send(octets);
+        }
+        std::string said;
+        for (const char octet : octets) {
+            said += client_.send({&octet, 1});
+        }
+        return said;
+    }
+};
+
+// What a message holds beyond its size isn't looked at any more, but for its true end.
+TEST_P(FalseEndOfLargeMailTest, IsNone) {
+    for (const bool in_pieces : {false, true}) {
+        client_.begin_message();
+        const std::size_t errors = session().state().errors;
+        EXPECT_EQ(client_.send("Subject: x\r\n"), "[MessageAborted]");
+        EXPECT_EQ(
+            send(std::string(GetParam().octets) + "QUIT\r\nMAIL FROM:<evil@example.com>\r\n", in_pieces), "");
+        EXPECT_FALSE(session().waiting());
+        EXPECT_TRUE(session().receiving());
+        EXPECT_EQ(send("RSET\r\n.\r", in_pieces), "");
+        EXPECT_EQ(session().state().errors, errors) << "nothing is over yet";
+        EXPECT_EQ(send("\nNOOP\r\n", in_pieces),
+                  "552 5.3.4 Message exceeds the maximum size\r\n250 2.0.0 Ok\r\n");
+        EXPECT_EQ(session().state().errors, errors + 1);
+        EXPECT_EQ(client_.say("DATA"), "503 5.5.1 Say MAIL first\r\n");
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Smuggling, FalseEndOfLargeMailTest, testing::ValuesIn(false_ends));
+
 TEST_F(SmallMailTest, RecipientsHaveALimit) {
     EXPECT_THAT(client_.say("EHLO x"), testing::HasSubstr("250-LIMITS RCPTMAX=2\r\n"));
     static_cast<void>(client_.say("MAIL FROM:<a@example.com>"));
