@@ -203,6 +203,35 @@ TEST_F(ResponseTest, TooLong) {
     EXPECT_EQ(client_.say("NOOP"), "250 2.0.0 Ok\r\n");
 }
 
+// Who begins anew in the middle hasn't read the challenge: the first login is over, and the next one is
+// whole.
+TEST_F(ResponseTest, Restarted) {
+    EXPECT_EQ(client_.say("AUTH LOGIN"), "[AuthCancelled]501 5.5.2 Cannot decode the response\r\n");
+    EXPECT_FALSE(session().waiting());
+    EXPECT_EQ(client_.say("*"), "500 5.5.1 Unknown command\r\n") << "there is nothing to cancel";
+    EXPECT_EQ(session().state().failed_logins, 0U);
+    EXPECT_EQ(session().state().errors, 2U);
+    EXPECT_EQ(client_.say("AUTH LOGIN"), "[Authenticate LOGIN -]");
+    EXPECT_EQ(text_of(session().auth_continued("VXNlcm5hbWU6")), "334 VXNlcm5hbWU6\r\n");
+    EXPECT_EQ(client_.say("*"), "[AuthCancelled]501 5.7.0 Authentication cancelled\r\n");
+    EXPECT_EQ(client_.say("AUTH PLAIN AGEAYg=="), "[Authenticate PLAIN AGEAYg==]");
+    EXPECT_EQ(text_of(session().auth_succeeded("a")), "235 2.7.0 Authentication successful\r\n");
+    EXPECT_EQ(session().state().user, "a");
+}
+
+TEST_F(ResponseTest, Endless) {
+    const std::size_t before = octets_in_use();
+    const std::string piece(1 << 16, 'A');
+    for (int i = 0; i < 16; i++) {
+        ASSERT_EQ(client_.send(piece), "");
+        EXPECT_LT(octets_in_use(), before + (1 << 18)) << "it isn't kept";
+    }
+    EXPECT_EQ(client_.send("A"), "[AuthCancelled]421 4.7.0 This line has no end\r\n[Close]");
+    EXPECT_EQ(client_.say("AUTH PLAIN AGEAYg=="), "");
+    EXPECT_EQ(text_of(session().auth_succeeded("a")), "") << "which nobody asked for any more";
+    EXPECT_EQ(session().state().user, "");
+}
+
 TEST_F(ResponseTest, ThatNeverComes) {
     EXPECT_EQ(text_of(session().give_up("4.4.2 Time-out")), "[AuthCancelled]421 4.4.2 Time-out\r\n[Close]");
 }

@@ -289,6 +289,21 @@ TEST_F(MailTest, LinesOfATextHaveALimit) {
     EXPECT_THAT(client_.send("\r\n.\r\n"), StartsWith("554 5.6.0 "));
 }
 
+// RFC 5321, 4.5.3.1.6: up to 1000 octets must be taken.
+TEST_F(MailTest, ALineOfAMillionOctetsIsRefusedAndNotKept) {
+    client_.begin_message();
+    const std::size_t before = octets_in_use();
+    const std::string piece(1 << 16, 'x');
+    EXPECT_EQ(client_.send(piece), "[MessageAborted]");
+    for (int i = 1; i < 16; i++) {
+        ASSERT_EQ(client_.send(piece), "");
+        EXPECT_LT(octets_in_use(), before + (1 << 18));
+    }
+    EXPECT_EQ(client_.send("\r\nQUIT\r\n.\r\nNOOP\r\n"),
+              "554 5.6.0 Line of over 998 octets in the message\r\n250 2.0.0 Ok\r\n");
+    EXPECT_EQ(session().state().errors, 1U);
+}
+
 TEST_F(MailTest, RefusedByOthersAtItsEnd) {
     client_.begin_message();
     static_cast<void>(client_.send("x\r\n.\r\n"));
