@@ -210,6 +210,23 @@ TEST(StartTls, ComesBeforeMailAndLogin) {
     EXPECT_THAT(client.say("AUTH PLAIN AGEAYg=="), StartsWith("538 5.7.11 "));
 }
 
+// RFC 3207, 4: it comes between two messages. The one that has begun goes on.
+TEST(StartTls, NotWithinATransaction) {
+    Example settings = before_tls();
+    settings.login_required = false;
+    Client client(settings);
+    static_cast<void>(client.say("EHLO x"));
+    for (const char* line : {"MAIL FROM:<a@example.com>", "RCPT TO:<b@example.org>"}) {
+        EXPECT_THAT(client.say(line), StartsWith("250"));
+        EXPECT_EQ(client.say("STARTTLS"), "503 5.5.1 Not within a mail transaction\r\n") << line;
+        EXPECT_FALSE(client.session.waiting());
+    }
+    EXPECT_THAT(client.say("DATA"), StartsWith("[MessageBegun <a@example.com> <b@example.org>]354 "));
+    EXPECT_EQ(client.send("STARTTLS\r\n.\r\n"), "[Body STARTTLS\r\n][MessageEnded]");
+    static_cast<void>(client.session.message_kept("1"));
+    EXPECT_EQ(client.say("STARTTLS"), "220 2.0.0 Ready to start TLS\r\n[StartTls]");
+}
+
 TEST(Errors, EndTheConnection) {
     Example settings = trusted();
     settings.errors = 3;
