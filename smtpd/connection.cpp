@@ -190,7 +190,7 @@ asio::awaitable<bool> SmtpdConnection::converse() {
     }
     if (size == 0) {
         if (late_ || closing_) {
-            co_await perform(session_.give_up(late_ ? "Idle for too long" : "Shutting down"));
+            co_await perform(session_.give_up(late_ ? "4.4.2 Idle for too long" : "4.3.2 Shutting down"));
         }
         co_return false;
     }
