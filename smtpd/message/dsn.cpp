@@ -3,8 +3,6 @@
 #include "smtpd/message/dsn.h"
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
 #include <utility>
 
 #include "agent/base/printable.h"
@@ -27,13 +25,6 @@ std::string one_line(std::string_view text) {
     return line;
 }
 
-// "\\x{FC}".
-std::string embedded(char32_t point) {
-    std::array<char, 16> text{};
-    std::snprintf(text.data(), text.size(), "\\x{%02X}", static_cast<unsigned>(point));
-    return text.data();
-}
-
 // The same, in letters of any language.
 std::string one_line_of_any(std::string_view text) {
     const bool good = text.size() <= longest_value && is_utf8(text) &&
@@ -41,28 +32,10 @@ std::string one_line_of_any(std::string_view text) {
     return good ? std::string(text) : one_line(text);
 }
 
-// utf-8-addr-xtext (RFC 6533, 3): an address that isn't ASCII, as those can read it who know only ASCII.
-std::string in_ascii(std::string_view address) {
-    constexpr std::string_view quoted = "+=\\";
-    std::string text;
-    for (std::size_t at = 0; at < address.size();) {
-        const auto first = static_cast<unsigned char>(address[at]);
-        const std::size_t size = first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-        char32_t point = size == 1 ? first : first & (0x7fU >> size);
-        for (std::size_t i = 1; i < size; i++) {
-            point = point << 6U | (static_cast<unsigned char>(address[at + i]) & 0x3fU);
-        }
-        const bool as_it_is = size == 1 && quoted.find(address[at]) == std::string_view::npos;
-        text += as_it_is ? std::string(1, address[at]) : embedded(point);
-        at += size;
-    }
-    return text;
-}
-
 // RFC 3464, 2.3.2, and RFC 6533, 3.
 std::string typed(std::string_view address) {
     return is_ascii(address) || !is_utf8(address) ? "rfc822; " + one_line(address)
-                                                  : "utf-8; " + one_line(in_ascii(address));
+                                                  : "utf-8; " + one_line(utf8_xtext(address, " +=\\"));
 }
 
 using Action = ReportedRecipient::Action;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdio>
 #include <utility>
 
 #include "agent/base/ascii.h"
@@ -26,6 +27,13 @@ constexpr std::array<Word, 4> keywords = {{{"NEVER", &Notify::never},
 
 constexpr bool is_upper_hex(char octet) {
     return is_digit(octet) || (octet >= 'A' && octet <= 'F');
+}
+
+// "\\x{FC}".
+std::string embedded(char32_t point) {
+    std::array<char, 16> text{};
+    std::snprintf(text.data(), text.size(), "\\x{%02X}", static_cast<unsigned>(point));
+    return text.data();
 }
 
 constexpr int value_of(char digit) {
@@ -120,6 +128,22 @@ bool is_original_recipient(std::string_view value) {
     const std::size_t semicolon = value.find(';');
     return value.size() <= longest_original && semicolon != std::string_view::npos &&
            is_type(value.substr(0, semicolon)) && means_printable(value.substr(semicolon + 1));
+}
+
+std::string utf8_xtext(std::string_view text, std::string_view quoted) {
+    std::string ascii;
+    for (std::size_t at = 0; at < text.size();) {
+        const auto first = static_cast<unsigned char>(text[at]);
+        const std::size_t size = first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+        char32_t point = size == 1 ? first : first & (0x7fU >> size);
+        for (std::size_t i = 1; i < size; i++) {
+            point = point << 6U | (static_cast<unsigned char>(text[at + i]) & 0x3fU);
+        }
+        const bool as_it_is = size == 1 && quoted.find(text[at]) == std::string_view::npos;
+        ascii += as_it_is ? std::string(1, text[at]) : embedded(point);
+        at += size;
+    }
+    return ascii;
 }
 
 std::string decoded_xtext(std::string_view text) {

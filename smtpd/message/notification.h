@@ -39,6 +39,9 @@ enum class Return : std::uint8_t { not_given, headers, full };
 [[nodiscard]] bool is_envelope_id(std::string_view value);
 // ORCPT's value (section 4.2), "rfc822;bob@example.org": up to 500 octets that mean printable ones.
 [[nodiscard]] bool is_original_recipient(std::string_view value);
+// utf-8-addr-xtext (RFC 6533, 3): UTF-8 as those can read it who know only ASCII, "j\x{F6}rg". Of what is
+// ASCII only the octets `quoted` are written so, too.
+[[nodiscard]] std::string utf8_xtext(std::string_view text, std::string_view quoted);
 // What xtext means.
 [[nodiscard]] std::string decoded_xtext(std::string_view text);
 

@@ -325,6 +325,8 @@ TEST(StatusNotice, OfAddressesInLettersOfAnyLanguage) {
     EXPECT_THAT(text,
                 HasSubstr("Content-Type: message/global-headers\r\nContent-Transfer-Encoding: 8bit\r\n"));
     EXPECT_THAT(text, HasSubstr("boundary=\"=_zzzzzzzzzzzzzzzz_=\"\r\nContent-Transfer-Encoding: 8bit\r\n"));
+    joerg.address = "\"a b\"@b\u00fccher.example";
+    EXPECT_THAT(notice({joerg}), HasSubstr("Final-Recipient: utf-8; \"a\\x{20}b\"@b\\x{FC}cher.example\r\n"));
     joerg.address = "\xff@example.com";
     EXPECT_THAT(notice({joerg}), HasSubstr("Final-Recipient: rfc822; ?@example.com\r\n"));
 }
