@@ -46,12 +46,52 @@ bool means_printable(std::string_view text) {
            std::ranges::all_of(decoded_xtext(text), [](char octet) { return octet >= ' ' && octet <= '~'; });
 }
 
+// How long the EmbeddedUnicodeChar is that stands here (RFC 6533, 3), "\\x{FC}"; 0 for none, and for one that
+// means a control character: xtext may mean none either.
+std::size_t embedded_size(std::string_view text) {
+    constexpr std::string_view begin = "\\x{";
+    constexpr std::size_t most_digits = 6;
+    const std::size_t end = text.find('}');
+    if (!text.starts_with(begin) || end == std::string_view::npos) {
+        return 0;
+    }
+    const std::string_view digits = text.substr(begin.size(), end - begin.size());
+    if (digits.size() < 2 || digits.size() > most_digits || !std::ranges::all_of(digits, is_upper_hex)) {
+        return 0;
+    }
+    char32_t point = 0;
+    for (const char digit : digits) {
+        point = point * 16 + static_cast<char32_t>(value_of(digit));
+    }
+    const bool control = point < ' ' || point == 0x7f;
+    const bool surrogate = point >= 0xd800 && point <= 0xdfff;
+    return control || surrogate || point > 0x10ffff ? 0 : end + 1;
+}
+
+bool is_utf8_xtext(std::string_view text) {
+    for (std::size_t at = 0; at < text.size();) {
+        const char octet = text[at];
+        const bool plain = octet > ' ' && octet <= '~' && octet != '+' && octet != '=' && octet != '\\';
+        const std::size_t size = plain ? 1 : embedded_size(text.substr(at));
+        if (size == 0) {
+            return false;
+        }
+        at += size;
+    }
+    return !text.empty();
+}
+
 // addr-type is an atom (RFC 3464, 2.1.1).
 bool is_type(std::string_view text) {
     static constexpr std::string_view others = "!#$%&'*+-/=?^_`{|}~";
     return !text.empty() && std::ranges::all_of(text, [](char octet) {
         return is_letter_or_digit(octet) || others.find(octet) != std::string_view::npos;
     });
+}
+
+// RFC 6533, 3.
+bool is_utf8_type(std::string_view text) {
+    return same_word(text, "utf-8");
 }
 
 }  // namespace
@@ -126,8 +166,12 @@ bool is_envelope_id(std::string_view value) {
 
 bool is_original_recipient(std::string_view value) {
     const std::size_t semicolon = value.find(';');
-    return value.size() <= longest_original && semicolon != std::string_view::npos &&
-           is_type(value.substr(0, semicolon)) && means_printable(value.substr(semicolon + 1));
+    if (value.size() > longest_original || semicolon == std::string_view::npos) {
+        return false;
+    }
+    const std::string_view type = value.substr(0, semicolon);
+    const std::string_view address = value.substr(semicolon + 1);
+    return is_type(type) && (is_utf8_type(type) ? is_utf8_xtext(address) : means_printable(address));
 }
 
 std::string utf8_xtext(std::string_view text, std::string_view quoted) {

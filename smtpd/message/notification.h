@@ -37,7 +37,8 @@ enum class Return : std::uint8_t { not_given, headers, full };
 [[nodiscard]] bool is_xtext(std::string_view text);
 // ENVID's value (section 4.4): up to 100 octets that mean printable ones.
 [[nodiscard]] bool is_envelope_id(std::string_view value);
-// ORCPT's value (section 4.2), "rfc822;bob@example.org": up to 500 octets that mean printable ones.
+// ORCPT's value (section 4.2), "rfc822;bob@example.org" or "utf-8;j\x{F6}rg@example.org" (RFC 6533, 3): up to
+// 500 octets that mean printable ones.
 [[nodiscard]] bool is_original_recipient(std::string_view value);
 // utf-8-addr-xtext (RFC 6533, 3): UTF-8 as those can read it who know only ASCII, "j\x{F6}rg". Of what is
 // ASCII only the octets `quoted` are written so, too.

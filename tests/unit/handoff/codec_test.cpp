@@ -63,6 +63,15 @@ TEST(HandoffCodec, WhatTheSenderWantsToHearComesBackAsItWent) {
     EXPECT_FALSE(read->envelope.utf8);
 }
 
+// RFC 6533, 3: it has a sign that JSON writes in a way of its own.
+TEST(HandoffCodec, AnOriginalRecipientInLettersOfAnyLanguageComesBackAsItWent) {
+    Request sent = with_wishes();
+    sent.envelope.recipients[1].original = R"(utf-8;j\x{F6}rg@example.com)";
+    EXPECT_EQ(decode_request(encode(sent)).value().envelope.recipients, sent.envelope.recipients);
+    sent.envelope.recipients[1].original = R"(utf-8;j\x{0A}rg@example.com)";
+    EXPECT_FALSE(decode_request(encode(sent)));
+}
+
 TEST(HandoffCodec, ASmallMessageStandsBehindItsEnvelope) {
     Request sent = example();
     sent.octets = "{}\n\n\xff";

@@ -249,6 +249,9 @@ TEST(DsnTest, WhatTheSenderHasNamedItByIsThere) {
     EXPECT_EQ(all.at(0).at(0), "Original-Envelope-Id: QQ+314");
     EXPECT_EQ(all.at(1).at(0), "Original-Recipient: rfc822; Bob+x@example.org");
     EXPECT_EQ(all.at(1).at(1), "Final-Recipient: rfc822; bob@example.com");
+    each.original = "utf-8;j\\x{F6}rg\\x{2B}x@example.org";
+    EXPECT_EQ(groups(notice({each})).at(1).at(0),
+              "Original-Recipient: utf-8; j\\x{F6}rg\\x{2B}x@example.org");
 }
 
 ReportedRecipient carol() {

@@ -74,5 +74,39 @@ TEST(OriginalRecipientTest, IsATypeAndAnAddress) {
     }
 }
 
+// RFC 6533, 3.
+TEST(OriginalRecipientTest, InLettersOfAnyLanguage) {
+    for (const char* address : {"jorg@example.com", "j\\x{F6}rg@example.com", "\\x{95A2}@\\x{1F4EE}.example",
+                                "\\x{10FFFF}", "a\\x{2B}b\\x{3D}\\x{5C}\\x{20}@example.com"}) {
+        EXPECT_TRUE(is_original_recipient("utf-8;" + std::string(address))) << address;
+        EXPECT_TRUE(is_original_recipient("UTF-8;" + std::string(address))) << address;
+    }
+    for (const char* address : {"",
+                                "j\u00f6rg@example.com",
+                                "a+2Bb@example.com",
+                                "a=b",
+                                "a b",
+                                "\\",
+                                "\\\\",
+                                "\\x",
+                                "\\x{",
+                                "\\x{}",
+                                "\\x{F6",
+                                "\\x{F}",
+                                "\\x{f6}",
+                                "\\X{F6}",
+                                "\\x{F6 }",
+                                "\\x{0D}",
+                                "\\x{00000A}",
+                                "\\x{7F}",
+                                "\\x{D800}",
+                                "\\x{DFFF}",
+                                "\\x{110000}",
+                                "\\x{00000F6}"}) {
+        EXPECT_FALSE(is_original_recipient("utf-8;" + std::string(address))) << address;
+    }
+    EXPECT_TRUE(is_original_recipient("rfc822;a\\b+2B")) << "what it means there is others' business";
+}
+
 }  // namespace
 }  // namespace sekisho::message

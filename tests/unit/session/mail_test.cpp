@@ -162,6 +162,20 @@ TEST_F(MailTest, WhatTheSenderWantsToHear) {
     EXPECT_THAT(client_.say("."), testing::Eq("[MessageEnded]")) << "and the next message is plain again";
 }
 
+// RFC 6533, 3: so it may be written without SMTPUTF8.
+TEST_F(MailTest, AnOriginalRecipientInLettersOfAnyLanguage) {
+    EXPECT_THAT(client_.say("MAIL FROM:<a@example.com>"), StartsWith("250"));
+    EXPECT_THAT(client_.say(R"(RCPT TO:<b@example.org> ORCPT=utf-8;j\x{F6}rg@example.com)"),
+                StartsWith("250"));
+    EXPECT_EQ(client_.say(R"(RCPT TO:<b@example.org> ORCPT=utf-8;j\x{0D}@example.com)"),
+              "501 5.5.4 Bad parameter\r\n");
+    EXPECT_EQ(client_.say("RCPT TO:<b@example.org> ORCPT=utf-8;j\u00f6rg@example.com"),
+              "501 5.5.4 Bad parameter\r\n");
+    EXPECT_THAT(
+        client_.say("DATA"),
+        StartsWith(R"([MessageBegun <a@example.com> <b@example.org> ORCPT=utf-8;j\x{F6}rg@example.com])"));
+}
+
 TEST_F(MailTest, ParametersAreForThoseWhoSayEhlo) {
     static_cast<void>(client_.say("HELO x"));
     EXPECT_THAT(client_.say("MAIL FROM:<a@example.com> SIZE=1"), StartsWith("555 5.5.4 "));
