@@ -20,7 +20,7 @@ struct Recipient {
 
     std::string address;
     Notify notify;
-    std::string original;  // ORCPT's value, as it came; empty: not given
+    std::string original;  // ORCPT's value, as it came, but always in ASCII; empty: not given
 
     bool operator==(const Recipient&) const = default;
 };

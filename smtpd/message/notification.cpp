@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "agent/base/ascii.h"
+#include "agent/base/printable.h"
 
 namespace sekisho::message {
 
@@ -172,6 +173,12 @@ bool is_original_recipient(std::string_view value) {
     const std::string_view type = value.substr(0, semicolon);
     const std::string_view address = value.substr(semicolon + 1);
     return is_type(type) && (is_utf8_type(type) ? is_utf8_xtext(address) : means_printable(address));
+}
+
+std::optional<std::string> read_original_recipient(std::string_view value) {
+    const bool any = is_utf8_type(value.substr(0, value.find(';'))) && is_utf8(value);
+    std::string ascii = any ? utf8_xtext(value, {}) : std::string(value);
+    return is_original_recipient(ascii) ? std::optional(std::move(ascii)) : std::nullopt;
 }
 
 std::string utf8_xtext(std::string_view text, std::string_view quoted) {

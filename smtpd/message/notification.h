@@ -40,6 +40,9 @@ enum class Return : std::uint8_t { not_given, headers, full };
 // ORCPT's value (section 4.2), "rfc822;bob@example.org" or "utf-8;j\x{F6}rg@example.org" (RFC 6533, 3): up to
 // 500 octets that mean printable ones.
 [[nodiscard]] bool is_original_recipient(std::string_view value);
+// The same where it may be in letters of any language (utf-8-addr-unitext, RFC 6533, 3), written in ASCII,
+// which hosts without SMTPUTF8 can take as well; nothing where it is none, or longer than 500 octets so.
+[[nodiscard]] std::optional<std::string> read_original_recipient(std::string_view value);
 // utf-8-addr-xtext (RFC 6533, 3): UTF-8 as those can read it who know only ASCII, "j\x{F6}rg". Of what is
 // ASCII only the octets `quoted` are written so, too.
 [[nodiscard]] std::string utf8_xtext(std::string_view text, std::string_view quoted);

@@ -122,7 +122,7 @@ void Dialogue::rcpt(std::string_view argument) {
     if (!state_.esmtp && !argument.empty()) {
         return refuse(not_extended);
     }
-    auto parameters = read_recipient_parameters(argument);
+    auto parameters = read_recipient_parameters(argument, envelope_.utf8);
     if (!parameters) {
         return refuse(reply_to(parameters.error()));
     }

@@ -8,6 +8,8 @@
 #include <optional>
 #include <utility>
 
+#include "agent/base/printable.h"
+#include "smtpd/message/domain.h"
 #include "smtpd/session/word.h"
 
 namespace sekisho::session {
@@ -21,9 +23,11 @@ constexpr bool is_keyword(std::string_view text) {
            std::ranges::all_of(text, [](char octet) { return is_letter_or_digit(octet) || octet == '-'; });
 }
 
-constexpr bool is_value(std::string_view text) {
-    return !text.empty() &&
-           std::ranges::all_of(text, [](char octet) { return octet > ' ' && octet <= '~' && octet != '='; });
+// UTF-8 is added to it by RFC 6531, 3.3.
+bool is_value(std::string_view text, bool utf8) {
+    const auto fits = [](unsigned char octet) { return octet > ' ' && octet != 0x7f && octet != '='; };
+    return !text.empty() && std::ranges::all_of(text, fits) &&
+           (utf8 ? is_utf8(text) : message::is_ascii(text));
 }
 
 std::optional<std::uint64_t> read_size(std::string_view text) {
@@ -101,8 +105,9 @@ public:
             return once(notify_seen_, notify.has_value());
         }
         if (same_word(name, "ORCPT")) {
-            parameters_.original = value;
-            return once(original_seen_, message::is_original_recipient(value));
+            const auto original = message::read_original_recipient(value);
+            parameters_.original = original.value_or("");
+            return once(original_seen_, original.has_value());
         }
         return ParameterFault::unknown;
     }
@@ -116,7 +121,7 @@ private:
 
 // Gives each parameter to the reader.
 template <class Reader>
-std::optional<ParameterFault> read_all(std::string_view text, Reader& reader) {
+std::optional<ParameterFault> read_all(std::string_view text, bool utf8, Reader& reader) {
     while (!text.empty()) {
         if (text.front() != ' ') {
             return ParameterFault::syntax;
@@ -128,7 +133,7 @@ std::optional<ParameterFault> read_all(std::string_view text, Reader& reader) {
         const std::string_view name = parameter.substr(0, sign);
         const bool valued = sign != std::string_view::npos;
         const std::string_view value = valued ? parameter.substr(sign + 1) : std::string_view();
-        if (!is_keyword(name) || (valued && !is_value(value))) {
+        if (!is_keyword(name) || (valued && !is_value(value, utf8))) {
             return ParameterFault::syntax;
         }
         if (const auto fault = reader.take(name, value, valued)) {
@@ -142,15 +147,16 @@ std::optional<ParameterFault> read_all(std::string_view text, Reader& reader) {
 
 std::expected<MailParameters, ParameterFault> read_mail_parameters(std::string_view text) {
     MailReader reader;
-    if (const auto fault = read_all(text, reader)) {
+    if (const auto fault = read_all(text, false, reader)) {
         return std::unexpected(*fault);
     }
     return std::move(reader).parameters();
 }
 
-std::expected<RecipientParameters, ParameterFault> read_recipient_parameters(std::string_view text) {
+std::expected<RecipientParameters, ParameterFault> read_recipient_parameters(std::string_view text,
+                                                                             bool utf8) {
     RecipientReader reader;
-    if (const auto fault = read_all(text, reader)) {
+    if (const auto fault = read_all(text, utf8, reader)) {
         return std::unexpected(*fault);
     }
     return std::move(reader).parameters();

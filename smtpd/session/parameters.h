@@ -27,14 +27,14 @@ struct MailParameters {
 
 struct RecipientParameters {
     message::Notify notify;
-    std::string original;  // RFC 3461, 4.2, as it came
+    std::string original;  // RFC 3461, 4.2, as it came, but always in ASCII
 };
 
 // Reads all of `text`: blanks and parameters. AUTH= (RFC 4954, 5) must be well-formed; what it says isn't
 // believed.
 [[nodiscard]] std::expected<MailParameters, ParameterFault> read_mail_parameters(std::string_view text);
-// The same for RCPT.
+// The same for RCPT. `utf8`: MAIL had SMTPUTF8, and ORCPT may be in letters of any language (RFC 6533, 3).
 [[nodiscard]] std::expected<RecipientParameters, ParameterFault> read_recipient_parameters(
-    std::string_view text);
+    std::string_view text, bool utf8);
 
 }  // namespace sekisho::session

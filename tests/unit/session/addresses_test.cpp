@@ -177,7 +177,7 @@ TEST(Parameters, MustBeKnown) {
         EXPECT_EQ(parameters.error(), ParameterFault::unknown) << text;
     }
     for (const char* text : {" SIZE=1", " RET=FULL", " ENVID=x", " BODY=7BIT"}) {
-        const auto parameters = read_recipient_parameters(text);
+        const auto parameters = read_recipient_parameters(text, false);
         ASSERT_FALSE(parameters) << text;
         EXPECT_EQ(parameters.error(), ParameterFault::unknown) << text;
     }
@@ -189,11 +189,11 @@ TEST(Parameters, OfNotification) {
     EXPECT_EQ(mail->returned, message::Return::full);
     EXPECT_EQ(mail->envelope_id, "a+2Bb");
     EXPECT_EQ(read_mail_parameters(" SIZE=1")->returned, message::Return::not_given);
-    const auto rcpt = read_recipient_parameters(" ORCPT=rfc822;x NOTIFY=NEVER");
+    const auto rcpt = read_recipient_parameters(" ORCPT=rfc822;x NOTIFY=NEVER", false);
     ASSERT_TRUE(rcpt);
     EXPECT_EQ(rcpt->notify, message::Notify{.never = true});
     EXPECT_EQ(rcpt->original, "rfc822;x");
-    EXPECT_FALSE(read_recipient_parameters("")->notify.given());
+    EXPECT_FALSE(read_recipient_parameters("", false)->notify.given());
 }
 
 TEST(Parameters, OfNotificationMustBeWellFormed) {
@@ -205,10 +205,36 @@ TEST(Parameters, OfNotificationMustBeWellFormed) {
     }
     for (const char* text : {"x", "NOTIFY=NEVER", " NOTIFY", " NOTIFY=SUCCESS NOTIFY=DELAY", " ORCPT",
                              " ORCPT=rfc822", " ORCPT=rfc822;x ORCPT=rfc822;x"}) {
-        const auto parameters = read_recipient_parameters(text);
+        const auto parameters = read_recipient_parameters(text, false);
         ASSERT_FALSE(parameters) << text;
         EXPECT_EQ(parameters.error(), ParameterFault::syntax) << text;
     }
+}
+
+// What comes of ORCPT behind a MAIL with SMTPUTF8; empty for what is none.
+std::string original(const std::string& value) {
+    const auto parameters = read_recipient_parameters(" ORCPT=" + value, true);
+    return parameters ? parameters->original : std::string();
+}
+
+// RFC 6533, 3.
+TEST(Parameters, OfNotificationInLettersOfAnyLanguage) {
+    EXPECT_EQ(original("rfc822;a+2Bb"), "rfc822;a+2Bb");
+    EXPECT_EQ(original("utf-8;j\u00f6rg@b\u00fccher.example"), R"(utf-8;j\x{F6}rg@b\x{FC}cher.example)");
+    EXPECT_EQ(original("UTF-8;\u95a2\\x{2B}\U0001f4ee"), R"(UTF-8;\x{95A2}\x{2B}\x{1F4EE})");
+    for (const char* value : {"rfc822;j\u00f6rg", "\u00fc;a", "utf-8;\xff", "utf-8;\xc3", "utf-8;j\u00f6rg=x",
+                              "utf-8;j\u00f6rg+2B", "utf-8;\u00f6\\x{0A}", "j\u00f6rg@example.com"}) {
+        EXPECT_EQ(original(value), "") << value;
+    }
+    std::string letters;
+    for (int i = 0; i < 82; i++) {
+        letters += "\u00fc";
+    }
+    EXPECT_EQ(original("utf-8;xx" + letters).size(), 500U);
+    EXPECT_EQ(original("utf-8;xxx" + letters), "") << "there is no room for it at hosts without SMTPUTF8";
+    EXPECT_FALSE(read_recipient_parameters(" ORCPT=utf-8;\u00fc", false));
+    EXPECT_FALSE(read_recipient_parameters(" NOTIFY=N\u00c9VER", true));
+    EXPECT_FALSE(read_mail_parameters(" SMTPUTF8 ENVID=\u00fc"));
 }
 
 }  // namespace

@@ -176,6 +176,19 @@ TEST_F(MailTest, AnOriginalRecipientInLettersOfAnyLanguage) {
         StartsWith(R"([MessageBegun <a@example.com> <b@example.org> ORCPT=utf-8;j\x{F6}rg@example.com])"));
 }
 
+// Whoever gets the message next may not know of SMTPUTF8, which an original recipient alone doesn't need.
+TEST_F(MailTest, AnOriginalRecipientBehindSmtputf8IsKeptInAscii) {
+    EXPECT_THAT(client_.say("MAIL FROM:<a@example.com> SMTPUTF8"), StartsWith("250"));
+    EXPECT_THAT(client_.say("RCPT TO:<b@example.org> ORCPT=utf-8;j\u00f6rg@example.com"), StartsWith("250"));
+    EXPECT_EQ(client_.say("RCPT TO:<b@example.org> ORCPT=rfc822;j\u00f6rg@example.com"),
+              "501 5.5.4 Bad parameter\r\n");
+    EXPECT_EQ(client_.say("RCPT TO:<b@example.org> ORCPT=utf-8;\xff"), "501 5.5.4 Bad parameter\r\n");
+    EXPECT_THAT(
+        client_.say("DATA"),
+        StartsWith(R"([MessageBegun <a@example.com> <b@example.org> ORCPT=utf-8;j\x{F6}rg@example.com )"
+                   "SMTPUTF8]"));
+}
+
 TEST_F(MailTest, ParametersAreForThoseWhoSayEhlo) {
     static_cast<void>(client_.say("HELO x"));
     EXPECT_THAT(client_.say("MAIL FROM:<a@example.com> SIZE=1"), StartsWith("555 5.5.4 "));
