@@ -2,8 +2,8 @@
 // A client's octets through an SMTP session: cut anywhere it is the same, and no octet of a message is ever
 // read as a command (a second, naive reading of the same octets counts the replies and knows the messages).
 //
-// The first octet chooses the settings; an octet 0xfe ends a flight: then the session gets the answers it
-// waits for.
+// The first octet chooses the settings, with its bit 64 the second one more of them; an octet 0xfe ends a
+// flight: then the session gets the answers it waits for.
 #include <string>
 #include <string_view>
 
@@ -28,6 +28,15 @@ session::Example settings_of(unsigned bits) {
     return settings;
 }
 
+void take_more(session::Example& settings, unsigned bits) {
+    settings.xclient = (bits & 1U) != 0;
+    settings.dsn = (bits & 2U) == 0;
+    if ((bits & 4U) != 0) {
+        settings.clear_mechanisms = {"CRAM-MD5", "LOGIN"};
+    }
+    settings.full = (bits & 8U) != 0;
+}
+
 session::Flights flights_of(std::string_view text) {
     session::Flights flights(1);
     for (const char octet : text) {
@@ -50,8 +59,12 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
     if (size == 0) {
         return 0;
     }
-    const auto settings = settings_of(data[0]);
-    const auto flights = flights_of({reinterpret_cast<const char*>(data) + 1, size - 1});
+    auto settings = settings_of(data[0]);
+    const std::size_t chosen = (data[0] & 64U) != 0 && size > 1 ? 2 : 1;
+    if (chosen == 2) {
+        take_more(settings, data[1]);
+    }
+    const auto flights = flights_of({reinterpret_cast<const char*>(data) + chosen, size - chosen});
     const auto outcome = session::converse(settings, flights);
     check(session::second_reading(settings, flights, outcome));
     check(session::difference(session::converse(settings, flights, session::octet_by_octet), outcome));

@@ -15,6 +15,7 @@ namespace sekisho::session {
 // What the session knows, and who may send, which somebody else decides.
 struct Example : Settings {
     bool login_required = true;  // false: a network of trust
+    bool full = false;           // there is no room for a message that is still coming when a flight ends
 
     // The reply to MAIL; empty: it may be.
     [[nodiscard]] std::string refusal(const State& state) const {

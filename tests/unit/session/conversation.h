@@ -38,6 +38,22 @@ struct Outcome {
 constexpr std::string_view good_plain = "AGEAYg==";  // a, b
 constexpr std::string_view temporary_plain = "AGEAdA==";
 constexpr std::string_view good_response = "Yg==";
+constexpr std::string_view no_room = "452 4.3.1 No room";
+
+// The reply to RCPT; empty: it may be.
+inline std::string refusal_of_recipient(std::string_view recipient) {
+    return recipient.starts_with("refuse@")  ? "550 5.1.1 No such mailbox"
+           : recipient.starts_with("later@") ? "450 4.2.1 Not now"
+                                             : "";
+}
+
+// Whether it says what the sender wants to hear of it (RFC 3461).
+inline bool has_wishes(const MessageBegun& message) {
+    return message.returned != message::Return::not_given || !message.envelope_id.empty() ||
+           std::ranges::any_of(message.recipients, [](const message::Recipient& each) {
+               return each.notify.given() || !each.original.empty();
+           });
+}
 
 // What sekisho-smtpd would be, with fixed answers.
 class Surroundings {
@@ -47,10 +63,13 @@ public:
     }
 
     void receive(std::string_view octets) { take(session_.receive(octets)); }
-    // Answers until nothing is awaited any more.
+    // A flight is over: answers until nothing is awaited any more.
     void answer() {
-        while (session_.waiting()) {
-            take(answer_once());
+        while (session_.waiting() || named_) {
+            take(named_ ? begin_anew() : answer_once());
+        }
+        if (settings_.full && is_coming()) {
+            take(session_.message_refused(no_room));
         }
     }
     Outcome finish() {
@@ -69,13 +88,22 @@ private:
                 return answer_login();
             case Asked::keeping:
                 return outcome_.messages.back().body.starts_with("refuse")
-                           ? session_.message_refused("452 4.3.1 No room")
+                           ? session_.message_refused(no_room)
                            : session_.message_kept("0123456789abcdef");
             case Asked::nothing:
                 break;
         }
         complain("waits for nothing");
         return session_.give_up("4.3.0 broken");
+    }
+
+    // For the client that was named. What else came in this flight is nobody's.
+    Actions begin_anew() {
+        settings_.user = std::exchange(named_, std::nullopt)->user;
+        settings_.tls_active = session_.state().tls;
+        settings_.tls_offered = settings_.tls_offered && !settings_.tls_active;
+        session_ = Session(settings_);
+        return session_.begin();
     }
 
     Actions answer_login() {
@@ -112,6 +140,10 @@ private:
         other("StartTls");
     }
     void on(const Authenticate& action) {
+        const auto& offered = session_.state().tls ? settings_.mechanisms : settings_.clear_mechanisms;
+        if (std::ranges::find(offered, action.mechanism) == offered.end()) {
+            complain("takes a login that isn't offered");
+        }
         asked_ = Asked::login;
         mechanism_ = action.mechanism;
         response_ = action.initial;
@@ -126,13 +158,21 @@ private:
     }
     void on(const AuthCancelled& /*action*/) { other("AuthCancelled"); }
     void on(const SenderGiven& /*action*/) { judged_ = settings_.refusal(session_.state()); }
-    void on(const RecipientGiven& /*action*/) { judged_.emplace(); }
+    void on(const RecipientGiven& action) { judged_ = refusal_of_recipient(action.recipient); }
     void on(const MessageBegun& action) {
-        if (!outcome_.messages.empty() && outcome_.messages.back().end == Message::End::none) {
+        if (is_coming()) {
             complain("begins a message inside of another");
         }
         if (action.recipients.empty() || action.recipients.size() > settings_.recipients) {
             complain("has no recipients or too many");
+        }
+        if (std::ranges::any_of(action.recipients, [](const message::Recipient& each) {
+                return !refusal_of_recipient(each.address).empty();
+            })) {
+            complain("keeps a recipient who was refused");
+        }
+        if (!settings_.dsn && has_wishes(action)) {
+            complain("obeys a stranger's wishes");
         }
         if (settings_.login_required && session_.state().user.empty()) {
             complain("takes mail without a login");
@@ -153,11 +193,21 @@ private:
         outcome_.messages.back().end = Message::End::aborted;
         outcome_.messages.back().body.clear();  // how much of it came depends on the cuts
     }
-    void on(const ClientNamed& /*action*/) { complain("believes a stranger"); }
+    void on(const ClientNamed& action) {
+        if (!settings_.xclient) {
+            complain("believes a stranger");
+        }
+        named_ = action.client;
+        other("ClientNamed " + action.client.address.text() + ' ' + action.client.user);
+    }
     void on(const Close& /*action*/) { outcome_.closed = true; }
 
+    // A message that has neither ended nor been given up.
+    [[nodiscard]] bool is_coming() const {
+        return !outcome_.messages.empty() && outcome_.messages.back().end == Message::End::none;
+    }
     void in_message() {
-        if (outcome_.messages.empty() || outcome_.messages.back().end != Message::End::none) {
+        if (!is_coming()) {
             complain("acts on a message outside of one");
             outcome_.messages.emplace_back();
         }
@@ -169,6 +219,7 @@ private:
     Session session_;
     Outcome outcome_;
     std::optional<std::string> judged_;  // an address; the refusal
+    std::optional<NamedClient> named_;   // the connection goes on for it
     Asked asked_ = Asked::nothing;
     std::string mechanism_;
     std::optional<std::string> response_;
@@ -293,7 +344,7 @@ inline std::optional<std::string> chunked(std::string octets, bool whole, std::u
 // many octets as it says, one reply each. Says where that isn't what the session did; empty if it is.
 class SecondReader {
 public:
-    SecondReader(Settings settings, const Flights& flights, const Outcome& outcome)
+    SecondReader(Example settings, const Flights& flights, const Outcome& outcome)
         : settings_(std::move(settings)), outcome_(outcome) {
         for (const std::string& flight : flights) {
             stream_ += flight;
@@ -338,11 +389,16 @@ private:
             return "no reply to what ends at octet " + std::to_string(place_ + end);
         }
         const int code = codes_[next_++];
-        std::string what;
+        const std::size_t behind = place_ + end + 2;
+        std::string what = refuse_between(behind);
+        if (!what.empty()) {
+            return what;
+        }
         if (in_message_) {
-            what = judge(left.substr(0, end), code);
+            what = judge(left.substr(0, end), refused_within(place_, behind + 1), code);
         } else if (size) {
-            what = judge_chunk(line, left.substr(end + 2, *size), code);
+            what =
+                judge_chunk(line, left.substr(end + 2, *size), refused_within(behind, behind + *size), code);
         } else {
             what = follow(line, code);
         }
@@ -378,6 +434,22 @@ private:
                                                                         : std::nullopt;
     }
 
+    // Whether a flight ends there, and a message that is coming with it.
+    [[nodiscard]] bool refused_within(std::size_t begin, std::size_t end) const {
+        const auto flight = std::ranges::lower_bound(flights_end_, begin);
+        return settings_.full && flight != flights_end_.end() && *flight < end;
+    }
+
+    // A message between two of its chunks, before the line that ends there.
+    std::string refuse_between(std::size_t behind) {
+        if (!open_ || !refused_within(place_, behind)) {
+            return {};
+        }
+        open_ = false;
+        failed_ = true;
+        return next_message().end == Message::End::aborted ? "" : "a refused message was kept";
+    }
+
     // What lines mean for a message that may come in chunks.
     std::string follow(std::string_view line, int code) {
         const bool good = code == 250;
@@ -394,7 +466,7 @@ private:
         return {};
     }
 
-    std::string judge_chunk(std::string_view line, std::string_view octets, int code) {
+    std::string judge_chunk(std::string_view line, std::string_view octets, bool refused, int code) {
         line = line.substr(0, line.find_last_not_of(" \t") + 1);
         // Behind the verb and the number: nothing, or one word.
         const std::size_t number = std::min(line.find_first_not_of(' ', 4), line.size());
@@ -411,7 +483,8 @@ private:
         }
         chunks_ = (std::exchange(open_, true) ? chunks_ : std::string()).append(octets);
         recipients_ = false;
-        const auto message = well ? chunked(chunks_, last, settings_.largest_message) : std::nullopt;
+        const auto message =
+            well && !refused ? chunked(chunks_, last, settings_.largest_message) : std::nullopt;
         if (message && !last) {
             return code == 250 ? std::string() : "a good chunk was refused";
         }
@@ -432,8 +505,8 @@ private:
         return messages_ < outcome_.messages.size() ? outcome_.messages[messages_++] : missing;
     }
 
-    std::string judge(std::string_view raw, int code) {
-        const auto message = unstuffed(raw, settings_.largest_message);
+    std::string judge(std::string_view raw, bool refused, int code) {
+        const auto message = refused ? std::nullopt : unstuffed(raw, settings_.largest_message);
         if (messages_ >= outcome_.messages.size()) {
             return "a message is missing";
         }
@@ -447,7 +520,7 @@ private:
         return (code < 400) == (message && !message->starts_with("refuse")) ? std::string() : "a wrong reply";
     }
 
-    Settings settings_;
+    Example settings_;
     const Outcome& outcome_;
     std::string stream_;
     std::vector<std::size_t> flights_end_;
@@ -465,7 +538,7 @@ private:
     bool more_ = true;
 };
 
-inline std::string second_reading(const Settings& settings, const Flights& flights, const Outcome& outcome) {
+inline std::string second_reading(const Example& settings, const Flights& flights, const Outcome& outcome) {
     return SecondReader(settings, flights, outcome).complaint();
 }
 

@@ -89,12 +89,18 @@ public:
         settings.largest_message = below(2) == 0 ? 30 : 100'000;
         settings.recipients = 1 + below(3);
         settings.errors = 1 + below(12);
+        settings.full = below(3) == 0;
+        settings.dsn = below(3) != 0;
+        settings.xclient = below(3) == 0;
+        if (below(3) == 0) {
+            settings.clear_mechanisms = {"CRAM-MD5", "LOGIN"};
+        }
         return settings;
     }
 
 private:
     std::string piece() {
-        static constexpr std::array<std::string_view, 57> pieces = {
+        static constexpr std::array<std::string_view, 62> pieces = {
             "EHLO x\r\n",
             "EHLO x\r\n",
             "HELO x\r\n",
@@ -107,6 +113,11 @@ private:
             "RCPT TO:<b@example.org>\r\n",
             "RCPT TO:<b@example.org>\r\n",
             "RCPT TO:<c>\r\n",
+            "RCPT TO:<refuse@example.org>\r\n",
+            "RCPT TO:<later@example.org>\r\n",
+            "XCLIENT ADDR=192.0.2.9 LOGIN=anna\r\n",
+            "XCLIENT ADDR=x\r\n",
+            "AUTH CRAM-MD5\r\n",
             "DATA\r\n",
             "DATA\r\n",
             "DATA\r\n",
@@ -186,6 +197,8 @@ TEST(Cuts, OfChatterDontMatter) {
     std::size_t kept = 0;
     std::size_t aborted = 0;
     std::size_t logins = 0;
+    std::size_t named = 0;
+    std::size_t refused = 0;
     for (unsigned seed = 0; seed < 20'000; seed++) {
         Chatter chatter(seed);
         const Example settings = chatter.settings();
@@ -200,6 +213,9 @@ TEST(Cuts, OfChatterDontMatter) {
         ASSERT_EQ(difference(converse(settings, flights, random_cut), expected), "") << "seed " << seed;
         kept += expected.state.messages;
         logins += expected.state.user.empty() ? 0 : 1;
+        named +=
+            std::ranges::find(expected.others, "ClientNamed 192.0.2.9 anna") == expected.others.end() ? 0 : 1;
+        refused += settings.full && expected.replies.find(no_room) != std::string::npos ? 1 : 0;
         for (const Message& message : expected.messages) {
             aborted += message.end == Message::End::aborted ? 1 : 0;
         }
@@ -208,6 +224,8 @@ TEST(Cuts, OfChatterDontMatter) {
     EXPECT_GT(kept, 500U);
     EXPECT_GT(aborted, 500U);
     EXPECT_GT(logins, 500U);
+    EXPECT_GT(named, 100U);
+    EXPECT_GT(refused, 100U);
 }
 
 }  // namespace
