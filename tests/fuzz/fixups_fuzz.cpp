@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Header fix-ups: cut anywhere they are the same, they add what they must, and the text passes untouched.
+// Header fix-ups: cut anywhere they are the same, they add what they must, and the text passes untouched. Of
+// another host's mail nothing else is touched either.
 #include <algorithm>
 #include <optional>
 #include <string>
@@ -26,8 +27,8 @@ message::Trace example_trace() {
 }
 
 // Nothing where it was refused.
-std::optional<std::string> pass(std::string_view text, std::size_t piece) {
-    message::Fixups fixups(example_trace());
+std::optional<std::string> pass(std::string_view text, std::size_t piece, message::Duty duty) {
+    message::Fixups fixups(example_trace(), duty);
     std::string out;
     while (!text.empty()) {
         const auto fed = fixups.feed(text.substr(0, piece));
@@ -75,38 +76,66 @@ Header read_header(std::string_view all) {
     }
 }
 
-// What stands behind the header of a message that may have none.
-std::string_view text_of(std::string_view all) {
+// A message that may have no header, in two; the empty line belongs to neither.
+struct Parts {
+    std::string_view header;
+    std::string_view text;
+};
+
+Parts parts_of(std::string_view all) {
+    const std::string_view whole = all;
     for (bool first = true; !all.empty(); first = false) {
         const std::string_view before = all;
         const auto kind = message::classify(take_line(all));
-        if (kind == message::HeaderLine::end) {
-            return all;
-        }
-        if (kind == message::HeaderLine::no_field || (first && kind == message::HeaderLine::continuation)) {
-            return before;
+        const bool none =
+            kind == message::HeaderLine::no_field || (first && kind == message::HeaderLine::continuation);
+        if (kind == message::HeaderLine::end || none) {
+            return {.header = whole.substr(0, whole.size() - before.size()), .text = none ? before : all};
         }
     }
-    return all;
+    return {.header = whole, .text = {}};
+}
+
+// A user's, complete now.
+void check_submitted(const std::string& out, std::string_view text) {
+    const Header header = read_header(out);
+    require(header.dates >= 1 && header.message_ids >= 1, "there are date and id");
+    require(header.blind_copies == 0, "there is no Bcc");
+    require(header.text == parts_of(text).text, "the text is untouched");
+}
+
+void check_relayed(std::string_view out, std::string_view text) {
+    const Parts parts = parts_of(text);
+    std::string expected(parts.header);
+    expected += parts.header.empty() || parts.header.ends_with('\n') ? "\r\n" : "\r\n\r\n";
+    expected += parts.text;
+    require(out == expected, "there is nothing new but the trace and line ends");
+}
+
+void check(std::string_view text, message::Duty duty) {
+    const auto whole = pass(text, text.size() + 1, duty);
+    require(pass(text, 1, duty) == whole, "octet by octet it is the same");
+    require(pass(text, 1 + text.size() / 3, duty) == whole, "in thirds it is the same");
+    if (!whole) {
+        return;
+    }
+    const std::string trace = message::received_field(example_trace());
+    require(whole->starts_with(trace), "the trace is on top");
+    const std::string_view behind = std::string_view(*whole).substr(trace.size());
+    if (duty == message::Duty::submission) {
+        check_submitted(*whole, text);
+    } else {
+        check_relayed(behind, text);
+    }
+    const auto again = pass(behind, behind.size() + 1, duty);
+    require(!again || again == whole, "what is in order stays as it is");
 }
 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
     const std::string_view text(reinterpret_cast<const char*>(data), size);
-    const auto whole = pass(text, size + 1);
-    require(pass(text, 1) == whole, "octet by octet it is the same");
-    require(pass(text, 1 + size / 3) == whole, "in thirds it is the same");
-    if (!whole) {
-        return 0;
-    }
-    const std::string trace = message::received_field(example_trace());
-    require(whole->starts_with(trace), "the trace is on top");
-    const Header header = read_header(*whole);
-    require(header.dates >= 1 && header.message_ids >= 1, "there are date and id");
-    require(header.blind_copies == 0, "there is no Bcc");
-    require(header.text == text_of(text), "the text is untouched");
-    const auto again = pass(std::string_view(*whole).substr(trace.size()), size + 1);
-    require(!again || again == whole, "what is in order stays as it is");
+    check(text, message::Duty::submission);
+    check(text, message::Duty::relay);
     return 0;
 }
