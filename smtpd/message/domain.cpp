@@ -17,6 +17,17 @@ struct FreeName {
     void operator()(char* name) const { idn2_free(name); }
 };
 
+// The underscore is in no host's name, but in many a mail address.
+constexpr bool is_name_octet(char octet) {
+    return is_letter_or_digit(octet) || octet == '-' || octet == '_' || octet == '.';
+}
+
+// Letters that mean nothing are left out, and whole labels with them; others mean signs that no name has.
+bool is_name(std::string_view ascii) {
+    return !ascii.empty() && std::ranges::all_of(ascii, is_name_octet) && !ascii.starts_with('.') &&
+           !ascii.ends_with('.') && ascii.find("..") == std::string_view::npos;
+}
+
 }  // namespace
 
 bool is_ascii(std::string_view text) {
@@ -35,17 +46,15 @@ std::optional<std::string> ascii_domain(std::string_view domain) {
         return std::nullopt;
     }
     char* name = nullptr;
-    const int result = idn2_to_ascii_8z(std::string(domain).c_str(), &name,
-                                        IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL | IDN2_USE_STD3_ASCII_RULES);
+    // With IDN2_USE_STD3_ASCII_RULES signs that no host's name has would be left out, and a_b be ab.
+    const int result =
+        idn2_to_ascii_8z(std::string(domain).c_str(), &name, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
     const std::unique_ptr<char, FreeName> owned(name);
     if (result != IDN2_OK) {
         return std::nullopt;
     }
-    // Letters that mean nothing are left out, and whole labels with them.
     const std::string ascii = lowered(name);
-    const bool labels =
-        !ascii.starts_with('.') && !ascii.ends_with('.') && ascii.find("..") == std::string::npos;
-    return labels ? std::optional(ascii) : std::nullopt;
+    return is_name(ascii) ? std::optional(ascii) : std::nullopt;
 }
 
 std::string domain_of(std::string_view mailbox) {

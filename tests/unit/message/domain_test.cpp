@@ -22,8 +22,8 @@ TEST(Domain, InLettersOfAnyLanguage) {
     EXPECT_EQ(ascii_domain("stra\u00dfe.example"), "xn--strae-oqa.example") << "not as in 2003";
     EXPECT_EQ(ascii_domain("XN--Bcher-KVA.example"), "xn--bcher-kva.example");
     EXPECT_EQ(domain_of("j\u00f6rg@b\u00fccher.example"), "xn--bcher-kva.example");
-    for (const char* none :
-         {"\xff.example", "-\u00fc.example", "\u200b.example", "\u00fc..example", "\u00fc.\u200b"}) {
+    for (const char* none : {"\xff.example", "-\u00fc.example", "\u200b.example", "\u00fc..example",
+                             "\u00fc.\u200b", "\u200b", "\u3002", "\u00fc\u3002"}) {
         EXPECT_EQ(ascii_domain(none), std::nullopt) << none;
     }
     std::string too_long;
@@ -33,6 +33,17 @@ TEST(Domain, InLettersOfAnyLanguage) {
     EXPECT_EQ(ascii_domain(too_long + ".example"), std::nullopt);
     EXPECT_TRUE(is_ascii("abc\x7f"));
     EXPECT_FALSE(is_ascii("\u00fc"));
+}
+
+// Mail for one domain must not go to another.
+TEST(Domain, LosesNoSign) {
+    EXPECT_EQ(ascii_domain("my_host.b\u00fccher.example"), "my_host.xn--bcher-kva.example");
+    EXPECT_EQ(ascii_domain("my\uff3fhost.example"), "my_host.example");
+    EXPECT_EQ(ascii_domain("b\u00fccher\u3002example"), "xn--bcher-kva.example");
+    for (const char* none : {"a%b.\u00fc", "a b.\u00fc", "a@b.\u00fc", "\uff20b.\u00fc", "\u2100.example",
+                             "a\uff0fb.example", "\u00fc\u00a0.example", "[\u00fc]"}) {
+        EXPECT_EQ(ascii_domain(none), std::nullopt) << none;
+    }
 }
 
 }  // namespace
