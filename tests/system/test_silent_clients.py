@@ -14,13 +14,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from lab import story_mail
+from lab.clients import Smtp
 from lab.hosts import await_true
 from lab.isp import config_text
 from lab.topology import API_KEY, EDGE_CORE4, MAIL4, POLICY_PORT, SUBSCRIBERS, crowd_address4
 from lab_test import LabTest
-from test_submission import FRIEND, SmtpTest
+from test_mechanisms import Scram
+from test_submission import FRIEND, SENDER, SmtpTest
 
-A = SUBSCRIBERS["a"]
+A, B = SUBSCRIBERS["a"], SUBSCRIBERS["b"]
 SYSLOG_PORT = 1601
 SECTIONS = f"""[[login.syslog]]
 name = "syslog"
@@ -44,9 +46,9 @@ POLICY_WORDS = (b"", b"", b"POST /?comm",
 SYSLOG_WORDS = (b"", b"<22>1 - mail pop3d - - - LOGIN, us", b"8000 <22>" + b"x" * 7_000, b"x" * 100_000)
 
 
-def resident_kib(process: int) -> int:
+def resident_kib(process: int, which: str = "VmRSS") -> int:
     status = Path(f"/proc/{process}/status").read_text()
-    return int(re.search(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE).group(1))
+    return int(re.search(rf"^{which}:\s+(\d+) kB", status, re.MULTILINE).group(1))
 
 
 @contextlib.contextmanager
@@ -166,7 +168,7 @@ class SilentSenders(SmtpTest):
             clients.callback(end.set)  # before the thread is waited for
             fastest = min(self.greeted() for _ in range(20))
             self.assertLess(fastest, 0.1, "seconds to the answer to EHLO")
-            story_mail.send(self.isp, SUBSCRIBERS["b"], FRIEND, subject := f"in a crowd {time.time_ns()}")
+            story_mail.send(self.isp, B, FRIEND, subject := f"in a crowd {time.time_ns()}")
             story_mail.arrived(self.isp, "internet", subject)
             self.assertEqual(self.connected(), self.count, "nobody was sent away")
             grown = resident_kib(self.submission.smtpd.process.pid) - before
@@ -205,3 +207,95 @@ class SilentSenders(SmtpTest):
         with self.isp.lab["b"].network(), contextlib.closing(smtplib.SMTP(EDGE_CORE4, 587, "client.example.net", 20)) as client:
             client.ehlo()
             return time.monotonic() - begin
+
+
+CLEAR = 2587  # a port where who reads and writes at once needs no TLS that can do that
+CLEAR_LISTENER = f"""
+[[submission.listener]]
+address = "{EDGE_CORE4}"
+port = {CLEAR}
+login_in_clear = true
+"""
+FREE_COMMANDS = 100  # that move nothing, before each counts as an error
+
+
+class MillionRecipients(SmtpTest):
+    """Of one message, by a client that has logged in and doesn't wait for replies."""
+
+    count = 1_000_000
+    most_growth_kib = 8 * 1024
+
+    def set_limits(self, recipients: int, errors: int) -> None:
+        limits = f"[submission]\nrecipients = {recipients}\nerrors = {errors}\n"
+        self.agent.configure(config_text(("[submission]\n", limits)) + CLEAR_LISTENER)
+        self.submission.restart()
+        await_true(self.offered, "logins")
+        Path(f"/proc/{self.submission.smtpd.process.pid}/clear_refs").write_text("5")  # the peak begins anew
+        self.kib = resident_kib(self.submission.smtpd.process.pid)
+
+    def offered(self) -> bool:
+        with self.isp.lab["a"].network(), contextlib.closing(Smtp(EDGE_CORE4, CLEAR)) as client:
+            client.ehlo()
+            return client.has_extn("auth")
+
+    def assert_small(self) -> None:
+        peak = resident_kib(self.submission.smtpd.process.pid, "VmHWM")
+        self.assertLess(peak - self.kib, self.most_growth_kib, "KiB")
+
+    def flood(self) -> list[str]:
+        """The replies to all of them, up to the end of the connection."""
+        with self.isp.lab["a"].network(), contextlib.closing(Smtp(EDGE_CORE4, CLEAR)) as client:
+            client.ehlo()
+            client.auth("SCRAM-SHA-256", Scram("SCRAM-SHA-256", A.user, A.password))
+            self.assertEqual(client.mail(SENDER)[0], 250)
+            replies = []
+            with running(lambda: self.write(client.sock)), contextlib.suppress(ConnectionResetError):
+                while line := client.file.readline():
+                    replies.append(line[:9].decode())
+            return replies
+
+    def write(self, connection: socket.socket) -> None:
+        with contextlib.suppress(OSError):  # nobody reads to the end
+            for _ in range(self.count // 1000):
+                connection.sendall(f"RCPT TO:<{FRIEND}>\r\n".encode() * 1000)
+
+    def assert_cut_short(self, recipients: int, errors: int) -> None:
+        replies = self.flood()
+        self.assertEqual(replies[:recipients], ["250 2.1.5"] * recipients)
+        self.assertEqual(set(replies[recipients:-1]), {"452 4.5.3"})
+        self.assertEqual(replies[-1], "421 4.7.0")
+        self.assertLessEqual(len(replies), recipients + FREE_COMMANDS + errors + 1)
+        self.assertEqual(self.submission.queue(), [])
+
+    def test_with_the_usual_limits(self) -> None:
+        self.set_limits(100, 10)
+        self.assert_cut_short(100, 10)
+        self.assert_small()
+
+    def test_with_the_highest_limits(self) -> None:
+        """Nobody is answered a million times: there is no configuration that allows it."""
+        self.set_limits(1000, 1000)
+        self.assert_cut_short(1000, 1000)
+        self.assert_small()
+
+    def test_others_are_served_meanwhile(self) -> None:
+        self.set_limits(1000, 1000)
+        end = threading.Event()
+        floods = []
+
+        def flood_on() -> None:
+            while not end.is_set():
+                floods.append(self.flood())
+
+        with contextlib.ExitStack() as clients:
+            for _ in range(3):
+                clients.enter_context(running(flood_on))
+            clients.callback(end.set)  # before the threads are waited for
+            await_true(lambda: len(floods) >= 3, "the first floods", 60)
+            with self.isp.lab["b"].network(), contextlib.closing(Smtp(EDGE_CORE4)) as client:
+                self.assertEqual(client.ehlo()[0], 250)
+            story_mail.send(self.isp, B, FRIEND, subject := f"among recipients {time.time_ns()}")
+        self.assertEqual({replies[-1] for replies in floods}, {"421 4.7.0"})
+        story_mail.arrived(self.isp, "internet", subject)
+        await_true(lambda: not self.submission.queue(), "an empty queue")
+        self.assert_small()
