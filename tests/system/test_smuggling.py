@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What could be taken for the end of a message and isn't, and messages that have none: what stands behind is no command."""
+"""What could be taken for the end of a message and isn't, messages that have none, and what stands around STARTTLS: no
+octet of it is a command."""
+
+import socket
+import ssl
 
 from lab.isp import config_text
-from test_submission import FRIEND, SENDER, BadMailTest
+from lab.topology import EDGE_CORE4, SMTP_NAME
+from test_submission import FRIEND, SENDER, BadMailTest, SmtpTest
 
 BARE, NUL, TOO_LARGE = "554 5.5.2", "554 5.6.0", "552 5.3.4"
 # For one server or another each is CRLF.CRLF.
@@ -73,3 +78,62 @@ class LargeMail(MessageEndsTest):
                 self.assertEqual(self.client.sock.recv(1), b"")
         self.begin_connection()
         self.after("after those without an end")
+
+
+INJECTED = b"EHLO evil\r\nMAIL FROM:<a@b.example>\r\n"
+HELLO = b"EHLO client.example.net\r\n"
+
+
+class AroundStartTls(SmtpTest):
+    """Who sits between the two can add words of his own to what isn't encrypted yet (RFC 3207, 6)."""
+
+    def connect(self) -> socket.socket:
+        with self.isp.lab["a"].network():
+            client = socket.create_connection((EDGE_CORE4, 587), 10)
+        self.addCleanup(client.close)
+        self.assertEqual(self.reply(client)[:4], b"220 ")
+        return client
+
+    def reply(self, client: socket.socket, words: bytes = b"") -> bytes:
+        """To these words: its last line, and not an octet more is read."""
+        client.sendall(words)
+        line = b""
+        while not line.endswith(b"\r\n") or line[3:4] == b"-":
+            octet = client.recv(1)
+            self.assertTrue(octet, f"the connection ends behind {line!r}")
+            line = (b"" if line.endswith(b"\n") else line) + octet
+        return line
+
+    def secure(self, client: socket.socket) -> ssl.SSLSocket:
+        secured = self.isp.smtp_trust.wrap_socket(client, server_hostname=SMTP_NAME, do_handshake_on_connect=False)
+        self.addCleanup(secured.close)
+        secured.do_handshake()
+        return secured
+
+    def assert_nothing_has_been_said(self, client: ssl.SSLSocket) -> None:
+        self.assertEqual(self.reply(client, b"RCPT TO:<c@d.example>\r\n"), b"503 5.5.1 Say EHLO first\r\n")
+        self.assertEqual(self.reply(client, HELLO)[:4], b"250 ")
+        self.assertEqual(self.reply(client, b"RCPT TO:<c@d.example>\r\n"), b"503 5.5.1 Say MAIL first\r\n")
+        self.assertEqual(self.reply(client, b"MAIL FROM:<a@b.example>\r\n")[:9], b"530 5.7.0")
+
+    def test_behind_it(self) -> None:
+        client = self.connect()
+        self.assertEqual(self.reply(client, HELLO)[:4], b"250 ")
+        self.assertEqual(self.reply(client, b"STARTTLS\r\n" + INJECTED)[:9], b"220 2.0.0")
+        self.assert_nothing_has_been_said(self.secure(client))
+
+    def test_in_front_of_it(self) -> None:
+        """In one packet with it; what was answered in the clear is forgotten."""
+        client = self.connect()
+        self.assertEqual(self.reply(client, INJECTED + b"STARTTLS\r\n")[:4], b"250 ")
+        self.assertEqual(self.reply(client)[:9], b"530 5.7.0")
+        self.assertEqual(self.reply(client)[:9], b"220 2.0.0")
+        self.assert_nothing_has_been_said(self.secure(client))
+
+    def test_into_the_handshake(self) -> None:
+        client = self.connect()
+        self.assertEqual(self.reply(client, HELLO)[:4], b"250 ")
+        self.assertEqual(self.reply(client, b"STARTTLS\r\n")[:9], b"220 2.0.0")
+        client.sendall(INJECTED)
+        with self.assertRaises((ssl.SSLError, ConnectionError)):
+            self.secure(client)
