@@ -6,18 +6,19 @@ import smtplib
 import socket
 import time
 
-from lab.clients import pop3_login, smtp_login
+from lab.clients import Smtp, pop3_login, smtp_login
 from lab.daemon import CONFIG
 from lab.isp import config_text
 from lab.story_mail import arrived
 from lab.topology import (CLIENT_NAME, EDGE_CORE4, EDGE_CORE6, INTERNET4, INTERNET6, MAIL4, MISNAMED4, NAMED4,
-                          SUBSCRIBERS)
+                          SUBSCRIBERS, crowd_address4)
 from test_submission import FRIEND, SENDER, SmtpTest
 
 A, B, C = SUBSCRIBERS["a"], SUBSCRIBERS["b"], SUBSCRIBERS["c"]
 DELAY = 3
 SENDERS = "/etc/sekisho/senders"
 NO_RELAY = "norelay"
+DOUBTFUL4 = crowd_address4(7)  # denied until it has logged in
 ACCESS = f"""
 [[submission.account]]
 users = ["{NO_RELAY}"]
@@ -42,6 +43,14 @@ senders = ["*@rude.test"]
 action = "deny"
 senders = ["*@half.test"]
 unless_login = true
+[[submission.access]]
+action = "deny"
+clients = ["{DOUBTFUL4}/32"]
+unless_login = true
+[[submission.access]]
+action = "delay"
+senders = ["*@slow.test"]
+delay = "{DELAY}s"
 """
 BALANCED = 2525  # a listener's port; A is the balancer
 TRUSTED = "203.0.113.200"
@@ -221,6 +230,31 @@ class WhoMaySend(SmtpTest):
             self.assertEqual(said.read(), b"554 5.5.1 Wait for the greeting\r\n")
         self.assertRegex(self.edge.log("sekisho-smtpd.log").read_text(), f"SPOKE_FIRST .*{B.address4}")
         self.assertIn('sekisho_submission_connections_total{result="spoke_first"} 1', self.submission_metrics())
+
+    def test_who_is_denied_until_it_has_logged_in(self) -> None:
+        """It is greeted, but nothing else that lets others send lets it."""
+        with self.isp.lab["a"].network():
+            client = Smtp(EDGE_CORE4, source=DOUBTFUL4)
+        self.addCleanup(client.close)
+        client.starttls(context=self.isp.smtp_trust)
+        client.ehlo()
+        self.assertEqual(self.mail(client), "530 5.7.0")
+        self.agent.ask("grant", "add", DOUBTFUL4, "--scope", "relay")
+        self.assertEqual(self.mail(client), "530 5.7.0", "a grant doesn't lift it")
+        client.login(A.user, A.password)
+        self.assertEqual(self.mail(client), "250 2.1.0")
+        self.assertEqual(self.code(client.rcpt(FRIEND)), "250 2.1.5")
+        asked = ("why-relay", "--client", DOUBTFUL4, "--from", SENDER, "--to", FRIEND)
+        self.assertEqual([self.agent.ask(*asked)["rule"], self.agent.ask(*asked, "--user", A.user)["rule"]], ["access", "login"])
+
+    def test_who_is_delayed_for_its_sender_waits_at_mail(self) -> None:
+        with self.login() as user:
+            begin = time.monotonic()
+            self.assertEqual(self.mail(user), "250 2.1.0")
+            self.assertLess(time.monotonic() - begin, DELAY, "others don't wait")
+            begin = time.monotonic()
+            self.assertEqual(self.mail(user, "anybody@SLOW.test"), "250 2.1.0")
+            self.assertGreaterEqual(time.monotonic() - begin, DELAY)
 
     def test_senders_that_are_denied(self) -> None:
         with self.login() as user:
