@@ -7,16 +7,18 @@ import email.policy
 import os
 import smtplib
 import ssl
+import subprocess
 import time
 from email.message import EmailMessage
 from pathlib import Path
 
 from lab import services
-from lab.clients import pop3_login
+from lab.clients import SmtpTls, pop3_login, smtp_login, trust
 from lab.hosts import await_true
 from lab.isp import config_text
 from lab.story_mail import arrived
-from lab.topology import EDGE_CORE4, EDGE_INET4, INTERNET4, LMTP_PORT, MAIL4, SUBSCRIBERS
+from lab.topology import (CLIENT_NAME, EDGE_CORE4, EDGE_INET4, INTERNET4, LMTP_PORT, MAIL4, MISNAMED4, NAMED4, SUBSCRIBERS,
+                          crowd_address4)
 from mail_host import MailHost
 from test_submission import FRIEND, SmtpTest
 
@@ -24,7 +26,12 @@ A, B = SUBSCRIBERS["a"], SUBSCRIBERS["b"]
 DOMAIN = "example.org"
 ALICE, NOBODY = f"{A.user}@{DOMAIN}", f"not-there@{DOMAIN}"
 STRANGER = "stranger@example.com"
+NO_RELAY_USER, NO_RELAY_PASSWORD = "norelay", "no-relay-for-me"
 KNOWN = 2525  # a port where a network of trust and grants count
+SPEAKER = 2526  # another; A speaks for others there
+DENIED = "192.0.2.32/28"  # but for one address, and for hosts of one name
+EXEMPT4, NEIGHBOUR4 = crowd_address4(2), crowd_address4(3)
+AUTHORITY = "/etc/sekisho/tls/clients.pem"
 CONFIG = f"""
 [[relay.local]]
 domains = ["{DOMAIN}"]
@@ -39,8 +46,38 @@ port = {KNOWN}
 local = true
 relay = ["{B.address4}/32"]
 relay_grants = true
+[[submission.listener]]
+address = "{EDGE_CORE4}"
+port = {SPEAKER}
+local = true
+xclient = ["{A.address4}/32"]
+[[submission.account]]
+users = ["{NO_RELAY_USER}"]
+relay = false
+[[submission.access]]
+action = "allow"
+clients = ["{EXEMPT4}/32"]
+[[submission.access]]
+action = "allow"
+clients = ["{DENIED}"]
+names = ["{CLIENT_NAME}"]
+[[submission.access]]
+action = "deny"
+clients = ["{DENIED}"]
 """
+# Each form that some server has taken for a way to another host.
+FORMS = [f"friend%example.com@{DOMAIN}", f"example.com!friend@{DOMAIN}", f'"{FRIEND}"@{DOMAIN}', f"@{DOMAIN}:{FRIEND}",
+         f"@{DOMAIN},@example.com:{FRIEND}", f"{FRIEND}@{DOMAIN}", f"{FRIEND}%{DOMAIN}", "friend%example.com",
+         '"friend%example.com"', f'"{FRIEND}"', f"friend@[{INTERNET4}]", f"friend@[{EDGE_INET4}]", "friend@[IPv6:2001:db8:ffff::25]",
+         "example.com!friend", f"@example.com:friend@{DOMAIN}", f"friend%[{INTERNET4}]@{DOMAIN}", f"friend@{EDGE_INET4}",
+         f"{FRIEND} @{DOMAIN}"]
+DIRECTIONS = {"local to local": (ALICE, ALICE), "Internet to local": (STRANGER, ALICE),
+              "local to Internet": (ALICE, FRIEND), "Internet to Internet": (STRANGER, FRIEND)}
 TAKEN, NO_MAILBOX, NO_RELAY, NO_LOGIN = "250 2.1.5", "550 5.1.1", "550 5.7.1", "530 5.7.0"
+TO_ALL = dict.fromkeys(DIRECTIONS, TAKEN)
+TO_LOCAL = {name: TAKEN if recipient == ALICE else NO_RELAY for name, (_, recipient) in DIRECTIONS.items()}
+WITHIN = {name: TAKEN if name == "local to local" else NO_RELAY for name in DIRECTIONS}
+TO_NOBODY = dict.fromkeys(DIRECTIONS, NO_LOGIN)
 
 
 class LocalDomains(SmtpTest):
@@ -48,16 +85,34 @@ class LocalDomains(SmtpTest):
     def setUpClass(cls) -> None:
         super().setUpClass()
         services.start_dovecot(cls.isp.lab, lmtp=True)
-        cls.agent.configure(config_text(("[grants]\n", '[grants]\nscope = ["edge", "relay"]\n')) + CONFIG)
+        cls.make_client_certificate()
+        cls.agent.configure(config_text(("[grants]\n", '[grants]\nscope = ["edge", "relay"]\n'),
+                                        ("[submission]\n", f'[submission]\nerrors = 1000\nclient_ca = "{AUTHORITY}"\n')) + CONFIG)
         cls.agent.stop()
         cls.agent.start()
         cls.submission.restart()
+        cls.agent.ask("user", "add", NO_RELAY_USER, text=f"{NO_RELAY_PASSWORD}\n")
 
-    def connect(self, host: str = "internet", server: str = EDGE_INET4, port: int = 25) -> smtplib.SMTP:
+    @classmethod
+    def make_client_certificate(cls) -> None:
+        """A's, which is its own authority."""
+        cls.certificate = cls.isp.lab.state / "client.pem"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30",
+                        "-subj", f"/CN={A.user}", "-keyout", str(cls.certificate.with_suffix(".key")), "-out", str(cls.certificate)],
+                       check=True, capture_output=True)
+        cls.edge.write(AUTHORITY, cls.certificate.read_text())
+
+    def connect(self, host: str = "internet", server: str = EDGE_INET4, port: int = 25, source: str = "") -> smtplib.SMTP:
         with self.isp.lab[host].network():
-            client = smtplib.SMTP(server, port, "client.example.com", 10)
+            client = smtplib.SMTP(server, port, "client.example.com", 10, (source, 0) if source else None)
         self.addCleanup(client.close)
         client.ehlo()
+        return client
+
+    def login_without_relay(self) -> smtplib.SMTP:
+        with self.isp.lab["a"].network():
+            client = smtp_login(self.isp.smtp_trust, EDGE_CORE4, NO_RELAY_USER, NO_RELAY_PASSWORD)
+        self.addCleanup(client.close)
         return client
 
     def rcpt(self, client: smtplib.SMTP, sender: str, recipient: str) -> str:
@@ -121,35 +176,70 @@ class LocalDomains(SmtpTest):
         self.assertEqual(self.code(client.docmd("MAIL", "FROM:<jörg@example.com> SMTPUTF8")), "250 2.1.0")
         self.assertEqual(self.code(client.docmd("RCPT", f"TO:<{ALICE}>")), "550 5.6.7")
 
+    def directions(self, client: smtplib.SMTP) -> dict[str, str]:
+        return {name: self.rcpt(client, *pair) for name, pair in DIRECTIONS.items()}
+
     def test_four_directions(self) -> None:
-        """Each under each way of being known."""
-        pairs = {"local to local": (ALICE, ALICE), "Internet to local": (STRANGER, ALICE),
-                 "local to Internet": (ALICE, FRIEND), "Internet to Internet": (STRANGER, FRIEND)}
-        to_all = dict.fromkeys(pairs, TAKEN)
-        to_local = {name: TAKEN if recipient == ALICE else NO_RELAY for name, (_, recipient) in pairs.items()}
-
-        def seen(client: smtplib.SMTP) -> dict[str, str]:
-            return {name: self.rcpt(client, *pair) for name, pair in pairs.items()}
-
-        self.assertEqual(seen(self.connect()), to_local, "a stranger at port 25")
-        with self.isp.lab["internet"].network():
-            stranger = smtplib.SMTP(EDGE_CORE4, 587, "client.example.com", 10)
-        self.addCleanup(stranger.close)
+        """Each under each way of being known that is the client's own."""
+        self.assertEqual(self.directions(self.connect()), TO_LOCAL, "a stranger at port 25")
+        stranger = self.connect("internet", EDGE_CORE4, 587)
+        self.assertEqual(self.directions(stranger), TO_NOBODY, "a stranger at port 587")
         stranger.starttls(context=self.isp.smtp_trust)
         stranger.ehlo()
-        self.assertEqual(seen(stranger), dict.fromkeys(pairs, NO_LOGIN), "a stranger at port 587")
-        with self.login() as user:
-            self.assertEqual(seen(user), to_all, "a user at port 587")
-        user = self.connect("a", EDGE_CORE4, KNOWN)
-        user.starttls(context=self.isp.smtp_trust)
-        user.login(A.user, A.password)
-        self.assertEqual(seen(user), to_all, "a user where strangers are served, too")
-        self.assertEqual(seen(self.connect("b", EDGE_CORE4, KNOWN)), to_all, "a network of trust")
+        self.assertEqual(self.directions(stranger), TO_NOBODY, "the same, inside TLS")
+        self.assertEqual(self.directions(self.connect("b", EDGE_CORE4, KNOWN)), TO_ALL, "a network of trust")
         holder = self.connect("c", EDGE_CORE4, KNOWN)
-        self.assertEqual(seen(holder), to_local, "a subscriber who has fetched no mail")
+        self.assertEqual(self.directions(holder), TO_LOCAL, "a subscriber who has fetched no mail")
         self.agent.ask("grant", "add", SUBSCRIBERS["c"].address4, "--scope", "relay")
         self.addCleanup(self.agent.revoke_all)
-        self.assertEqual(seen(holder), to_all, "one who has")
+        self.assertEqual(self.directions(holder), TO_ALL, "one who has")
+
+    def known(self, user: str, password: str) -> smtplib.SMTP:
+        """Who has logged in where strangers are served, too."""
+        client = self.connect("a", EDGE_CORE4, KNOWN)
+        client.starttls(context=self.isp.smtp_trust)
+        client.login(user, password)
+        return client
+
+    def test_four_directions_of_users(self) -> None:
+        with self.login() as user:
+            self.assertEqual(self.directions(user), TO_ALL, "at port 587")
+        self.assertEqual(self.directions(self.known(A.user, A.password)), TO_ALL, "where strangers are served, too")
+        self.assertEqual(self.directions(self.login_without_relay()), WITHIN, "one without the right to relay")
+        self.assertEqual(self.directions(self.known(NO_RELAY_USER, NO_RELAY_PASSWORD)), WITHIN, "the same among strangers")
+        context = trust(self.isp.lab.state / "smtp.pem")
+        context.load_cert_chain(self.certificate, self.certificate.with_suffix(".key"))
+        with self.isp.lab["a"].network(), SmtpTls(EDGE_CORE4, context) as client:
+            client.ehlo()
+            self.assertEqual(self.directions(client), TO_NOBODY, "a certificate alone")
+            self.assertEqual(self.code(client.docmd("AUTH", "EXTERNAL =")), "235 2.7.0")
+            self.assertEqual(self.directions(client), TO_ALL, "by a certificate")
+
+    def test_four_directions_of_those_for_whom_a_host_speaks(self) -> None:
+        for who, seen in ((f"ADDR={INTERNET4}", TO_LOCAL), (f"ADDR={INTERNET4} LOGIN={A.user}", TO_ALL),
+                          (f"ADDR={INTERNET4} LOGIN={NO_RELAY_USER}", WITHIN)):
+            with self.subTest(who):
+                client = self.connect("a", EDGE_CORE4, SPEAKER)
+                self.assertEqual(client.docmd("XCLIENT", who)[0], 220)
+                client.ehlo()
+                self.assertEqual(self.directions(client), seen)
+
+    def test_four_directions_of_the_exempt(self) -> None:
+        """From a denial, and from nothing else: they are strangers until they are known."""
+        for source in (NEIGHBOUR4, MISNAMED4):
+            with self.assertRaises(smtplib.SMTPConnectError) as told:
+                self.connect("a", EDGE_CORE4, KNOWN, source)
+            self.assertEqual(told.exception.smtp_code, 554)
+        for source in (EXEMPT4, NAMED4):
+            with self.subTest(source):
+                self.assertEqual(self.directions(self.connect("a", EDGE_CORE4, 587, source)), TO_NOBODY)
+                client = self.connect("a", EDGE_CORE4, KNOWN, source)
+                self.assertEqual(self.directions(client), TO_LOCAL)
+                client.rset()
+                client.starttls(context=self.isp.smtp_trust)
+                client.login(A.user, A.password)
+                self.addCleanup(self.agent.revoke_all)
+                self.assertEqual(self.directions(client), TO_ALL)
 
     def test_what_is_told(self) -> None:
         client = self.connect()
@@ -164,14 +254,8 @@ class LocalDomains(SmtpTest):
 
     def test_forms_of_relaying(self) -> None:
         """The classical ones; none may reach another host."""
-        victim = FRIEND.replace("@", "{}")
-        forms = [victim.format("%") + f"@{DOMAIN}", f"example.com!friend@{DOMAIN}", f'"{FRIEND}"@{DOMAIN}',
-                 f"@{DOMAIN}:{FRIEND}", f"@{DOMAIN},@example.com:{FRIEND}", f"{FRIEND}@{DOMAIN}", f"{FRIEND}%{DOMAIN}",
-                 victim.format("%"), f'"{victim.format("%")}"', f'"{FRIEND}"', f"friend@[{INTERNET4}]", f"friend@[{EDGE_INET4}]",
-                 f"friend@[IPv6:2001:db8:ffff::25]", f"example.com!friend", f"@example.com:friend@{DOMAIN}",
-                 f"friend%[{INTERNET4}]@{DOMAIN}", f"friend@{EDGE_INET4}", f"{FRIEND} @{DOMAIN}"]
         for sender in (STRANGER, ALICE, "", f"postmaster@{DOMAIN}", f"{A.user}@smtp.example.net"):
-            for form in forms:
+            for form in FORMS:
                 client = self.connect()
                 client.mail(sender)
                 client.putcmd("RCPT", f"TO:<{form}>")
