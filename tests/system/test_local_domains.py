@@ -268,6 +268,24 @@ class LocalDomains(SmtpTest):
         self.assertEqual(self.rcpt(client, STRANGER, ALICE), TAKEN)
         self.assertEqual(self.rcpt(client, STRANGER, FRIEND), NO_RELAY, "what was true before RSET is no matter")
 
+    def test_forms_of_relaying_by_users(self) -> None:
+        """Who has logged in, but may send to local domains only, gets no further by them."""
+        user = self.login_without_relay()
+        for sender in (f"{NO_RELAY_USER}@{DOMAIN}", ALICE, ""):
+            for form in FORMS:
+                user.rset()
+                self.assertEqual(user.mail(sender)[0], 250)
+                user.putcmd("RCPT", f"TO:<{form}>")
+                code = user.getreply()[0]
+                self.assertIn(code, (501, 550, 553), f"{form} of {sender}")
+                self.assertEqual(user.docmd("DATA")[0], 554, form)
+        for sender in (STRANGER, FRIEND, f"{NO_RELAY_USER}@smtp.example.net"):
+            user.rset()
+            self.assertEqual(self.code(user.mail(sender)), NO_RELAY)
+        self.assertEqual(self.submission.queue(), [])
+        self.assertEqual(self.rcpt(user, ALICE, ALICE), TAKEN)
+        self.assertEqual(self.rcpt(user, ALICE, FRIEND), NO_RELAY, "what was true before RSET is no matter")
+
     def test_the_mailboxes_server_is_gone(self) -> None:
         """Other hosts come again; users can't, so their mail waits."""
         services.stop_dovecot(self.isp.lab)
