@@ -12,7 +12,7 @@ import ssl
 import subprocess
 import time
 
-from lab.clients import Smtp, SmtpTls, pop3_login
+from lab.clients import Smtp, SmtpTls, pop3_login, trust
 from lab.hosts import Host, await_true
 from lab.isp import config_text
 from lab.topology import EDGE_CORE4, MAIL4, SUBSCRIBERS
@@ -21,6 +21,7 @@ from test_submission import SmtpTest
 
 A, B = SUBSCRIBERS["a"], SUBSCRIBERS["b"]
 HASHES = {"SCRAM-SHA-256": "sha256", "SCRAM-SHA-1": "sha1"}
+NO_EXTENDED_MASTER_SECRET = 1  # OpenSSL's SSL_OP_..., for which Python's ssl has no name
 ALL = ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN", "LOGIN"]
 
 
@@ -218,6 +219,17 @@ class Mechanisms(SmtpTest):  # labels: quick
             resumed.recv(1000)
             resumed.sendall(b"EHLO client.example.net\r\n")
             self.assertIn(b"250-AUTH SCRAM-SHA-256 SCRAM-SHA-1 PLAIN LOGIN\r\n", resumed.recv(2000))
+
+    def test_without_the_extended_master_secret(self) -> None:
+        """Without it two connections can have the same tls-unique (RFC 7627, 1): nothing is bound to it."""
+        context = trust(self.isp.lab.state / "smtp.pem")
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.options |= NO_EXTENDED_MASTER_SECRET
+        with self.a.network(), SmtpTls(EDGE_CORE4, context) as client:
+            client.ehlo()
+            self.assertEqual(client.esmtp_features["auth"].split(), [each for each in ALL if not each.endswith("-PLUS")])
+            self.assertEqual(self.code(client.docmd("AUTH", "SCRAM-SHA-256-PLUS")), "504 5.5.4")
+            self.assertEqual(client.auth("SCRAM-SHA-256", Scram("SCRAM-SHA-256", A.user, A.password))[0], 235)
 
     def test_who_would_have_bound(self) -> None:
         """Somebody between the two has taken the names with -PLUS out of what was offered."""
