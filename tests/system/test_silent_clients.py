@@ -3,11 +3,13 @@
 nor its memory, and honest ones are served among them."""
 
 import contextlib
+import itertools
 import os
 import re
 import resource
 import smtplib
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +19,7 @@ from lab import story_mail
 from lab.clients import Smtp
 from lab.hosts import await_true
 from lab.isp import config_text
-from lab.topology import API_KEY, EDGE_CORE4, MAIL4, POLICY_PORT, SUBSCRIBERS, crowd_address4
+from lab.topology import API_KEY, EDGE_CORE4, MAIL4, POLICY_PORT, SMTP_NAME, SUBSCRIBERS, crowd_address4
 from lab_test import LabTest
 from test_mechanisms import Scram
 from test_submission import FRIEND, SENDER, SmtpTest
@@ -146,11 +148,23 @@ class FewDescriptors(LabTest):  # labels: quick
         self.assertRegex(self.log(), "FEW_DESCRIPTORS.*limit=400")
 
 
+def client_hello() -> bytes:
+    """The first words of a TLS handshake."""
+    said = ssl.MemoryBIO()
+    client = ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), said, server_hostname=SMTP_NAME)
+    with contextlib.suppress(ssl.SSLWantReadError):
+        client.do_handshake()
+    return said.read()
+
+
 class SilentSenders(SmtpTest):
-    """Ten thousand clients at the submission server: half say nothing, half an octet a second."""
+    """Ten thousand clients at the submission server: some say nothing, some an octet a second, and a quarter has begun a
+    TLS handshake, or half of its first words."""
 
     count = 10_000
     most_kib = 12  # for each
+    most_kib_in_handshake = 40
+    soon = 0.1  # seconds
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -161,52 +175,77 @@ class SilentSenders(SmtpTest):
     def test_an_honest_client_among_them(self) -> None:
         before = resident_kib(self.submission.smtpd.process.pid)
         with contextlib.ExitStack() as clients:
-            crowd = self.enter(clients)
-            await_true(lambda: self.connected() == self.count, "all of them are connected", 60)
+            self.allow_descriptors(clients)
+            crowd = self.enter(clients, 587, self.count * 3 // 4)
+            # Who says anything before its greeting is sent away.
+            await_true(lambda: self.connected() == len(crowd), "the first of them are connected", 25)
             end = threading.Event()
             clients.enter_context(running(lambda: self.drip(crowd[::2], end)))
             clients.callback(end.set)  # before the thread is waited for
-            fastest = min(self.greeted() for _ in range(20))
-            self.assertLess(fastest, 0.1, "seconds to the answer to EHLO")
+            hello = client_hello()
+            for number, client in enumerate(self.enter(clients, 465, self.count // 4)):
+                client.sendall(hello if number % 2 else hello[:len(hello) // 2])
+            await_true(lambda: self.connected() == self.count, "all of them are connected", 25)
+            # Who has begun a handshake has 30 seconds for it.
+            self.assert_soon(self.greet)
+            self.assert_soon(self.greet_in_tls)
+            grown = resident_kib(self.submission.smtpd.process.pid) - before
+            self.assertLess(grown / self.count, (3 * self.most_kib + self.most_kib_in_handshake) / 4, "KiB for each")
             story_mail.send(self.isp, B, FRIEND, subject := f"in a crowd {time.time_ns()}")
             story_mail.arrived(self.isp, "internet", subject)
-            self.assertEqual(self.connected(), self.count, "nobody was sent away")
-            grown = resident_kib(self.submission.smtpd.process.pid) - before
-            self.assertLess(grown / self.count, self.most_kib, "KiB for each")
+            self.assertGreaterEqual(self.connected(), len(crowd), "nobody was sent away")
 
-    def enter(self, clients: contextlib.ExitStack) -> list[socket.socket]:
-        """From all addresses behind A's line: one alone may have a tenth of all connections."""
+    def allow_descriptors(self, clients: contextlib.ExitStack) -> None:
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         wanted = self.count + 1000
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), max(hard, wanted)))
         clients.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, max(hard, wanted)))
+
+    def enter(self, clients: contextlib.ExitStack, port: int, count: int) -> list[socket.socket]:
+        """From all addresses behind A's line: one alone may have a tenth of all connections."""
         crowd = []
         with self.isp.lab["a"].network():
-            for number in range(self.count):
+            for number in range(count):
                 client = clients.enter_context(socket.socket())
                 client.settimeout(20)
                 client.bind((crowd_address4(number % 222), 0))
-                client.connect((EDGE_CORE4, 587))
+                client.connect((EDGE_CORE4, port))
                 crowd.append(client)
         return crowd
 
     def drip(self, crowd: list[socket.socket], end: threading.Event) -> None:
-        while not end.wait(1):
-            for client in crowd:
+        """An octet a second from each, and not from all at once."""
+        for turn in itertools.count():
+            for client in crowd[turn % 50::50]:
                 with contextlib.suppress(OSError):
                     client.send(b"N")
+            if end.wait(0.02):
+                return
 
     def connected(self) -> int:
         said = self.edge.run("curl", "-sS", "--fail", "--unix-socket", "/run/sekisho/submission.sock",
                              "http://localhost/metrics").stdout
         return int(float(re.search(r"^sekisho_submission_connections (\S+)$", said, re.MULTILINE).group(1)))
 
-    def greeted(self) -> float:
-        """Seconds from the connection to the answer to EHLO."""
-        begin = time.monotonic()
-        with self.isp.lab["b"].network(), contextlib.closing(smtplib.SMTP(EDGE_CORE4, 587, "client.example.net", 20)) as client:
-            client.ehlo()
-            return time.monotonic() - begin
+    def assert_soon(self, serve: Callable[[smtplib.SMTP], None]) -> None:
+        """From the connection to the end of it, but for one of 20: the machine has other things to do, too."""
+        seconds = []
+        for _ in range(20):
+            begin = time.monotonic()
+            with self.isp.lab["b"].network(), contextlib.closing(Smtp(EDGE_CORE4)) as client:
+                serve(client)
+                seconds.append(time.monotonic() - begin)
+            time.sleep(0.05)  # what is measured is each time another moment
+        seconds.sort()
+        self.assertLess(seconds[18], self.soon, f"{serve.__name__}: half in {seconds[10]:.4f} s, all in {seconds[19]:.4f} s")
+
+    def greet(self, client: smtplib.SMTP) -> None:
+        client.ehlo()
+
+    def greet_in_tls(self, client: smtplib.SMTP) -> None:
+        client.ehlo()
+        client.starttls(context=self.isp.smtp_trust)
+        client.ehlo()
 
 
 CLEAR = 2587  # a port where who reads and writes at once needs no TLS that can do that
