@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Logins at the submission server that a Dovecot on the same host judges, by its own passwords and mechanisms."""
+
+import smtplib
+
+from lab import services
+from lab.clients import SmtpTls
+from lab.hosts import await_true
+from lab.isp import config_text
+from lab.topology import EDGE_CORE4, SUBSCRIBERS
+from test_mechanisms import Scram
+from test_submission import FRIEND, SENDER, SmtpTest
+
+A = SUBSCRIBERS["a"]
+PASSWORD = "down the rabbit hole"  # Dovecot's; sekisho-auth knows another
+SOCKET = "/run/dovecot/auth-client"
+# ANONYMOUS is no login, and APOP not for SMTP: neither may be offered.
+COMMON = """
+protocols =
+ssl = no
+log_path = /var/log/dovecot.log
+auth_mechanisms = plain login cram-md5 scram-sha-256 apop anonymous
+auth_failure_delay = 0
+service auth {
+  unix_listener auth-client {
+    mode = 0660
+    group = sekisho-smtpd
+  }
+}
+service anvil {
+  unix_listener anvil-auth-penalty {
+    mode = 0
+  }
+}
+"""
+CONFIG = {
+    "2.3": COMMON + """
+passdb {
+  driver = passwd-file
+  args = /etc/dovecot/users
+}
+userdb {
+  driver = static
+  args = uid=mail gid=mail home=/nonexistent
+}
+""",
+    "2.4": "dovecot_config_version = 2.4.0\ndovecot_storage_version = 2.4.0\n" + COMMON + """
+passdb passwd-file {
+  passwd_file_path = /etc/dovecot/users
+}
+userdb static {
+  fields {
+    uid = mail
+    gid = mail
+    home = /nonexistent
+  }
+}
+""",
+}
+
+
+class DovecotLogins(SmtpTest):
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        version = "2.3" if services.dovecot_version(cls.edge) < (2, 4) else "2.4"
+        cls.edge.write("/etc/dovecot/dovecot.conf", CONFIG[version])
+        cls.edge.write("/etc/dovecot/users", f"{A.user}:{{PLAIN}}{PASSWORD}\n", 0o640)
+        cls.edge.run("chgrp", "dovecot", "/etc/dovecot/users")
+        cls.edge.run("install", "-d", "/var/lib/dovecot")
+        cls.start_dovecot()
+        cls.agent.configure(config_text(("[submission]\n", f'[submission]\nauth_socket = "{SOCKET}"\n')))
+        cls.submission.restart()
+
+    @classmethod
+    def start_dovecot(cls) -> None:
+        cls.edge.run("dovecot")
+        await_true(lambda: cls.edge.file(SOCKET).is_socket(), "Dovecot's socket")
+
+    @classmethod
+    def stop_dovecot(cls) -> None:
+        cls.edge.run("doveadm", "stop")
+        await_true(lambda: not cls.edge.file("/run/dovecot/master.pid").exists(), "end of Dovecot")
+        # Who judges logins would do so as long as anybody is connected.
+        for pid in cls.edge.run("pidof", "auth", check=False).stdout.split():
+            cls.edge.run("kill", "-KILL", pid)
+
+    def setUp(self) -> None:
+        super().setUp()
+        await_true(lambda: "PLAIN" in self.offered() and "CRAM-MD5" in self.offered(), "Dovecot has been heard")
+
+    def connected(self) -> smtplib.SMTP:
+        with self.isp.lab["a"].network():
+            client = SmtpTls(EDGE_CORE4, self.isp.smtp_trust)
+        client.ehlo()
+        return client
+
+    def offered(self) -> list[str]:
+        with self.connected() as client:
+            return client.esmtp_features["auth"].split()
+
+    def log_in(self, mechanism: str, password: str, user: str = A.user) -> str:
+        """The codes of the last reply."""
+        with self.connected() as client:
+            client.user, client.password = user, password
+            own = getattr(client, f"auth_{mechanism.lower().replace('-', '_')}", None)
+            try:
+                return self.code(client.auth(mechanism, own or Scram(mechanism, user, password)))
+            except smtplib.SMTPAuthenticationError as failed:
+                return self.code((failed.smtp_code, failed.smtp_error))
+
+    def test_what_it_knows_is_offered(self) -> None:
+        self.assertEqual(self.offered(), ["SCRAM-SHA-256", "CRAM-MD5", "PLAIN", "LOGIN"])
+        self.assertEqual(self.log_in("SCRAM-SHA-1", PASSWORD), "504 5.5.4", "which sekisho-auth knows")
+
+    def test_right_and_wrong(self) -> None:
+        self.submission.auth.stop()
+        self.addCleanup(self.submission.auth.start)
+        for mechanism in self.offered():
+            with self.subTest(mechanism):
+                self.agent.revoke_all()
+                self.assertEqual(self.log_in(mechanism, A.password), "535 5.7.8")
+                self.assertEqual(self.log_in(mechanism, PASSWORD, "nobody"), "535 5.7.8")
+                self.assertEqual(self.agent.ask("grant", "list")["grants"], [])
+                self.assertEqual(self.log_in(mechanism, PASSWORD), "235 2.7.0")
+                self.assertEqual([each["user"] for each in self.agent.ask("grant", "list")["grants"]], [A.user])
+
+    def test_gone_and_back(self) -> None:
+        """Who is connected already goes on when it is back."""
+        with self.connected() as client:
+            self.stop_dovecot()
+            self.assertEqual(self.log_in("PLAIN", PASSWORD), "454 4.7.0")
+            client.user, client.password = A.user, PASSWORD
+            with self.assertRaises(smtplib.SMTPAuthenticationError) as told:
+                client.auth("PLAIN", client.auth_plain)
+            self.assertEqual(self.code((told.exception.smtp_code, told.exception.smtp_error)), "454 4.7.0")
+            self.start_dovecot()
+            await_true(lambda: self.log_in("PLAIN", PASSWORD) == "235 2.7.0", "logins again", 20, 0.1)
+            self.assertEqual(client.auth("PLAIN", client.auth_plain)[0], 235)
+            self.assertEqual(client.sendmail(SENDER, [FRIEND], "Subject: judged by Dovecot\r\n\r\nx\r\n"), {})
+        await_true(lambda: "judged by Dovecot" in self.subjects(), "the message", 15)
