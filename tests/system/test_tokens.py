@@ -3,87 +3,33 @@
 
 import base64
 import json
-import subprocess
 
 from lab.clients import SmtpTls
 from lab.hosts import await_true
 from lab.isp import config_text
-from lab.topology import EDGE_CORE4, MAIL4, MAIL_NAME, SUBSCRIBERS
+from lab.topology import EDGE_CORE4, SUBSCRIBERS
 from test_submission import SmtpTest
+from token_server import AUTHORITIES, SECRET, SECTION, TokenServer
 
 A = SUBSCRIBERS["a"]
-PORT = 8443
-SECTION = f"""
-[auth.oauth]
-introspection = "https://{MAIL4}:{PORT}/introspect"
-client = "sekisho"
-secret_file = "/etc/sekisho/oauth.secret"
-scope = "smtp"
-authorities = "/etc/sekisho/login.pem"
-configuration = "https://login.example.net/.well-known/openid-configuration"
-timeout = "2s"
-"""
 TOKENS = {
     "good+/=": {"active": True, "username": "Zoe@example.net", "scope": "imap smtp"},
     "alices": {"active": True, "username": A.user, "scope": "smtp"},
     "imap-only": {"active": True, "username": A.user, "scope": "imap"},
 }
-# The server's side of RFC 7662, 2.
-SERVER = f"""
-import base64, http.server, json, ssl, sys, time, urllib.parse
-tokens = json.loads(sys.argv[1])
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_POST(self):
-        form = urllib.parse.parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode(), strict_parsing=True)
-        token = form["token"][0]
-        if self.headers["Authorization"] != "Basic " + base64.b64encode(b"sekisho:between-us").decode():
-            self.send_error(401)
-            return
-        if token == "slow":
-            time.sleep(5)
-        if token == "elsewhere":
-            self.send_response(302)
-            self.send_header("Location", "https://{MAIL4}:{PORT}/introspect")
-            self.end_headers()
-            return
-        answer = json.dumps(tokens.get(token, {{"active": False}})).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-server = http.server.ThreadingHTTPServer(("{MAIL4}", {PORT}), Handler)
-context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-context.load_cert_chain("/run/login.pem", "/run/login.key")
-server.socket = context.wrap_socket(server.socket, server_side=True)
-print("ready", flush=True)
-server.serve_forever()
-"""
 
 
 class Tokens(SmtpTest):
     @classmethod
     def setUpClass(cls) -> None:
         super().setUpClass()
-        cls.mail_host = cls.isp.lab["mail"]
-        cls.mail_host.run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days",
-                          "30", "-subj", f"/CN={MAIL_NAME}", "-addext", f"subjectAltName=IP:{MAIL4}",
-                          "-keyout", "/run/login.key", "-out", "/run/login.pem")
-        cls.edge.write("/etc/sekisho/login.pem", cls.mail_host.file("/run/login.pem").read_text())
-        cls.start_server()
-        cls.addClassCleanup(lambda: cls.server.kill())
-        cls.set_secret("between-us")
-
-    @classmethod
-    def start_server(cls) -> None:
-        cls.server = cls.mail_host.spawn("/usr/bin/python3", "-c", SERVER, json.dumps(TOKENS), stdout=subprocess.PIPE, text=True)
-        cls.server.stdout.readline()
+        cls.server = TokenServer(cls.isp, TOKENS)
+        cls.addClassCleanup(cls.server.kill)
+        cls.set_secret(SECRET)
 
     @classmethod
     def set_secret(cls, secret: str) -> None:
-        cls.edge.write("/etc/sekisho/oauth.secret", secret + "\n", 0o600)
-        cls.edge.run("chown", "sekisho-auth", "/etc/sekisho/oauth.secret")
+        cls.server.give_secret(secret)
         cls.agent.configure(config_text() + SECTION)
         cls.submission.restart()
 
@@ -142,14 +88,14 @@ class Tokens(SmtpTest):
     def test_where_nobody_can_tell(self) -> None:
         self.assertEqual(self.log_in("slow"), "454 4.7.0")
         self.assertEqual(self.log_in("elsewhere"), "454 4.7.0", "a token isn't carried on to where it is sent")
-        type(self).server.kill()
+        self.server.kill()
         self.assertEqual(self.log_in("good+/="), "454 4.7.0")
-        self.start_server()
+        self.server.start()
         self.assertEqual(self.log_in("good+/="), "235 2.7.0")
         self.assertRegex(self.said(), "LOGIN_NOT_CHECKED .*authorization server")
 
     def test_another_secret(self) -> None:
-        self.addCleanup(self.set_secret, "between-us")
+        self.addCleanup(self.set_secret, SECRET)
         self.set_secret("not-the-same")
         self.assertEqual(self.log_in("good+/="), "454 4.7.0")
         self.assertRegex(self.said(), "answers 401.*secret_file")
@@ -158,12 +104,12 @@ class Tokens(SmtpTest):
     def test_a_certificate_of_somebody_else(self) -> None:
         """Not even of one whom this machine believes otherwise."""
         believed = "/etc/ssl/certs/login.pem"
-        self.edge.write(believed, self.mail_host.file("/run/login.pem").read_text())
+        self.edge.write(believed, self.server.certificate)
         self.edge.run("openssl", "rehash", "/etc/ssl/certs")
         self.addCleanup(self.edge.run, "openssl", "rehash", "/etc/ssl/certs")
         self.addCleanup(self.edge.run, "rm", "-f", believed)
-        self.addCleanup(self.set_secret, "between-us")
-        self.addCleanup(self.edge.write, "/etc/sekisho/login.pem", self.mail_host.file("/run/login.pem").read_text())
-        self.edge.write("/etc/sekisho/login.pem", self.edge.file("/etc/sekisho/tls/fullchain.pem").read_text())
-        self.set_secret("between-us")
+        self.addCleanup(self.set_secret, SECRET)
+        self.addCleanup(self.edge.write, AUTHORITIES, self.server.certificate)
+        self.edge.write(AUTHORITIES, self.edge.file("/etc/sekisho/tls/fullchain.pem").read_text())
+        self.set_secret(SECRET)
         self.assertEqual(self.log_in("good+/="), "454 4.7.0")
