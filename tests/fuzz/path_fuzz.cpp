@@ -69,6 +69,7 @@ std::string_view check_path(std::string_view text) {
     require(taken.starts_with('<') && taken.ends_with(path->mailbox + '>'), "a mailbox is as it was written");
     const std::string_view route = taken.substr(1, taken.size() - path->mailbox.size() - 2);
     require(route.empty() || (route.starts_with('@') && route.ends_with(':')), "only a route is left out");
+    require(!path->mailbox.starts_with('@'), "and all of it");
     require(is_line(path->mailbox), "a mailbox is one line");
     require(path->ascii == message::is_ascii(path->mailbox), "it is known who can take it");
     check_limits(*path);
