@@ -112,14 +112,14 @@ def imap_login(context: ssl.SSLContext, server: str, user: str, password: str, s
 class Smtp(smtplib.SMTP):
     """SMTP with STARTTLS, from a source address of one's own."""
 
-    def __init__(self, server: str, port: int = 587, source: str | None = None, timeout: float = 30):
+    def __init__(self, server: str, port: int = 587, source: str | None = None, timeout: float = 14):
         super().__init__(server, port, "client.example.net", timeout, (source, 0) if source else None)
 
 
 class SmtpTls(smtplib.SMTP_SSL):
     """SMTP in TLS from the first byte; the certificate is looked at under the server's name."""
 
-    def __init__(self, server: str, context: ssl.SSLContext, source: str | None = None, timeout: float = 30):
+    def __init__(self, server: str, context: ssl.SSLContext, source: str | None = None, timeout: float = 14):
         super().__init__(server, 465, "client.example.net", timeout=timeout, context=context,
                          source_address=(source, 0) if source else None)
 
