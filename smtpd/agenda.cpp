@@ -11,6 +11,9 @@ namespace sekisho {
 namespace {
 
 constexpr std::size_t most_looked_at = 100;
+// Recipients whose mail has left, and nobody has written it down: should that be impossible, no more shall
+// leave that would be sent again after the next start.
+constexpr std::size_t most_unwritten = 1000;
 constexpr std::string_view to_smarthost;  // the lane: no domain has this name
 
 }  // namespace
@@ -42,21 +45,29 @@ void Agenda::start(Delivery delivery, std::vector<Delivery>& begun) {
     begun.push_back(std::move(delivery));
 }
 
-void Agenda::end(const Delivery& delivery) {
+void Agenda::leave(const Delivery& delivery) {
     under_way_--;
     abroad_ -= is_local(delivery.lane) ? 0U : 1U;
-    recipients_ -= delivery.group.size();
-    for (const spool::Waiting& waiting : delivery.group) {
-        taken_.erase(waiting.recipient);
-    }
+    unwritten_ += delivery.group.size();
     const auto busy = busy_.find(delivery.lane);
     if (--busy->second == 0) {
         busy_.erase(busy);
     }
 }
 
+void Agenda::end(const Delivery& delivery) {
+    recipients_ -= delivery.group.size();
+    unwritten_ -= delivery.group.size();
+    for (const spool::Waiting& waiting : delivery.group) {
+        taken_.erase(waiting.recipient);
+    }
+}
+
 std::vector<Agenda::Delivery> Agenda::begin(const Due& due) {
     std::vector<Delivery> begun;
+    if (unwritten_ >= most_unwritten) {
+        return begun;
+    }
     for (auto each = found_.begin(); each != found_.end();) {
         const auto next = std::next(each);
         if (has_room(each->lane)) {
@@ -94,7 +105,7 @@ std::vector<spool::Waiting> Agenda::look(const Due& due, std::size_t limit) cons
 
 // Whether another look may find more.
 bool Agenda::find_more(const Due& due, std::vector<Delivery>& begun) {
-    // Those under way in lanes with room are still due.
+    // Those begun in lanes with room are still due.
     const std::size_t limit = recipients_ + most_looked_at;
     const std::vector<spool::Waiting> rows = look(due, limit);
     const std::size_t before = begun.size();

@@ -35,10 +35,13 @@ public:
     // `config` outlives it.
     explicit Agenda(const RelayConfig& config) : config_(config) {}
 
-    // What is to be begun now; each is under way until end(). What has been found, but had no room, is begun
-    // later without being looked for again: whoever begins a delivery looks whether its recipients still
-    // wait.
+    // What is to be begun now; each is under way until leave(), and its recipients are known until end().
+    // What has been found, but had no room, is begun later without being looked for again: whoever begins a
+    // delivery looks whether its recipients still wait.
     [[nodiscard]] std::vector<Delivery> begin(const Due& due);
+    // It takes no place on its way out any more.
+    void leave(const Delivery& delivery);
+    // Behind leave(): what has become of it is written down.
     void end(const Delivery& delivery);
 
     // Whether others are known to wait for this way out.
@@ -55,12 +58,13 @@ private:
     [[nodiscard]] std::vector<Delivery> groups_of(const std::vector<spool::Waiting>& due) const;
 
     const RelayConfig& config_;
-    std::list<Delivery> found_;                             // had no room; the longest waiting first
-    std::set<std::int64_t> taken_;                          // recipients in found_ or under way
+    std::list<Delivery> found_;     // had no room; the longest waiting first
+    std::set<std::int64_t> taken_;  // recipients in found_, or begun and not at their end
     std::map<std::string, std::size_t, std::less<>> busy_;  // deliveries by lane
     std::size_t under_way_ = 0;
     std::size_t abroad_ = 0;      // of these, to other than local domains
-    std::size_t recipients_ = 0;  // under way
+    std::size_t recipients_ = 0;  // begun, and not at their end
+    std::size_t unwritten_ = 0;   // of these, those whose delivery has left its place
 };
 
 }  // namespace sekisho

@@ -76,7 +76,8 @@ private:
     void start_due(message::WallTime present);
     void wake_at(message::WallTime now);
     boost::asio::awaitable<void> carry(Agenda::Delivery delivery);
-    boost::asio::awaitable<void> carry_out(std::string lane, Agenda::Group group);
+    // What is to be written down of it, if anything.
+    boost::asio::awaitable<spool::Writer::Work> carry_out(std::string lane, Agenda::Group group);
     boost::asio::awaitable<void> write_down(std::string id, spool::Writer::Work work);
     // What becomes of the group, as work for the spool; logged and counted.
     [[nodiscard]] spool::Writer::Work conclude(const spool::Queued& queued, const Agenda::Group& group,

@@ -112,12 +112,17 @@ boost::asio::awaitable<void> RelayDaemon::look_up(handoff::Question question,
 }
 
 boost::asio::awaitable<void> RelayDaemon::carry(Agenda::Delivery delivery) {
-    co_await carry_out(delivery.lane, delivery.group);
+    spool::Writer::Work work = co_await carry_out(delivery.lane, delivery.group);
+    agenda_.leave(delivery);
+    schedule();
+    if (work) {
+        co_await write_down(delivery.group.front().id, std::move(work));
+    }
     agenda_.end(delivery);
     schedule();
 }
 
-boost::asio::awaitable<void> RelayDaemon::carry_out(std::string lane, Agenda::Group group) {
+boost::asio::awaitable<spool::Writer::Work> RelayDaemon::carry_out(std::string lane, Agenda::Group group) {
     const std::string id = group.front().id;
     const auto queued = reader_.message(id);
     if (!queued) {
@@ -127,7 +132,7 @@ boost::asio::awaitable<void> RelayDaemon::carry_out(std::string lane, Agenda::Gr
             boost::asio::steady_timer pause(context_, pause_without_spool);
             static_cast<void>(co_await pause.async_wait(quietly));
         }
-        co_return;
+        co_return spool::Writer::Work();
     }
     // Since these were found, they may have been held, or their user stopped.
     std::erase_if(group, [&queued, present = now()](const spool::Waiting& found) {
@@ -135,7 +140,7 @@ boost::asio::awaitable<void> RelayDaemon::carry_out(std::string lane, Agenda::Gr
         return still == queued->waiting.end() || still->next > present;
     });
     if (group.empty()) {
-        co_return;
+        co_return spool::Writer::Work();
     }
     delivery::Consignment consignment{
         .envelope = queued->envelope,
@@ -148,33 +153,20 @@ boost::asio::awaitable<void> RelayDaemon::carry_out(std::string lane, Agenda::Gr
         consignment.envelope.recipients.push_back(waiting.as_recipient());
     }
     const auto outcomes = co_await delivery_.deliver(std::move(consignment));
-    co_await write_down(id, conclude(*queued, group, outcomes));
+    co_return conclude(*queued, group, outcomes);
 }
 
-// Until it is written: what has arrived must not be sent again.
+// Until it is written: what has arrived must not be sent again. But only a sudden death within a tenth of a
+// second would have it sent again, and a commit of its own would have the next message wait for the disk.
 boost::asio::awaitable<void> RelayDaemon::write_down(std::string id, spool::Writer::Work work) {
     boost::asio::steady_timer timer(context_);
     while (true) {
-        struct State {
-            bool there = false;
-            Result<void> result;
-        };
-        const auto state = std::make_shared<State>();
-        const auto wake = std::make_shared<boost::asio::steady_timer>(context_);
-        wake->expires_at(boost::asio::steady_timer::time_point::max());
-        writer_.submit(work, [state, wake](Result<void> result) {
-            state->there = true;
-            state->result = std::move(result);
-            wake->cancel();
-        });
-        while (!state->there) {
-            static_cast<void>(co_await wake->async_wait(quietly));
-        }
-        if (state->result) {
+        spool::Writer::Work once = work;
+        const auto done = co_await work_.run(std::move(once), spool::Writer::When::in_company);
+        if (done) {
             co_return;
         }
-        log::error("SPOOL_FAILED", state->result.error().what,
-                   {{"id", id}, {"remedy", state->result.error().remedy}});
+        log::error("SPOOL_FAILED", done.error().what, {{"id", id}, {"remedy", done.error().remedy}});
         timer.expires_after(pause_without_spool);
         static_cast<void>(co_await timer.async_wait(quietly));
     }

@@ -10,7 +10,7 @@
 
 namespace sekisho {
 
-boost::asio::awaitable<Result<void>> SpoolWork::run(spool::Writer::Work work) {
+boost::asio::awaitable<Result<void>> SpoolWork::run(spool::Writer::Work work, spool::Writer::When when) {
     struct State {
         explicit State(const boost::asio::any_io_executor& executor) : timer(executor) {}
         boost::asio::steady_timer timer;
@@ -18,10 +18,11 @@ boost::asio::awaitable<Result<void>> SpoolWork::run(spool::Writer::Work work) {
     };
     const auto state = std::make_shared<State>(executor_);
     state->timer.expires_at(boost::asio::steady_timer::time_point::max());
-    writer_.submit(std::move(work), [state](Result<void> result) {
+    const auto wake = [state](Result<void> result) {
         state->result = std::move(result);
         state->timer.cancel();
-    });
+    };
+    writer_.submit(std::move(work), wake, when);
     if (!state->result) {
         static_cast<void>(co_await state->timer.async_wait(quietly));
     }

@@ -17,7 +17,8 @@ public:
         : executor_(std::move(executor)), writer_(writer) {}
 
     // Ends when it is on the disk, or can't be.
-    [[nodiscard]] boost::asio::awaitable<Result<void>> run(spool::Writer::Work work);
+    [[nodiscard]] boost::asio::awaitable<Result<void>> run(
+        spool::Writer::Work work, spool::Writer::When when = spool::Writer::When::at_once);
 
 private:
     boost::asio::any_io_executor executor_;

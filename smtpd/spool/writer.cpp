@@ -3,10 +3,19 @@
 #include "smtpd/spool/writer.h"
 
 #include <algorithm>
+#include <chrono>
+#include <cstddef>
 #include <memory>
 #include <utility>
 
 namespace sekisho::spool {
+
+namespace {
+
+constexpr std::chrono::milliseconds longest_wait_for_company{100};
+constexpr std::size_t enough_company = 50;
+
+}  // namespace
 
 Writer::Writer(Spool spool, Post post)
     : spool_(std::move(spool)),
@@ -18,24 +27,20 @@ Writer::~Writer() {
     thread_.join();
 }
 
-void Writer::submit(Work work, Done done) {
+void Writer::submit(Work work, Done done, When when) {
     {
         const std::scoped_lock held(mutex_);
         queue_.push_back({std::move(work), std::move(done), {}});
+        is_urgent_ = is_urgent_ || when == When::at_once || queue_.size() >= enough_company;
     }
     wake_.notify_one();
 }
 
 void Writer::run(const std::stop_token& stop) {
     while (true) {
-        auto jobs = std::make_shared<std::vector<Job>>();
-        {
-            std::unique_lock held(mutex_);
-            wake_.wait(held, stop, [this] { return !queue_.empty(); });
-            if (queue_.empty()) {
-                return;
-            }
-            jobs->swap(queue_);
+        const auto jobs = std::make_shared<std::vector<Job>>(next(stop));
+        if (jobs->empty()) {
+            return;
         }
         write(*jobs);
         post_([jobs] {
@@ -44,6 +49,15 @@ void Writer::run(const std::stop_token& stop) {
             }
         });
     }
+}
+
+// Nothing at the end.
+std::vector<Writer::Job> Writer::next(const std::stop_token& stop) {
+    std::unique_lock held(mutex_);
+    wake_.wait(held, stop, [this] { return !queue_.empty(); });
+    wake_.wait_for(held, stop, longest_wait_for_company, [this] { return is_urgent_; });
+    is_urgent_ = false;
+    return std::exchange(queue_, {});
 }
 
 void Writer::write(std::vector<Job>& jobs) {

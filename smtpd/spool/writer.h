@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one thread that writes to the spool: work that comes while a commit is under way shares the next one.
+// The one thread that writes to the spool: work that comes while a commit is under way shares the next one,
+// and so does what can wait for company.
 #pragma once
 
 #include <condition_variable>
+#include <cstdint>
 #include <functional>
 #include <mutex>
 #include <thread>
@@ -19,6 +21,9 @@ public:
     using Done = std::function<void(Result<void>)>;
     // Runs a function on the thread of those who wait.
     using Post = std::function<void(std::function<void()>)>;
+    // in_company: whoever is to be told waits for the next commit that somebody else wants, a tenth of a
+    // second at most. For what would merely be done again if it were lost.
+    enum class When : std::uint8_t { at_once, in_company };
 
     Writer(Spool spool, Post post);
     Writer(const Writer&) = delete;
@@ -28,8 +33,8 @@ public:
 
     // Does the work in a transaction, with others', and calls `done` (by `post`) when it is on the disk, or
     // with why not. `work` runs on the writer's thread; a second time where the others have spoilt the first.
-    // Thread-safe.
-    void submit(Work work, Done done);
+    // What is submitted first is done first. Thread-safe.
+    void submit(Work work, Done done, When when = When::at_once);
 
 private:
     struct Job {
@@ -39,6 +44,7 @@ private:
     };
 
     void run(const std::stop_token& stop);
+    [[nodiscard]] std::vector<Job> next(const std::stop_token& stop);
     void write(std::vector<Job>& jobs);
     [[nodiscard]] bool together(std::vector<Job>& jobs);
     [[nodiscard]] Result<void> alone(const Work& work);
@@ -48,6 +54,7 @@ private:
     std::mutex mutex_;
     std::condition_variable_any wake_;
     std::vector<Job> queue_;  // under mutex_
+    bool is_urgent_ = false;  // somebody in it wants it at once
     std::jthread thread_;
 };
 

@@ -57,6 +57,7 @@ protected:
         for (const Waiting& gone : first.group) {
             std::erase_if(waiting_, [&](const Waiting& each) { return each.recipient == gone.recipient; });
         }
+        agenda_.leave(first);
         agenda_.end(first);
     }
 
@@ -115,6 +116,36 @@ TEST_F(AgendaTest, ACrowdHidesNobody) {
     wait("behind", "carol@two.test");
     EXPECT_THAT(begin(),
                 ElementsAre("one.test0: bob@one.test", "one.test1: bob@one.test", "behind: carol@two.test"));
+}
+
+TEST_F(AgendaTest, WhoHasLeftMakesRoomAndIsNotBegunAgainBeforeItIsWrittenDown) {
+    config_.deliveries_per_host = 1;
+    crowd(2, "one.test");
+    EXPECT_THAT(begin(), SizeIs(1));
+    agenda_.leave(under_way_.front());
+    EXPECT_EQ(agenda_.under_way(), 0U);
+    EXPECT_THAT(begin(), ElementsAre("one.test1: bob@one.test"));
+    agenda_.leave(under_way_.back());
+    EXPECT_THAT(begin(), IsEmpty());  // both are due, as far as the spool knows
+    agenda_.end(under_way_.front());
+    EXPECT_THAT(begin(), ElementsAre("one.test0: bob@one.test"));  // it was deferred, say, and is due again
+}
+
+TEST_F(AgendaTest, WhereNothingCanBeWrittenDownNothingMoreLeaves) {
+    config_.deliveries_per_host = 1;
+    crowd(1100, "one.test");
+    std::size_t left = 0;
+    while (true) {
+        const auto begun = begin();
+        if (begun.empty()) {
+            break;
+        }
+        left++;
+        agenda_.leave(under_way_.back());
+    }
+    EXPECT_EQ(left, 1000U);
+    agenda_.end(under_way_.front());
+    EXPECT_THAT(begin(), SizeIs(1));
 }
 
 TEST_F(AgendaTest, NobodyIsBegunTwice) {

@@ -315,6 +315,42 @@ TEST(SpoolFile, KilledAtAnyMomentItLosesNothing) {
     EXPECT_GE(kept, 6U) << "hardly anything was written";
 }
 
+TEST(Writer, WhatCanWaitSharesTheNextCommit) {
+    const Directory directory;
+    Writer writer(Spool::open(directory / "mail.db").value(), post_here);
+    const SpoolReader reader = SpoolReader::open(directory / "mail.db").value();
+    bool shared = false;
+    // Another round where this thread was kept from running for longer than anybody waits.
+    for (int round = 0; round < 20 && !shared; round++) {
+        std::atomic<bool> first_is_done = false;
+        std::uint64_t seen = 0;
+        const std::uint64_t before = reader.count().value();
+        writer.submit(
+            keeping(envelope(name(2 * round)), "patient"),
+            [&](const Result<void>& result) { first_is_done = result.has_value(); },
+            Writer::When::in_company);
+        ASSERT_TRUE(wait_for(writer, [&](Spool& spool) {
+            seen = reader.count().value();  // what is committed
+            return spool.add(envelope(name((2 * round) + 1)), 4, body_of("soon"));
+        }));
+        EXPECT_TRUE(first_is_done) << "what is submitted first is done first";
+        shared = seen == before;
+    }
+    EXPECT_TRUE(shared);
+}
+
+TEST(Writer, WhatCanWaitIsNotForgotten) {
+    const Directory directory;
+    Writer writer(Spool::open(directory / "mail.db").value(), post_here);
+    for (int i = 0; i < 2; i++) {
+        std::promise<Result<void>> alone;
+        writer.submit(
+            keeping(envelope(name(i)), "patient"),
+            [&](Result<void> result) { alone.set_value(std::move(result)); }, Writer::When::in_company);
+        EXPECT_TRUE(alone.get_future().get());
+    }
+}
+
 TEST(Writer, ManyThreadsShareIt) {
     const Directory directory;
     std::atomic<int> good = 0;
