@@ -34,18 +34,23 @@ session::Path read_again(const std::string& mailbox) {
     return *path;
 }
 
+// A mailbox without a domain isn't asked for it: an @ that it has stands in its quotes.
+void check_without_domain(const session::Path& path) {
+    require(path.mailbox.find('@') == std::string::npos || path.mailbox.starts_with('"'),
+            "there is a domain where there is an @");
+}
+
 void check_domain(const session::Path& path) {
     const std::string domain = message::domain_of(path.mailbox);
-    require(domain.empty() != path.has_domain, "there is a domain where there is one");
+    require(!domain.empty(), "a domain isn't empty");
     require(message::is_ascii(domain) && sekisho::lowered(domain) == domain, "a domain is as DNS has it");
     require(domain.find('@') == std::string::npos, "a domain is no mailbox");
     require(message::domain_of("x@" + domain) == domain, "and stays as it is");
     require(std::ranges::count(domain, '_') >=
-                    std::ranges::count(path.mailbox.substr(path.mailbox.rfind('@') + 1), '_') ||
-                !path.has_domain,
+                std::ranges::count(path.mailbox.substr(path.mailbox.rfind('@') + 1), '_'),
             "no sign of it is lost");
     const std::string mailbox = "x@" + domain;
-    if (path.has_domain && mailbox.size() + 2 <= session::longest_path) {
+    if (mailbox.size() + 2 <= session::longest_path) {
         read_again(mailbox);
     }
 }
@@ -73,7 +78,7 @@ std::string_view check_path(std::string_view text) {
     require(is_line(path->mailbox), "a mailbox is one line");
     require(path->ascii == message::is_ascii(path->mailbox), "it is known who can take it");
     check_limits(*path);
-    check_domain(*path);
+    path->has_domain ? check_domain(*path) : check_without_domain(*path);
     const session::Path again = read_again(path->mailbox);
     require(again.has_domain == path->has_domain && again.ascii == path->ascii, "and means the same");
     return rest;

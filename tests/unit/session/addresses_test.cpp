@@ -50,6 +50,14 @@ TEST(Path, QuotedLocalParts) {
     EXPECT_EQ(read("<\"a\\\xc3\xa9\"@example.com>"), "\"a\\\xc3\xa9\"@example.com|");
 }
 
+TEST(Path, AnAtInQuotesIsNoDomain) {
+    std::string_view text = R"(<"a@b">)";
+    const auto path = take_path(text);
+    ASSERT_TRUE(path);
+    EXPECT_EQ(path->mailbox, R"("a@b")");
+    EXPECT_FALSE(path->has_domain);
+}
+
 TEST(Path, DomainLiterals) {
     EXPECT_EQ(read("<a@[192.0.2.1]>"), "a@[192.0.2.1]|");
     EXPECT_EQ(read("<a@[IPv6:2001:db8::1]>"), "a@[IPv6:2001:db8::1]|");

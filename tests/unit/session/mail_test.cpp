@@ -71,7 +71,7 @@ TEST_F(MailTest, ToThePostmaster) {
 TEST_F(MailTest, SendersThatCantBe) {
     for (const char* path :
          {"alice@example.com", "<alice>", "<alice@>", "<@example.com>", "<a b@example.com>", "<a@example.com",
-          "<a@example..com>", "<\x01@example.com>", "<a@example.com\x7f>", "<postmaster>"}) {
+          "<a@example..com>", "<\x01@example.com>", "<a@example.com\x7f>", "<postmaster>", R"(<"a@b">)"}) {
         Client client(trusted());
         static_cast<void>(client.say("EHLO x"));
         EXPECT_EQ(client.say("MAIL FROM:" + std::string(path)), "501 5.1.7 Bad sender address syntax\r\n")
@@ -88,6 +88,7 @@ TEST_F(MailTest, SendersThatCantBe) {
 TEST_F(MailTest, RecipientsThatCantBe) {
     static_cast<void>(client_.say("MAIL FROM:<alice@example.com>"));
     EXPECT_EQ(client_.say("RCPT TO:<>"), "501 5.1.3 Bad recipient address syntax\r\n");
+    EXPECT_EQ(client_.say(R"(RCPT TO:<"a@b">)"), "501 5.1.3 Bad recipient address syntax\r\n");
     EXPECT_EQ(client_.say("RCPT TO:<bob@example.org>x"), "501 5.1.3 Bad recipient address syntax\r\n");
     EXPECT_EQ(client_.say("RCPT TO:<bob@b\xc3\xbc"
                           "cher.example>"),
