@@ -157,7 +157,7 @@ def client_hello() -> bytes:
     return said.read()
 
 
-class SilentSenders(SmtpTest):
+class SilentSenders(SmtpTest):  # labels: alone
     """Ten thousand clients at the submission server: some say nothing, some an octet a second, and a quarter has begun a
     TLS handshake, or half of its first words."""
 
