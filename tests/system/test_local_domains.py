@@ -29,6 +29,7 @@ STRANGER = "stranger@example.com"
 NO_RELAY_USER, NO_RELAY_PASSWORD = "norelay", "no-relay-for-me"
 KNOWN = 2525  # a port where a network of trust and grants count
 SPEAKER = 2526  # another; A speaks for others there
+BY_INTERFACE = 2527  # a third, for whom A's interface is one of trust; A speaks for others there, too
 DENIED = "192.0.2.32/28"  # but for one address, and for hosts of one name
 EXEMPT4, NEIGHBOUR4 = crowd_address4(2), crowd_address4(3)
 AUTHORITY = "/etc/sekisho/tls/clients.pem"
@@ -50,6 +51,12 @@ relay_grants = true
 address = "{EDGE_CORE4}"
 port = {SPEAKER}
 local = true
+xclient = ["{A.address4}/32"]
+[[submission.listener]]
+address = "{EDGE_CORE4}"
+port = {BY_INTERFACE}
+local = true
+relay_interfaces = ["{A.interface}"]
 xclient = ["{A.address4}/32"]
 [[submission.account]]
 users = ["{NO_RELAY_USER}"]
@@ -214,6 +221,17 @@ class LocalDomains(SmtpTest):
             self.assertEqual(self.directions(client), TO_NOBODY, "a certificate alone")
             self.assertEqual(self.code(client.docmd("AUTH", "EXTERNAL =")), "235 2.7.0")
             self.assertEqual(self.directions(client), TO_ALL, "by a certificate")
+
+    def test_four_directions_by_interface(self) -> None:
+        """Of trust: it is the client's own connection that counts, and not its address."""
+        for host, source, seen in (("a", A.address4, TO_ALL), ("a", crowd_address4(100), TO_ALL), ("b", B.address4, TO_LOCAL),
+                                   ("internet", INTERNET4, TO_LOCAL)):
+            with self.subTest(source):
+                self.assertEqual(self.directions(self.connect(host, EDGE_CORE4, BY_INTERFACE, source)), seen)
+        client = self.connect("a", EDGE_CORE4, BY_INTERFACE)
+        self.assertEqual(client.docmd("XCLIENT", f"ADDR={A.address4}")[0], 220)
+        client.ehlo()
+        self.assertEqual(self.directions(client), TO_LOCAL, "whom it speaks for")
 
     def test_four_directions_of_those_for_whom_a_host_speaks(self) -> None:
         for who, seen in ((f"ADDR={INTERNET4}", TO_LOCAL), (f"ADDR={INTERNET4} LOGIN={A.user}", TO_ALL),
