@@ -6,10 +6,8 @@
 #include <algorithm>
 #include <chrono>
 #include <iterator>
-#include <map>
 #include <optional>
 #include <random>
-#include <ranges>
 #include <utility>
 
 #include "smtpd/delivery/conversation.h"
@@ -55,17 +53,12 @@ std::optional<Address> literal(std::string_view domain) {
 }
 
 // By preference; equals in any order (RFC 5321, 5.1).
-std::vector<std::string> in_order(std::vector<dns::MxRecord> records) {
+std::vector<dns::MxRecord> in_order(std::vector<dns::MxRecord> records) {
     static std::minstd_rand random{std::random_device{}()};
     std::ranges::shuffle(records, random);
-    std::multimap<decltype(dns::MxRecord::preference), std::string> sorted;
-    for (dns::MxRecord& record : records) {
-        sorted.emplace(record.preference, std::move(record.host));
-    }
-    std::vector<std::string> names;
-    std::ranges::move(std::views::values(sorted), std::back_inserter(names));
-    names.resize(std::min(names.size(), most_hosts));
-    return names;
+    std::ranges::stable_sort(records, {}, &dns::MxRecord::preference);
+    records.resize(std::min(records.size(), most_hosts));
+    return records;
 }
 
 // Both families by turns: a host with many addresses of one can be reached where only the other works. An
@@ -94,6 +87,10 @@ bool is_this_host(const Address& address) {
     const Address loopback = parse_address(four ? "127.0.0.0" : "::1").value();
     return address == Address{.family = address.family, .bytes = {}} ||
            address.masked(four ? 8 : 128) == loopback;
+}
+
+Way way_to(const Host& host, bool with_tls) {
+    return {.place = host.place, .name = host.name, .protocol = host.protocol, .tls = with_tls};
 }
 
 // What is known of each recipient, host after host.
@@ -150,21 +147,20 @@ Delivery::Delivery(boost::asio::any_io_executor executor, const RelayConfig& con
 }
 
 boost::asio::awaitable<std::expected<Delivery::Hosts, Outcome>> Delivery::resolve(
-    std::vector<std::string> names, std::uint16_t port) {
+    std::vector<dns::MxRecord> records, std::uint16_t port) {
     Hosts hosts;
     Outcome why = failed("the domain's mail hosts have no addresses", "5.4.4");
-    for (std::string& name : names) {
-        auto addresses = co_await resolver_.addresses(name);
+    for (const dns::MxRecord& record : records) {
+        auto addresses = co_await resolver_.addresses(record.host);
         if (!addresses) {
             // One host that can't be told now is reason enough to come again.
             why = addresses.error().kind == Failure::not_found ? why : from_name_service(addresses.error());
             continue;
         }
-        if (!addresses->empty()) {
-            Host& host = hosts.emplace_back(Host{.name = std::move(name), .places = {}});
-            for (const Address& address : by_turns(*addresses)) {
-                host.places.emplace_back(Endpoint{.address = address, .port = port});
-            }
+        for (const Address& address : by_turns(*addresses)) {
+            hosts.push_back({.name = record.host,
+                             .place = Endpoint{.address = address, .port = port},
+                             .preference = record.preference});
         }
     }
     if (hosts.empty()) {
@@ -178,10 +174,10 @@ boost::asio::awaitable<std::expected<Delivery::Hosts, Outcome>> Delivery::to_cho
     const MailHostConfig& host, Protocol protocol) {
     std::expected<Hosts, Outcome> hosts;
     if (const auto address = parse_address(host.host)) {
-        hosts = Hosts{{.name = host.host, .places = {Endpoint{.address = *address, .port = host.port}}}};
+        hosts = Hosts{{.name = host.host, .place = Endpoint{.address = *address, .port = host.port}}};
     } else {
-        std::vector<std::string> names = {host.host};
-        hosts = co_await resolve(std::move(names), host.port);
+        std::vector<dns::MxRecord> itself = {{.host = host.host}};
+        hosts = co_await resolve(std::move(itself), host.port);
     }
     if (!hosts && hosts.error().fate == Fate::failed) {
         const std::string what = protocol == Protocol::lmtp ? "the LMTP server " : "the smarthost ";
@@ -199,10 +195,8 @@ boost::asio::awaitable<std::expected<Delivery::Hosts, Outcome>> Delivery::to_cho
 boost::asio::awaitable<std::expected<Delivery::Hosts, Outcome>> Delivery::route(std::string domain) {
     const LocalConfig* const local = config_.local_for(domain);
     if (local != nullptr && !local->path.empty()) {
-        co_return Hosts{{.name = local->path.string(),
-                         .places = {local->path},
-                         .protocol = Protocol::lmtp,
-                         .chosen = true}};
+        co_return Hosts{
+            {.name = local->path.string(), .place = local->path, .protocol = Protocol::lmtp, .chosen = true}};
     }
     if (local != nullptr) {
         auto server = co_await to_chosen(local->host, Protocol::lmtp);
@@ -213,7 +207,7 @@ boost::asio::awaitable<std::expected<Delivery::Hosts, Outcome>> Delivery::route(
         co_return smarthost;
     }
     if (const auto address = literal(domain)) {
-        co_return Hosts{{.name = domain, .places = {Endpoint{.address = *address, .port = config_.port}}}};
+        co_return Hosts{{.name = domain, .place = Endpoint{.address = *address, .port = config_.port}}};
     }
     auto records = co_await resolver_.mx(domain);
     if (!records) {
@@ -222,12 +216,24 @@ boost::asio::awaitable<std::expected<Delivery::Hosts, Outcome>> Delivery::route(
     if (records->size() == 1 && records->front().host.empty()) {
         co_return std::unexpected(failed(domain + " takes no mail (null MX)", "5.1.10"));  // RFC 7505
     }
-    std::vector<std::string> names = {domain};
-    if (!records->empty()) {
-        names = in_order(std::move(*records));
+    if (records->empty()) {
+        records->push_back({.host = domain});
     }
-    auto hosts = co_await resolve(std::move(names), config_.port);
+    std::vector<dns::MxRecord> in_turn = in_order(std::move(*records));
+    auto hosts = co_await resolve(std::move(in_turn), config_.port);
     co_return hosts;
+}
+
+// RFC 5321, 5.1: chance decides where there is no clear reason to favour one. It has spread the load when the
+// connection was opened, and does so again when that one is worn.
+void Delivery::prefer_open(std::span<Host> left) const {
+    const auto behind = std::ranges::find_if(
+        left, [&left](const Host& each) { return each.preference != left.front().preference; });
+    const auto open = std::find_if(left.begin(), behind,
+                                   [this](const Host& each) { return open_.has(way_to(each, true)); });
+    if (open != behind) {
+        std::rotate(left.begin(), open, std::next(open));
+    }
 }
 
 Delivery::Attempt Delivery::to_ourselves(const std::string& name, std::size_t recipients) {
@@ -236,10 +242,9 @@ Delivery::Attempt Delivery::to_ourselves(const std::string& name, std::size_t re
     return {.outcomes = std::vector(recipients, outcome), .ourselves = true};
 }
 
-boost::asio::awaitable<Delivery::Attempt> Delivery::try_place(const Consignment& consignment,
-                                                              const Host& host, const Place& place,
-                                                              bool with_tls) {
-    const auto* const endpoint = std::get_if<Endpoint>(&place);
+boost::asio::awaitable<Delivery::Attempt> Delivery::try_host(const Consignment& consignment, const Host& host,
+                                                             bool with_tls) {
+    const auto* const endpoint = std::get_if<Endpoint>(&host.place);
     const std::string name = endpoint == nullptr ? host.name
                                                  : host.name + "[" + endpoint->address.text() +
                                                        "]:" + std::to_string(endpoint->port);
@@ -250,7 +255,7 @@ boost::asio::awaitable<Delivery::Attempt> Delivery::try_place(const Consignment&
     if (strangers && is_this_host(endpoint->address)) {
         co_return to_ourselves(name, consignment.envelope.recipients.size());
     }
-    const Way way{.place = place, .name = host.name, .protocol = host.protocol, .tls = with_tls};
+    const Way way = way_to(host, with_tls);
     auto together = co_await go_along(consignment, way, name);
     if (together) {
         co_return std::move(*together);
@@ -258,7 +263,7 @@ boost::asio::awaitable<Delivery::Attempt> Delivery::try_place(const Consignment&
     auto conversation = std::make_unique<Conversation>(executor_);
     const std::chrono::seconds limit =
         consignment.question ? std::min(config_.host_timeout, question_limit) : config_.host_timeout;
-    const auto connected = co_await conversation->connect(place, limit);
+    const auto connected = co_await conversation->connect(host.place, limit);
     // This host is the recipient's, and has no mailboxes. One that was chosen may well be another server
     // here.
     if (connected && !host.chosen && conversation->with_ourselves()) {
@@ -318,7 +323,7 @@ boost::asio::awaitable<Outcome> Delivery::ask(std::string recipient, std::string
 }
 
 boost::asio::awaitable<std::vector<Outcome>> Delivery::deliver(Consignment consignment) {
-    const auto hosts = co_await route(consignment.domain);
+    auto hosts = co_await route(consignment.domain);
     if (!hosts) {
         co_return std::vector<Outcome>(consignment.envelope.recipients.size(), hosts.error());
     }
@@ -326,26 +331,25 @@ boost::asio::awaitable<std::vector<Outcome>> Delivery::deliver(Consignment consi
     const std::vector<message::Recipient> wanted = consignment.envelope.recipients;
     Findings findings(wanted.size());
     const auto end = std::chrono::steady_clock::now() + long_enough;
-    for (const Host& host : *hosts) {
-        for (const Place& place : host.places) {
-            const std::vector<std::size_t> open = findings.open();
-            if (open.empty() || std::chrono::steady_clock::now() > end) {
-                co_return findings.take();
-            }
-            consignment.envelope.recipients.clear();
-            for (const std::size_t i : open) {
-                consignment.envelope.recipients.push_back(wanted[i]);
-            }
-            auto attempt = co_await try_place(consignment, host, place, true);
-            if (attempt.tls_failed) {
-                attempt = co_await try_place(consignment, host, place, false);
-            }
-            for (std::size_t i = 0; i < open.size(); i++) {
-                findings.add(open[i], std::move(attempt.outcomes[i]), attempt.ourselves);
-            }
-            if (attempt.ourselves) {
-                co_return findings.take();  // RFC 5321, 5.1: no host behind us, lest mail go in circles
-            }
+    for (std::span<Host> left = *hosts; !left.empty(); left = left.subspan(1)) {
+        const std::vector<std::size_t> open = findings.open();
+        if (open.empty() || std::chrono::steady_clock::now() > end) {
+            break;
+        }
+        consignment.envelope.recipients.clear();
+        for (const std::size_t i : open) {
+            consignment.envelope.recipients.push_back(wanted[i]);
+        }
+        prefer_open(left);
+        auto attempt = co_await try_host(consignment, left.front(), true);
+        if (attempt.tls_failed) {
+            attempt = co_await try_host(consignment, left.front(), false);
+        }
+        for (std::size_t i = 0; i < open.size(); i++) {
+            findings.add(open[i], std::move(attempt.outcomes[i]), attempt.ourselves);
+        }
+        if (attempt.ourselves) {
+            break;  // RFC 5321, 5.1: no host behind us, lest mail go in circles
         }
     }
     co_return findings.take();

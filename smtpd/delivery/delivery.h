@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -75,8 +76,11 @@ private:
     boost::asio::awaitable<std::expected<Hosts, Outcome>> route(std::string domain);
     boost::asio::awaitable<std::expected<Hosts, Outcome>> to_chosen(const MailHostConfig& host,
                                                                     Protocol protocol);
-    boost::asio::awaitable<std::expected<Hosts, Outcome>> resolve(std::vector<std::string> names,
+    boost::asio::awaitable<std::expected<Hosts, Outcome>> resolve(std::vector<dns::MxRecord> records,
                                                                   std::uint16_t port);
+    // Of those that are left and are as good as the first of them, one to which a connection is open becomes
+    // the first.
+    void prefer_open(std::span<Host> left) const;
     struct Attempt {
         std::vector<Outcome> outcomes;
         bool tls_failed = false;  // without TLS it may go better
@@ -84,8 +88,7 @@ private:
         bool unheard = false;     // see Transaction
     };
     [[nodiscard]] static Attempt to_ourselves(const std::string& name, std::size_t recipients);
-    boost::asio::awaitable<Attempt> try_place(const Consignment& consignment, const Host& host,
-                                              const Place& place, bool with_tls);
+    boost::asio::awaitable<Attempt> try_host(const Consignment& consignment, const Host& host, bool with_tls);
     // By a connection that others have left open; nothing where there is none that is still good.
     boost::asio::awaitable<std::optional<Attempt>> go_along(const Consignment& consignment, const Way& way,
                                                             const std::string& name);

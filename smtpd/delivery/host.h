@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// A server that takes mail: where it listens, and what it speaks.
+// A server that takes mail: one of the places where it listens, and what it speaks.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
 #include <string>
 #include <variant>
-#include <vector>
 
 #include "agent/base/socket_address.h"
 
@@ -22,7 +21,8 @@ using Place = std::variant<Endpoint, std::filesystem::path>;
 
 struct Host {
     std::string name;  // for TLS
-    std::vector<Place> places;
+    Place place;
+    std::uint16_t preference = 0;  // the lower, the sooner (RFC 5321, 5.1)
     Protocol protocol = Protocol::smtp;
     bool chosen = false;  // by the operator, and not by whoever has the recipient's domain
 };

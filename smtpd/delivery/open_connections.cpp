@@ -2,6 +2,7 @@
 // A timer for each.
 #include "smtpd/delivery/open_connections.h"
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <chrono>
@@ -53,6 +54,10 @@ void OpenConnections::keep(Way way, std::unique_ptr<Conversation> conversation) 
             end(still);
         }
     });
+}
+
+bool OpenConnections::has(const Way& way) const {
+    return std::ranges::any_of(kept_, [&way](const auto& each) { return each->way == way; });
 }
 
 void OpenConnections::end(const std::shared_ptr<Kept>& kept) {

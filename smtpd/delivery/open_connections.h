@@ -36,8 +36,9 @@ public:
 
     // Null where there is none. It may still turn out to be closed.
     [[nodiscard]] std::unique_ptr<Conversation> take(const Way& way);
-    // Takes it over; if nobody wants it soon, it is ended (QUIT).
+    // Takes over one that isn't worn; if nobody wants it soon, it is ended (QUIT).
     void keep(Way way, std::unique_ptr<Conversation> conversation);
+    [[nodiscard]] bool has(const Way& way) const;
     [[nodiscard]] bool full() const { return kept_.size() >= most_; }
 
 private:

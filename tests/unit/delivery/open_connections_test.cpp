@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <string>
 #include <utility>
@@ -14,7 +15,9 @@ namespace sekisho::delivery::tests {
 namespace {
 
 using testing::Contains;
+using testing::Each;
 using testing::ElementsAre;
+using testing::Gt;
 using testing::Not;
 using testing::SizeIs;
 using testing::StartsWith;
@@ -165,6 +168,73 @@ TEST_F(OpenConnectionsTest, AnotherHostHasAnother) {
     delivery_.reset();
     EXPECT_THAT(server.visits(), SizeIs(1));
     EXPECT_THAT(other.visits(), SizeIs(1));
+}
+
+// How many messages each connection has carried.
+std::vector<std::ptrdiff_t> carried(ScriptedServer& server) {
+    std::vector<std::ptrdiff_t> all;
+    for (const Visit& visit : server.visits()) {
+        all.push_back(std::ranges::count(visit.commands, "DATA"));
+    }
+    return all;
+}
+
+const std::vector<Script> once_away = {Script{.greeting = "421 4.3.2 later"}, Script()};
+
+// Two hosts of one domain at one port.
+class EqualHostsTest : public OpenConnectionsTest {
+protected:
+    EqualHostsTest() {
+        config_.port = one_.port();
+        names_.address("one.example.com", "127.0.0.1");
+        names_.address("two.example.com", "127.0.0.2");
+    }
+    void preferences(std::uint8_t one, std::uint8_t two) {
+        names_.mx("example.com", one, "one.example.com");
+        names_.mx("example.com", two, "two.example.com");
+    }
+
+    ScriptedServer one_{once_away};
+    ScriptedServer two_{{Script()}, "127.0.0.2", one_.port()};
+};
+
+TEST_F(EqualHostsTest, TheOneWithAConnectionIsFavoured) {
+    preferences(10, 10);
+    EXPECT_THAT(send(std::vector<bool>(20, true)), Not(Contains(Not(fine))));
+    delivery_.reset();
+    EXPECT_THAT(carried(two_), ElementsAre(20)) << "the other one was away when the first was sent";
+    EXPECT_THAT(carried(one_), Each(0));
+}
+
+TEST_F(EqualHostsTest, ChanceDecidesWhereThereIsNone) {
+    preferences(10, 10);
+    EXPECT_THAT(send(std::vector<bool>(40, false)), Not(Contains(Not(fine))));
+    EXPECT_THAT(carried(one_), SizeIs(Gt(1)));
+    EXPECT_THAT(carried(two_), SizeIs(Gt(1)));
+}
+
+TEST_F(EqualHostsTest, AConnectionIsNoPreference) {
+    preferences(10, 20);
+    EXPECT_THAT(send({true, true, true}), ElementsAre(fine, fine, fine));
+    delivery_.reset();
+    EXPECT_THAT(carried(two_), ElementsAre(1));
+    EXPECT_THAT(carried(one_), ElementsAre(0, 2));
+}
+
+// In whichever order the name service tells them.
+TEST_F(OpenConnectionsTest, AddressesOfOneHostAreEquals) {
+    for (const bool first_is_away : {true, false}) {
+        ScriptedServer first(first_is_away ? once_away : std::vector{Script()});
+        ScriptedServer second(first_is_away ? std::vector{Script()} : once_away, "127.0.0.2", first.port());
+        config_.port = first.port();
+        names_.forget();
+        names_.address("example.com", "127.0.0.1");
+        names_.address("example.com", "127.0.0.2");
+        EXPECT_THAT(send({true, true, true}), Each(fine));
+        delivery_.reset();
+        EXPECT_THAT(carried(first_is_away ? second : first), ElementsAre(3));
+        EXPECT_THAT(carried(first_is_away ? first : second), Each(0));
+    }
 }
 
 // It may have been kept: it is not sent again before its time.
