@@ -239,7 +239,7 @@ void Delivery::prefer_open(std::span<Host> left) const {
 Delivery::Attempt Delivery::to_ourselves(const std::string& name, std::size_t recipients) {
     Outcome outcome = failed("the mail host is this host itself", "5.4.6");
     outcome.host = name;
-    return {.outcomes = std::vector(recipients, outcome), .ourselves = true};
+    return {.outcomes = std::vector(recipients, outcome), .of_the_host = true, .ourselves = true};
 }
 
 boost::asio::awaitable<Delivery::Attempt> Delivery::try_host(const Consignment& consignment, const Host& host,
@@ -310,6 +310,7 @@ boost::asio::awaitable<Delivery::Attempt> Delivery::transact(const Consignment& 
     }
     co_return Attempt{.outcomes = std::move(outcomes),
                       .tls_failed = transaction.tls_failed(),
+                      .of_the_host = transaction.unable(),
                       .unheard = transaction.unheard()};
 }
 
@@ -346,7 +347,7 @@ boost::asio::awaitable<std::vector<Outcome>> Delivery::deliver(Consignment consi
             attempt = co_await try_host(consignment, left.front(), false);
         }
         for (std::size_t i = 0; i < open.size(); i++) {
-            findings.add(open[i], std::move(attempt.outcomes[i]), attempt.ourselves);
+            findings.add(open[i], std::move(attempt.outcomes[i]), attempt.of_the_host);
         }
         if (attempt.ourselves) {
             break;  // RFC 5321, 5.1: no host behind us, lest mail go in circles

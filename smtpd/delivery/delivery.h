@@ -62,8 +62,8 @@ public:
 
     // One outcome for each recipient, in their order. Mail for a local domain goes to its LMTP server; else
     // tries the hosts of the domain (RFC 5321, 5.1), or the smarthost, in turn until one says something final
-    // about each. A host that turns us away altogether is final only where no other is left and none of them
-    // was merely out of reach.
+    // about each. What is about the host and not the mailbox (it is this host itself, or doesn't offer what
+    // the message needs) is final only where no other is left and none of them was merely out of reach.
     [[nodiscard]] boost::asio::awaitable<std::vector<Outcome>> deliver(Consignment consignment);
     // Whether the LMTP server of a local domain has this mailbox: RCPT without a message, which would need
     // SMTPUTF8, if `utf8`. Each step has seconds, not minutes.
@@ -83,9 +83,10 @@ private:
     void prefer_open(std::span<Host> left) const;
     struct Attempt {
         std::vector<Outcome> outcomes;
-        bool tls_failed = false;  // without TLS it may go better
-        bool ourselves = false;   // the hosts behind this one would send it back to us
-        bool unheard = false;     // see Transaction
+        bool tls_failed = false;   // without TLS it may go better
+        bool of_the_host = false;  // a failure says nothing of what other hosts would do
+        bool ourselves = false;    // the hosts behind this one would send it back to us
+        bool unheard = false;      // see Transaction
     };
     [[nodiscard]] static Attempt to_ourselves(const std::string& name, std::size_t recipients);
     boost::asio::awaitable<Attempt> try_host(const Consignment& consignment, const Host& host, bool with_tls);

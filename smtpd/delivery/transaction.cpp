@@ -139,6 +139,7 @@ boost::asio::awaitable<std::vector<Outcome>> Transaction::run(boost::asio::ssl::
     }
     if (good) {
         good = can_be_said();
+        unable_ = !good;
     }
     if (good) {
         good = co_await envelope();

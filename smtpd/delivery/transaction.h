@@ -45,6 +45,8 @@ public:
 
     // The way into TLS failed: another connection without it may succeed.
     [[nodiscard]] bool tls_failed() const { return tls_failed_; }
+    // The server doesn't offer what this message needs: another may.
+    [[nodiscard]] bool unable() const { return unable_; }
     // The server has answered the message, and awaits the next (RFC 5321, 4.1.4).
     [[nodiscard]] bool complete() const { return complete_; }
     // The connection had carried others, and was over before this message's text was sent: a new one may
@@ -96,6 +98,7 @@ private:
     std::vector<Outcome> outcomes_;
     std::vector<bool> accepted_;
     bool tls_failed_ = false;
+    bool unable_ = false;
     bool broken_ = false;
     bool refused_ = false;                // a command was answered by something that ends the transaction
     bool accepted_all_the_same_ = false;  // RCPT, behind that

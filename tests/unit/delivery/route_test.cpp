@@ -173,6 +173,27 @@ TEST_F(RouteTest, TurnedAwayEverywhereIsTriedAgain) {
     EXPECT_EQ(result(), "deferred 4.0.0 421 second");
 }
 
+// RFC 6152, 3, and RFC 6531, 3.5: what no host of the domain takes is returned.
+TEST_F(RouteTest, AHostThatLacksAnExtensionIsFollowedByTheNext) {
+    const Script able{.answers = {{"EHLO", "250-x\r\n250-8BITMIME\r\n250 SMTPUTF8"}}};
+    const Script away{.greeting = "421 later"};
+    for (const auto& [utf8, status] : {std::pair{true, "5.6.7"}, std::pair{false, "5.6.3"}}) {
+        envelope_.utf8 = utf8;
+        envelope_.eight_bit = !utf8;
+        const auto of_two = [this](const Script& first, const Script& second) {
+            names_.forget();
+            two_hosts(first, second);
+            return result();
+        };
+        EXPECT_EQ(of_two({}, able), "delivered 2.0.0 250 2.0.0 fine");
+        EXPECT_EQ(first_->visits().size(), 1U);
+        EXPECT_THAT(of_two({}, {}), StartsWith("failed " + std::string(status)));
+        EXPECT_EQ(second_->visits().size(), 1U) << "it might have offered it";
+        EXPECT_EQ(of_two({}, away), "deferred 4.0.0 421 later");
+        EXPECT_EQ(of_two(away, {}), "deferred 4.0.0 421 later");
+    }
+}
+
 // Port 25 of this host belongs to somebody who may trust whoever comes from here.
 TEST_F(RouteTest, NamesOfStrangersDontLeadToThisHost) {
     for (const char* address : {"127.0.0.1", "127.1.2.3", "0.0.0.0", "::1", "::", "::ffff:127.0.0.1"}) {
