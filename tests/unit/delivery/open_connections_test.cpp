@@ -14,6 +14,7 @@
 namespace sekisho::delivery::tests {
 namespace {
 
+using testing::AllOf;
 using testing::Contains;
 using testing::Each;
 using testing::ElementsAre;
@@ -50,21 +51,32 @@ protected:
                         .body = part_,
                         .others_wait = [others] { return others; }};
         one.envelope.recipients = recipients_;
-        std::optional<Outcomes> outcomes;
-        boost::asio::co_spawn(context_, delivery_->deliver(std::move(one)),
-                              [&outcomes](const std::exception_ptr& error, Outcomes all) {
-                                  EXPECT_FALSE(error);
-                                  outcomes = std::move(all);
-                              });
-        const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(40);
-        while (!outcomes && std::chrono::steady_clock::now() < end) {
-            context_.restart();
-            context_.run_one_for(std::chrono::seconds(1));
-        }
-        return outcomes && !outcomes->empty() ? summary(outcomes->front()) : "nothing";
+        return awaited(delivery_->deliver(std::move(one)),
+                       [](const Outcomes& all) { return all.empty() ? "nothing" : summary(all.front()); });
+    }
+    // Whether there is such a mailbox.
+    std::string ask(std::string recipient) {
+        return awaited(delivery_->ask(std::move(recipient), domain_, false), summary);
     }
 
 private:
+    // What it comes to, in words.
+    template <class Result, class Words>
+    std::string awaited(boost::asio::awaitable<Result> work, Words in_words) {
+        std::optional<std::string> said;
+        boost::asio::co_spawn(context_, std::move(work),
+                              [&said, in_words](const std::exception_ptr& error, const Result& result) {
+                                  EXPECT_FALSE(error);
+                                  said = in_words(result);
+                              });
+        const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(40);
+        while (!said && std::chrono::steady_clock::now() < end) {
+            context_.restart();
+            context_.run_one_for(std::chrono::seconds(1));
+        }
+        return said.value_or("nothing");
+    }
+
     std::shared_ptr<dns::Resolver> resolver_;
 };
 
@@ -155,6 +167,58 @@ TEST_F(OpenConnectionsTest, ByLmtp) {
     EXPECT_THAT(send({true, false}), ElementsAre(fine, fine));
     ASSERT_THAT(server.visits(), SizeIs(1));
     EXPECT_EQ(server.visits()[0].commands.size(), 8U);
+}
+
+// A reply that came before anybody asked lies in OpenSSL, decrypted or not, where the socket has nothing
+// more.
+TEST_F(OpenConnectionsTest, AHostThatSaysTooMuchInsideTls) {
+    constexpr const char* offer = "250-mx\r\n250 STARTTLS";
+    // As many octets as are read at once; the rest of the record waits.
+    const std::string last = "\r\n250 2.0.0 fine";
+    std::string long_answer = "250-";
+    long_answer.append(8192 - long_answer.size() - last.size() - 2, 'x').append(last);
+    for (const Script& script :
+         {Script{.answers = {{"EHLO", offer}}, .behind_message = "250 2.0.0 really"},
+          Script{.answers = {{"EHLO", offer}, {".", long_answer + "\r\n250 2.0.0 really"}}}}) {
+        ScriptedServer server({script});
+        by_way_of(server);
+        EXPECT_THAT(send({true, false}), Each(StartsWith("delivered 2.0.0 250 ")));
+        ASSERT_THAT(server.visits(), SizeIs(2));
+        EXPECT_TRUE(server.visits()[0].tls);
+        EXPECT_EQ(server.visits()[0].commands.back(), "QUIT");
+    }
+}
+
+// Somebody waits for the answer, and what is kept is for mail.
+TEST_F(OpenConnectionsTest, AQuestionHasOneOfItsOwn) {
+    ScriptedServer server({Script{.answers = {{"RCPT TO:<bob", "250 2.1.5 here"}}}});
+    config_.local = {
+        {.domains = {"example.com"}, .path = {}, .host = {.host = "127.0.0.1", .port = server.port()}}};
+    EXPECT_THAT(send({true}), ElementsAre(fine));
+    EXPECT_EQ(ask("bob@example.com"), "delivered 2.1.5 250 2.1.5 here");
+    EXPECT_EQ(send_one("2@example.net", false), fine);
+    ASSERT_THAT(server.visits(), SizeIs(2));
+    EXPECT_THAT(server.visits()[0].commands,
+                AllOf(Contains("MAIL FROM:<1@example.net>"), Contains("MAIL FROM:<2@example.net>")));
+    EXPECT_THAT(server.visits()[1].commands,
+                ElementsAre("LHLO mail.example.net", "MAIL FROM:<>", "RCPT TO:<bob@example.com>", "QUIT"));
+}
+
+TEST_F(OpenConnectionsTest, SoManyAreKeptAndNoMore) {
+    config_.deliveries = 1;
+    ScriptedServer one;
+    ScriptedServer two({Script()}, "127.0.0.2", one.port());
+    config_.port = one.port();
+    domain_ = "[127.0.0.1]";
+    EXPECT_THAT(send({true}), ElementsAre(fine));
+    for (const char* next : {"[127.0.0.2]", "[127.0.0.1]", "[127.0.0.2]"}) {
+        domain_ = next;
+        EXPECT_EQ(send_one("2@example.net", true), fine);
+    }
+    delivery_.reset();
+    EXPECT_THAT(one.visits(), SizeIs(1));
+    ASSERT_THAT(two.visits(), SizeIs(2));
+    EXPECT_EQ(two.visits()[0].commands.back(), "QUIT");
 }
 
 TEST_F(OpenConnectionsTest, AnotherHostHasAnother) {

@@ -2,13 +2,16 @@
 // A mail server on loopback that says what a test has written down.
 #pragma once
 
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <csignal>
+#include <future>
 #include <map>
 #include <memory>
 #include <optional>
@@ -36,6 +39,7 @@ struct Script {
     std::string instead_of_tls{};      // in place of the server's part of the handshake; then it vanishes
     bool vanishes_inside_tls = false;  // when its part of the handshake is done
     std::size_t messages = 1000;       // so many it takes; when the next is complete, it vanishes
+    std::string behind_message{};  // in the same piece as the answer to a message, a TLS record of its own
 };
 
 // What a client has done.
@@ -84,13 +88,18 @@ private:
         if (thread_.joinable()) {
             thread_.join();
         }
+        for (std::future<Visit>& each : callers_) {
+            visits_.push_back(each.get());
+        }
+        callers_.clear();
     }
     void serve();
 
     std::vector<Script> scripts_;
     ServerContext tls_ = server_context();
     Descriptor listener_;
-    std::vector<Visit> visits_;  // the thread's, until it is joined
+    std::vector<Visit> visits_;
+    std::vector<std::future<Visit>> callers_;  // a thread for each; `thread_`'s, until that is joined
     std::atomic<std::size_t> served_ = 0;
     std::jthread thread_;
 };
@@ -132,7 +141,12 @@ private:
         say(answer);
         if (line == "DATA" && answer.starts_with("354")) {
             read_message();
+            cork(true);
             say(messages_++ < script_.messages ? answer_to(".") : std::string(vanishes));
+            if (!script_.behind_message.empty()) {
+                say(script_.behind_message);
+            }
+            cork(false);
         }
         gone_ = gone_ || line == "QUIT";
     }
@@ -165,6 +179,12 @@ private:
         } else {
             ::send(socket_.get(), text.data(), text.size(), MSG_NOSIGNAL);
         }
+    }
+
+    // What is said in between goes out together.
+    void cork(bool in) {
+        const int on = in ? 1 : 0;
+        ::setsockopt(socket_.get(), IPPROTO_TCP, TCP_CORK, &on, sizeof on);
     }
 
     void start_tls() {
@@ -240,9 +260,13 @@ inline void ScriptedServer::serve() {
             }
             return;
         }
-        const Script& script = scripts_.at(std::min(visits_.size(), scripts_.size() - 1));
-        visits_.push_back(Caller(std::move(client), script, tls_.get()).serve());
-        served_++;
+        const Script& script = scripts_.at(std::min(callers_.size(), scripts_.size() - 1));
+        const auto serve_one = [this, &script](Descriptor socket) {
+            Visit visit = Caller(std::move(socket), script, tls_.get()).serve();
+            served_++;
+            return visit;
+        };
+        callers_.push_back(std::async(std::launch::async, serve_one, std::move(client)));
     }
 }
 
