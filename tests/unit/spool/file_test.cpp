@@ -55,21 +55,25 @@ TEST(SpoolFile, OneOfANewerVersionIsRefused) {
     EXPECT_THAT(spool.error().what, HasSubstr("newer version"));
 }
 
+// A file as version `version` has left it, with this in it.
+void write_earlier(const std::filesystem::path& file, std::size_t version, const char* sql) {
+    ASSERT_TRUE(prepare_database_file(file));
+    const auto database = Database::open(file, 0);
+    Schema earlier = schema();
+    earlier.steps = earlier.steps.first(version);
+    ASSERT_TRUE(migrate(*database, earlier));
+    ASSERT_TRUE(database->run(sql));
+}
+
 // Mail that an earlier version has accepted: nobody has said what to tell of it.
 TEST(SpoolFile, OneOfTheFirstVersionKeepsItsMail) {
     const Directory directory;
-    ASSERT_TRUE(prepare_database_file(directory / "mail.db"));
-    {
-        const auto database = Database::open(directory / "mail.db", 0);
-        Schema first = schema();
-        first.steps = first.steps.first(1);
-        ASSERT_TRUE(migrate(*database, first));
-        ASSERT_TRUE(database->run(
-            "INSERT INTO messages VALUES (1, 'a000000000000000', 'anna@example.net', 'anna', '192.0.2.10', "
-            "1, "
-            "1800000000, 4); INSERT INTO bodies VALUES (1, 0, x'626f6479');"
-            "INSERT INTO recipients VALUES (1, 1, 'x@example.com', 'example.com', 2, 1800000300, 'later')"));
-    }
+    write_earlier(
+        directory / "mail.db", 1,
+        "INSERT INTO messages VALUES (1, 'a000000000000000', 'anna@example.net', 'anna', "
+        "'192.0.2.10', 1, 1800000000, 4);"
+        "INSERT INTO bodies VALUES (1, 0, x'626f6479');"
+        "INSERT INTO recipients VALUES (1, 1, 'x@example.com', 'example.com', 2, 1800000300, 'later')");
     auto spool = Spool::open(directory / "mail.db");
     ASSERT_TRUE(spool) << spool.error().what;
     const SpoolReader reader = SpoolReader::open(directory / "mail.db").value();
@@ -83,6 +87,37 @@ TEST(SpoolFile, OneOfTheFirstVersionKeepsItsMail) {
     EXPECT_EQ(queued.envelope.recipients.at(0), message::Recipient("x@example.com"));
     EXPECT_EQ(whole_body(reader, "a000000000000000"), "body");
     EXPECT_TRUE(keep(*spool, envelope(name(1)), "new")) << "and takes more";
+}
+
+// What clients had announced (BODY=8BITMIME) says nothing of the message; nobody was told that it is late.
+TEST(SpoolFile, OneOfTheSixthVersionKeepsItsMail) {
+    const Directory directory;
+    write_earlier(
+        directory / "mail.db", 6,
+        "INSERT INTO messages (id, sender, user, client, eight_bit, received, size, utf8) "
+        "VALUES ('a000000000000000', 'anna@example.net', 'anna', '192.0.2.10', 1, 1800000000, 4, 1);"
+        "INSERT INTO recipients (message, address, domain, attempts, next, last_error, notify) "
+        "VALUES (1, 'x@example.com', 'example.com', 2, 1800000300, 'later', 'DELAY')");
+    {
+        auto spool = Spool::open(directory / "mail.db");
+        ASSERT_TRUE(spool) << spool.error().what;
+        const SpoolReader reader = SpoolReader::open(directory / "mail.db").value();
+        const auto queued = reader.message("a000000000000000").value();
+        EXPECT_FALSE(queued.envelope.eight_bit);
+        EXPECT_TRUE(queued.envelope.utf8) << "that was known";
+        ASSERT_EQ(queued.waiting.size(), 1U);
+        EXPECT_FALSE(queued.waiting[0].warned);
+        EXPECT_EQ(queued.waiting[0].attempts, 2U);
+        EXPECT_EQ(queued.waiting[0].notify.text(), "DELAY");
+        EXPECT_TRUE(commit(*spool, [&queued](Spool& in) {
+            return in.defer(queued.waiting[0].recipient, noon, "late", true);
+        }));
+        EXPECT_TRUE(keep(*spool, envelope(name(1)), "new"));
+    }
+    ASSERT_TRUE(Spool::open(directory / "mail.db"));
+    const SpoolReader reader = SpoolReader::open(directory / "mail.db").value();
+    EXPECT_TRUE(reader.message(name(1))->envelope.eight_bit) << "what has come since is known";
+    EXPECT_TRUE(reader.message("a000000000000000")->waiting.at(0).warned);
 }
 
 TEST(SpoolFile, OneOfAnotherProgramIsRefused) {
