@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -23,6 +22,7 @@
 #include "agent/base/log.h"
 #include "agent/base/quietly.h"
 #include "smtpd/sasl/auth_protocol.h"
+#include "smtpd/sasl/offered_mechanisms.h"
 #include "smtpd/sasl/secret_text.h"
 
 namespace sekisho::sasl {
@@ -44,39 +44,6 @@ constexpr std::size_t most_unsent = std::size_t{4} << 20;  // octets that the se
 
 AuthFail for_now(std::string reason) {
     return {.temporary = true, .reason = std::move(reason)};
-}
-
-// The strongest first; what isn't named here stands behind them.
-constexpr std::array<std::string_view, 11> by_strength = {
-    "EXTERNAL", "SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1", "DIGEST-MD5",
-    "CRAM-MD5", "OAUTHBEARER",        "XOAUTH2",          "PLAIN",         "LOGIN"};
-
-// RFC 4422, 3.1: "1 to 20 uppercase letters, digits, hyphens, or underscores".
-bool is_mechanism(std::string_view name) {
-    return !name.empty() && name.size() <= 20 && std::ranges::all_of(name, [](char c) {
-        return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
-    });
-}
-
-bool is_for_clients(const Offer& offer) {
-    const auto has = [&offer](std::string_view property) {
-        return std::ranges::find(offer.properties, property) != offer.properties.end();
-    };
-    return is_mechanism(offer.mechanism) && has("private") == offer.mechanism.ends_with("-PLUS") &&
-           !has("anonymous");
-}
-
-std::vector<std::string> in_order(std::span<const Offer> offers) {
-    std::vector<std::string> names;
-    for (const Offer& offer : offers) {
-        if (is_for_clients(offer)) {
-            names.push_back(offer.mechanism);
-        }
-    }
-    std::ranges::sort(names, {}, [](const std::string& name) {
-        return std::pair(std::ranges::find(by_strength, name) - by_strength.begin(), name);
-    });
-    return names;
 }
 
 bool is_base64(std::string_view text) {
@@ -274,7 +241,7 @@ void AuthClient::Connection::greeted(Link& from, const ServerMessage& message) {
         from.offers.push_back(*offer);
     } else if (std::holds_alternative<Done>(message)) {
         from.complete = true;
-        mechanisms = in_order(from.offers);
+        mechanisms = offered_to_clients(from.offers);
         heard = true;
         from.deadline.cancel();
         if (std::exchange(warned, false)) {

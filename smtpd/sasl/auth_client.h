@@ -59,11 +59,8 @@ public:
 
     // Makes the connection now, where there is none.
     void connect();
-    // What a client may be offered, the strongest first, as the server has said when it was last connected
-    // to: without what is for the server's own use ("private") and without ANONYMOUS, which would let
-    // everybody in. What binds the channel (-PLUS) is offered by sekisho-auth alone, as private: other
-    // servers want to be told by other ways what binds it, and other clients of sekisho-auth don't tell.
-    // Empty while no server has been heard.
+    // What a client may be offered (offered_to_clients()), as the server has said when it was last connected
+    // to. Empty while no server has been heard.
     [[nodiscard]] const std::vector<std::string>& mechanisms() const;
     // Whether a server has been heard.
     [[nodiscard]] bool heard() const;
