@@ -88,7 +88,8 @@ public:
     [[nodiscard]] Result<api::Why> why(const Address& address,
                                        const std::optional<Address>& destination) const override;
     [[nodiscard]] Result<api::LoginOutcome> report_login(const api::LoginReport& report) override;
-    [[nodiscard]] bool locks_login(const Address& address, const std::string& user) override;
+    [[nodiscard]] bool locks_login(const Address& address, const std::string& user,
+                                   const std::vector<std::string>& also) override;
     [[nodiscard]] api::SubscriberPage subscribers(const api::SubscriberQuestion& question) const override;
     [[nodiscard]] Result<api::SubscriberStatus> subscriber(std::uint64_t id) const override;
     [[nodiscard]] Result<api::SubscriberStatus> subscriber_of(const Address& address) const override;

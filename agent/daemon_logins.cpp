@@ -234,7 +234,7 @@ Result<Daemon::Opened> Daemon::open(const grants::GrantRequest& request, const g
 
 Result<api::LoginOutcome> Daemon::report_login(const api::LoginReport& report) {
     const logins::Attempt attempt{
-        .address = report.address, .user = report.user, .protocol = report.protocol};
+        .address = report.address, .user = report.user, .protocol = report.protocol, .also = report.also};
     if (!report.success) {
         gate_.failed(attempt, logins::submission_reporter);
     }
@@ -270,8 +270,10 @@ Result<api::LoginOutcome> Daemon::report_login(const api::LoginReport& report) {
         .granted = true, .key = (*granted)->key, .expires = (*granted)->expires_wall, .reason = {}};
 }
 
-bool Daemon::locks_login(const Address& address, const std::string& user) {
-    return gate_.locks({.address = address, .user = user, .protocol = "smtp"}, logins::submission_reporter);
+bool Daemon::locks_login(const Address& address, const std::string& user,
+                         const std::vector<std::string>& also) {
+    return gate_.locks({.address = address, .user = user, .protocol = "smtp", .also = also},
+                       logins::submission_reporter);
 }
 
 }  // namespace sekisho

@@ -4,6 +4,7 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
@@ -24,8 +25,18 @@ constexpr std::chrono::seconds patience{1};
 // A try with what is no name of anybody counts, too; the agent would refuse such a report.
 constexpr std::size_t longest_user = 255;
 
+bool is_name(const std::string& text) {
+    return !text.empty() && text.size() <= longest_user && is_utf8(text);
+}
+
 std::string name_of(const SeenLogin& login) {
-    return login.success || (login.user.size() <= longest_user && is_utf8(login.user)) ? login.user : "";
+    return login.success || is_name(login.user) ? login.user : "";
+}
+
+// Those of the other names that are some.
+std::vector<std::string> fit(std::vector<std::string> names) {
+    std::erase_if(names, [](const std::string& each) { return !is_name(each); });
+    return names;
 }
 
 struct Question {
@@ -83,6 +94,9 @@ boost::asio::awaitable<bool> AgentLink::tell(SeenLogin login) {
     json::object body = {{"address", address}, {"user", name_of(login)},
                          {"protocol", "smtp"}, {"mechanism", login.mechanism},
                          {"tls", login.tls},   {"success", login.success}};
+    if (const auto also = fit(std::move(login.also)); !also.empty()) {
+        body["also"] = json::array(also.begin(), also.end());
+    }
     if (login.client.port != 0) {  // of a client whom somebody else speaks for, it may not be known
         body["port"] = login.client.port;
     }
@@ -96,9 +110,13 @@ boost::asio::awaitable<bool> AgentLink::tell(SeenLogin login) {
     co_return said&& says_locked(*said);
 }
 
-boost::asio::awaitable<bool> AgentLink::locks(Address client, std::string user) {
+boost::asio::awaitable<bool> AgentLink::locks(Address client, std::string user,
+                                              std::vector<std::string> also) {
     Question question{
         .method = "GET", .target = "/v1/locked/" + client.text() + "?user=" + api::encoded(user), .body = {}};
+    for (const std::string& name : fit(std::move(also))) {
+        question.target += "&also=" + api::encoded(name);
+    }
     auto asking = ask(socket_, std::move(question));
     const auto said = co_await boost::asio::co_spawn(pool_, std::move(asking), boost::asio::use_awaitable);
     if (!said) {

@@ -7,6 +7,7 @@
 #include <boost/asio/thread_pool.hpp>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "agent/base/socket_address.h"
 #include "smtpd/policy/relay.h"
@@ -17,6 +18,7 @@ namespace sekisho {
 struct SeenLogin {
     Endpoint client;
     std::string user;
+    std::vector<std::string> also{};  // what the same user is called elsewhere, as in sasl::AuthOk
     std::string mechanism;
     bool tls = false;
     bool success = false;
@@ -36,8 +38,10 @@ public:
     [[nodiscard]] boost::asio::awaitable<bool> tell(SeenLogin login);
 
     // GET /v1/locked/ADDRESS: whether a login from there is to be refused for what has failed before, whoever
-    // it is (user empty) or as this user. False, after a second at the latest, where the agent doesn't say.
-    [[nodiscard]] boost::asio::awaitable<bool> locks(Address client, std::string user);
+    // it is (user empty) or as this user, by one of his names. False, after a second at the latest, where the
+    // agent doesn't say.
+    [[nodiscard]] boost::asio::awaitable<bool> locks(Address client, std::string user,
+                                                     std::vector<std::string> also);
 
     // GET /v1/relay/ADDRESS: whether it holds a grant for the relay, and whose. Unknown, after a second at
     // the latest, where the agent doesn't say; the log has why.

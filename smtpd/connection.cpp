@@ -278,7 +278,7 @@ asio::awaitable<void> SmtpdConnection::speak_for(session::NamedClient client) {
     if (!user_.empty()) {
         mechanism_ = "XCLIENT";
         // Its password is the host's business, and so are its failures.
-        static_cast<void>(co_await report(seen_login(user_, true)));
+        static_cast<void>(co_await report(seen_login(user_, {}, true)));
     }
     add(session_.begin());
 }

@@ -116,14 +116,15 @@ private:
     boost::asio::awaitable<void> refuse_login(sasl::AuthFail failed);
     boost::asio::awaitable<void> refuse_locked(std::string user);
     // Whether a login of this user, or without a name of anybody, is to be refused whatever it is.
-    boost::asio::awaitable<bool> locked(std::string user);
+    boost::asio::awaitable<bool> locked(std::string user, std::vector<std::string> also = {});
     // Whether it is to be refused whatever it was.
     boost::asio::awaitable<bool> report(SeenLogin login);
     [[nodiscard]] policy::RelayFacts relay_facts(std::string sender) const;
     boost::asio::awaitable<void> judge_sender(std::string sender);
     boost::asio::awaitable<void> judge_recipient(std::string recipient);
     void refuse_recipient(const std::string& recipient, std::string_view reply);
-    [[nodiscard]] SeenLogin seen_login(const std::string& user, bool success) const;
+    [[nodiscard]] SeenLogin seen_login(const std::string& user, const std::vector<std::string>& also,
+                                       bool success) const;
     // What was agreed upon, for the trace and the log; empty: it is in the clear.
     [[nodiscard]] std::string tls() const;
     void begin_message(session::MessageBegun begun);

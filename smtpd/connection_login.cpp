@@ -65,7 +65,7 @@ asio::awaitable<void> SmtpdConnection::take(sasl::AuthStep step) {
         bool refused = false;
         if (!challenge->proven.empty()) {
             // The server's own proof would tell a guesser that he was right.
-            refused = co_await locked(challenge->proven);
+            refused = co_await locked(challenge->proven, challenge->also);
         }
         if (refused) {
             services_.auth.cancel(*std::exchange(challenge_, std::nullopt));
@@ -80,7 +80,7 @@ asio::awaitable<void> SmtpdConnection::take(sasl::AuthStep step) {
         co_return;
     }
     auto& ok = std::get<sasl::AuthOk>(step);
-    const bool refused = co_await report(seen_login(ok.user, true));
+    const bool refused = co_await report(seen_login(ok.user, ok.also, true));
     if (refused) {
         co_await refuse_locked(std::move(ok.user));
         co_return;
@@ -100,7 +100,7 @@ asio::awaitable<void> SmtpdConnection::refuse_login(sasl::AuthFail failed) {
         add(session_.auth_failed(session::AuthFailure::temporary));
         co_return;
     }
-    const bool refused = co_await report(seen_login(failed.user, false));
+    const bool refused = co_await report(seen_login(failed.user, failed.also, false));
     if (refused) {
         co_await refuse_locked(std::move(failed.user));
     } else {
@@ -134,14 +134,14 @@ asio::awaitable<void> SmtpdConnection::give_up_login() {
         services_.counts.wrong++;
         log::info("LOGIN_FAILED", "a token that is no good",
                   {{"client", remote_.address.text()}, {"session", name_}});
-        static_cast<void>(co_await report(seen_login({}, false)));
+        static_cast<void>(co_await report(seen_login({}, {}, false)));
     }
 }
 
-asio::awaitable<bool> SmtpdConnection::locked(std::string user) {
+asio::awaitable<bool> SmtpdConnection::locked(std::string user, std::vector<std::string> also) {
     bool locked = false;
     if (services_.agent != nullptr && services_.config.report_logins) {
-        locked = co_await services_.agent->locks(remote_.address, std::move(user));
+        locked = co_await services_.agent->locks(remote_.address, std::move(user), std::move(also));
     }
     co_return locked;
 }
@@ -154,9 +154,11 @@ asio::awaitable<bool> SmtpdConnection::report(SeenLogin login) {
     co_return locked;
 }
 
-SeenLogin SmtpdConnection::seen_login(const std::string& user, bool success) const {
+SeenLogin SmtpdConnection::seen_login(const std::string& user, const std::vector<std::string>& also,
+                                      bool success) const {
     return {.client = remote_,
             .user = user,
+            .also = also,
             .mechanism = mechanism_,
             .tls = stream_.tls() != nullptr,
             .success = success};

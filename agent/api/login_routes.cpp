@@ -2,11 +2,13 @@
 // What the submission server says of a login, and what it asks.
 #include "agent/api/login_routes.h"
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <cstdint>
 #include <limits>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "agent/api/forms.h"
 #include "agent/api/json_answer.h"
@@ -20,6 +22,9 @@ namespace json = boost::json;
 namespace {
 
 constexpr std::size_t longest_protocol = 32;
+// What a user is called besides his name.
+constexpr std::size_t most_names = 4;
+constexpr std::size_t longest_name = 255;
 
 // A member that is true or false; nothing if it is missing.
 Result<std::optional<bool>> flag_of(const json::object& body, std::string_view name) {
@@ -47,9 +52,30 @@ Result<std::optional<std::uint16_t>> port_of(const json::object& body) {
     return port;
 }
 
+// What else the user is called.
+Result<std::vector<std::string>> names_of(const json::object& body) {
+    std::vector<std::string> names;
+    const json::value* const value = body.if_contains("also");
+    if (value == nullptr) {
+        return names;
+    }
+    const json::array* const list = value->if_array();
+    const auto is_name = [](const json::value& each) {
+        return each.is_string() && each.get_string().size() <= longest_name;
+    };
+    if (list == nullptr || list->size() > most_names || !std::ranges::all_of(*list, is_name)) {
+        return fail(Failure::invalid,
+                    "\"also\" is no list of up to " + std::to_string(most_names) + " names");
+    }
+    for (const json::value& each : *list) {
+        names.emplace_back(each.get_string());
+    }
+    return names;
+}
+
 Result<LoginReport> report_in(const Request& request) {
     const auto body =
-        body_of(request, {"address", "port", "user", "protocol", "mechanism", "tls", "success"});
+        body_of(request, {"address", "port", "user", "also", "protocol", "mechanism", "tls", "success"});
     if (!body) {
         return std::unexpected(body.error());
     }
@@ -66,11 +92,15 @@ Result<LoginReport> report_in(const Request& request) {
     if (!address) {
         return std::unexpected(address.error());
     }
+    const auto also = names_of(*body);
     const auto port = port_of(*body);
     const auto tls = flag_of(*body, "tls");
     const auto success = flag_of(*body, "success");
-    if (!port || !tls || !success) {
-        return std::unexpected(!port ? port.error() : !tls ? tls.error() : success.error());
+    if (!also || !port || !tls || !success) {
+        return std::unexpected(!also   ? also.error()
+                               : !port ? port.error()
+                               : !tls  ? tls.error()
+                                       : success.error());
     }
     if (!success->has_value()) {
         return fail(Failure::invalid, "\"success\" is missing");
@@ -81,6 +111,7 @@ Result<LoginReport> report_in(const Request& request) {
     return LoginReport{.address = *address,
                        .port = *port,
                        .user = *user,
+                       .also = *also,
                        .protocol = *protocol,
                        .mechanism = *mechanism,
                        .tls = tls->value_or(true),  // it takes no login without
@@ -112,7 +143,12 @@ Response show_locked(Agent& agent, const Request& request) {
         return error_response(address.error());
     }
     const std::string user = parameter(request, "user").value_or("");
-    return json_response(json::object{{"locked", agent.locks_login(*address, user)}});
+    const auto also = parameters(request, "also");
+    if (also.size() > most_names) {
+        return error_response(
+            {.kind = Failure::invalid, .what = "more names than anybody has", .remedy = {}});
+    }
+    return json_response(json::object{{"locked", agent.locks_login(*address, user, also)}});
 }
 
 Response show_relay_right(Agent& agent, const Request& request) {

@@ -13,11 +13,12 @@ inline constexpr std::string_view logins_path = "/v1/logins";
 inline constexpr std::string_view relay_prefix = "/v1/relay/";
 inline constexpr std::string_view locked_prefix = "/v1/locked/";
 
-// POST {"address","user","protocol","success"} and, where they are known, "port","mechanism","tls".
+// POST {"address","user","protocol","success"} and, where they are known, "port","mechanism","tls", and in a
+// list "also" what the same user is called elsewhere.
 [[nodiscard]] Response report_login(Agent& agent, const Request& request);
 
-// GET /v1/locked/ADDRESS?user=NAME: {"locked":true} where a login from there is to be refused for what has
-// failed before, as that user or, without a name, as anybody.
+// GET /v1/locked/ADDRESS?user=NAME&also=NAME: {"locked":true} where a login from there is to be refused for
+// what has failed before, as that user, by any of these names, or, without one, as anybody.
 [[nodiscard]] Response show_locked(Agent& agent, const Request& request);
 
 // GET /v1/relay/ADDRESS: {"relay":true,"user","until"}, or {"relay":false}.

@@ -8,17 +8,23 @@
 
 namespace sekisho::api {
 
-std::optional<std::string> parameter(const Request& request, std::string_view name) {
+std::vector<std::string> parameters(const Request& request, std::string_view name) {
+    std::vector<std::string> values;
     const auto query = boost::urls::parse_query(request.query);
     if (!query) {
-        return std::nullopt;
+        return values;
     }
     for (const auto& entry : boost::urls::params_view(*query)) {
         if (entry.key == name && entry.has_value) {
-            return entry.value;
+            values.push_back(entry.value);
         }
     }
-    return std::nullopt;
+    return values;
+}
+
+std::optional<std::string> parameter(const Request& request, std::string_view name) {
+    const auto values = parameters(request, name);
+    return values.empty() ? std::nullopt : std::optional(values.front());
 }
 
 Result<std::string> required(const Request& request, std::string_view name) {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "agent/api/http_server.h"
 #include "agent/base/address.h"
@@ -17,7 +18,10 @@ namespace sekisho::api {
 // The parameter's value, decoded; nothing where it is missing or the query is malformed.
 [[nodiscard]] std::optional<std::string> parameter(const Request& request, std::string_view name);
 
-// The same; Failure::invalid where it is missing.
+// All of this name.
+[[nodiscard]] std::vector<std::string> parameters(const Request& request, std::string_view name);
+
+// The value; Failure::invalid where it is missing.
 [[nodiscard]] Result<std::string> required(const Request& request, std::string_view name);
 
 // Decimal digits and nothing else.

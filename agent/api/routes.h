@@ -291,6 +291,7 @@ struct LoginReport {
     Address address;
     std::optional<std::uint16_t> port{};  // of the client
     std::string user;                     // who it was, or said to be
+    std::vector<std::string> also{};      // what the same user is called elsewhere
     std::string protocol;                 // "smtp"
     std::string mechanism;                // "PLAIN"; may be empty
     bool tls = false;
@@ -401,8 +402,9 @@ public:
     // error.
     [[nodiscard]] virtual Result<LoginOutcome> report_login(const LoginReport& report) = 0;
     // Whether a login at the submission server is to be refused for what has failed before; without a user,
-    // whoever it is.
-    [[nodiscard]] virtual bool locks_login(const Address& address, const std::string& user) = 0;
+    // whoever it is. `also`: as in LoginReport.
+    [[nodiscard]] virtual bool locks_login(const Address& address, const std::string& user,
+                                           const std::vector<std::string>& also) = 0;
     // At most `count`, from this id on.
     [[nodiscard]] virtual SubscriberPage subscribers(const SubscriberQuestion& question) const = 0;
     // Failure::not_found if there is none.

@@ -17,6 +17,8 @@ struct Attempt {
     std::optional<Address> address;  // nothing where it isn't known
     std::string user;
     std::string protocol;  // "pop3", "imap"
+    // What the same user is called elsewhere: by the client, where the server that judges has another name.
+    std::vector<std::string> also{};
 };
 
 enum class Access : std::uint8_t {

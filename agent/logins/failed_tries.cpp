@@ -24,6 +24,20 @@ std::string host_of(const Address& address) {
                : Prefix{.address = address.masked(host_length_ipv6), .length = host_length_ipv6}.text();
 }
 
+// Each of a user's names once.
+std::vector<std::string> names_of(std::string_view user, FailedTries::Also also) {
+    std::vector<std::string> names;
+    const auto add = [&names](std::string_view each) {
+        std::string name = folded(each);
+        if (!name.empty() && std::ranges::find(names, name) == names.end()) {
+            names.push_back(std::move(name));
+        }
+    };
+    add(user);
+    std::ranges::for_each(also, add);
+    return names;
+}
+
 }  // namespace
 
 std::string_view to_string(Counted kind) {
@@ -55,42 +69,59 @@ bool FailedTries::is_exempt(const Address& address) const {
                                [&address](const Prefix& prefix) { return prefix.contains(address); });
 }
 
-std::vector<Lockout> FailedTries::failed(const Address& address, std::string_view user, Moment now) {
-    std::vector<Lockout> begun;
-    if (is_exempt(address)) {
-        return begun;
-    }
+bool FailedTries::counts(const Address& address, const Keys& keys, Moment now) {
+    return !is_exempt(address) && addresses_.locked(keys.address, now) == nullptr &&
+           networks_.locked(keys.network, now) == nullptr;
+}
+
+std::vector<Lockout> FailedTries::failed(const Address& address, std::string_view user, Moment now,
+                                         Also also) {
     const Keys keys = keys_of(address);
-    if (addresses_.locked(keys.address, now) != nullptr || networks_.locked(keys.network, now) != nullptr) {
-        return begun;
+    if (!counts(address, keys, now)) {
+        return {};
     }
-    const std::string name = folded(user);
+    std::vector<Lockout> begun;
     const auto count = [&](Counted kind, TryTable& table, const std::string& who, std::string_view by) {
         if (auto lock = table.add(who, by, now)) {
             begun.push_back({.kind = kind, .lock = std::move(*lock)});
         }
     };
-    count(Counted::address, addresses_, keys.address, name);
+    count(Counted::address, addresses_, keys.address, folded(user));
     count(Counted::network, networks_, keys.network, {});
-    if (!name.empty()) {
+    for (const std::string& name : names_of(user, also)) {
         count(Counted::user, users_, name, {});
     }
     return begun;
 }
 
-void FailedTries::succeeded(const Address& address, std::string_view user, Moment now) {
-    const std::string name = folded(user);
-    if (name.empty() || is_exempt(address)) {
+std::vector<Lockout> FailedTries::failed_as(const Address& address, Also names, Moment now) {
+    std::vector<Lockout> begun;
+    if (!counts(address, keys_of(address), now)) {
+        return begun;
+    }
+    for (const std::string& name : names_of({}, names)) {
+        if (auto lock = users_.add(name, {}, now)) {
+            begun.push_back({.kind = Counted::user, .lock = std::move(*lock)});
+        }
+    }
+    return begun;
+}
+
+void FailedTries::succeeded(const Address& address, std::string_view user, Moment now, Also also) {
+    if (is_exempt(address)) {
         return;
     }
     const Keys keys = keys_of(address);
-    addresses_.forgive(keys.address, name, now);
-    if (homes_) {
+    for (const std::string& name : names_of(user, also)) {
+        addresses_.forgive(keys.address, name, now);
+    }
+    if (const std::string name = folded(user); homes_ && !name.empty()) {
         homes_->remember(name, keys.network, now);
     }
 }
 
-std::optional<Lockout> FailedTries::lockout_of(const Keys& keys, const std::string& user, Moment now) {
+std::optional<Lockout> FailedTries::lockout_of(const Keys& keys, const std::vector<std::string>& names,
+                                               Moment now) {
     const auto held = [](Counted kind, TryTable::Lock& lock) {
         lock.held++;
         return Lockout{.kind = kind, .lock = lock};
@@ -101,18 +132,22 @@ std::optional<Lockout> FailedTries::lockout_of(const Keys& keys, const std::stri
     if (auto* const lock = networks_.locked(keys.network, now)) {
         return held(Counted::network, *lock);
     }
-    if (auto* const lock = users_.locked(user, now);
-        lock != nullptr && !(homes_ && homes_->knows(user, keys.network, now))) {
-        return held(Counted::user, *lock);
+    const bool at_home = homes_ && std::ranges::any_of(names, [&](const std::string& name) {
+                             return homes_->knows(name, keys.network, now);
+                         });
+    for (const std::string& name : names) {
+        if (auto* const lock = users_.locked(name, now); lock != nullptr && !at_home) {
+            return held(Counted::user, *lock);
+        }
     }
     return std::nullopt;
 }
 
-Judgement FailedTries::judge(const Address& address, std::string_view user, Moment now) {
+Judgement FailedTries::judge(const Address& address, std::string_view user, Moment now, Also also) {
     if (is_exempt(address)) {
         return {};
     }
-    auto lockout = lockout_of(keys_of(address), folded(user), now);
+    auto lockout = lockout_of(keys_of(address), names_of(user, also), now);
     if (!lockout) {
         return {};
     }

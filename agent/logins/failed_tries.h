@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -43,6 +44,10 @@ struct Judgement {
 // network from which he has logged in within 30 days. A success takes back from the count of its
 // address what this user has failed there, and nothing else, so that whoever has an account can't hide his
 // guesses at others by it.
+//
+// A user may have several names: that by which the server knows him, and that by which a client calls him. A
+// try counts for all of them, and a lock of one locks him, but not at home, where he has logged in by any of
+// them. Only the server's is remembered there, for clients could think of many.
 class FailedTries {
 public:
     // Of each kind, so many are counted or locked at once.
@@ -50,12 +55,17 @@ public:
 
     explicit FailedTries(const TriesConfig& config, std::size_t most = most_entries);
 
+    // Other names of the same user.
+    using Also = std::span<const std::string>;
+
     // A try that failed; the locks that begin with it. `user` may be empty.
-    std::vector<Lockout> failed(const Address& address, std::string_view user, Moment now);
+    std::vector<Lockout> failed(const Address& address, std::string_view user, Moment now, Also also = {});
+    // The same, but for these names alone: the try has counted for all else already.
+    std::vector<Lockout> failed_as(const Address& address, Also names, Moment now);
     // A login with the right password.
-    void succeeded(const Address& address, std::string_view user, Moment now);
+    void succeeded(const Address& address, std::string_view user, Moment now, Also also = {});
     // Whether a login may go on. The lockout that forbids it has it counted.
-    [[nodiscard]] Judgement judge(const Address& address, std::string_view user, Moment now);
+    [[nodiscard]] Judgement judge(const Address& address, std::string_view user, Moment now, Also also = {});
 
     // Whether logins from this address are refused, and have been for so long that none of them can have
     // begun before.
@@ -77,7 +87,10 @@ private:
     [[nodiscard]] Keys keys_of(const Address& address) const;
     [[nodiscard]] bool is_exempt(const Address& address) const;
     [[nodiscard]] TryTable::Limits limits_of(std::uint32_t threshold, std::size_t most) const;
-    [[nodiscard]] std::optional<Lockout> lockout_of(const Keys& keys, const std::string& user, Moment now);
+    // Whether tries from there count at all.
+    [[nodiscard]] bool counts(const Address& address, const Keys& keys, Moment now);
+    [[nodiscard]] std::optional<Lockout> lockout_of(const Keys& keys, const std::vector<std::string>& names,
+                                                    Moment now);
     [[nodiscard]] Error not_locked(const std::string& who, Moment now);
 
     TriesConfig config_;

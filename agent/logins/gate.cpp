@@ -100,7 +100,7 @@ bool Gate::locks(const Attempt& attempt, std::string_view reporter) {
     if (!tries_ || !attempt.address || access_.judge(attempt) == Access::allowed) {
         return false;
     }
-    Judgement judgement = tries_->judge(*attempt.address, attempt.user, this_moment());
+    Judgement judgement = tries_->judge(*attempt.address, attempt.user, this_moment(), attempt.also);
     // A tarpit lets the right password in, and the wrong one has had its delay.
     return judgement.verdict == Judgement::Verdict::refuse &&
            answer_to(attempt, std::move(judgement), reporter).refuses();
@@ -115,11 +115,13 @@ void Gate::failed(const Attempt& attempt, std::string_view reporter) {
     if (!tries_ || !attempt.address) {
         return;
     }
-    if (told_twice_ && told_twice_->is_repeated(attempt, reporter == submission_reporter, this_moment())) {
-        return;
-    }
-    counts_.failed++;
-    for (const Lockout& begun : tries_->failed(*attempt.address, attempt.user, this_moment())) {
+    const Moment now = this_moment();
+    const bool repeated =
+        told_twice_ && told_twice_->is_repeated(attempt, reporter == submission_reporter, now);
+    counts_.failed += repeated ? 0U : 1U;
+    for (const Lockout& begun : repeated
+                                    ? tries_->failed_as(*attempt.address, attempt.also, now)
+                                    : tries_->failed(*attempt.address, attempt.user, now, attempt.also)) {
         tell("LOCKOUT_BEGAN",
              described(begun) + " has failed " + std::to_string(begun.lock.tries) +
                  " times and is locked for " + duration_text(left_of(begun)) + "; last at " +
@@ -130,7 +132,7 @@ void Gate::failed(const Attempt& attempt, std::string_view reporter) {
 
 void Gate::succeeded(const Attempt& attempt) {
     if (tries_ && attempt.address) {
-        tries_->succeeded(*attempt.address, attempt.user, this_moment());
+        tries_->succeeded(*attempt.address, attempt.user, this_moment(), attempt.also);
     }
 }
 

@@ -62,7 +62,7 @@ public:
     // Whether a try of which it is told now should have been refused long before: who tells it did not ask.
     [[nodiscard]] bool was_not_asked(const Attempt& attempt);
     // A try that failed, and a login that didn't. Without an address nothing is counted, and once what both
-    // the submission server and its Dovecot tell of.
+    // the submission server and its Dovecot tell of, but for names that only one of them tells.
     void failed(const Attempt& attempt, std::string_view reporter);
     void succeeded(const Attempt& attempt);
 

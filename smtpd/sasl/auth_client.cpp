@@ -46,6 +46,18 @@ AuthFail for_now(std::string reason) {
     return {.temporary = true, .reason = std::move(reason)};
 }
 
+// Of an Ok or a Fail, each name once.
+template <class Message>
+std::vector<std::string> other_names(const Message& message) {
+    std::vector<std::string> names;
+    for (const std::string& name : {message.original_user, message.auth_user}) {
+        if (!name.empty() && name != message.user && std::ranges::find(names, name) == names.end()) {
+            names.push_back(name);
+        }
+    }
+    return names;
+}
+
 bool is_base64(std::string_view text) {
     return std::ranges::all_of(
         text, [](char c) { return is_letter_or_digit(c) || c == '+' || c == '/' || c == '='; });
@@ -228,7 +240,8 @@ Result<void> AuthClient::Connection::take(Link& from, std::string_view line) {
     } else if (const auto* const failed = std::get_if<Fail>(&*message)) {
         answer(failed->id, AuthFail{.temporary = failed->temporary,
                                     .reason = failed->reason.empty() ? failed->code : failed->reason,
-                                    .user = failed->user});
+                                    .user = failed->user,
+                                    .also = other_names(*failed)});
     } else if (const auto* const challenge = std::get_if<Continue>(&*message)) {
         answer(challenge->id, AuthContinue{.id = challenge->id, .challenge = challenge->data});
     }
@@ -359,16 +372,18 @@ void AuthClient::Connection::succeed(const Ok& ok) {
     if (ok.denied) {
         answer(ok.id, AuthFail{.temporary = false,
                                .reason = ok.reason.empty() ? "the user may not log in here" : ok.reason,
-                               .user = ok.user});
+                               .user = ok.user,
+                               .also = other_names(ok)});
         return;
     }
     const auto found = requests.find(ok.id);
     if (ok.response.empty() || found == requests.end()) {
-        answer(ok.id, AuthOk{.user = ok.user});
+        answer(ok.id, AuthOk{.user = ok.user, .also = other_names(ok)});
         return;
     }
-    found->second->success = AuthOk{.user = ok.user};
-    answer(ok.id, AuthContinue{.id = ok.id, .challenge = ok.response, .proven = ok.user});
+    found->second->success = AuthOk{.user = ok.user, .also = other_names(ok)};
+    answer(ok.id,
+           AuthContinue{.id = ok.id, .challenge = ok.response, .proven = ok.user, .also = other_names(ok)});
 }
 
 AuthClient::AuthClient(const asio::any_io_executor& executor, std::filesystem::path socket)
@@ -431,10 +446,11 @@ asio::awaitable<AuthStep> AuthClient::respond(std::uint32_t id, std::string resp
     }
     if (const auto success = std::move(found->second->success)) {
         connection->requests.erase(found);
-        co_return response.empty()
-            ? AuthStep(*success)
-            : AuthFail{
-                  .temporary = false, .reason = "the server's last word was answered", .user = success->user};
+        co_return response.empty() ? AuthStep(*success)
+                                   : AuthFail{.temporary = false,
+                                              .reason = "the server's last word was answered",
+                                              .user = success->user,
+                                              .also = success->also};
     }
     if (!is_base64(response) || response.size() > longest_response) {
         connection->requests.erase(found);

@@ -37,14 +37,19 @@ struct AuthContinue {
     std::uint32_t id = 0;  // for AuthClient::respond
     std::string challenge;
     std::string proven{};  // whose password the client has shown to know: the challenge is the server's proof
+    std::vector<std::string> also{};  // as in AuthOk
 };
 struct AuthOk {
     std::string user;
+    // What the same user is called elsewhere, where the server changes names: as the client gave it, and
+    // whose password it was (a master's). None is the user's name again.
+    std::vector<std::string> also{};
 };
 struct AuthFail {
-    bool temporary = false;  // the server said so, or it could not be asked
-    std::string reason;      // for the log
-    std::string user{};      // whose password it should have been, if the server says that
+    bool temporary = false;           // the server said so, or it could not be asked
+    std::string reason;               // for the log
+    std::string user{};               // whose password it should have been, if the server says that
+    std::vector<std::string> also{};  // as in AuthOk
 };
 using AuthStep = std::variant<AuthContinue, AuthOk, AuthFail>;
 

@@ -128,6 +128,13 @@ Result<Auth> parse_auth(const Words& words) {
     return auth;
 }
 
+// Of an Ok or a Fail.
+template <class Message>
+bool take_names(std::string_view word, Message& to) {
+    return take(word, "user=", to.user) || take(word, "original_user=", to.original_user) ||
+           take(word, "auth_user=", to.auth_user);
+}
+
 Result<Fail> parse_fail(const Words& words) {
     const auto id = words.number(0);
     if (!id) {
@@ -143,7 +150,7 @@ Result<Fail> parse_fail(const Words& words) {
         } else if (word == "user_disabled" || word == "pass_expired") {
             failure.code = word;
         } else {
-            static_cast<void>(take(word, "user=", failure.user) || take(word, "reason=", failure.reason) ||
+            static_cast<void>(take_names(word, failure) || take(word, "reason=", failure.reason) ||
                               take(word, "code=", failure.code));
         }
     }
@@ -160,7 +167,7 @@ Result<Ok> parse_ok(const Words& words) {
     for (const std::string_view word : words.after(1)) {
         const std::string_view name = word.substr(0, word.find('='));
         ok.denied = ok.denied || name == "nologin" || name == "proxy";
-        static_cast<void>(take(word, "user=", ok.user) || take(word, "resp=", ok.response) ||
+        static_cast<void>(take_names(word, ok) || take(word, "resp=", ok.response) ||
                           take(word, "reason=", ok.reason));
     }
     return ok;
@@ -288,7 +295,8 @@ struct Printer {
     std::string operator()(const Done&) const { return Writer("DONE").end(); }
     std::string operator()(const Ok& m) const {
         Writer line("OK");
-        line.number(m.id).given("user", m.user).given("resp", m.response).flag("nologin", m.denied);
+        line.number(m.id).given("user", m.user).given("original_user", m.original_user);
+        line.given("auth_user", m.auth_user).given("resp", m.response).flag("nologin", m.denied);
         return line.given("reason", m.reason).end();
     }
     std::string operator()(const Fail& m) const {
@@ -296,6 +304,8 @@ struct Printer {
         Writer line("FAIL");
         line.number(m.id)
             .given("user", m.user)
+            .given("original_user", m.original_user)
+            .given("auth_user", m.auth_user)
             .flag("temp", m.temporary)
             .flag("authz", m.code == "authz_fail");
         return line.given("code", m.code).given("reason", m.reason).end();

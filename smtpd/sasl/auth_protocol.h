@@ -98,6 +98,10 @@ struct Done {
 struct Ok {
     std::uint32_t id = 0;
     std::string user;
+    // Of a server that changes names: the name as the client gave it, and the one whose password it was, a
+    // master's, who logs in as somebody else; empty where it is the same.
+    std::string original_user{};
+    std::string auth_user{};
     std::string response{};  // the server's last word to the client, base64; mostly there is none
     // The user may not log in here all the same (nologin), or has only been shown another way (proxy): then
     // the password may not even have been looked at.
@@ -108,9 +112,11 @@ struct Ok {
 struct Fail {
     std::uint32_t id = 0;
     std::string user;
-    std::string reason;      // for people; may be empty
-    std::string code;        // "temp_fail", "authz_fail", "user_disabled", "pass_expired", or empty
-    bool temporary = false;  // the password may well be right
+    std::string original_user{};  // as in Ok
+    std::string auth_user{};      //
+    std::string reason;           // for people; may be empty
+    std::string code;             // "temp_fail", "authz_fail", "user_disabled", "pass_expired", or empty
+    bool temporary = false;       // the password may well be right
     bool operator==(const Fail&) const = default;
 };
 using ServerMessage =

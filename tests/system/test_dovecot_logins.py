@@ -2,16 +2,18 @@
 """Logins at the submission server that a Dovecot on the same host judges, by its own passwords and mechanisms."""
 
 import smtplib
+import time
 
 from lab import services
 from lab.clients import SmtpTls
 from lab.hosts import await_true
 from lab.isp import config_text
 from lab.topology import EDGE_CORE4, SUBSCRIBERS
+from test_failed_logins import tries
 from test_mechanisms import Scram
 from test_submission import FRIEND, SENDER, SmtpTest
 
-A = SUBSCRIBERS["a"]
+A, B = SUBSCRIBERS["a"], SUBSCRIBERS["b"]
 PASSWORD = "down the rabbit hole"  # Dovecot's; sekisho-auth knows another
 SOCKET = "/run/dovecot/auth-client"
 # ANONYMOUS is no login, and APOP not for SMTP: neither may be offered.
@@ -59,18 +61,35 @@ userdb static {
 }
 
 
-class DovecotLogins(SmtpTest):
+CONFIGURED = ("[submission]\n", f'[submission]\nauth_socket = "{SOCKET}"\n')
+
+
+class DovecotTest(SmtpTest):
+    """A Dovecot on the edge judges. Not a test itself."""
+
+    more: dict[str, str] = {"2.3": "", "2.4": ""}  # of its configuration
+    users = f"{A.user}:{{PLAIN}}{PASSWORD}\n"
+
     @classmethod
     def setUpClass(cls) -> None:
         super().setUpClass()
-        version = "2.3" if services.dovecot_version(cls.edge) < (2, 4) else "2.4"
-        cls.edge.write("/etc/dovecot/dovecot.conf", CONFIG[version])
-        cls.edge.write("/etc/dovecot/users", f"{A.user}:{{PLAIN}}{PASSWORD}\n", 0o640)
-        cls.edge.run("chgrp", "dovecot", "/etc/dovecot/users")
+        cls.version = "2.3" if services.dovecot_version(cls.edge) < (2, 4) else "2.4"
+        cls.write_files()
+        cls.edge.write("/etc/dovecot/dovecot.conf", CONFIG[cls.version] + cls.more[cls.version])
+        cls.write_secret("/etc/dovecot/users", cls.users)
         cls.edge.run("install", "-d", "/var/lib/dovecot")
         cls.start_dovecot()
-        cls.agent.configure(config_text(("[submission]\n", f'[submission]\nauth_socket = "{SOCKET}"\n')))
+        cls.agent.configure(config_text(CONFIGURED))
         cls.submission.restart()
+
+    @classmethod
+    def write_files(cls) -> None:
+        """What `more` names."""
+
+    @classmethod
+    def write_secret(cls, path: str, text: str) -> None:
+        cls.edge.write(path, text, 0o640)
+        cls.edge.run("chgrp", "dovecot", path)
 
     @classmethod
     def start_dovecot(cls) -> None:
@@ -89,8 +108,8 @@ class DovecotLogins(SmtpTest):
         super().setUp()
         await_true(lambda: "PLAIN" in self.offered() and "CRAM-MD5" in self.offered(), "Dovecot has been heard")
 
-    def connected(self) -> smtplib.SMTP:
-        with self.isp.lab["a"].network():
+    def connected(self, host: str = "a") -> smtplib.SMTP:
+        with self.isp.lab[host].network():
             client = SmtpTls(EDGE_CORE4, self.isp.smtp_trust)
         client.ehlo()
         return client
@@ -99,9 +118,9 @@ class DovecotLogins(SmtpTest):
         with self.connected() as client:
             return client.esmtp_features["auth"].split()
 
-    def log_in(self, mechanism: str, password: str, user: str = A.user) -> str:
+    def log_in(self, mechanism: str, password: str, user: str = A.user, host: str = "a") -> str:
         """The codes of the last reply."""
-        with self.connected() as client:
+        with self.connected(host) as client:
             client.user, client.password = user, password
             own = getattr(client, f"auth_{mechanism.lower().replace('-', '_')}", None)
             try:
@@ -109,6 +128,11 @@ class DovecotLogins(SmtpTest):
             except smtplib.SMTPAuthenticationError as failed:
                 return self.code((failed.smtp_code, failed.smtp_error))
 
+    def lockouts(self) -> list[tuple[str, str]]:
+        return sorted((each["kind"], each["who"]) for each in self.agent.ask("lockout", "list")["lockouts"])
+
+
+class DovecotLogins(DovecotTest):
     def test_what_it_knows_is_offered(self) -> None:
         self.assertEqual(self.offered(), ["SCRAM-SHA-256", "CRAM-MD5", "PLAIN", "LOGIN"])
         self.assertEqual(self.log_in("SCRAM-SHA-1", PASSWORD), "504 5.5.4", "which sekisho-auth knows")
@@ -139,3 +163,102 @@ class DovecotLogins(SmtpTest):
             self.assertEqual(client.auth("PLAIN", client.auth_plain)[0], 235)
             self.assertEqual(client.sendmail(SENDER, [FRIEND], "Subject: judged by Dovecot\r\n\r\nx\r\n"), {})
         await_true(lambda: "judged by Dovecot" in self.subjects(), "the message", 15)
+
+
+MASTERS = "/etc/dovecot/masters"
+CHECKER = "/usr/local/sbin/check-password"
+# Knows whoever says the password, and calls them all by one name.
+CHECKER_TEXT = f"""#!/bin/sh
+if [ "$(tr '\\0' '\\n' <&3 | sed -n 2p)" = "open sesame" ]; then
+    export USER=zoe
+    exec "$@"
+fi
+exit 1
+"""
+
+
+class RenamedUsers(DovecotTest):
+    """Dovecot calls users by other names than clients do: a lock of either holds."""
+
+    more = {
+        "2.3": f"""
+auth_username_format = %Ln
+auth_master_user_separator = *
+passdb {{
+  driver = passwd-file
+  master = yes
+  args = {MASTERS}
+  pass = yes
+}}
+passdb {{
+  driver = checkpassword
+  args = {CHECKER}
+}}
+""",
+        "2.4": f"""
+auth_username_format = %{{user | username | lower}}
+auth_master_user_separator = *
+passdb masters {{
+  driver = passwd-file
+  master = yes
+  passwd_file_path = {MASTERS}
+  result_success = continue
+}}
+""",
+    }
+    users = f"{A.user}:{{PLAIN}}{PASSWORD}\nsales:{{PLAIN}}{PASSWORD}::::::user={A.user}\n"
+
+    @classmethod
+    def write_files(cls) -> None:
+        cls.write_secret(MASTERS, f"boss:{{PLAIN}}{PASSWORD}\n")
+        cls.edge.write(CHECKER, CHECKER_TEXT, 0o755)
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.agent.revoke_all()
+        self.isp.restart_agent(CONFIGURED, tries(per_address=0, per_network=0, per_user=3))
+
+    def guess(self, user: str, times: int = 3) -> None:
+        for _ in range(times):
+            self.assertEqual(self.log_in("PLAIN", "guessed", user), "535 5.7.8")
+
+    def assert_locked(self, user: str, password: str) -> None:
+        """The right password is refused, and not as soon as a wrong one."""
+        begin = time.monotonic()
+        self.assertEqual(self.log_in("PLAIN", password, user, B.host), "535 5.7.8")
+        self.assertGreater(time.monotonic() - begin, 10, user)
+        self.assertEqual(self.agent.ask("grant", "list")["grants"], [])
+
+    def test_names_that_are_made_alike(self) -> None:
+        self.guess("ALICE@example.net", 2)
+        self.guess("Alice@example.com", 1)
+        self.assertEqual(self.lockouts(), [("user", A.user)], "each spelling has failed less often")
+        self.assert_locked("alice", PASSWORD)
+        self.assert_locked("sales", PASSWORD)
+
+    def test_an_alias(self) -> None:
+        self.guess("sales")
+        self.assertEqual(self.lockouts(), [("user", A.user), ("user", "sales")])
+        self.assert_locked(A.user, PASSWORD)
+
+    def test_a_name_that_a_right_password_changes(self) -> None:
+        """A wrong one is answered with the name that the client gave, a right one with the other."""
+        if self.version == "2.4":
+            self.skipTest("it has no checkpassword any more")
+        self.guess("zed")
+        self.assertEqual(self.lockouts(), [("user", "zed")])
+        self.assert_locked("zed", "open sesame")
+        self.agent.ask("lockout", "remove", "zed")
+        self.guess("zoe")
+        self.assert_locked("zed", "open sesame")
+        self.agent.ask("lockout", "remove", "zoe")
+        self.assertEqual(self.log_in("PLAIN", "open sesame", "zed"), "235 2.7.0")
+        self.assertEqual([each["user"] for each in self.agent.ask("grant", "list")["grants"]], ["zoe"])
+
+    def test_a_master(self) -> None:
+        """It is the master's password that is guessed, whoever he would be."""
+        self.guess(f"{A.user}*Boss", 2)
+        self.guess("carol*boss", 1)
+        self.assertEqual(self.lockouts(), [("user", "boss")])
+        self.assert_locked(f"{A.user}*boss", PASSWORD)
+        self.assertEqual(self.log_in("PLAIN", PASSWORD), "235 2.7.0", "who has guessed nothing")

@@ -48,6 +48,15 @@ inline SubscriberStatus subscriber_for(std::uint64_t id) {
             .contract = "business"};
 }
 
+// " (a) (b)".
+inline std::string in_brackets(const std::vector<std::string>& names) {
+    std::string text;
+    for (const std::string& each : names) {
+        text += " (" + each + ")";
+    }
+    return text;
+}
+
 // An agent that knows 192.0.2.1, and notes what it is told.
 class FakeAgent : public Agent {
 public:
@@ -208,8 +217,9 @@ public:
     }
     [[nodiscard]] Result<LoginOutcome> report_login(const LoginReport& report) override {
         calls.push_back("login " + report.address.text() +
-                        (report.port ? ":" + std::to_string(*report.port) : "") + " " + report.user + " " +
-                        report.protocol + " " + (report.mechanism.empty() ? "" : report.mechanism + " ") +
+                        (report.port ? ":" + std::to_string(*report.port) : "") + " " + report.user +
+                        in_brackets(report.also) + " " + report.protocol + " " +
+                        (report.mechanism.empty() ? "" : report.mechanism + " ") +
                         (report.tls ? "tls " : "") + (report.success ? "yes" : "no"));
         if (broken) {
             return fail(Failure::refused, "no such section", "add [login.submission]");
@@ -224,8 +234,9 @@ public:
         return LoginOutcome{
             .granted = true, .key = {report.address, 32}, .expires = noon + 600s, .reason = {}};
     }
-    [[nodiscard]] bool locks_login(const Address& address, const std::string& user) override {
-        calls.push_back("locked " + address.text() + " " + user);
+    [[nodiscard]] bool locks_login(const Address& address, const std::string& user,
+                                   const std::vector<std::string>& also) override {
+        calls.push_back("locked " + address.text() + " " + user + in_brackets(also));
         return user == "locked";
     }
     // There are 7 and 9.

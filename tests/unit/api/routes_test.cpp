@@ -276,6 +276,10 @@ TEST_F(Routes, LoginsAreReported) {
         R"({"address":"192.0.2.7","port":4312,"user":"anna","protocol":"smtp","mechanism":"PLAIN","tls":true,"success":true})",
         Role::reporter);
     EXPECT_EQ(agent_.calls.back(), "login 192.0.2.7:4312 anna smtp PLAIN tls yes");
+    ask("POST", "/v1/logins",
+        R"({"address":"192.0.2.7","user":"anna","also":["Sales@x","boss"],"protocol":"smtp","success":false})",
+        Role::reporter);
+    EXPECT_EQ(agent_.calls.back(), "login 192.0.2.7 anna (Sales@x) (boss) smtp tls no");
     const Response locked =
         ask("POST", "/v1/logins",
             R"({"address":"192.0.2.7","user":"locked","protocol":"smtp","success":true})", Role::reporter);
@@ -285,6 +289,11 @@ TEST_F(Routes, LoginsAreReported) {
     EXPECT_EQ(parsed(ask("GET", "/v1/locked/2001%3Adb8%3A%3A1", "", Role::reporter)),
               json::parse(R"({"locked":false})"));
     EXPECT_EQ(agent_.calls.back(), "locked 2001:db8::1 ");
+    ask("GET", "/v1/locked/192.0.2.7?user=anna&also=Sales%40x&also=boss", "", Role::reporter);
+    EXPECT_EQ(agent_.calls.back(), "locked 192.0.2.7 anna (Sales@x) (boss)");
+    EXPECT_EQ(
+        ask("GET", "/v1/locked/192.0.2.7?also=a&also=b&also=c&also=d&also=e", "", Role::reporter).status,
+        400);
     EXPECT_EQ(ask("GET", "/v1/locked/192.0.2.0%2F24", "", Role::reporter).status, 400);
     EXPECT_EQ(ask("GET", "/v1/locked/192.0.2.7", "", Role::none).status, 403);
     agent_.broken = true;

@@ -209,6 +209,66 @@ TEST_F(FailedTriesTest, OwnTriesDoNotPayForThoseAtOthers) {
     EXPECT_FALSE(fail_times(1, stranger, "alice").empty());
 }
 
+// As a server tells it that knows them by other names than clients do.
+TEST_F(FailedTriesTest, AUserOfSeveralNamesIsLockedByEachOfThem) {
+    config_.per_address = 3;
+    config_.per_network = 0;
+    const std::vector<std::string> alias = {"Sales@example.net", "ANNA", ""};
+    const auto from = [](int i) { return parse_address("203.0.113." + std::to_string(i)).value(); };
+    for (int i = 1; i <= 7; i++) {
+        EXPECT_TRUE(tries().failed(from(i), "anna", now_, alias).empty()) << "each name counts once";
+    }
+    EXPECT_EQ(tries().failed(from(8), "anna", now_, alias).size(), 2U);
+    EXPECT_EQ(verdict(home, "anna"), Verdict::refuse);
+    EXPECT_EQ(verdict(home, "sales@EXAMPLE.net"), Verdict::refuse);
+    EXPECT_EQ(verdict(home, "bert"), Verdict::pass);
+    const std::vector<std::string> boss = {"sales@example.net"};
+    EXPECT_EQ(tries().judge(home, "bert", now_, boss).verdict, Verdict::refuse);
+    EXPECT_EQ(tries().judge(home, "bert", now_, boss).lockout->lock.who, "sales@example.net");
+    EXPECT_EQ(tries().judge(home, "", now_, boss).verdict, Verdict::refuse);
+}
+
+TEST_F(FailedTriesTest, NamesAloneCountForNothingElse) {
+    config_.per_address = 1;
+    config_.per_network = 1;
+    const std::vector<std::string> alias = {"sales"};
+    for (int i = 0; i < 7; i++) {
+        EXPECT_TRUE(tries().failed_as(stranger, alias, now_).empty());
+    }
+    EXPECT_EQ(tries().failed_as(stranger, alias, now_).size(), 1U);
+    EXPECT_EQ(verdict(stranger, "anna"), Verdict::pass);
+    EXPECT_EQ(verdict(stranger, "sales"), Verdict::refuse);
+    fail_times(1, stranger, "anna");
+    EXPECT_TRUE(tries().failed_as(stranger, std::vector<std::string>(9, "bert"), now_).empty());
+    EXPECT_EQ(verdict(home, "bert"), Verdict::pass) << "an address that is locked isn't counted";
+}
+
+TEST_F(FailedTriesTest, AnAliasIsAtHomeWhereItsUserIs) {
+    config_.per_address = 0;
+    config_.per_network = 0;
+    const std::vector<std::string> alias = {"sales"};
+    tries().succeeded(home, "anna", now_, alias);
+    guess_from_everywhere(tries(), "sales", 8, now_);
+    EXPECT_EQ(tries().judge(home, "anna", now_, alias).verdict, Verdict::pass);
+    EXPECT_EQ(tries().judge(stranger, "anna", now_, alias).verdict, Verdict::refuse);
+    EXPECT_EQ(verdict(home, "sales"), Verdict::refuse) << "names that clients think of aren't kept";
+}
+
+TEST_F(FailedTriesTest, WhoHasMistypedByAnAliasMayDoItAgain) {
+    config_.per_network = 0;
+    config_.per_user = 0;
+    const std::vector<std::string> alias = {"sales"};
+    for (int round = 0; round < 3; round++) {
+        EXPECT_TRUE(fail_times(4, stranger, "sales").empty())
+            << "the server knows the name after a login only";
+        tries().succeeded(stranger, "anna", now_, alias);
+    }
+    tries().succeeded(stranger, "mallory", now_, std::vector<std::string>{"mallory@example.net"});
+    fail_times(4, stranger, "sales");
+    tries().succeeded(stranger, "mallory", now_, std::vector<std::string>{"mallory@example.net"});
+    EXPECT_FALSE(fail_times(1, stranger, "sales").empty());
+}
+
 TEST_F(FailedTriesTest, TriesOfMoreUsersThanAreRememberedStayCounted) {
     config_.per_address = 20;
     config_.per_network = 0;

@@ -76,6 +76,32 @@ TEST_F(GateTest, WhatTheSubmissionServerAndItsDovecotTellIsOne) {
     EXPECT_EQ(gate_.counts().failed, 6U) << "one of these is new";
 }
 
+TEST(Gate, ANameThatOnlyOneOfThemTellsIsCountedAllTheSame) {
+    TriesConfig tries;
+    tries.per_user = 2;
+    Gate gate(tries, {}, true);
+    Attempt tried{.address = parse_address("192.0.2.7").value(), .user = "anna", .protocol = "smtp"};
+    for (int i = 0; i < 2; i++) {
+        gate.failed(tried, "mail1");
+        Attempt told = tried;
+        told.also = {"sales"};
+        gate.failed(told, submission_reporter);
+    }
+    EXPECT_EQ(gate.counts().failed, 2U);
+    const auto locked = [&gate](std::string user, std::vector<std::string> also) {
+        return gate.locks({.address = parse_address("198.51.100.7").value(),
+                           .user = std::move(user),
+                           .protocol = "smtp",
+                           .also = std::move(also)},
+                          submission_reporter);
+    };
+    EXPECT_TRUE(locked("anna", {}));
+    EXPECT_TRUE(locked("sales", {}));
+    EXPECT_TRUE(locked("bert", {"sales"}));
+    EXPECT_FALSE(locked("bert", {"bert@example.net"}));
+    EXPECT_EQ(gate.locked_count(Counted::user), 2U);
+}
+
 TEST_F(GateTest, OthersAreNot) {
     gate_.failed(attempt("alice", "192.0.2.7"), submission_reporter);
     gate_.failed(attempt("alice", "192.0.2.7"), "mail1");

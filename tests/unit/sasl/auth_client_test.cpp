@@ -265,6 +265,39 @@ TEST_F(AuthClientTest, PendingRequestsFailForNowWhenTheConnectionEnds) {
     EXPECT_EQ(std::get<AuthFail>(step).user, "anna");
 }
 
+TEST_F(AuthClientTest, NamesThatTheServerChangesAreToldWithEachAnswer) {
+    Script script(socket());
+    tests::TestClient client(runner_, socket());
+    const std::vector<std::string> both = {"Boss@X", "boss"};
+    auto step = client.begin_plain("anna", "secret00");
+    auto server = script.accept();
+    server.send(handshake);
+    for (int i = 0; i < 3; i++) {
+        server.line();
+    }
+    server.send("OK\t1\tuser=anna\toriginal_user=Boss@X\tauth_user=boss\n");
+    EXPECT_EQ(std::get<AuthOk>(step.get()).also, both);
+    step = client.begin_plain("anna", "secret00");
+    server.line();
+    server.send("FAIL\t2\tauth_user=boss\toriginal_user=Boss@X\tuser=anna\n");
+    EXPECT_EQ(std::get<AuthFail>(step.get()).also, both);
+    step = client.begin_plain("anna", "secret00");
+    server.line();
+    server.send("OK\t3\tuser=anna\tnologin\toriginal_user=Boss@X\tauth_user=Boss@X\n");
+    EXPECT_EQ(std::get<AuthFail>(step.get()).also, std::vector<std::string>{"Boss@X"}) << "each name once";
+    step = client.begin_plain("anna", "secret00");
+    server.line();
+    server.send("OK\t4\tuser=anna\toriginal_user=anna\tauth_user=\n");
+    EXPECT_THAT(std::get<AuthOk>(step.get()).also, testing::IsEmpty());
+    step = client.begin_plain("anna", "secret00");
+    server.line();
+    server.send("OK\t5\tuser=anna\toriginal_user=Sales\tresp=dj1hYmM=\n");
+    const AuthStep last = step.get();
+    EXPECT_EQ(std::get<AuthContinue>(last).proven, "anna");
+    EXPECT_EQ(std::get<AuthContinue>(last).also, std::vector<std::string>{"Sales"});
+    EXPECT_EQ(std::get<AuthOk>(client.respond(5, "")).also, std::vector<std::string>{"Sales"});
+}
+
 TEST_F(AuthClientTest, ServersOfAnotherKindAreLeft) {
     const std::vector<std::string> others = {"VERSION\t2\t0\n",
                                              "HTTP/1.1 400 Bad Request\r\n\r\n",

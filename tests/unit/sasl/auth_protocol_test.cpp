@@ -84,6 +84,23 @@ TEST(AuthProtocol, FailuresHaveTheirKind) {
     EXPECT_EQ(from_server<Fail>("FAIL\t1\tpass_expired").code, "pass_expired");
 }
 
+// As captured from Dovecot 2.3, with auth_username_format, an alias and a master user.
+TEST(AuthProtocol, NamesThatTheServerChanges) {
+    const auto ok = from_server<Ok>("OK\t7\tuser=anna\t\toriginal_user=Boss@X\tauth_user=boss");
+    EXPECT_EQ(ok.user, "anna");
+    EXPECT_EQ(ok.original_user, "Boss@X");
+    EXPECT_EQ(ok.auth_user, "boss");
+    const auto failed =
+        from_server<Fail>("FAIL\t19\tuser=nobody\tcode=authz_fail\toriginal_user=bo\001tss\tauth_user=boss");
+    EXPECT_EQ(failed.original_user, "bo\tss");
+    EXPECT_EQ(failed.auth_user, "boss");
+    EXPECT_EQ(failed.code, "authz_fail");
+    EXPECT_EQ(from_server<Fail>("FAIL\t1\tuser=anna").original_user, "");
+    EXPECT_EQ(print(ServerMessage(ok)), "OK\t7\tuser=anna\toriginal_user=Boss@X\tauth_user=boss\n");
+    EXPECT_EQ(from_server<Fail>("FAIL\t1\tmy_original_user=eve\tuser=anna"),
+              (Fail{.id = 1, .user = "anna", .reason = {}, .code = {}}));
+}
+
 TEST(AuthProtocol, UnknownCommandsAndParametersArePassedOver) {
     EXPECT_EQ(from_client<Unknown>("FROBNICATE\t1").command, "FROBNICATE");
     EXPECT_EQ(from_server<Unknown>("CANCELLED\t1").command, "CANCELLED");

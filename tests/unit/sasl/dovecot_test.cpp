@@ -186,6 +186,48 @@ TEST_F(DovecotTest, WhoMayNotLogInDoesNot) {
     EXPECT_EQ(text(client.plain("elsewhere", "whatever", "127.0.0.3")), "fail") << log();
 }
 
+// What a login tells of the user: "anna (Sales@x)".
+std::string names(const AuthStep& step) {
+    const auto* const ok = std::get_if<AuthOk>(&step);
+    const auto* const failed = std::get_if<AuthFail>(&step);
+    std::string all = ok != nullptr ? ok->user : failed != nullptr ? failed->user : "nobody";
+    for (const std::string& each : ok != nullptr       ? ok->also
+                                   : failed != nullptr ? failed->also
+                                                       : std::vector<std::string>()) {
+        all += " (" + each + ")";
+    }
+    return text(step).substr(0, 4) + ": " + all;
+}
+
+TEST_F(DovecotTest, NamesThatItChanges) {
+    std::ofstream(directory_ / "passwd", std::ios::app) << "sales:{PLAIN}correct horse::::::user=anna\n";
+    std::ofstream(directory_ / "masters") << "boss:{PLAIN}correct horse\n";
+    const std::string master = (directory_ / "masters").string();
+    std::ofstream(file(), std::ios::app)
+        << "auth_master_user_separator = *\n"
+        << (version_24()
+                ? "auth_username_format = %{user | username | lower}\npassdb masters {\n  driver = "
+                  "passwd-file\n"
+                  "  master = yes\n  passwd_file_path = " +
+                      master + "\n  result_success = continue\n}\n"
+                : "auth_username_format = %Ln\npassdb {\n  driver = passwd-file\n  master = yes\n  args = " +
+                      master + "\n  pass = yes\n}\n");
+    start();
+    tests::TestClient client(runner_, socket());
+    int last = 0;
+    const auto said = [&client, &last](const std::string& user, const std::string& password) {
+        return names(client.plain(user, password, "127.0.4." + std::to_string(++last)));
+    };
+    EXPECT_EQ(said("anna", "correct horse"), "ok a: anna") << log();
+    EXPECT_EQ(said("Anna@EXAMPLE.net", "correct horse"), "ok a: anna (Anna@EXAMPLE.net)");
+    EXPECT_EQ(said("Anna@EXAMPLE.net", "wrong"), "fail: anna (Anna@EXAMPLE.net)");
+    EXPECT_EQ(said("sales", "correct horse"), "ok a: anna (sales)");
+    EXPECT_EQ(said("sales", "wrong"), "fail: anna (sales)");
+    EXPECT_EQ(said("anna*Boss@X", "correct horse"), "ok a: anna (Boss@X) (boss)") << log();
+    EXPECT_EQ(said("anna*Boss@X", "wrong"), "fail: boss (Boss@X)");
+    EXPECT_EQ(said("carol*boss", "correct horse"), "fail: carol (boss)");
+}
+
 TEST_F(DovecotTest, ManyAtOnceOverOneConnection) {
     start();
     tests::TestClient client(runner_, socket());
