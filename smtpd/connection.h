@@ -43,6 +43,7 @@ struct SmtpdCounts {
     std::uint64_t right = 0;        // logins
     std::uint64_t wrong = 0;
     std::uint64_t locked = 0;        // refused for what had failed before, right or wrong
+    std::uint64_t not_allowed = 0;   // refused, and not for the password
     std::uint64_t unavailable = 0;   // they could not be checked
     std::uint64_t may_not_send = 0;  // MAIL that the rules have refused
     std::uint64_t elsewhere = 0;     // RCPT for other domains than the local ones, from who may not relay

@@ -91,22 +91,31 @@ asio::awaitable<void> SmtpdConnection::take(sasl::AuthStep step) {
     add(session_.auth_succeeded(std::move(ok.user)));
 }
 
+// Only a wrong password is a try that counts; to the client all noes are the same.
 asio::awaitable<void> SmtpdConnection::refuse_login(sasl::AuthFail failed) {
-    services_.counts.unavailable += failed.temporary ? 1U : 0U;
-    log::info(failed.temporary ? "LOGIN_UNAVAILABLE" : "LOGIN_FAILED",
+    using enum sasl::AuthFail::Why;
+    log::info(failed.why == wrong         ? "LOGIN_FAILED"
+              : failed.why == not_allowed ? "LOGIN_NOT_ALLOWED"
+                                          : "LOGIN_UNAVAILABLE",
               failed.reason.empty() ? "wrong name or password" : failed.reason,
               {{"client", remote_.address.text()}, {"session", name_}});
-    if (failed.temporary) {
+    if (failed.why == unavailable) {
+        services_.counts.unavailable++;
         add(session_.auth_failed(session::AuthFailure::temporary));
         co_return;
     }
-    const bool refused = co_await report(seen_login(failed.user, failed.also, false));
+    bool refused = false;
+    if (failed.why == wrong) {
+        refused = co_await report(seen_login(failed.user, failed.also, false));
+    } else {
+        refused = co_await locked(failed.user, failed.also);
+    }
     if (refused) {
         co_await refuse_locked(std::move(failed.user));
-    } else {
-        services_.counts.wrong++;
-        add(session_.auth_failed(session::AuthFailure::wrong));
+        co_return;
     }
+    (failed.why == wrong ? services_.counts.wrong : services_.counts.not_allowed)++;
+    add(session_.auth_failed(session::AuthFailure::wrong));
 }
 
 // A right password and a wrong one look the same, and take the same time, which is longer than anybody takes

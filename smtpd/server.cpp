@@ -366,6 +366,7 @@ std::string SmtpdServer::metrics() const {
     put(metrics, "sekisho_submission_logins_total", {{"result", "right"}}, counts_.right);
     put(metrics, "sekisho_submission_logins_total", {{"result", "wrong"}}, counts_.wrong);
     put(metrics, "sekisho_submission_logins_total", {{"result", "locked"}}, counts_.locked);
+    put(metrics, "sekisho_submission_logins_total", {{"result", "not_allowed"}}, counts_.not_allowed);
     put(metrics, "sekisho_submission_logins_total", {{"result", "unavailable"}}, counts_.unavailable);
     put(metrics, "sekisho_submission_senders_refused_total", {}, counts_.may_not_send);
     put(metrics, "sekisho_submission_recipients_refused_total", {{"reason", "relay"}}, counts_.elsewhere);

@@ -73,6 +73,10 @@ Gate::Answer Gate::ask(const Attempt& attempt, Password password, std::string_vi
         answer = answer_to(attempt, tries_->judge(*attempt.address, attempt.user, this_moment()), reporter);
     }
     if (password == Password::right) {
+        if (answer.refuses() && told_twice_) {
+            // Dovecot has no other word for it than for a wrong one, and the submission server passes it on.
+            static_cast<void>(told_twice_->is_repeated(attempt, false, this_moment()));
+        }
         return {.status = answer.refuses() ? -1 : 0, .message = {}};
     }
     return answer;

@@ -43,7 +43,7 @@ constexpr std::size_t longest_response = longest_line - std::size_t{2048};
 constexpr std::size_t most_unsent = std::size_t{4} << 20;  // octets that the server doesn't read
 
 AuthFail for_now(std::string reason) {
-    return {.temporary = true, .reason = std::move(reason)};
+    return {.why = AuthFail::Why::unavailable, .reason = std::move(reason)};
 }
 
 // Of an Ok or a Fail, each name once.
@@ -56,6 +56,19 @@ std::vector<std::string> other_names(const Message& message) {
         }
     }
     return names;
+}
+
+// A wrong password is answered by no more than the name. Where the server gives a code or a reason, it has
+// found a user who is disabled or whose password has expired, somebody who may not act as somebody else, or
+// the client breaks a rule of its policy, and mostly the password wasn't even looked at.
+AuthFail failure_of(const Fail& failed) {
+    using enum AuthFail::Why;
+    return {.why = failed.temporary                               ? unavailable
+                   : failed.code.empty() && failed.reason.empty() ? wrong
+                                                                  : not_allowed,
+            .reason = failed.reason.empty() ? failed.code : failed.reason,
+            .user = failed.user,
+            .also = other_names(failed)};
 }
 
 bool is_base64(std::string_view text) {
@@ -238,10 +251,7 @@ Result<void> AuthClient::Connection::take(Link& from, std::string_view line) {
     } else if (const auto* const ok = std::get_if<Ok>(&*message)) {
         succeed(*ok);
     } else if (const auto* const failed = std::get_if<Fail>(&*message)) {
-        answer(failed->id, AuthFail{.temporary = failed->temporary,
-                                    .reason = failed->reason.empty() ? failed->code : failed->reason,
-                                    .user = failed->user,
-                                    .also = other_names(*failed)});
+        answer(failed->id, failure_of(*failed));
     } else if (const auto* const challenge = std::get_if<Continue>(&*message)) {
         answer(challenge->id, AuthContinue{.id = challenge->id, .challenge = challenge->data});
     }
@@ -364,13 +374,14 @@ void AuthClient::Connection::answer(std::uint32_t id, AuthStep step) {
     waiting->timer.cancel();
 }
 
-// "OK Does Not Mean Access Granted" (Dovecot's auth protocol 1.3): with nologin or proxy it is a FAIL.
+// "OK Does Not Mean Access Granted" (Dovecot's auth protocol 1.3): with nologin or proxy it is a FAIL, though
+// not one for a wrong password.
 //
 // In SMTP nothing can come with the success: what the server has to say to the client is one more challenge
 // (RFC 4954, 4), answered by nothing.
 void AuthClient::Connection::succeed(const Ok& ok) {
     if (ok.denied) {
-        answer(ok.id, AuthFail{.temporary = false,
+        answer(ok.id, AuthFail{.why = AuthFail::Why::not_allowed,
                                .reason = ok.reason.empty() ? "the user may not log in here" : ok.reason,
                                .user = ok.user,
                                .also = other_names(ok)});
@@ -408,7 +419,7 @@ bool AuthClient::heard() const {
 asio::awaitable<AuthStep> AuthClient::begin(AuthRequest request) {
     const auto connection = connection_;
     if (request.initial && (!is_base64(*request.initial) || request.initial->size() > longest_response)) {
-        co_return AuthFail{.temporary = false, .reason = "the initial response is no base64, or too long"};
+        co_return AuthFail{.reason = "the initial response is no base64, or too long"};
     }
     const bool connected = co_await connection->ready();
     if (!connected) {
@@ -447,7 +458,7 @@ asio::awaitable<AuthStep> AuthClient::respond(std::uint32_t id, std::string resp
     if (const auto success = std::move(found->second->success)) {
         connection->requests.erase(found);
         co_return response.empty() ? AuthStep(*success)
-                                   : AuthFail{.temporary = false,
+                                   : AuthFail{.why = AuthFail::Why::not_allowed,
                                               .reason = "the server's last word was answered",
                                               .user = success->user,
                                               .also = success->also};
@@ -455,7 +466,7 @@ asio::awaitable<AuthStep> AuthClient::respond(std::uint32_t id, std::string resp
     if (!is_base64(response) || response.size() > longest_response) {
         connection->requests.erase(found);
         connection->send(Cancel{.id = id});
-        co_return AuthFail{.temporary = false, .reason = "the response is no base64, or too long"};
+        co_return AuthFail{.reason = "the response is no base64, or too long"};
     }
     ClientMessage message = Continue{.id = id, .data = std::move(response)};
     auto step = co_await connection->ask(id, std::move(message));

@@ -46,7 +46,12 @@ struct AuthOk {
     std::vector<std::string> also{};
 };
 struct AuthFail {
-    bool temporary = false;           // the server said so, or it could not be asked
+    enum class Why : std::uint8_t {
+        wrong,        // the name or the password
+        not_allowed,  // whatever the password is: nothing says that it was wrong
+        unavailable,  // the server said so, or it could not be asked
+    };
+    Why why = Why::wrong;
     std::string reason;               // for the log
     std::string user{};               // whose password it should have been, if the server says that
     std::vector<std::string> also{};  // as in AuthOk

@@ -8,8 +8,8 @@ from lab import services
 from lab.clients import SmtpTls
 from lab.hosts import await_true
 from lab.isp import config_text
-from lab.topology import EDGE_CORE4, SUBSCRIBERS
-from test_failed_logins import tries
+from lab.topology import API_KEY, EDGE_CORE4, SUBSCRIBERS
+from test_failed_logins import sections, tries
 from test_mechanisms import Scram
 from test_submission import FRIEND, SENDER, SmtpTest
 
@@ -262,3 +262,93 @@ passdb masters {{
         self.assertEqual(self.lockouts(), [("user", "boss")])
         self.assert_locked(f"{A.user}*boss", PASSWORD)
         self.assertEqual(self.log_in("PLAIN", PASSWORD), "235 2.7.0", "who has guessed nothing")
+
+
+POLICY_PORT = 4002  # of the agent, for the Dovecot beside it
+POLICY = f"""
+auth_policy_server_url = http://{EDGE_CORE4}:{POLICY_PORT}/
+auth_policy_server_api_header = X-API-Key: {API_KEY}
+auth_policy_server_timeout_msecs = 2000
+auth_policy_hash_nonce = salt
+auth_policy_check_before_auth = yes
+auth_policy_check_after_auth = no
+auth_policy_report_after_auth = no
+"""
+LISTENER = f"""
+[[login.dovecot]]
+name = "beside"
+listen = "{EDGE_CORE4}"
+port = {POLICY_PORT}
+key_file = "/etc/sekisho/policy.key"
+reporters = ["{EDGE_CORE4}"]
+[[login.access]]
+action = "deny"
+users = ["{B.user}"]
+"""
+DENIED = "/etc/dovecot/denied"
+
+
+class NotForThePassword(DovecotTest):
+    """Dovecot refuses somebody for another reason than a wrong password: that is no guess, and locks nobody. It doesn't
+    report what failed, for it would report these, too."""
+
+    more = {
+        "2.3": POLICY + f"""
+passdb {{
+  driver = passwd-file
+  deny = yes
+  args = {DENIED}
+}}
+""",
+        "2.4": POLICY + f"""
+auth_policy_request_attributes {{
+  login = %{{requested_username}}
+  remote = %{{remote_ip}}
+  protocol = %{{protocol}}
+}}
+passdb denied {{
+  driver = passwd-file
+  deny = yes
+  passwd_file_path = {DENIED}
+}}
+""",
+    }
+    users = f"{A.user}:{{PLAIN}}{PASSWORD}\n{B.user}:{{PLAIN}}{PASSWORD}\naway:{{PLAIN}}{PASSWORD}::::::nologin reason=away\n"
+
+    @classmethod
+    def write_files(cls) -> None:
+        cls.write_secret(DENIED, "dora:\n")
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.agent.revoke_all()
+        self.isp.restart_agent(CONFIGURED, sections(LISTENER), tries(per_address=3, per_network=0, per_user=3))
+
+    def assert_no_guess(self, user: str, password: str) -> None:
+        log = self.edge.log("sekisho-smtpd.log")
+        before = log.read_text().count("LOGIN_NOT_ALLOWED")
+        for _ in range(4):
+            self.assertEqual(self.log_in("PLAIN", password, user), "535 5.7.8")
+        self.assertEqual(log.read_text().count("LOGIN_NOT_ALLOWED"), before + 4)
+        self.assertEqual(self.lockouts(), [])
+        self.assertEqual(self.log_in("PLAIN", PASSWORD), "235 2.7.0", "from the same address")
+
+    def test_by_its_policy(self) -> None:
+        """Which is the agent's list of who may log in, with words; nobody has looked at the password."""
+        self.assert_no_guess(B.user, PASSWORD)
+        self.assertRegex(self.edge.log("sekisho-smtpd.log").read_text(), "LOGIN_NOT_ALLOWED .*not allowed here")
+
+    def test_who_may_not_log_in(self) -> None:
+        self.assert_no_guess("away", PASSWORD)
+        metrics = self.edge.run("curl", "-sS", "--fail", "--unix-socket", "/run/sekisho/submission.sock",
+                                "http://localhost/metrics").stdout
+        self.assertRegex(metrics, r'sekisho_submission_logins_total\{result="not_allowed"\} [1-9]')
+
+    def test_who_is_disabled(self) -> None:
+        """Whatever the password is."""
+        self.assert_no_guess("dora", "guessed")
+
+    def test_a_wrong_password(self) -> None:
+        for _ in range(3):
+            self.assertEqual(self.log_in("PLAIN", "guessed"), "535 5.7.8")
+        self.assertEqual(self.lockouts(), [("address", A.address4), ("user", A.user)])

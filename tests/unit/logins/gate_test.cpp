@@ -102,6 +102,25 @@ TEST(Gate, ANameThatOnlyOneOfThemTellsIsCountedAllTheSame) {
     EXPECT_EQ(gate.locked_count(Counted::user), 2U);
 }
 
+// Dovecot answers the submission server as if it had been wrong.
+TEST(Gate, ARightPasswordThatIsRefusedIsNoTry) {
+    TriesConfig tries;
+    tries.per_user = 1;
+    Gate gate(tries, {}, true);
+    gate.failed({.address = parse_address("198.51.100.7").value(), .user = "anna", .protocol = "pop3"},
+                "mail1");
+    const Attempt right{.address = parse_address("192.0.2.7").value(), .user = "anna", .protocol = "smtp"};
+    EXPECT_TRUE(gate.ask(right, Password::right, "mail1").refuses());
+    gate.failed(right, submission_reporter);
+    EXPECT_EQ(gate.counts().failed, 1U);
+    gate.failed(right, submission_reporter);
+    EXPECT_EQ(gate.counts().failed, 2U) << "another one";
+    // Of what is refused before the password, with words, the submission server says nothing.
+    EXPECT_TRUE(gate.ask(right, Password::unknown, "mail1").refuses());
+    gate.failed(right, submission_reporter);
+    EXPECT_EQ(gate.counts().failed, 3U);
+}
+
 TEST_F(GateTest, OthersAreNot) {
     gate_.failed(attempt("alice", "192.0.2.7"), submission_reporter);
     gate_.failed(attempt("alice", "192.0.2.7"), "mail1");

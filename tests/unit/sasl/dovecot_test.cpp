@@ -182,7 +182,8 @@ TEST_F(DovecotTest, WhoMayNotLogInDoesNot) {
     start();
     tests::TestClient client(runner_, socket());
     EXPECT_EQ(text(client.plain("anna", "correct horse", "127.0.0.2")), "ok anna") << log();
-    EXPECT_EQ(text(client.plain("away", "correct horse", "127.0.0.2")), "fail") << log();
+    EXPECT_EQ(text(client.plain("away", "correct horse", "127.0.0.2")), "not allowed") << log();
+    EXPECT_EQ(text(client.plain("away", "wrong", "127.0.0.2")), "fail") << "which has no reason then";
     EXPECT_EQ(text(client.plain("elsewhere", "whatever", "127.0.0.3")), "fail") << log();
 }
 
@@ -225,7 +226,7 @@ TEST_F(DovecotTest, NamesThatItChanges) {
     EXPECT_EQ(said("sales", "wrong"), "fail: anna (sales)");
     EXPECT_EQ(said("anna*Boss@X", "correct horse"), "ok a: anna (Boss@X) (boss)") << log();
     EXPECT_EQ(said("anna*Boss@X", "wrong"), "fail: boss (Boss@X)");
-    EXPECT_EQ(said("carol*boss", "correct horse"), "fail: carol (boss)");
+    EXPECT_EQ(said("carol*boss", "correct horse"), "not : carol (boss)");
 }
 
 TEST_F(DovecotTest, ManyAtOnceOverOneConnection) {

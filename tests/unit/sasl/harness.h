@@ -226,7 +226,7 @@ private:
     std::optional<AuthClient> client_;
 };
 
-// "ok anna", "fail", "temporary", "continue BASE64".
+// "ok anna", "fail", "not allowed", "temporary", "continue BASE64".
 inline std::string text(const AuthStep& step) {
     if (const auto* const ok = std::get_if<AuthOk>(&step)) {
         return "ok " + ok->user;
@@ -234,7 +234,15 @@ inline std::string text(const AuthStep& step) {
     if (const auto* const more = std::get_if<AuthContinue>(&step)) {
         return "continue " + more->challenge;
     }
-    return std::get<AuthFail>(step).temporary ? "temporary" : "fail";
+    switch (std::get<AuthFail>(step).why) {
+        case AuthFail::Why::wrong:
+            return "fail";
+        case AuthFail::Why::not_allowed:
+            return "not allowed";
+        case AuthFail::Why::unavailable:
+            break;
+    }
+    return "temporary";
 }
 
 // One end of a Unix stream connection, lines in and out, waiting at most 10 s.
