@@ -116,9 +116,10 @@ const std::string* UserList::any_hash(std::uint64_t choice) const {
 
 std::optional<ScramKeys> UserList::keys_of(const std::string& name, ScramHash hash) const {
     const auto place = places_.find(name);
+    const bool known = place != places_.end();
     std::optional<ScramKeys> found;
-    if (place != places_.end()) {
-        each_key(lines_[place->second].keys, [&found, hash](std::string_view each) {
+    if (!users_.empty()) {
+        each_key(lines_[known ? place->second : users_.front()].keys, [&found, hash](std::string_view each) {
             auto keys = parse_scram_keys(each);
             if (keys && keys->first == hash) {
                 found = std::move(keys->second);
@@ -126,7 +127,7 @@ std::optional<ScramKeys> UserList::keys_of(const std::string& name, ScramHash ha
             return !found;
         });
     }
-    return found;
+    return known ? found : std::nullopt;
 }
 
 bool UserList::all_have_keys(ScramHash hash) const {

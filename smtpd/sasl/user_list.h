@@ -36,7 +36,7 @@ public:
     [[nodiscard]] const std::string* hash_of(const std::string& name) const;
     // Somebody's hash, chosen by a number; null if there are none.
     [[nodiscard]] const std::string* any_hash(std::uint64_t choice) const;
-    // The keys of a user; nothing if there are none, or no such user.
+    // The keys of a user; nothing if there are none, or no such user, which takes as long.
     [[nodiscard]] std::optional<ScramKeys> keys_of(const std::string& name, ScramHash hash) const;
     // Whether every user has such keys.
     [[nodiscard]] bool all_have_keys(ScramHash hash) const;

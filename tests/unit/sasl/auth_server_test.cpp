@@ -4,8 +4,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 
 #include <algorithm>
 #include <chrono>
@@ -13,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/unit/sasl/challenge_client.h"
 #include "tests/unit/sasl/harness.h"
 #include "tests/unit/sasl/scram_client.h"
 
@@ -357,21 +356,11 @@ TEST_F(ScramServerTest, ChallengesForThoseWhosePasswordIsRecoverable) {
     EXPECT_THAT(offered_by(server), Contains("MECH\tDIGEST-MD5\tdictionary\tactive"));
     LineSocket socket(server.socket());
     socket.shake_hands();
-    const auto by_cram = [&socket](const std::string& user, std::string_view password,
+    const auto by_cram = [&socket](const std::string& user, const std::string& password,
                                    const std::string& remote) {
         socket.send("AUTH\t1\tCRAM-MD5\tservice=smtp\trip=" + remote + "\n");
         const std::string challenge(from_base64(socket.line().substr(7)).value().view());
-        std::string digest(16, '\0');
-        HMAC(EVP_md5(), password.data(), static_cast<int>(password.size()),
-             reinterpret_cast<const unsigned char*>(challenge.data()), challenge.size(),
-             reinterpret_cast<unsigned char*>(digest.data()), nullptr);
-        std::string answer = user + " ";
-        for (const char each : digest) {
-            constexpr std::string_view digits = "0123456789abcdef";
-            answer += {digits[static_cast<unsigned char>(each) >> 4U],
-                       digits[static_cast<unsigned char>(each) & 15U]};
-        }
-        socket.send("CONT\t1\t" + to_base64(answer) + "\n");
+        socket.send("CONT\t1\t" + to_base64(tests::cram(challenge, user, password)) + "\n");
         return socket.line();
     };
     EXPECT_EQ(by_cram("Anna", "correct horse", "192.0.2.1"), "OK\t1\tuser=anna");
