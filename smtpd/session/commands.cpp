@@ -16,12 +16,10 @@ namespace {
 // What every command line may be long, and what extensions add to MAIL: SIZE=, BODY= and AUTH= (RFC 1870, 3;
 // RFC 6152, 2; RFC 4954, 3), RET= and ENVID= (RFC 3461, 4.3 and 4.4: 8 octets, and 100 behind its sign), and
 // SMTPUTF8 (RFC 6531, 3.1); to
-// RCPT: NOTIFY= and ORCPT= (4.1 and 4.2: 28 octets, and 500 behind its sign); and to AUTH: its initial
-// response.
+// RCPT: NOTIFY= and ORCPT= (4.1 and 4.2: 28 octets, and 500 behind its sign).
 constexpr std::size_t ordinary = LineReader::always;
 constexpr std::size_t with_parameters = ordinary + 26 + 17 + 500 + 9 + 107 + 10;
 constexpr std::size_t with_wishes = ordinary + 29 + 507;
-constexpr std::size_t with_response = ordinary + longest_base64;
 
 constexpr std::size_t longest_name = 255;
 // As many commands that move nothing (NOOP, RSET, ...) are free between two messages; each further one counts
@@ -69,7 +67,7 @@ std::span<const Dialogue::Command> Dialogue::table() {
         Command{"EHLO", any,           needed,   true,  ordinary,        "EHLO name",                    &Dialogue::ehlo},
         Command{"HELO", any,           needed,   true,  ordinary,        "HELO name",                    &Dialogue::helo},
         Command{"STARTTLS", ready,     none,     false, ordinary,        "STARTTLS",                     &Dialogue::starttls},
-        Command{"AUTH", ready,         needed,   true,  with_response,   "AUTH mechanism [response]",    &Dialogue::auth},
+        Command{"AUTH", ready,         needed,   true,  longest_auth,    "AUTH mechanism [response]",    &Dialogue::auth},
         Command{"MAIL", ready,         needed,   false, with_parameters, "MAIL FROM:<address>",          &Dialogue::mail},
         Command{"RCPT", mail,          needed,   false, with_wishes,     "RCPT TO:<address>",            &Dialogue::rcpt},
         Command{"DATA", mail,          none,     false, ordinary,        "DATA",                         &Dialogue::data},

@@ -79,14 +79,18 @@ void Dialogue::read_line(std::string_view& input) {
     } else if (line.kind == LineReader::Kind::whole) {
         command(line.text);
     } else {
-        bad_line(line.kind);
+        bad_line(line);
     }
     lines_.wipe();
 }
 
-void Dialogue::bad_line(LineReader::Kind kind) {
-    refuse(kind == LineReader::Kind::too_long ? "500 5.5.2 Line too long"
-                                              : "500 5.5.2 NUL, bare CR or bare LF in a command line");
+void Dialogue::bad_line(const LineReader::Line& line) {
+    if (line.kind != LineReader::Kind::too_long) {
+        return refuse("500 5.5.2 NUL, bare CR or bare LF in a command line");
+    }
+    // RFC 4954, 4: its response is too long for what we have room for.
+    refuse(line.longest == longest_auth ? "500 5.5.6 Authentication exchange line is too long"
+                                        : "500 5.5.2 Line too long");
 }
 
 // The answers

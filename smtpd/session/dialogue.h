@@ -16,6 +16,8 @@ namespace sekisho::session {
 
 // Of a challenge's answer, in octets without its line end (RFC 4954, 4).
 constexpr std::size_t longest_base64 = 12'288;
+// Of AUTH, with its line end: it may have an initial response.
+constexpr std::size_t longest_auth = LineReader::always + longest_base64;
 
 class Dialogue {
 public:
@@ -66,7 +68,7 @@ private:
     // dialogue.cpp: octets in, actions out
     void read(std::string_view input);
     void read_line(std::string_view& input);
-    void bad_line(LineReader::Kind kind);
+    void bad_line(const LineReader::Line& line);
     bool is_awaited(Awaited what);
     Actions answered();
     Actions take_actions();

@@ -37,13 +37,13 @@ LineReader::Line LineReader::take(std::string_view& input, Longest longest) {
     length_ += size;
     last_ = piece.empty() ? last_ : piece.back();
     if (length_ > endless_line) {
-        return {Kind::endless, {}};
+        return {.kind = Kind::endless, .text = {}};
     }
     if (ends) {
         return finish(piece, longest);
     }
     keep(piece, longest);
-    return {Kind::part, {}};
+    return {.kind = Kind::part, .text = {}};
 }
 
 LineReader::Line LineReader::finish(std::string_view piece, Longest longest) {
@@ -55,18 +55,18 @@ LineReader::Line LineReader::finish(std::string_view piece, Longest longest) {
         too_long_ = exceeds(piece, longest);
     }
     const bool too_long = std::exchange(too_long_, false);
+    const std::size_t allowed = std::exchange(allowed_, always);
     done_ = true;
     length_ = 0;
     last_ = 0;
-    allowed_ = always;
     if (too_long) {
-        return {Kind::too_long, {}};
+        return {.kind = Kind::too_long, .text = {}, .longest = allowed};
     }
     line.remove_suffix(line_end.size());
     if (line.find_first_of(forbidden) != std::string_view::npos) {
-        return {Kind::malformed, {}};
+        return {.kind = Kind::malformed, .text = {}};
     }
-    return {Kind::whole, line};
+    return {.kind = Kind::whole, .text = line};
 }
 
 // Whether the line is too long with this piece, which isn't kept yet. Its command is told by the same octets

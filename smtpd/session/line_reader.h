@@ -23,7 +23,8 @@ public:
     };
     struct Line {
         Kind kind = Kind::part;
-        std::string_view text;  // good until the next call of either, as long as the input is
+        std::string_view text;    // good until the next call of either, as long as the input is
+        std::size_t longest = 0;  // of a line that is too long: how long it might have been
     };
 
     // How long a line that begins so may be, in octets with its CRLF. Asked with

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Logins at the submission server that a Dovecot on the same host judges, by its own passwords and mechanisms."""
 
+import base64
 import smtplib
 import time
 
@@ -148,6 +149,18 @@ class DovecotLogins(DovecotTest):
                 self.assertEqual(self.agent.ask("grant", "list")["grants"], [])
                 self.assertEqual(self.log_in(mechanism, PASSWORD), "235 2.7.0")
                 self.assertEqual([each["user"] for each in self.agent.ask("grant", "list")["grants"]], [A.user])
+
+    def test_the_longest_response(self) -> None:
+        """Dovecot takes it for what it is, and others go on over the same connection to it."""
+        longest = base64.b64encode(b"\0alice\0".ljust(9216, b"x")).decode()
+        self.assertEqual(len(longest), 12_288)
+        lost = self.edge.log("sekisho-smtpd.log").read_text().count("AUTH_SERVER_LOST")
+        with self.connected() as client:
+            self.assertEqual(self.code(client.docmd("AUTH", f"PLAIN {longest}")), "535 5.7.8")
+            self.assertEqual(client.docmd("AUTH", "PLAIN")[0], 334)
+            self.assertEqual(self.code(client.docmd(longest)), "535 5.7.8")
+        self.assertEqual(self.log_in("PLAIN", PASSWORD), "235 2.7.0")
+        self.assertEqual(self.edge.log("sekisho-smtpd.log").read_text().count("AUTH_SERVER_LOST"), lost)
 
     def test_gone_and_back(self) -> None:
         """Who is connected already goes on when it is back."""

@@ -12,9 +12,12 @@ from test_submission import SmtpTest
 from token_server import AUTHORITIES, SECRET, SECTION, TokenServer
 
 A = SUBSCRIBERS["a"]
+LONGEST = "t" * 8192
+MOST_OCTETS = 12_288  # of base64 in a line (RFC 4954, 4)
 TOKENS = {
     "good+/=": {"active": True, "username": "Zoe@example.net", "scope": "imap smtp"},
     "alices": {"active": True, "username": A.user, "scope": "smtp"},
+    LONGEST: {"active": True, "username": A.user, "scope": "smtp"},
     "imap-only": {"active": True, "username": A.user, "scope": "imap"},
 }
 
@@ -60,6 +63,30 @@ class Tokens(SmtpTest):
                 self.assertEqual([each["user"] for each in self.agent.ask("grant", "list")["grants"]], ["zoe@example.net"])
         self.assertEqual(self.log_in("alices", A.user), "235 2.7.0", "who stands in the file, too")
         self.assertNotIn("good+", self.said())
+
+    def test_the_longest_line(self) -> None:
+        """Through all that it passes, with the command and behind it; one octet more is too many."""
+        end = f"\1auth=Bearer {LONGEST}\1\1"
+        begin = f"n,a={A.user},\1host="
+        longest = base64.b64encode(f"{begin}{'h' * (MOST_OCTETS // 4 * 3 - len(begin + end))}{end}".encode()).decode()
+        self.assertEqual(len(longest), MOST_OCTETS)
+        await_true(lambda: "OAUTHBEARER" in self.offered(), "tokens are offered", 10)
+        log = self.edge.log("sekisho-smtpd.log")
+        lost = log.read_text().count("AUTH_SERVER_LOST")
+        for _ in range(2):
+            with self.isp.lab["a"].network(), SmtpTls(EDGE_CORE4, self.isp.smtp_trust) as client:
+                client.ehlo()
+                self.assertEqual(client.docmd("AUTH", "OAUTHBEARER")[0], 334)
+                self.assertEqual(self.code(client.docmd(f"{longest}A")), "500 5.5.6")
+                self.assertEqual(self.code(client.docmd("AUTH", f"OAUTHBEARER {longest}{longest}")), "500 5.5.6")
+                self.assertEqual(client.docmd("AUTH", "PLAIN")[0], 334)
+                self.assertEqual(self.code(client.docmd(longest)), "535 5.7.8", "no name and password")
+                self.assertEqual(self.code(client.docmd("AUTH", f"OAUTHBEARER {longest}")), "235 2.7.0")
+            with self.isp.lab["a"].network(), SmtpTls(EDGE_CORE4, self.isp.smtp_trust) as client:
+                client.ehlo()
+                self.assertEqual(client.docmd("AUTH", "OAUTHBEARER")[0], 334)
+                self.assertEqual(self.code(client.docmd(longest)), "235 2.7.0")
+        self.assertEqual(log.read_text().count("AUTH_SERVER_LOST"), lost)
 
     def test_what_is_no_good(self) -> None:
         for token, user in (("nobodys", ""), ("imap-only", ""), ("alices", "zoe@example.net")):

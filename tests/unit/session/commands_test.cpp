@@ -304,7 +304,8 @@ TEST(BadLines, MayBeLongerForMailAndAuth) {
     EXPECT_EQ(client.say(rcpt + std::string(1047 - rcpt.size(), 'x')), "500 5.5.2 Line too long\r\n");
     EXPECT_THAT(client.say("DATA " + std::string(508, 'x')), StartsWith("500 5.5.2"));
     static_cast<void>(client.say("RSET"));
-    EXPECT_EQ(client.say("AUTH PLAIN " + std::string(12'788, 'x')), "500 5.5.2 Line too long\r\n");
+    EXPECT_EQ(client.say("AUTH PLAIN " + std::string(12'788, 'x')),
+              "500 5.5.6 Authentication exchange line is too long\r\n");
     EXPECT_THAT(client.say("AUTH PLAIN " + std::string(12'784, 'x')), StartsWith("[Authenticate PLAIN xx"));
 }
 

@@ -203,6 +203,21 @@ TEST_F(ResponseTest, TooLong) {
     EXPECT_EQ(client_.say("NOOP"), "250 2.0.0 Ok\r\n");
 }
 
+TEST_F(ResponseTest, TooLongWithTheCommand) {
+    static_cast<void>(client_.say("*"));
+    const std::string command = "AUTH PLAIN ";
+    const std::string longest = std::string(12'784, 'A');  // base64 comes by four, and a line has CRLF
+    EXPECT_EQ(client_.say(command + longest), "[Authenticate PLAIN " + longest + "]");
+    EXPECT_EQ(text_of(session().auth_failed(AuthFailure::wrong)),
+              "535 5.7.8 Authentication credentials invalid\r\n");
+    for (const std::string& line : {command + longest + "AAAA", "auth LOGIN " + std::string(20'000, 'A')}) {
+        EXPECT_EQ(client_.say(line), "500 5.5.6 Authentication exchange line is too long\r\n");
+        EXPECT_EQ(client_.say("NOOP"), "250 2.0.0 Ok\r\n");
+    }
+    EXPECT_EQ(client_.say("NOOP " + std::string(12'800, 'A')), "500 5.5.2 Line too long\r\n");
+    EXPECT_EQ(session().state().failed_logins, 1U);
+}
+
 // Who begins anew in the middle hasn't read the challenge: the first login is over, and the next one is
 // whole.
 TEST_F(ResponseTest, Restarted) {
