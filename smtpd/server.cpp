@@ -36,6 +36,7 @@ constexpr std::chrono::milliseconds pause_without_descriptors{100};
 // One client that isn't trusted holds no more than this part of all connections: it can't keep the others
 // out.
 constexpr std::size_t client_share = 10;
+constexpr std::string_view leaving = "421 4.3.2 Shutting down\r\n";
 constexpr std::string_view crowded = "421 4.3.2 Too many connections, try again later\r\n";
 
 // Each listener's socket: systemd's where it has opened one for this address, else our own.
@@ -283,6 +284,10 @@ void SmtpdServer::take(tcp::socket socket, const ListenerConfig& listener) {
         return take_client(std::move(socket), ends, std::move(interface), listener);
     }
     if (awaited_headers_ >= config_.connections) {
+        counts_.turned_away++;
+        balancer_log_.warning(
+            "CROWDED", "a balancer was turned away: of submission.connections it is awaited who is behind",
+            address.text());
         return turn_away(socket, listener, crowded);
     }
     awaited_headers_++;
@@ -294,7 +299,9 @@ asio::awaitable<void> SmtpdServer::take_from_balancer(tcp::socket socket, const 
     const auto balancer = remote_endpoint(shared->native_handle()).value_or(Endpoint{}).address;
     const auto ends = co_await ends_behind(shared);
     awaited_headers_--;
-    if (ends) {
+    if (ends && left_) {
+        turn_away(*shared, listener, leaving);
+    } else if (ends) {
         take_client(std::move(*shared), *ends, {}, listener);
     } else {
         balancer_log_.warning("PROXY_WRONG", ends.error().what, balancer.text());
