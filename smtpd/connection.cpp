@@ -128,7 +128,8 @@ asio::awaitable<bool> SmtpdConnection::handshake() {
     }
     if (error) {
         services_.counts.tls_failed++;
-        log::info("TLS_FAILED", error.message(), {{"client", remote_.text()}});
+        log::info("TLS_FAILED", late_ ? "the handshake took over half a minute" : error.message(),
+                  {{"client", remote_.text()}});
         closed_ = true;
     }
     co_return !error;

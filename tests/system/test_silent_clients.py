@@ -7,6 +7,7 @@ import itertools
 import os
 import re
 import resource
+import select
 import smtplib
 import socket
 import ssl
@@ -254,6 +255,65 @@ class SilentSenders(SmtpTest):  # labels: alone
         client.ehlo()
         client.starttls(context=self.isp.smtp_trust)
         client.ehlo()
+
+
+class SilentHandshakes(SmtpTest):
+    """Who begins TLS and doesn't go on has half a minute, in whatever pieces the words come."""
+
+    most_seconds = 30
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.clients: dict[str, socket.socket] = {}
+
+    def connect(self, kind: str, port: int) -> socket.socket:
+        with self.isp.lab["a"].network():
+            client = self.clients[kind] = socket.create_connection((EDGE_CORE4, port), 20)
+        self.addCleanup(client.close)
+        return client
+
+    def metric(self, name: str) -> int:
+        said = self.edge.run("curl", "-sS", "--fail", "--unix-socket", "/run/sekisho/submission.sock",
+                             "http://localhost/metrics").stdout
+        return int(float(re.search(rf"^{name} (\S+)$", said, re.MULTILINE).group(1)))
+
+    def test_half_a_minute(self) -> None:
+        failed = self.metric("sekisho_submission_tls_failures_total")
+        hello = client_hello()
+        begin = time.monotonic()
+        self.connect("nothing", 465)
+        self.connect("half of the first words", 465).sendall(hello[:len(hello) // 2])
+        self.connect("no more than the first words", 465).sendall(hello)
+        self.connect("drops", 465)
+        upgraded = self.connect("nothing behind STARTTLS", 587)
+        for words, reply in ((b"", b"220 "), (b"EHLO x\r\n", b"250-"), (b"STARTTLS\r\n", b"220 ")):
+            upgraded.sendall(words)
+            self.assertEqual(upgraded.recv(4096)[:4], reply)
+        self.login().close()
+        ends = self.ends(begin, hello)
+        for kind in self.clients:
+            self.assertGreater(ends[kind], self.most_seconds - 2, f"{kind}: {ends}")
+            self.assertLess(ends[kind], self.most_seconds + 5, f"{kind}: {ends}")
+        self.assertEqual(self.metric("sekisho_submission_tls_failures_total"), failed + len(self.clients))
+        self.assertEqual(self.metric("sekisho_submission_connections"), 0)
+        said = self.edge.log("sekisho-smtpd.log").read_text()
+        self.assertEqual(said.count('TLS_FAILED "the handshake took over half a minute"'), len(self.clients))
+
+    def ends(self, begin: float, hello: bytes) -> dict[str, float]:
+        """When each of them was cut off; meanwhile one says an octet after the other."""
+        ends: dict[str, float] = {}
+        drops = iter(hello)
+        while len(ends) < len(self.clients) and time.monotonic() < begin + 2 * self.most_seconds:
+            if "drops" not in ends:
+                with contextlib.suppress(OSError):
+                    self.clients["drops"].send(bytes([next(drops)]))
+            left = [client for kind, client in self.clients.items() if kind not in ends]
+            for client in select.select(left, [], [], 0.25)[0]:
+                with contextlib.suppress(ConnectionError):
+                    if client.recv(16384):
+                        continue
+                ends[next(kind for kind in self.clients if self.clients[kind] is client)] = time.monotonic() - begin
+        return ends
 
 
 CLEAR = 2587  # a port where who reads and writes at once needs no TLS that can do that
