@@ -114,7 +114,7 @@ class SocketActivation(LabTest):
             daemon.await_ready()
             self.assert_never_root(daemon)
         self.edge.run("chmod", unit("sekisho-relay-admin.socket")["SocketMode"], "/run/sekisho/mail.sock")
-        self.assertEqual(self.submission.queue(), [])
+        await_true(lambda: not self.submission.queue(), "an empty queue")
         for daemon in self.submission.daemons:
             self.assertEqual(daemon.stop(), 0)
 
