@@ -277,6 +277,10 @@ Result<void> Database::copy_log_beside(int pages) {
     return {};
 }
 
+std::int64_t Database::pages_in_log() const {
+    return copier_ ? copier_->pages() : 0;
+}
+
 std::optional<Error> Database::copy_trouble() const {
     return copier_ ? copier_->trouble() : std::nullopt;
 }

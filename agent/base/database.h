@@ -77,6 +77,8 @@ public:
     // From now on the write-ahead log is copied into the file by a thread beside, as soon as it has so many
     // pages, and not by who commits. Whoever has the database in several processes does it in one.
     [[nodiscard]] Result<void> copy_log_beside(int pages);
+    // How many pages the log has since the last commit; 0 without that thread.
+    [[nodiscard]] std::int64_t pages_in_log() const;
     // Why that thread can't copy: the log grows meanwhile. Nothing if it can, or there is none.
     [[nodiscard]] std::optional<Error> copy_trouble() const;
     // How many pages the log has, and how many of them the file has, too.

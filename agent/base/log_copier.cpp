@@ -99,6 +99,11 @@ void LogCopier::note_copied(std::int64_t copied, std::int64_t in_log) {
     copied_ = copied;
 }
 
+std::int64_t LogCopier::pages() const {
+    const std::scoped_lock lock(mutex_);
+    return pages_;
+}
+
 std::optional<Error> LogCopier::trouble() const {
     const std::scoped_lock lock(mutex_);
     return trouble_;

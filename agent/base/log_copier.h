@@ -35,6 +35,9 @@ public:
     // way.
     [[nodiscard]] bool grown_to(std::int64_t pages);
 
+    // That many are in the log, as far as grown_to() was told. Any thread may ask.
+    [[nodiscard]] std::int64_t pages() const;
+
     // Why the last copying failed; nothing if it didn't. Any thread may ask.
     [[nodiscard]] std::optional<Error> trouble() const;
 

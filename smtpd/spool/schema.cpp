@@ -122,18 +122,13 @@ const Schema& schema() {
 }
 
 Result<void> set_pragmas(const Database& database) {
-    const auto page = database.integer("PRAGMA page_size");
-    if (!page) {
-        return std::unexpected(page.error());
-    }
-    const std::string folding = "PRAGMA wal_autocheckpoint = " + std::to_string(largest_log / *page);
-    if (auto set = database.run(folding.c_str()); !set) {
-        return set;
-    }
-    // Overwriting what is deleted would cost as much as writing it.
+    // Overwriting what is deleted would cost as much as writing it. What a savepoint has to remember is
+    // little, and is no business of a file.
     return database.run(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864;"
-        "PRAGMA secure_delete = FAST; PRAGMA trusted_schema = OFF");
+        ("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = " +
+         std::to_string(largest_log_file) +
+         "; PRAGMA temp_store = MEMORY; PRAGMA secure_delete = FAST; PRAGMA trusted_schema = OFF")
+            .c_str());
 }
 
 }  // namespace sekisho::spool

@@ -15,8 +15,13 @@ namespace sekisho::spool {
 // A body's octets stand in pieces of this size, the last one shorter; readers rely on it.
 constexpr std::size_t piece_size = std::size_t{64} * 1024;
 
-// The log is folded into the database when it has so many octets.
-constexpr std::int64_t largest_log = std::int64_t{4} << 20;
+// The log is copied into the database, beside those who commit, when it has so many octets. The larger, the
+// more of what it has is gone again, and need not be copied at all.
+constexpr std::int64_t large_log = std::int64_t{32} << 20;
+// The log's file is cut to this when it begins anew; while it is copied it grows.
+constexpr std::int64_t largest_log_file = std::int64_t{64} << 20;
+// And on a disk with little room the log is folded by who commits when its file has so many.
+constexpr std::int64_t small_log = std::int64_t{4} << 20;
 
 // When what is held is due: at the end of the year 9999.
 constexpr std::int64_t never = 253'402'300'799;
@@ -38,7 +43,7 @@ enum class Hold : std::uint8_t {
 
 [[nodiscard]] const Schema& schema();
 
-// What every connection to the file sets for itself.
+// What every connection to the file sets for itself. Only a Spool writes.
 [[nodiscard]] Result<void> set_pragmas(const Database& database);
 
 }  // namespace sekisho::spool

@@ -4,7 +4,6 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/statvfs.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -12,6 +11,7 @@
 
 #include "agent/base/ascii.h"
 #include "smtpd/message/domain.h"
+#include "smtpd/spool/disk.h"
 #include "smtpd/spool/schema.h"
 
 namespace sekisho::spool {
@@ -19,10 +19,6 @@ namespace sekisho::spool {
 namespace {
 
 constexpr int busy_milliseconds = 10'000;
-// Octets that no message may take. That one has left, and when the next attempt is due, is written to the log
-// first, too: without this room a full spool could never become emptier. The log is folded into the database
-// when it has 4 MiB.
-constexpr std::uint64_t kept_for_leaving = std::uint64_t{8} << 20;
 
 // The lock is a file of its own: one on the database would go with the first descriptor that SQLite closes.
 Result<Descriptor> lock(const std::filesystem::path& file) {
@@ -50,8 +46,8 @@ Result<void> no_message(std::string_view id) {
 
 }  // namespace
 
-Spool::Spool(std::filesystem::path file, Descriptor lock, Database database)
-    : file_(std::move(file)), lock_(std::move(lock)), database_(std::move(database)) {}
+Spool::Spool(std::filesystem::path file, Descriptor lock, Database database, std::int64_t page_size)
+    : file_(std::move(file)), lock_(std::move(lock)), database_(std::move(database)), page_size_(page_size) {}
 
 Result<Spool> Spool::open(const std::filesystem::path& file) {
     auto held = lock(file);
@@ -65,18 +61,20 @@ Result<Spool> Spool::open(const std::filesystem::path& file) {
     if (!database) {
         return std::unexpected(database.error());
     }
-    // Of a new file. A large message is written in a third of the steps that SQLite's usual 4096 octets take,
-    // and a small one in no more. An old file keeps its own.
-    if (auto sized = database->run("PRAGMA page_size = 16384"); !sized) {
-        return std::unexpected(sized.error());
-    }
     if (auto migrated = migrate(*database, schema()); !migrated) {
         return std::unexpected(migrated.error());
     }
     if (auto set = set_pragmas(*database); !set) {
         return std::unexpected(set.error());
     }
-    return Spool(file, std::move(*held), std::move(*database));
+    const auto page = database->integer("PRAGMA page_size");
+    if (!page) {
+        return std::unexpected(page.error());
+    }
+    if (auto beside = database->copy_log_beside(static_cast<int>(large_log / *page)); !beside) {
+        return std::unexpected(beside.error());
+    }
+    return Spool(file, std::move(*held), std::move(*database), *page);
 }
 
 Result<void> Spool::begin() {
@@ -85,7 +83,24 @@ Result<void> Spool::begin() {
 }
 
 Result<void> Spool::commit() {
-    return say(database_, "COMMIT");
+    auto committed = say(database_, "COMMIT");
+    if (committed) {
+        keep_log();
+    }
+    return committed;
+}
+
+// On a disk with little room what the log has taken is given back as soon as it can be.
+void Spool::keep_log() {
+    const auto room = room_of(file_);
+    if (!room) {
+        return;
+    }
+    if (room->is_tight() && room->log > small_log) {
+        shrink();
+    } else {
+        lengthen_log(file_, *room, static_cast<std::uint64_t>(database_.pages_in_log() * page_size_));
+    }
 }
 
 void Spool::roll_back() {
@@ -111,22 +126,16 @@ Result<void> Spool::one(const std::function<Result<void>(Spool&)>& work) {
     return done ? say(database_, "RELEASE one") : done;
 }
 
-// A message is written to the log, and once more when the log is folded into the database; so is all that is
-// in the log already.
 Result<void> Spool::room_for(std::uint64_t size) const {
-    struct statvfs disk{};
-    if (::statvfs(file_.c_str(), &disk) != 0) {
-        return fail(Failure::unavailable, "the room on the disk of " + file_.string() + " can't be asked for",
-                    "look whether the disk is mounted");
+    const auto room = room_of(file_);
+    if (!room) {
+        return std::unexpected(room.error());
     }
-    std::error_code no_log;
-    const auto log = std::filesystem::file_size(file_.string() + "-wal", no_log);
-    const std::uint64_t free = std::uint64_t{disk.f_bavail} * disk.f_frsize;
-    if (free >= 2 * (added_ + size) + (no_log ? 0 : log) + kept_for_leaving) {
+    if (room->has(size, added_)) {
         return {};
     }
     return fail(Failure::unavailable,
-                "only " + std::to_string(free >> 20) + " MiB are left on the disk of " + file_.string(),
+                "only " + std::to_string(room->free >> 20) + " MiB are left on the disk of " + file_.string(),
                 "free some space on the disk that holds " + file_.string());
 }
 

@@ -98,7 +98,8 @@ public:
                                      const std::optional<std::string>& id);
 
 private:
-    Spool(std::filesystem::path file, Descriptor lock, Database database);
+    Spool(std::filesystem::path file, Descriptor lock, Database database, std::int64_t page_size);
+    void keep_log();
     [[nodiscard]] Result<void> room_for(std::uint64_t size) const;
     [[nodiscard]] Result<void> add_body(std::int64_t message, std::uint64_t size, const BodyReader& body);
     [[nodiscard]] Result<void> remove_if_done(std::int64_t message);
@@ -106,6 +107,7 @@ private:
     std::filesystem::path file_;
     Descriptor lock_;
     Database database_;
+    std::int64_t page_size_;
     std::uint64_t added_ = 0;  // octets, since begin()
 };
 
