@@ -14,6 +14,8 @@ constexpr std::size_t most_looked_at = 100;
 // Recipients whose mail has left, and nobody has written it down: should that be impossible, no more shall
 // leave that would be sent again after the next start.
 constexpr std::size_t most_unwritten = 1000;
+// As long as an open connection is kept for who comes next.
+constexpr std::chrono::seconds shortly{2};
 constexpr std::string_view to_smarthost;  // the lane: no domain has this name
 
 }  // namespace
@@ -33,8 +35,18 @@ bool Agenda::has_room(std::string_view lane) const {
            (abroad_ < config_.deliveries || is_local(lane));
 }
 
-bool Agenda::others_wait(std::string_view lane) const {
-    return std::ranges::find(found_, lane, &Delivery::lane) != found_.end();
+bool Agenda::others_follow(std::string_view lane, Time now) const {
+    const auto left = left_.find(lane);
+    return (left != left_.end() && now - left->second <= shortly) ||
+           std::ranges::find(found_, lane, &Delivery::lane) != found_.end();
+}
+
+void Agenda::note_left(const std::string& lane, Time now) {
+    if (now - swept_ > shortly) {
+        std::erase_if(left_, [now](const auto& each) { return now - each.second > shortly; });
+        swept_ = now;
+    }
+    left_[lane] = now;
 }
 
 void Agenda::start(Delivery delivery, std::vector<Delivery>& begun) {
@@ -45,7 +57,8 @@ void Agenda::start(Delivery delivery, std::vector<Delivery>& begun) {
     begun.push_back(std::move(delivery));
 }
 
-void Agenda::leave(const Delivery& delivery) {
+void Agenda::leave(const Delivery& delivery, Time now) {
+    note_left(delivery.lane, now);
     under_way_--;
     abroad_ -= is_local(delivery.lane) ? 0U : 1U;
     unwritten_ += delivery.group.size();

@@ -113,7 +113,7 @@ boost::asio::awaitable<void> RelayDaemon::look_up(handoff::Question question,
 
 boost::asio::awaitable<void> RelayDaemon::carry(Agenda::Delivery delivery) {
     spool::Writer::Work work = co_await carry_out(delivery.lane, delivery.group);
-    agenda_.leave(delivery);
+    agenda_.leave(delivery, std::chrono::steady_clock::now());
     schedule();
     if (work) {
         co_await write_down(delivery.group.front().id, std::move(work));
@@ -147,7 +147,8 @@ boost::asio::awaitable<spool::Writer::Work> RelayDaemon::carry_out(std::string l
         .domain = group.front().domain,
         .size = queued->size,
         .body = [this, id](std::uint64_t offset, std::size_t size) { return reader_.body(id, offset, size); },
-        .others_wait = [this, lane] { return agenda_.others_wait(lane); }};
+        .others_follow = [this,
+                          lane] { return agenda_.others_follow(lane, std::chrono::steady_clock::now()); }};
     consignment.envelope.recipients.clear();
     for (const spool::Waiting& waiting : group) {
         consignment.envelope.recipients.push_back(waiting.as_recipient());

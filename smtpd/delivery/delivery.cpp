@@ -302,7 +302,7 @@ boost::asio::awaitable<Delivery::Attempt> Delivery::transact(const Consignment& 
         conversation->carried_one();
     }
     const bool wanted = transaction.complete() && conversation->silent() && !conversation->worn() &&
-                        !open_.full() && consignment.others_wait && consignment.others_wait();
+                        !open_.full() && consignment.others_follow && consignment.others_follow();
     if (wanted) {
         open_.keep(way, std::move(conversation));
     } else {

@@ -50,8 +50,9 @@ struct Consignment {
     std::uint64_t size = 0;
     BodyPart body;
     bool question = false;  // whether these recipients would be taken: no message is sent
-    // Whether others wait for the same way out, asked at the end: a connection that is good is kept for them.
-    std::function<bool()> others_wait{};
+    // Whether others wait for the same way out, or are to be expected, asked at the end: a connection that is
+    // good is kept for them.
+    std::function<bool()> others_follow{};
 };
 
 class Delivery {

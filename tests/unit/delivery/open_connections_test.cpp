@@ -25,15 +25,15 @@ using testing::StartsWith;
 
 class OpenConnectionsTest : public DeliveryTest {
 protected:
-    // Messages of 1@example.net, 2@example.net and so on, one after the other; whether others wait when each
-    // is done.
-    std::vector<std::string> send(const std::vector<bool>& others_wait) {
+    // Messages of 1@example.net, 2@example.net and so on, one after the other; whether others follow when
+    // each is done.
+    std::vector<std::string> send(const std::vector<bool>& others_follow) {
         DnsConfig dns;
         dns.servers = {parse_address("127.0.0.1").value()};
         resolver_ = dns::Resolver::make(context_.get_executor(), dns, names_.start()).value();
         delivery_.emplace(context_.get_executor(), config_, "mail.example.net", *resolver_);
         std::vector<std::string> said;
-        for (const bool others : others_wait) {
+        for (const bool others : others_follow) {
             said.push_back(send_one(std::to_string(said.size() + 1) + "@example.net", others));
         }
         return said;
@@ -49,7 +49,7 @@ protected:
                         .domain = domain_,
                         .size = body_.size(),
                         .body = part_,
-                        .others_wait = [others] { return others; }};
+                        .others_follow = [others] { return others; }};
         one.envelope.recipients = recipients_;
         return awaited(delivery_->deliver(std::move(one)),
                        [](const Outcomes& all) { return all.empty() ? "nothing" : summary(all.front()); });

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -20,6 +21,7 @@ using spool::Waiting;
 using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::SizeIs;
+using namespace std::chrono_literals;
 
 class AgendaTest : public testing::Test {
 protected:
@@ -57,12 +59,13 @@ protected:
         for (const Waiting& gone : first.group) {
             std::erase_if(waiting_, [&](const Waiting& each) { return each.recipient == gone.recipient; });
         }
-        agenda_.leave(first);
+        agenda_.leave(first, now_);
         agenda_.end(first);
     }
 
     RelayConfig config_;
     Agenda agenda_{config_};
+    Agenda::Time now_{1000s};
     std::int64_t last_ = 0;
     std::vector<Waiting> waiting_;
     std::vector<Agenda::Delivery> under_way_;
@@ -101,13 +104,29 @@ TEST_F(AgendaTest, WhatHasBeenFoundIsNotLookedForAgain) {
     EXPECT_THAT(begin(), SizeIs(1));
     waiting_.clear();
     for (int i = 1; i < 90; i++) {
-        EXPECT_EQ(agenda_.others_wait("one.test"), true) << i;
+        EXPECT_EQ(agenda_.others_follow("one.test", now_ + 3s), true) << i;
         end();
         looks_ = 0;
         EXPECT_THAT(begin(), ElementsAre("one.test" + std::to_string(i) + ": bob@one.test"));
         EXPECT_LE(looks_, 1) << i;  // at those who have come since
     }
-    EXPECT_FALSE(agenda_.others_wait("one.test"));
+    EXPECT_FALSE(agenda_.others_follow("one.test", now_ + 3s));
+}
+
+// A connection is worth keeping for a moment where messages go the same way one after the other.
+TEST_F(AgendaTest, WhereOneHasGoneAnotherIsExpected) {
+    wait("first", "bob@one.test");
+    wait("other", "bob@two.test");
+    EXPECT_THAT(begin(), SizeIs(2));
+    EXPECT_FALSE(agenda_.others_follow("one.test", now_)) << "it is the first";
+    end();
+    EXPECT_TRUE(agenda_.others_follow("one.test", now_ + 2s));
+    EXPECT_FALSE(agenda_.others_follow("one.test", now_ + 3s)) << "that was long ago";
+    EXPECT_FALSE(agenda_.others_follow("two.test", now_)) << "nobody has gone there";
+    now_ += 3s;
+    end();
+    EXPECT_TRUE(agenda_.others_follow("two.test", now_));
+    EXPECT_FALSE(agenda_.others_follow("one.test", now_));
 }
 
 TEST_F(AgendaTest, ACrowdHidesNobody) {
@@ -122,10 +141,10 @@ TEST_F(AgendaTest, WhoHasLeftMakesRoomAndIsNotBegunAgainBeforeItIsWrittenDown) {
     config_.deliveries_per_host = 1;
     crowd(2, "one.test");
     EXPECT_THAT(begin(), SizeIs(1));
-    agenda_.leave(under_way_.front());
+    agenda_.leave(under_way_.front(), now_);
     EXPECT_EQ(agenda_.under_way(), 0U);
     EXPECT_THAT(begin(), ElementsAre("one.test1: bob@one.test"));
-    agenda_.leave(under_way_.back());
+    agenda_.leave(under_way_.back(), now_);
     EXPECT_THAT(begin(), IsEmpty());  // both are due, as far as the spool knows
     agenda_.end(under_way_.front());
     EXPECT_THAT(begin(), ElementsAre("one.test0: bob@one.test"));  // it was deferred, say, and is due again
@@ -141,7 +160,7 @@ TEST_F(AgendaTest, WhereNothingCanBeWrittenDownNothingMoreLeaves) {
             break;
         }
         left++;
-        agenda_.leave(under_way_.back());
+        agenda_.leave(under_way_.back(), now_);
     }
     EXPECT_EQ(left, 1000U);
     agenda_.end(under_way_.front());
@@ -199,8 +218,8 @@ TEST_F(AgendaTest, ASmarthostIsTheWayOfAllButLocalDomains) {
     wait("first", "c@here.test");
     wait("second", "d@three.test");
     EXPECT_THAT(begin(), ElementsAre("first: a@one.test b@two.test", "first: c@here.test"));
-    EXPECT_TRUE(agenda_.others_wait(under_way_.front().lane));
-    EXPECT_FALSE(agenda_.others_wait("here.test"));
+    EXPECT_TRUE(agenda_.others_follow(under_way_.front().lane, now_ + 3s));
+    EXPECT_FALSE(agenda_.others_follow("here.test", now_ + 3s));
     end();
     EXPECT_THAT(begin(), ElementsAre("second: d@three.test"));
 }
