@@ -3,7 +3,7 @@
 
 smtp-source sends messages in one session or 50 (-d: a session isn't ended after a message) to a listener that takes mail
 from a network of trust without TLS; both keep each message on the same disk before they answer, and pass it on to an
-smtp-sink of their own. The queue is empty before each round. Each server is a host of its own; so is an smtp-sink that
+smtp-sink of their own. All queues are empty before each round. Each server is a host of its own; so is an smtp-sink that
 takes the same mail at once, keeps nothing, and is the limit.
 """
 
@@ -133,9 +133,14 @@ class Theirs:
                    for queue in ("incoming", "active", "deferred"))
 
 
+def await_quiet(servers) -> None:
+    """Nobody passes on what an earlier round has left: that would slow down who comes next."""
+    for server in servers:
+        await_true(lambda: not server.waiting(), f"an empty queue of {server.name}", 300, 0.2)
+
+
 def rate(server, work: Work) -> float:
     """Messages a second, of one round."""
-    await_true(lambda: not server.waiting(), f"an empty queue of {server.name}", 300, 0.2)
     messages = work.messages * server.times
     begin = time.monotonic()
     server.host.run("smtp-source", "-s", str(work.sessions), "-m", str(messages), "-l", str(work.size), "-d", "-4",
@@ -149,6 +154,7 @@ def compare(servers, work: Work) -> None:
     rates: dict[str, list[float]] = {each.name: [] for each in contenders}
     for _ in range(ROUNDS):
         for server in contenders:
+            await_quiet(contenders)
             rates[server.name].append(rate(server, work))
     medians = {name: statistics.median(each) for name, each in rates.items()}
     peers = {f"{name.replace('-', '_')}_per_second": round(each, 1) for name, each in medians.items()}
