@@ -113,15 +113,12 @@ void RelayDaemon::serve(std::vector<Descriptor> handoffs, std::vector<Descriptor
     const uid_t ours = ::geteuid();
     for (Descriptor& listener : handoffs) {
         handoff_.push_back(std::make_unique<handoff::HandoffServer>(
-            executor, std::move(listener),
+            writer_.executor(), std::move(listener),
             [smtpd, ours](uid_t user) { return user == smtpd || user == 0 || user == ours; },
             [this](handoff::Request request, Descriptor file, const auto& answer) {
                 keep(std::move(request), std::move(file), answer);
             },
-            [this](handoff::Question question, const auto& answer) {
-                boost::asio::co_spawn(context_, answer_question(std::move(question), answer),
-                                      boost::asio::detached);
-            }));
+            [this](handoff::Question question, const auto& answer) { ask(std::move(question), answer); }));
     }
     for (Descriptor& listener : admins) {
         admin_.push_back(
@@ -130,13 +127,26 @@ void RelayDaemon::serve(std::vector<Descriptor> handoffs, std::vector<Descriptor
     }
 }
 
+RelayDaemon::~RelayDaemon() {
+    writer_.end();  // what runs on its thread uses all that is here
+}
+
+// What it takes to know runs on the daemon's own thread, and may take long.
+void RelayDaemon::ask(handoff::Question question, const handoff::HandoffServer::Answering& answer) {
+    const auto back = [this, answer](handoff::Answer said) {
+        boost::asio::post(writer_.executor(),
+                          [answer, said = std::move(said)]() mutable { answer(std::move(said)); });
+    };
+    boost::asio::co_spawn(context_, answer_question(std::move(question), back), boost::asio::detached);
+}
+
 void RelayDaemon::keep(handoff::Request request, Descriptor file,
                        const handoff::HandoffServer::Answering& answer) {
     // std::function must be copyable, a descriptor isn't.
     const auto shared = std::make_shared<Descriptor>(std::move(file));
     const auto kept = std::make_shared<handoff::Request>(std::move(request));
     const auto admission = std::make_shared<Admission>();
-    writer_.submit(
+    writer_.submit_here(
         [this, shared, kept, admission](spool::Spool& spool) -> Result<void> {
             if (!kept->envelope.user.empty()) {
                 auto admitted = admit(spool.senders(), config_.submission.quotas, kept->envelope, now());
@@ -166,7 +176,7 @@ void RelayDaemon::answer_for(const handoff::Request& request, const Admission& a
                              const Result<void>& done, const handoff::HandoffServer::Answering& answer) {
     const message::Envelope& envelope = request.envelope;
     if (!done) {
-        counts_.refused++;
+        taken_.refused++;
         log::error("SPOOL_FAILED", done.error().what, {{"id", envelope.id}, {"remedy", done.error().remedy}});
         const bool room = done.error().kind == Failure::invalid;
         answer({.number = 0,
@@ -175,13 +185,13 @@ void RelayDaemon::answer_for(const handoff::Request& request, const Admission& a
         return;
     }
     log_admission(admission, envelope);
-    counts_.near_quota += admission.quota.kind == policy::QuotaRuling::Kind::near ? 1U : 0U;
+    taken_.near_quota += admission.quota.kind == policy::QuotaRuling::Kind::near ? 1U : 0U;
     if (!admission.refused.empty()) {
-        counts_.not_admitted++;
+        taken_.not_admitted++;
         answer({.number = 0, .refused = admission.refused});
         return;
     }
-    counts_.kept++;
+    taken_.kept++;
     log::info("MESSAGE_KEPT", "a message is in the spool",
               {{"id", envelope.id},
                {"sender", envelope.sender},
@@ -189,7 +199,7 @@ void RelayDaemon::answer_for(const handoff::Request& request, const Admission& a
                {"size", request.size},
                {"user", envelope.user}});
     answer({.number = 0, .refused = {}});
-    schedule();
+    let_schedule();
 }
 
 handoff::Answer RelayDaemon::answer_about(const std::string& user) {
@@ -215,6 +225,15 @@ void RelayDaemon::forget(message::WallTime present) {
                            log::error("SPOOL_FAILED", done.error().what, {{"remedy", done.error().remedy}});
                        }
                    });
+}
+
+void RelayDaemon::let_schedule() {
+    if (!will_schedule_.exchange(true)) {
+        boost::asio::post(context_, [this] {
+            will_schedule_ = false;
+            schedule();
+        });
+    }
 }
 
 // Once for all that has happened in this turn of the loop: messages of one commit come in crowds.
@@ -277,9 +296,8 @@ std::string RelayDaemon::metrics() {
     metrics.declare("sekisho_relay_users_stopped", gauge, "Users who may send nothing");
     metrics.declare("sekisho_relay_queue", gauge, "Messages in the spool");
     metrics.declare("sekisho_relay_deliveries", gauge, "Deliveries under way");
-    metrics.set("sekisho_relay_messages_total", {{"result", "kept"}}, static_cast<double>(counts_.kept));
-    metrics.set("sekisho_relay_messages_total", {{"result", "refused"}},
-                static_cast<double>(counts_.refused));
+    metrics.set("sekisho_relay_messages_total", {{"result", "kept"}}, static_cast<double>(taken_.kept));
+    metrics.set("sekisho_relay_messages_total", {{"result", "refused"}}, static_cast<double>(taken_.refused));
     metrics.set("sekisho_relay_recipients_total", {{"result", "delivered"}},
                 static_cast<double>(counts_.delivered));
     metrics.set("sekisho_relay_recipients_total", {{"result", "deferred"}},
@@ -287,9 +305,9 @@ std::string RelayDaemon::metrics() {
     metrics.set("sekisho_relay_recipients_total", {{"result", "failed"}},
                 static_cast<double>(counts_.failed));
     metrics.set("sekisho_relay_messages_total", {{"result", "not_admitted"}},
-                static_cast<double>(counts_.not_admitted));
+                static_cast<double>(taken_.not_admitted));
     metrics.set("sekisho_relay_told_no_total", {}, static_cast<double>(counts_.told_no));
-    metrics.set("sekisho_relay_near_quota_total", {}, static_cast<double>(counts_.near_quota));
+    metrics.set("sekisho_relay_near_quota_total", {}, static_cast<double>(taken_.near_quota));
     metrics.set("sekisho_relay_users_stopped", {},
                 static_cast<double>(reader_.senders().stopped().value_or(0)));
     metrics.set("sekisho_relay_notices_total", {}, static_cast<double>(counts_.notices));

@@ -2,6 +2,7 @@
 // sekisho-relay's middle: what comes in is written down, what is due goes out.
 #pragma once
 
+#include <atomic>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -36,14 +37,10 @@ public:
                                                                     const Config& config);
     RelayDaemon(const RelayDaemon&) = delete;
     RelayDaemon& operator=(const RelayDaemon&) = delete;
-    ~RelayDaemon() = default;
+    ~RelayDaemon();
 
 private:
     struct Counts {
-        std::uint64_t kept = 0;
-        std::uint64_t refused = 0;
-        std::uint64_t not_admitted = 0;  // messages of users who may send no more
-        std::uint64_t near_quota = 0;
         std::uint64_t told_no = 0;  // questions about users who may send no more
         std::uint64_t delivered = 0;
         std::uint64_t deferred = 0;
@@ -51,12 +48,21 @@ private:
         std::uint64_t notices = 0;
     };
 
+    // Of messages that were handed over, which is done on the writer's thread.
+    struct Taken {
+        std::atomic<std::uint64_t> kept = 0;
+        std::atomic<std::uint64_t> refused = 0;
+        std::atomic<std::uint64_t> not_admitted = 0;  // of users who may send no more
+        std::atomic<std::uint64_t> near_quota = 0;
+    };
+
     RelayDaemon(boost::asio::io_context& context, const Config& config, spool::Spool spool,
                 spool::SpoolReader reader, std::shared_ptr<dns::Resolver> resolver);
     void serve(std::vector<Descriptor> handoffs, std::vector<Descriptor> admins, uid_t smtpd);
 
+    // These three on the writer's thread. The last one: what became of it, to who handed it over.
+    void ask(handoff::Question question, const handoff::HandoffServer::Answering& answer);
     void keep(handoff::Request request, Descriptor file, const handoff::HandoffServer::Answering& answer);
-    // What became of it, to who handed it over.
     void answer_for(const handoff::Request& request, const Admission& admission, const Result<void>& done,
                     const handoff::HandoffServer::Answering& answer);
     // Whether a user may send anything now.
@@ -73,6 +79,8 @@ private:
     [[nodiscard]] static message::WallTime now();
     // Starts what is due, as far as the limits allow, and sets the timer for what comes next.
     void schedule();
+    // The same, from the writer's thread.
+    void let_schedule();
     void start_due(message::WallTime present);
     void wake_at(message::WallTime now);
     boost::asio::awaitable<void> carry(Agenda::Delivery delivery);
@@ -99,6 +107,8 @@ private:
     bool scheduled_ = false;
     message::WallTime forgotten_{};  // when forget() was last at work
     Counts counts_;
+    Taken taken_;
+    std::atomic<bool> will_schedule_ = false;
     std::minstd_rand random_{std::random_device{}()};
     spool::Writer writer_;  // its thread ends before what it posts to
     SpoolWork work_;

@@ -62,6 +62,7 @@ private:
     [[nodiscard]] bool take(Packet& packet);
     [[nodiscard]] HandoffServer::Answering answering(std::uint64_t number);
     void answer(const Answer& answer);
+    [[nodiscard]] bool send_unsent();
     asio::awaitable<void> flush();
 
     Stream stream_;
@@ -135,7 +136,7 @@ void Connection::answer(const Answer& answer) {
         return;
     }
     unsent_.push_back(encode(answer));
-    if (!flushing_) {
+    if (!flushing_ && !send_unsent()) {
         flushing_ = true;
         asio::co_spawn(
             stream_.get_executor(),
@@ -146,17 +147,24 @@ void Connection::answer(const Answer& answer) {
     }
 }
 
-asio::awaitable<void> Connection::flush() {
+// Whether nothing is left to be sent.
+bool Connection::send_unsent() {
     while (!unsent_.empty() && stream_.is_open()) {
         const Moved moved = send_packet(stream_.native_handle(), unsent_.front(), -1);
-        if (moved == Moved::done) {
-            unsent_.pop_front();
-            continue;
+        if (moved == Moved::would_block) {
+            return false;
         }
         if (moved == Moved::closed) {
             close();
-            break;
+            return true;
         }
+        unsent_.pop_front();
+    }
+    return true;
+}
+
+asio::awaitable<void> Connection::flush() {
+    while (!send_unsent()) {
         const auto [error] = co_await stream_.async_wait(Stream::wait_write, quietly);
         if (error) {
             break;

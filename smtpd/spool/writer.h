@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The one thread that writes to the spool: work that comes while a commit is under way shares the next one,
-// and so does what can wait for company.
+// and so does what can wait for company. Whoever takes messages in runs on it, too: to wake another thread
+// takes as long as half a commit, and so does being woken by it.
 #pragma once
 
-#include <condition_variable>
+#include <atomic>
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/io_context.hpp>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <mutex>
@@ -28,34 +32,49 @@ public:
     Writer(Spool spool, Post post);
     Writer(const Writer&) = delete;
     Writer& operator=(const Writer&) = delete;
-    // What is queued is still written; `done` of it isn't called any more where `post` doesn't run it.
+    // As end().
     ~Writer();
+    // What is queued is still written; `done` of it isn't called any more where `post` doesn't run it.
+    // Nothing runs on executor() from then on.
+    void end();
 
     // Does the work in a transaction, with others', and calls `done` (by `post`) when it is on the disk, or
     // with why not. `work` runs on the writer's thread; a second time where the others have spoilt the first.
     // What is submitted first is done first. Thread-safe.
     void submit(Work work, Done done, When when = When::at_once);
 
+    // Of the thread that writes, between two commits: nothing that takes long may run there.
+    [[nodiscard]] boost::asio::any_io_executor executor() { return context_.get_executor(); }
+    // From what runs there: `done` is called there, too.
+    void submit_here(Work work, Done done);
+
 private:
     struct Job {
         Work work;
         Done done;
+        bool here = false;  // done is called on this thread
         Result<void> result;
     };
+    using Jobs = std::vector<Job>;
 
-    void run(const std::stop_token& stop);
-    [[nodiscard]] std::vector<Job> next(const std::stop_token& stop);
-    void write(std::vector<Job>& jobs);
-    [[nodiscard]] bool together(std::vector<Job>& jobs);
+    void run();
+    [[nodiscard]] bool is_due();
+    void wait();
+    void write_queue();
+    void tell(Jobs& jobs);
+    void write(Jobs& jobs);
+    [[nodiscard]] bool together(Jobs& jobs);
     [[nodiscard]] Result<void> alone(const Work& work);
 
     Spool spool_;
     Post post_;
+    boost::asio::io_context context_{1};
+    std::atomic<bool> ending_ = false;
     std::mutex mutex_;
-    std::condition_variable_any wake_;
-    std::vector<Job> queue_;  // under mutex_
-    bool is_urgent_ = false;  // somebody in it wants it at once
-    std::jthread thread_;
+    Jobs queue_;                                     // under mutex_, and so are the next two
+    bool is_urgent_ = false;                         // somebody in it wants it at once
+    std::chrono::steady_clock::time_point begun_{};  // when the first in it came
+    std::thread thread_;
 };
 
 }  // namespace sekisho::spool
