@@ -66,8 +66,8 @@ Queued queued_of(const Statement& row) {
 }
 
 constexpr const char* waiting_columns =
-    "SELECT recipients.number, id, address, domain, attempts, next, last_error, notify, original, warned "
-    "FROM recipients JOIN messages ON messages.number = message ";
+    "SELECT key, id, address, domain, attempts, next, last_error, notify, original, warned "
+    "FROM recipients JOIN messages ON messages.number = key >> 20 ";
 constexpr const char* message_columns =
     "SELECT id, sender, user, client, eight_bit, received, size, returned, envelope_id, utf8, held, released "
     "FROM "
@@ -109,7 +109,11 @@ Result<SpoolReader> SpoolReader::open(const std::filesystem::path& file) {
     if (auto set = set_pragmas(*database); !set) {
         return std::unexpected(set.error());
     }
-    return SpoolReader(std::move(*database));
+    auto files = BodyFiles::open(file);
+    if (!files) {
+        return std::unexpected(files.error());
+    }
+    return SpoolReader(std::move(*database), std::move(*files));
 }
 
 Result<std::vector<Waiting>> SpoolReader::due(WallTime now, std::size_t limit,
@@ -120,7 +124,7 @@ Result<std::vector<Waiting>> SpoolReader::due(WallTime now, std::size_t limit,
     }
     auto statement = database_.prepare(std::string(waiting_columns) + "WHERE next <= ? AND domain " +
                                        (pick == Pick::only ? "IN (" : "NOT IN (") + marks +
-                                       ") ORDER BY next, recipients.domain, recipients.number LIMIT ?");
+                                       ") ORDER BY next, recipients.domain, key LIMIT ?");
     if (statement) {
         statement->bind(1, number(now));
         int index = 2;
@@ -148,8 +152,8 @@ Result<std::optional<WallTime>> SpoolReader::next_due(WallTime now) const {
 Result<Queued> SpoolReader::message(std::string_view id) const {
     const Snapshot snapshot(database_);
     auto statement = database_.prepare(std::string(message_columns) + "WHERE id = ?");
-    auto recipients =
-        database_.prepare(std::string(waiting_columns) + "WHERE id = ? ORDER BY recipients.number");
+    auto recipients = database_.prepare(std::string(waiting_columns) + "WHERE key IN " +
+                                        recipients_where("id = ?") + " ORDER BY key");
     if (statement && recipients) {
         statement->bind(1, id);
         recipients->bind(1, id);
@@ -197,23 +201,30 @@ Result<std::uint64_t> SpoolReader::count() const {
 }
 
 Result<std::string> SpoolReader::body(std::string_view id, std::uint64_t offset, std::size_t size) const {
-    auto message = database_.prepare("SELECT number FROM messages WHERE id = ?");
+    auto message = database_.prepare("SELECT number, in_file FROM messages WHERE id = ?");
     if (message) {
         message->bind(1, id);
     }
     std::int64_t row = 0;
-    if (auto read = rows(std::move(message), [&](const Statement& each) { row = each.integer(0); }); !read) {
-        return std::unexpected(read.error());
+    bool in_file = false;
+    auto found = rows(std::move(message), [&](const Statement& each) {
+        row = each.integer(0);
+        in_file = each.integer(1) != 0;
+    });
+    if (!found) {
+        return std::unexpected(found.error());
     }
     if (row == 0) {
         return fail(Failure::not_found, "message " + std::string(id) + " is gone");
     }
-    auto pieces = database_.prepare(
-        "SELECT octets FROM bodies WHERE message = ? AND piece BETWEEN ? AND ? ORDER BY piece");
+    return in_file ? files_.part(row, offset, size) : pieces(row, offset, size);
+}
+
+Result<std::string> SpoolReader::pieces(std::int64_t message, std::uint64_t offset, std::size_t size) const {
+    auto pieces = database_.prepare("SELECT octets FROM bodies WHERE key BETWEEN ? AND ? ORDER BY key");
     if (pieces) {
-        pieces->bind(1, row)
-            .bind(2, static_cast<std::int64_t>(offset / piece_size))
-            .bind(3, static_cast<std::int64_t>((offset + size) / piece_size));
+        pieces->bind(1, key_of(message, static_cast<std::int64_t>(offset / piece_size)))
+            .bind(2, key_of(message, static_cast<std::int64_t>((offset + size) / piece_size)));
     }
     std::string part;
     std::size_t skip = offset % piece_size;

@@ -9,11 +9,10 @@ namespace sekisho::spool {
 
 namespace {
 
-// Times are seconds since 1970 in UTC. A body stands in pieces (see schema.h), which are found in the same
-// time wherever they are; within one large blob the way to its end grows with its length. One commit, one
-// fsync, nothing to clean up. AUTOINCREMENT: the number of a recipient who is gone is never another's, so
-// what becomes of a delivery that an operator has overtaken can't be taken for somebody else's.
-constexpr std::array<const char*, 7> steps = {
+// Times are seconds since 1970 in UTC. AUTOINCREMENT: the number of a message that is gone is never
+// another's, and so are those of its recipients (see key_of()), so what becomes of a delivery that an
+// operator has overtaken can't be taken for somebody else's.
+constexpr std::array<const char*, 8> steps = {
     R"(
     CREATE TABLE messages (
         number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -106,6 +105,39 @@ constexpr std::array<const char*, 7> steps = {
     ALTER TABLE recipients ADD COLUMN warned INTEGER NOT NULL DEFAULT 0;
     UPDATE messages SET eight_bit = 0;
     )",
+    // Keys that say whose they are, see key_of(), instead of three indexes that every message was written to;
+    // and large bodies in files.
+    R"(
+    DROP TRIGGER message_gone;
+    CREATE TABLE pieces (
+        key INTEGER PRIMARY KEY,
+        octets BLOB NOT NULL
+    ) STRICT;
+    INSERT INTO pieces SELECT message << 20 | piece, octets FROM bodies ORDER BY message, piece;
+    DROP TABLE bodies;
+    ALTER TABLE pieces RENAME TO bodies;
+    CREATE TABLE waiting (
+        key INTEGER PRIMARY KEY,
+        address TEXT NOT NULL,
+        domain TEXT NOT NULL,
+        attempts INTEGER NOT NULL,
+        next INTEGER NOT NULL,
+        last_error TEXT NOT NULL,
+        notify TEXT NOT NULL,
+        original TEXT NOT NULL,
+        warned INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
+    INSERT INTO waiting SELECT message << 20 | (row_number() OVER (PARTITION BY message ORDER BY number) - 1),
+        address, domain, attempts, next, last_error, notify, original, warned FROM recipients;
+    DROP TABLE recipients;
+    ALTER TABLE waiting RENAME TO recipients;
+    CREATE INDEX recipients_by_time ON recipients (next, domain);
+    ALTER TABLE messages ADD COLUMN in_file INTEGER NOT NULL DEFAULT 0;
+    CREATE TRIGGER message_gone AFTER DELETE ON messages BEGIN
+        DELETE FROM bodies WHERE key BETWEEN old.number << 20 AND old.number << 20 | 1048575;
+        DELETE FROM recipients WHERE key BETWEEN old.number << 20 AND old.number << 20 | 1048575;
+    END;
+    )",
 };
 
 }  // namespace
@@ -119,6 +151,12 @@ const Schema& schema() {
         .if_newer = "install that version again: the mail in this file is not delivered yet",
         .if_damaged = "keep them: sqlite3's .recover may still find mail in them"};
     return ours;
+}
+
+std::string recipients_where(std::string_view condition) {
+    return "(SELECT key FROM messages JOIN recipients ON key BETWEEN messages.number << 20 AND "
+           "messages.number << 20 | 1048575 WHERE " +
+           std::string(condition) + ")";
 }
 
 Result<void> set_pragmas(const Database& database) {

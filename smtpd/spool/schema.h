@@ -4,6 +4,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
+#include <string_view>
 
 #include "agent/base/database.h"
 #include "agent/base/result.h"
@@ -12,8 +14,17 @@
 
 namespace sekisho::spool {
 
-// A body's octets stand in pieces of this size, the last one shorter; readers rely on it.
+// A body of up to so many octets stands in the database, a larger one in a file. Earlier versions had them
+// all in the database, in pieces of this size, the last one shorter; readers rely on it.
 constexpr std::size_t piece_size = std::size_t{64} * 1024;
+
+// The keys of recipients and of pieces begin with the number of their message: they lie side by side, are
+// found without an index, and aren't used again, since that number isn't.
+constexpr int bits_within = 20;
+constexpr std::int64_t most_within = std::int64_t{1} << bits_within;
+[[nodiscard]] constexpr std::int64_t key_of(std::int64_t message, std::int64_t within) {
+    return (message << bits_within) | within;
+}
 
 // The log is copied into the database, beside those who commit, when it has so many octets. The larger, the
 // more of what it has is gone again, and need not be copied at all.
@@ -42,6 +53,9 @@ enum class Hold : std::uint8_t {
 }
 
 [[nodiscard]] const Schema& schema();
+
+// SQL: a list, in parentheses, of the keys of the recipients of those messages that fulfil a condition.
+[[nodiscard]] std::string recipients_where(std::string_view condition);
 
 // What every connection to the file sets for itself. Only a Spool writes.
 [[nodiscard]] Result<void> set_pragmas(const Database& database);

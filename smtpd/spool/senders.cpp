@@ -284,9 +284,8 @@ Result<void> Senders::count_failed(std::string_view user, std::uint64_t recipien
 Result<void> Senders::stop(const Stop& stop) const {
     auto mark = database_.prepare("INSERT OR REPLACE INTO stopped VALUES (?, ?, ?, ?)");
     auto hold = database_.prepare("UPDATE messages SET held = held | ? WHERE lower(user) = ? AND user <> ''");
-    auto stay = database_.prepare(
-        "UPDATE recipients SET next = ? WHERE message IN (SELECT number FROM messages WHERE lower(user) = "
-        "? AND user <> '')");
+    auto stay = database_.prepare("UPDATE recipients SET next = ? WHERE key IN " +
+                                  recipients_where("lower(user) = ? AND user <> ''"));
     if (!mark || !hold || !stay) {
         return std::unexpected(!mark ? mark.error() : !hold ? hold.error() : stay.error());
     }
@@ -326,9 +325,8 @@ Result<void> Senders::resume(std::string_view user, HeldMail held, WallTime now)
     auto release = database_.prepare(
         "UPDATE messages SET held = held & ~?1, released = ?2 WHERE held & ?1 AND lower(user) = ?3 AND user "
         "<> ''");
-    auto go = database_.prepare(
-        "UPDATE recipients SET next = ? WHERE next = ? AND message IN (SELECT number FROM messages WHERE "
-        "lower(user) = ? AND user <> '' AND held = 0)");
+    auto go = database_.prepare("UPDATE recipients SET next = ? WHERE next = ? AND key IN " +
+                                recipients_where("lower(user) = ? AND user <> '' AND held = 0"));
     if (!release || !go) {
         return std::unexpected(release ? go.error() : release.error());
     }

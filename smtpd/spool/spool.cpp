@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <ranges>
+#include <string>
 #include <utility>
 
 #include "agent/base/ascii.h"
@@ -40,14 +42,44 @@ Result<void> say(const Database& database, std::string_view sql) {
     return statement ? statement->run() : std::unexpected(statement.error());
 }
 
+// The files of bodies, without those that a sudden end has left; and from now on this connection remembers
+// those of messages that are deleted, until commit().
+Result<BodyFiles> sweep(const std::filesystem::path& file, const Database& database) {
+    auto files = BodyFiles::open(file);
+    if (!files) {
+        return files;
+    }
+    if (auto noted = database.run("CREATE TEMP TABLE gone (message INTEGER NOT NULL);"
+                                  "CREATE TEMP TRIGGER note_gone AFTER DELETE ON main.messages "
+                                  "WHEN old.in_file BEGIN INSERT INTO gone VALUES (old.number); END");
+        !noted) {
+        return std::unexpected(noted.error());
+    }
+    Result<void> read;
+    files->keep_only([&](std::int64_t message) {
+        const auto known =
+            database.integer("SELECT in_file FROM messages WHERE number = " + std::to_string(message));
+        if (!known) {
+            read = std::unexpected(known.error());
+        }
+        return !known || *known != 0;
+    });
+    return read ? std::move(files) : std::unexpected(read.error());
+}
+
 Result<void> no_message(std::string_view id) {
     return fail(Failure::not_found, "there is no message " + std::string(id), "see `sekisho queue list`");
 }
 
 }  // namespace
 
-Spool::Spool(std::filesystem::path file, Descriptor lock, Database database, std::int64_t page_size)
-    : file_(std::move(file)), lock_(std::move(lock)), database_(std::move(database)), page_size_(page_size) {}
+Spool::Spool(std::filesystem::path file, Descriptor lock, BodyFiles files, Database database,
+             std::int64_t page_size)
+    : file_(std::move(file)),
+      lock_(std::move(lock)),
+      files_(std::move(files)),
+      database_(std::move(database)),
+      page_size_(page_size) {}
 
 Result<Spool> Spool::open(const std::filesystem::path& file) {
     auto held = lock(file);
@@ -74,20 +106,67 @@ Result<Spool> Spool::open(const std::filesystem::path& file) {
     if (auto beside = database->copy_log_beside(static_cast<int>(large_log / *page)); !beside) {
         return std::unexpected(beside.error());
     }
-    return Spool(file, std::move(*held), std::move(*database), *page);
+    auto files = sweep(file, *database);
+    if (!files) {
+        return std::unexpected(files.error());
+    }
+    return Spool(file, std::move(*held), std::move(*files), std::move(*database), *page);
 }
 
 Result<void> Spool::begin() {
     added_ = 0;
+    remove_written(0);  // of a transaction that a full disk has ended
     return say(database_, "BEGIN IMMEDIATE");
 }
 
 Result<void> Spool::commit() {
+    if (!written_.empty()) {
+        if (auto synced = files_.sync(); !synced) {
+            return synced;
+        }
+    }
+    const auto gone = take_gone();
+    if (!gone) {
+        return std::unexpected(gone.error());
+    }
     auto committed = say(database_, "COMMIT");
     if (committed) {
+        written_.clear();
+        std::ranges::for_each(*gone, [this](std::int64_t message) { files_.remove(message); });
         keep_log();
     }
     return committed;
+}
+
+// Messages with files that this transaction has deleted.
+Result<std::vector<std::int64_t>> Spool::take_gone() const {
+    std::vector<std::int64_t> gone;
+    auto statement = database_.prepare("SELECT message FROM gone");
+    if (!statement) {
+        return std::unexpected(statement.error());
+    }
+    while (true) {
+        const auto row = statement->step();
+        if (!row) {
+            return std::unexpected(row.error());
+        }
+        if (!*row) {
+            break;
+        }
+        gone.push_back(statement->integer(0));
+    }
+    if (!gone.empty()) {
+        if (auto done = say(database_, "DELETE FROM gone"); !done) {
+            return std::unexpected(done.error());
+        }
+    }
+    return gone;
+}
+
+void Spool::remove_written(std::size_t from) {
+    std::ranges::for_each(written_ | std::views::drop(from),
+                          [this](std::int64_t message) { files_.remove(message); });
+    written_.resize(from);
 }
 
 // On a disk with little room what the log has taken is given back as soon as it can be.
@@ -104,6 +183,7 @@ void Spool::keep_log() {
 }
 
 void Spool::roll_back() {
+    remove_written(0);
     if (!database_.idle()) {
         static_cast<void>(database_.run("ROLLBACK"));
     }
@@ -117,7 +197,11 @@ Result<void> Spool::one(const std::function<Result<void>(Spool&)>& work) {
     if (auto marked = say(database_, "SAVEPOINT one"); !marked) {
         return marked;
     }
+    const std::size_t written = written_.size();
     auto done = work(*this);
+    if (!done) {
+        remove_written(written);
+    }
     // A full disk ends the whole transaction by itself: then there is nothing to go back to.
     if (!done && !database_.idle()) {
         static_cast<void>(database_.run("ROLLBACK TO one; RELEASE one"));
@@ -143,12 +227,15 @@ Result<void> Spool::add(const Envelope& envelope, std::uint64_t size, const Body
     if (auto room = room_for(size); !room) {
         return room;
     }
+    if (envelope.recipients.size() > most_within) {
+        return fail(Failure::invalid, "a message can't have so many recipients", "send it in several");
+    }
     added_ += size;
     auto insert = database_.prepare(
         "INSERT INTO messages (id, sender, user, client, eight_bit, received, size, returned, envelope_id, "
-        "utf8) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+        "utf8, in_file) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
     auto recipients = database_.prepare(
-        "INSERT INTO recipients (message, address, domain, attempts, next, last_error, notify, original) "
+        "INSERT INTO recipients (key, address, domain, attempts, next, last_error, notify, original) "
         "VALUES (?, ?, ?, 0, ?, '', ?, ?)");
     if (!insert || !recipients) {
         return std::unexpected(insert ? recipients.error() : insert.error());
@@ -162,13 +249,15 @@ Result<void> Spool::add(const Envelope& envelope, std::uint64_t size, const Body
         .bind(7, static_cast<std::int64_t>(size))
         .bind(8, message::text_of(envelope.returned))
         .bind(9, envelope.envelope_id)
-        .bind(10, static_cast<std::int64_t>(envelope.utf8));
+        .bind(10, static_cast<std::int64_t>(envelope.utf8))
+        .bind(11, static_cast<std::int64_t>(size > piece_size));
     if (auto done = insert->run(); !done) {
         return done;
     }
     const std::int64_t message = database_.last_row();
+    std::int64_t key = key_of(message, 0);
     for (const message::Recipient& each : envelope.recipients) {
-        recipients->bind(1, message)
+        recipients->bind(1, key++)
             .bind(2, each.address)
             .bind(3, message::domain_of(each.address))
             .bind(4, number(envelope.received))
@@ -182,55 +271,46 @@ Result<void> Spool::add(const Envelope& envelope, std::uint64_t size, const Body
 }
 
 Result<void> Spool::add_body(std::int64_t message, std::uint64_t size, const BodyReader& body) {
-    auto insert = database_.prepare("INSERT INTO bodies (message, piece, octets) VALUES (?, ?, ?)");
+    if (size > piece_size) {
+        written_.push_back(message);
+        return files_.write(message, size, body);
+    }
+    auto insert = database_.prepare("INSERT INTO bodies VALUES (?, ?)");
     if (!insert) {
         return std::unexpected(insert.error());
     }
-    std::string buffer;
-    for (std::uint64_t at = 0; at < size; at += piece_size) {
-        buffer.resize(static_cast<std::size_t>(std::min<std::uint64_t>(piece_size, size - at)));
-        if (auto read = body(at, buffer.data(), buffer.size()); !read) {
-            return read;
-        }
-        insert->bind(1, message).bind(2, static_cast<std::int64_t>(at / piece_size)).bind_blob(3, buffer);
-        if (auto done = insert->run(); !done) {
-            return done;
-        }
+    std::string octets(static_cast<std::size_t>(size), '\0');
+    if (auto read = body(0, octets.data(), octets.size()); !read) {
+        return read;
     }
-    return {};
+    return insert->bind(1, key_of(message, 0)).bind_blob(2, octets).run();
 }
 
 Result<void> Spool::remove_if_done(std::int64_t message) {
     auto statement = database_.prepare(
-        "DELETE FROM messages WHERE number = ?1 AND NOT EXISTS (SELECT 1 FROM recipients WHERE message = "
-        "?1)");
+        "DELETE FROM messages WHERE number = ?1 AND NOT EXISTS (SELECT 1 FROM recipients WHERE key BETWEEN "
+        "?1 "
+        "<< 20 AND ?1 << 20 | 1048575)");
     return statement ? statement->bind(1, message).run() : std::unexpected(statement.error());
 }
 
 Result<void> Spool::finish(std::int64_t recipient) {
-    auto statement = database_.prepare("DELETE FROM recipients WHERE number = ? RETURNING message");
+    auto statement = database_.prepare("DELETE FROM recipients WHERE key = ?");
     if (!statement) {
         return std::unexpected(statement.error());
     }
-    const auto row = statement->bind(1, recipient).step();
-    if (!row) {
-        return std::unexpected(row.error());
-    }
-    if (!*row) {
-        return {};  // removed by an operator meanwhile
-    }
-    const std::int64_t message = statement->integer(0);
-    if (auto done = statement->run(); !done) {
+    if (auto done = statement->bind(1, recipient).run(); !done) {
         return done;
     }
-    return remove_if_done(message);
+    // Nothing is changed where an operator has removed it meanwhile.
+    return database_.changes() == 0 ? Result<void>() : remove_if_done(recipient >> bits_within);
 }
 
 Result<void> Spool::defer(std::int64_t recipient, WallTime next, std::string_view error, bool warned) {
     // Held meanwhile, it stays so.
     auto statement = database_.prepare(
         "UPDATE recipients SET attempts = attempts + 1, next = max(?, iif(next = ?, next, 0)), last_error = "
-        "?, warned = max(warned, ?) WHERE number = ?");
+        "?, warned = max(warned, ?) WHERE key = ?");
     return statement ? statement->bind(1, number(next))
                            .bind(2, never)
                            .bind(3, error)
@@ -253,8 +333,8 @@ Result<void> Spool::remove(std::string_view id) {
 
 Result<void> Spool::hold(std::string_view id) {
     auto mark = database_.prepare("UPDATE messages SET held = held | ? WHERE id = ?");
-    auto stay = database_.prepare(
-        "UPDATE recipients SET next = ? WHERE message = (SELECT number FROM messages WHERE id = ?)");
+    auto stay =
+        database_.prepare("UPDATE recipients SET next = ? WHERE key IN " + recipients_where("id = ?"));
     if (!mark || !stay) {
         return std::unexpected(mark ? stay.error() : mark.error());
     }
@@ -267,10 +347,8 @@ Result<void> Spool::hold(std::string_view id) {
 Result<void> Spool::release(std::string_view id, WallTime now) {
     auto mark = database_.prepare(
         "UPDATE messages SET held = held & ~?1, released = iif(held & ?1, ?3, released) WHERE id = ?2");
-    auto go = database_.prepare(
-        "UPDATE recipients SET next = ? WHERE next = ? AND message = (SELECT number FROM messages WHERE id = "
-        "? AND "
-        "held = 0)");
+    auto go = database_.prepare("UPDATE recipients SET next = ? WHERE next = ? AND key IN " +
+                                recipients_where("id = ? AND held = 0"));
     if (!mark || !go) {
         return std::unexpected(mark ? go.error() : mark.error());
     }
@@ -285,8 +363,8 @@ Result<void> Spool::hurry(WallTime now, const std::optional<std::string>& domain
                           const std::optional<std::string>& id) {
     auto statement = database_.prepare(
         "UPDATE recipients SET next = ?1 WHERE next > ?1 AND next < ?4 AND (?2 = '' OR domain = ?2) AND (?3 "
-        "= '' OR "
-        "message = (SELECT number FROM messages WHERE id = ?3))");
+        "= '' OR key IN " +
+        recipients_where("id = ?3") + ")");
     return statement ? statement->bind(1, number(now))
                            .bind(2, domain ? lowered(*domain) : std::string())
                            .bind(3, id.value_or(std::string()))

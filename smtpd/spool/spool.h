@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Messages accepted and not yet delivered, in one SQLite database (WAL, synchronous=FULL): what is committed
-// is on the disk. Blocking. One Spool writes, on one thread (writer.h lets many messages share a commit);
-// SpoolReaders look on from others.
+// Messages accepted and not yet delivered, in one SQLite database (WAL, synchronous=FULL), large bodies in
+// files beside it: what is committed is on the disk. Blocking. One Spool writes, on one thread (writer.h lets
+// many messages share a commit); SpoolReaders look on from others.
 #pragma once
 
 #include <chrono>
@@ -18,6 +18,7 @@
 #include "agent/base/descriptor.h"
 #include "agent/base/result.h"
 #include "smtpd/message/envelope.h"
+#include "smtpd/spool/body_files.h"
 #include "smtpd/spool/senders.h"
 
 namespace sekisho::spool {
@@ -98,7 +99,10 @@ public:
                                      const std::optional<std::string>& id);
 
 private:
-    Spool(std::filesystem::path file, Descriptor lock, Database database, std::int64_t page_size);
+    Spool(std::filesystem::path file, Descriptor lock, BodyFiles files, Database database,
+          std::int64_t page_size);
+    [[nodiscard]] Result<std::vector<std::int64_t>> take_gone() const;
+    void remove_written(std::size_t from);
     void keep_log();
     [[nodiscard]] Result<void> room_for(std::uint64_t size) const;
     [[nodiscard]] Result<void> add_body(std::int64_t message, std::uint64_t size, const BodyReader& body);
@@ -106,9 +110,11 @@ private:
 
     std::filesystem::path file_;
     Descriptor lock_;
+    BodyFiles files_;
     Database database_;
     std::int64_t page_size_;
-    std::uint64_t added_ = 0;  // octets, since begin()
+    std::uint64_t added_ = 0;            // octets, since begin()
+    std::vector<std::int64_t> written_;  // messages with files, since begin()
 };
 
 class SpoolReader {
@@ -135,8 +141,12 @@ public:
     [[nodiscard]] Result<std::string> body(std::string_view id, std::uint64_t offset, std::size_t size) const;
 
 private:
-    explicit SpoolReader(Database database) : database_(std::move(database)) {}
+    [[nodiscard]] Result<std::string> pieces(std::int64_t message, std::uint64_t offset,
+                                             std::size_t size) const;
+    SpoolReader(Database database, BodyFiles files)
+        : database_(std::move(database)), files_(std::move(files)) {}
     Database database_;
+    BodyFiles files_;
 };
 
 }  // namespace sekisho::spool

@@ -120,6 +120,39 @@ TEST(SpoolFile, OneOfTheSixthVersionKeepsItsMail) {
     EXPECT_TRUE(reader.message("a000000000000000")->waiting.at(0).warned);
 }
 
+// Bodies were in the database, however large; recipients had other keys.
+TEST(SpoolFile, OneOfTheSeventhVersionKeepsItsMail) {
+    const Directory directory;
+    write_earlier(
+        directory / "mail.db", 7,
+        "INSERT INTO messages (number, id, sender, user, client, eight_bit, received, size) VALUES "
+        "(3, 'a000000000000000', 'anna@example.net', 'anna', '192.0.2.10', 0, 1800000000, 65540),"
+        "(7, 'b000000000000000', 'anna@example.net', 'anna', '192.0.2.10', 0, 1800000000, 4);"
+        "INSERT INTO bodies VALUES (3, 0, zeroblob(65536)), (3, 1, x'626f6479'), (7, 0, x'626f6479');"
+        "INSERT INTO recipients (number, message, address, domain, attempts, next, last_error, warned) "
+        "VALUES "
+        "(1, 7, 'x@example.com', 'example.com', 2, 1800000300, 'later', 1),"
+        "(2, 3, 'y@example.com', 'example.com', 0, 1800000000, '', 0),"
+        "(9, 3, 'z@example.com', 'example.com', 1, 1800000000, 'busy', 0)");
+    auto spool = Spool::open(directory / "mail.db");
+    ASSERT_TRUE(spool) << spool.error().what;
+    const SpoolReader reader = SpoolReader::open(directory / "mail.db").value();
+    EXPECT_EQ(whole_body(reader, "a000000000000000"), std::string(65'536, '\0') + "body");
+    EXPECT_EQ(whole_body(reader, "b000000000000000"), "body");
+    EXPECT_EQ(addresses(reader.message("a000000000000000")->waiting),
+              (std::vector<std::string>{"y@example.com", "z@example.com"}));
+    const Waiting late = reader.message("b000000000000000")->waiting.at(0);
+    EXPECT_EQ(late.attempts, 2U);
+    EXPECT_EQ(late.last_error, "later");
+    EXPECT_TRUE(late.warned);
+    EXPECT_TRUE(commit(*spool, [&](Spool& in) { return in.finish(late.recipient); }));
+    EXPECT_FALSE(reader.message("b000000000000000"));
+    EXPECT_TRUE(commit(*spool, [](Spool& in) { return in.remove("a000000000000000"); }));
+    EXPECT_EQ(reader.count(), 0U);
+    EXPECT_TRUE(keep(*spool, envelope(name(1)), octets(70'000)));
+    EXPECT_TRUE(std::filesystem::exists(directory / "mail.db-bodies" / "8")) << "no number is used again";
+}
+
 TEST(SpoolFile, OneOfAnotherProgramIsRefused) {
     const Directory directory;
     std::ofstream(directory / "mail.db").flush();
@@ -343,6 +376,10 @@ TEST(SpoolFile, KilledAtAnyMomentItLosesNothing) {
         }
         kept += told.size();
         const auto all = reader.list(1'000'000).value();
+        EXPECT_EQ(files_in(directory / "mail.db-bodies"),
+                  static_cast<std::size_t>(std::ranges::count_if(
+                      all, [](const Queued& queued) { return queued.size == 200'000; })))
+            << "those of messages that never came to be are gone";
         for (const Queued& queued : all) {
             first = std::max(first, std::stoi(queued.envelope.id.substr(10)) - 100'000 + 1);
         }

@@ -5,6 +5,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstddef>
+#include <filesystem>
+#include <iterator>
 #include <string>
 #include <utility>
 #include <vector>
@@ -80,6 +83,12 @@ inline std::string whole_body(const SpoolReader& reader, const std::string& id, 
         }
         text += *part;
     }
+}
+
+// How many files are in a directory.
+inline std::size_t files_in(const std::filesystem::path& directory) {
+    return static_cast<std::size_t>(
+        std::distance(std::filesystem::directory_iterator(directory), std::filesystem::directory_iterator()));
 }
 
 inline std::vector<std::string> addresses(const std::vector<Waiting>& all) {

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// Large bodies, each a file of its own beside the database: what lies in the database is written twice, in
+// many small steps. A file is whole and on the disk before the commit that knows of it, and is removed after
+// the commit that forgets it; one that nobody knows is removed at the next start. Internal to this room.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "agent/base/descriptor.h"
+#include "agent/base/result.h"
+
+namespace sekisho::spool {
+
+class BodyFiles {
+public:
+    using Read = std::function<Result<void>(std::uint64_t offset, char* to, std::size_t size)>;
+
+    // Those of a spool, in the directory SPOOL-bodies, which is made with 0700 where it is missing.
+    [[nodiscard]] static Result<BodyFiles> open(const std::filesystem::path& spool);
+
+    // Writes the body of a message, instead of what an attempt before has left. Failure::unavailable, and
+    // nothing is left, where there is no room; or what `read` says.
+    [[nodiscard]] Result<void> write(std::int64_t message, std::uint64_t size, const Read& read) const;
+    // The names of all that was written are on the disk.
+    [[nodiscard]] Result<void> sync() const;
+    // Nothing where there is none.
+    void remove(std::int64_t message) const;
+    // Removes those that this says nothing of.
+    void keep_only(const std::function<bool(std::int64_t message)>& known) const;
+    // A part of it; less than `size` at its end. Failure::not_found where it is gone.
+    [[nodiscard]] Result<std::string> part(std::int64_t message, std::uint64_t offset,
+                                           std::size_t size) const;
+
+private:
+    BodyFiles(std::filesystem::path directory, Descriptor opened)
+        : directory_(std::move(directory)), opened_(std::move(opened)) {}
+    [[nodiscard]] std::unexpected<Error> trouble(std::int64_t message, const char* what) const;
+
+    std::filesystem::path directory_;
+    Descriptor opened_;
+};
+
+}  // namespace sekisho::spool

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+// Large bodies beside the database: there as long as their messages are.
+#include "smtpd/spool/body_files.h"
+
+#include <gmock/gmock.h>
+
+#include <fstream>
+
+#include "tests/unit/spool/messages.h"
+
+namespace sekisho::spool {
+namespace {
+
+using testing::HasSubstr;
+
+std::string id_of(int number) {
+    return "f000000000" + std::to_string(100'000 + number);
+}
+
+TEST(BodyFiles, ALargeBodyIsAFileAsLongAsItsMessageWaits) {
+    const Directory directory;
+    auto spool = Spool::open(directory / "mail.db").value();
+    const SpoolReader reader = SpoolReader::open(directory / "mail.db").value();
+    const auto bodies = directory / "mail.db-bodies";
+    EXPECT_EQ(std::filesystem::status(bodies).permissions(), std::filesystem::perms::owner_all);
+    ASSERT_TRUE(keep(spool, envelope(id_of(1), {"x@example.com", "y@example.com"}), octets(3'000'000)));
+    ASSERT_TRUE(keep(spool, envelope(id_of(2)), octets(64 * 1024))) << "this one is small";
+    ASSERT_EQ(files_in(bodies), 1U);
+    const auto file = std::filesystem::directory_iterator(bodies)->path();
+    EXPECT_EQ(std::filesystem::file_size(file), 3'000'000U);
+    EXPECT_EQ(std::filesystem::status(file).permissions(),
+              std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+    EXPECT_EQ(whole_body(reader, id_of(1)), octets(3'000'000));
+    EXPECT_EQ(whole_body(reader, id_of(2)), octets(64 * 1024));
+    const auto waiting = reader.message(id_of(1))->waiting;
+    for (const Waiting& each : waiting) {
+        EXPECT_EQ(files_in(bodies), 1U);
+        EXPECT_TRUE(commit(spool, [&](Spool& in) { return in.finish(each.recipient); }));
+    }
+    EXPECT_EQ(files_in(bodies), 0U);
+    EXPECT_EQ(reader.body(id_of(1), 0, 10).error().kind, Failure::not_found);
+}
+
+// Whichever way a message is removed; but not where that is taken back.
+TEST(BodyFiles, AFileGoesWithTheCommitThatRemovesItsMessage) {
+    const Directory directory;
+    auto spool = Spool::open(directory / "mail.db").value();
+    const SpoolReader reader = SpoolReader::open(directory / "mail.db").value();
+    const auto bodies = directory / "mail.db-bodies";
+    ASSERT_TRUE(keep(spool, envelope(id_of(1)), octets(100'000)));
+    ASSERT_TRUE(keep(spool, envelope(id_of(2)), octets(100'000)));
+    EXPECT_FALSE(commit(spool, [](Spool& in) -> Result<void> {
+        EXPECT_TRUE(in.remove(id_of(1)));
+        return fail(Failure::invalid, "a second thought");
+    }));
+    EXPECT_TRUE(commit(spool, [](Spool& in) -> Result<void> {
+        EXPECT_FALSE(in.one([](Spool& one) -> Result<void> {
+            EXPECT_TRUE(one.remove(id_of(1)));
+            return fail(Failure::invalid, "one thing of several");
+        }));
+        return {};
+    }));
+    EXPECT_EQ(whole_body(reader, id_of(1)), octets(100'000));
+    EXPECT_TRUE(commit(spool, [](Spool& in) { return in.remove(id_of(1)); }));
+    EXPECT_EQ(files_in(bodies), 1U);
+    EXPECT_TRUE(commit(spool, [](Spool& in) {
+        return in.senders().stop({.user = "anna", .since = noon, .who = "root", .reason = "spam"});
+    }));
+    EXPECT_TRUE(commit(
+        spool, [](Spool& in) { return in.senders().resume("anna", Senders::HeldMail::discarded, noon); }));
+    EXPECT_EQ(files_in(bodies), 0U);
+}
+
+TEST(BodyFiles, AMessageThatIsNotKeptLeavesNoFile) {
+    const Directory directory;
+    auto spool = Spool::open(directory / "mail.db").value();
+    const SpoolReader reader = SpoolReader::open(directory / "mail.db").value();
+    const auto bodies = directory / "mail.db-bodies";
+    const auto add = [](Spool& in, int number, const std::string& body, std::uint64_t size) {
+        return in.add(envelope(id_of(number)), size, body_of(body));
+    };
+    EXPECT_FALSE(commit(spool, [&](Spool& in) { return add(in, 1, octets(1'500'000), 2'000'000); }));
+    EXPECT_EQ(files_in(bodies), 0U) << "its end couldn't be read";
+    EXPECT_TRUE(commit(spool, [&](Spool& in) -> Result<void> {
+        EXPECT_FALSE(in.one([&](Spool& one) -> Result<void> {
+            EXPECT_TRUE(add(one, 1, octets(100'000), 100'000));
+            return fail(Failure::invalid, "one thing of several");
+        }));
+        return add(in, 2, octets(200'000), 200'000);
+    }));
+    EXPECT_EQ(files_in(bodies), 1U);
+    EXPECT_EQ(whole_body(reader, id_of(2)), octets(200'000));
+    EXPECT_FALSE(commit(spool, [&](Spool& in) -> Result<void> {
+        EXPECT_TRUE(add(in, 3, octets(100'000), 100'000));
+        return fail(Failure::invalid, "all of it");
+    }));
+    EXPECT_EQ(files_in(bodies), 1U);
+}
+
+// What a sudden end has left, and what isn't ours.
+TEST(BodyFiles, FilesThatNobodyKnowsAreRemovedAtTheStart) {
+    const Directory directory;
+    const auto bodies = directory / "mail.db-bodies";
+    {
+        auto spool = Spool::open(directory / "mail.db");
+        ASSERT_TRUE(keep(*spool, envelope(id_of(1)), octets(100'000)));
+        ASSERT_TRUE(keep(*spool, envelope(id_of(2)), octets(100)));
+    }
+    for (const char* const left : {"2", "3", "99"}) {
+        std::ofstream(bodies / left) << "half of it";
+    }
+    std::ofstream(bodies / "README") << "an operator's";
+    ASSERT_TRUE(Spool::open(directory / "mail.db"));
+    EXPECT_EQ(files_in(bodies), 2U);
+    EXPECT_TRUE(std::filesystem::exists(bodies / "README"));
+    EXPECT_EQ(whole_body(SpoolReader::open(directory / "mail.db").value(), id_of(1)), octets(100'000));
+}
+
+TEST(BodyFiles, NoPlaceForLargeBodiesIsAnError) {
+    const Directory directory;
+    std::ofstream(directory / "mail.db-bodies") << "in the way";
+    const auto spool = Spool::open(directory / "mail.db");
+    ASSERT_FALSE(spool);
+    EXPECT_EQ(spool.error().kind, Failure::unavailable);
+    EXPECT_THAT(spool.error().what, HasSubstr("mail.db-bodies"));
+    EXPECT_FALSE(spool.error().remedy.empty());
+}
+
+}  // namespace
+}  // namespace sekisho::spool
