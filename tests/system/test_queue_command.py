@@ -120,6 +120,8 @@ class QueueCommand(SmtpTest):
         self.say(0, "flush", DOWN_DOMAIN)
         arrived(self.isp, "internet", subject)
         await_true(lambda: not self.messages(), "an empty queue")
+        # The next test's mail would go on waiting for an answer on the connection that is kept for a moment.
+        await_true(lambda: not self.edge.run("ss", "-Htn", "state", "established", "dst", DOWN4).stdout, "the connection's end")
 
     def test_hold_and_release(self) -> None:
         held, other = self.wait(DOWN, ALSO_DOWN)

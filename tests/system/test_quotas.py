@@ -48,7 +48,8 @@ class Quotas(SmtpTest):
         # What was counted before is another test's.
         self.submission.relay.stop()
         for path in self.edge.file("/var/lib/sekisho/spool").glob("mail.db*"):
-            path.unlink()
+            if path.is_file():
+                path.unlink()
         self.submission.restart()
 
     def client(self, line) -> smtplib.SMTP:
