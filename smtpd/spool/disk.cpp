@@ -6,6 +6,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <array>
 #include <string>
 #include <system_error>
 
@@ -55,8 +56,12 @@ void lengthen_log(const std::filesystem::path& spool, const Room& room, std::uin
         return;
     }
     const Descriptor log(::open(log_of(spool).c_str(), O_WRONLY | O_APPEND | O_CLOEXEC));
-    const std::string block(zeros, '\0');
-    if (log && ::write(log.get(), block.data(), block.size()) > 0) {
+    static constexpr std::array<char, zeros / 64> block{};
+    bool written = static_cast<bool>(log);
+    for (std::uint64_t at = 0; at < zeros && written; at += block.size()) {
+        written = ::write(log.get(), block.data(), block.size()) > 0;
+    }
+    if (written) {
         static_cast<void>(::fdatasync(log.get()));
     }
 }
