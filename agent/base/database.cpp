@@ -30,8 +30,8 @@ std::string remedy_of(int code, const std::string& file) {
             return "another program holds " + file + ": end it, or let it finish";
         case SQLITE_CORRUPT:
         case SQLITE_NOTADB:
-            return "move " + file + " and the files " + file + "-wal and " + file +
-                   "-shm away and start again; what was in it must be added again, or come from a backup";
+            return "move " + file + " and all files " + file +
+                   "-* away and start again; what was in it must be added again, or come from a backup";
         case SQLITE_READONLY:
         case SQLITE_PERM:
         case SQLITE_CANTOPEN:

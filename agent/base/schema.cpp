@@ -50,7 +50,7 @@ Result<void> inspect(const Database& database, const Schema& schema, std::int64_
     }
     if (*check != "ok") {
         return fail(Failure::invalid, file + " is damaged: " + *check,
-                    "move it and the files " + file + "-wal and " + file + "-shm away and start again; " +
+                    "move it and all files " + file + "-* away and start again; " +
                         std::string(schema.if_damaged));
     }
     return {};

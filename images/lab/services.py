@@ -33,6 +33,11 @@ def accepts(host: Host, address: str, port: int) -> bool:
             return False
 
 
+def await_no_connection(host: Host, address: str) -> None:
+    """The relay keeps one for a moment, for the next message."""
+    await_true(lambda: not host.run("ss", "-Htn", "state", "established", "dst", address).stdout, f"the end of connections to {address}")
+
+
 def make_certificate(lab: Lab) -> None:
     """A self-signed certificate for the mail host; clients find it in the lab's state as ca.pem."""
     mail = lab["mail"]

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Named by the numbers of their messages.
+// Named by the ids of their messages.
 #include "smtpd/spool/body_files.h"
 
 #include <fcntl.h>
@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <string_view>
 #include <system_error>
@@ -33,11 +32,11 @@ bool write_all(int file, std::string_view left) {
     return true;
 }
 
-// 0 for what is no such name.
-std::int64_t number_of(const std::string& name) {
-    std::int64_t number = 0;
-    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
-    return error == std::errc() && end == name.data() + name.size() ? number : 0;
+// 16 of [0-9a-z]: as sekisho-smtpd makes them. Nothing else becomes the name of a file, or is taken for one.
+bool is_id(std::string_view text) {
+    constexpr std::size_t length = 16;
+    return text.size() == length &&
+           std::ranges::all_of(text, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z'); });
 }
 
 }  // namespace
@@ -45,7 +44,8 @@ std::int64_t number_of(const std::string& name) {
 Result<BodyFiles> BodyFiles::open(const std::filesystem::path& spool) {
     const std::filesystem::path directory = spool.string() + "-bodies";
     Descriptor opened;
-    if (::mkdir(directory.c_str(), 0700) == 0 || errno == EEXIST) {
+    const bool made = ::mkdir(directory.c_str(), 0700) == 0;
+    if (made || errno == EEXIST) {
         opened = Descriptor(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     }
     if (!opened) {
@@ -53,25 +53,34 @@ Result<BodyFiles> BodyFiles::open(const std::filesystem::path& spool) {
                     directory.string() + " can't be made or read: " + std::strerror(errno),
                     "let the relay's user write to the directory of relay.spool");
     }
+    if (made) {  // its own name must be on the disk, too
+        const Descriptor parent(::openat(opened.get(), "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        if (!parent || ::fsync(parent.get()) != 0) {
+            return fail(Failure::unavailable, directory.string() + " can't be kept: " + std::strerror(errno),
+                        "look after the disk that holds it");
+        }
+    }
     return BodyFiles(directory, std::move(opened));
 }
 
-std::unexpected<Error> BodyFiles::trouble(std::int64_t message, const char* what) const {
+std::unexpected<Error> BodyFiles::trouble(std::string_view id, const char* what) const {
     const int number = errno;
-    return fail(
-        Failure::unavailable,
-        (directory_ / std::to_string(message)).string() + " can't be " + what + ": " + std::strerror(number),
-        number == ENOSPC ? "free some space on the disk that holds " + directory_.string()
-                         : "look after the disk that holds " + directory_.string());
+    return fail(Failure::unavailable,
+                (directory_ / id).string() + " can't be " + what + ": " + std::strerror(number),
+                number == ENOSPC ? "free some space on the disk that holds " + directory_.string()
+                                 : "look after the disk that holds " + directory_.string());
 }
 
-Result<void> BodyFiles::write(std::int64_t message, std::uint64_t size, const Read& read) const {
-    remove(message);
-    const std::string name = std::to_string(message);
+Result<void> BodyFiles::write(std::string_view id, std::uint64_t size, const Read& read) const {
+    if (!is_id(id)) {
+        return fail(Failure::invalid, "what a message is called is no id");
+    }
+    remove(id);
+    const std::string name(id);
     const Descriptor file(
         ::openat(opened_.get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (!file) {
-        return trouble(message, "made");
+        return trouble(id, "made");
     }
     std::string buffer;
     Result<void> done;
@@ -79,14 +88,14 @@ Result<void> BodyFiles::write(std::int64_t message, std::uint64_t size, const Re
         buffer.resize(static_cast<std::size_t>(std::min<std::uint64_t>(at_a_time, size - at)));
         done = read(at, buffer.data(), buffer.size());
         if (done && !write_all(file.get(), buffer)) {
-            done = trouble(message, "written");
+            done = trouble(id, "written");
         }
     }
     if (done && ::fdatasync(file.get()) != 0) {
-        done = trouble(message, "written");
+        done = trouble(id, "written");
     }
     if (!done) {
-        remove(message);
+        remove(id);
     }
     return done;
 }
@@ -99,26 +108,27 @@ Result<void> BodyFiles::sync() const {
     return {};
 }
 
-void BodyFiles::remove(std::int64_t message) const {
-    ::unlinkat(opened_.get(), std::to_string(message).c_str(), 0);
+void BodyFiles::remove(std::string_view id) const {
+    ::unlinkat(opened_.get(), std::string(id).c_str(), 0);
 }
 
-void BodyFiles::keep_only(const std::function<bool(std::int64_t message)>& known) const {
+std::set<std::string> BodyFiles::all() const {
+    std::set<std::string> ids;
     std::error_code unreadable;
     for (const auto& each : std::filesystem::directory_iterator(directory_, unreadable)) {
-        const std::int64_t number = number_of(each.path().filename().string());
-        if (number > 0 && !known(number)) {
-            remove(number);
+        if (std::string name = each.path().filename().string(); is_id(name)) {
+            ids.insert(std::move(name));
         }
     }
+    return ids;
 }
 
-Result<std::string> BodyFiles::part(std::int64_t message, std::uint64_t offset, std::size_t size) const {
-    const std::string name = std::to_string(message);
+Result<std::string> BodyFiles::part(std::string_view id, std::uint64_t offset, std::size_t size) const {
+    const std::string name(id);
     const Descriptor file(::openat(opened_.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
     if (!file) {
         return errno == ENOENT ? fail(Failure::not_found, "the body of message " + name + " is gone")
-                               : trouble(message, "read");
+                               : trouble(id, "read");
     }
     std::string part(size, '\0');
     std::size_t got = 0;
@@ -129,7 +139,7 @@ Result<std::string> BodyFiles::part(std::int64_t message, std::uint64_t offset, 
             continue;
         }
         if (count < 0) {
-            return trouble(message, "read");
+            return trouble(id, "read");
         }
         if (count == 0) {
             break;

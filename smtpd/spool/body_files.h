@@ -8,8 +8,9 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <set>
 #include <string>
-#include <vector>
+#include <string_view>
 
 #include "agent/base/descriptor.h"
 #include "agent/base/result.h"
@@ -20,26 +21,26 @@ class BodyFiles {
 public:
     using Read = std::function<Result<void>(std::uint64_t offset, char* to, std::size_t size)>;
 
-    // Those of a spool, in the directory SPOOL-bodies, which is made with 0700 where it is missing.
+    // Those of a spool, in the directory SPOOL-bodies, which is made with 0700 where it is missing. Each has
+    // the name of its message's id, which is random: no spool takes those of another for its own.
     [[nodiscard]] static Result<BodyFiles> open(const std::filesystem::path& spool);
 
     // Writes the body of a message, instead of what an attempt before has left. Failure::unavailable, and
-    // nothing is left, where there is no room; or what `read` says.
-    [[nodiscard]] Result<void> write(std::int64_t message, std::uint64_t size, const Read& read) const;
+    // nothing is left, where there is no room; Failure::invalid for an id that is none; or what `read` says.
+    [[nodiscard]] Result<void> write(std::string_view id, std::uint64_t size, const Read& read) const;
     // The names of all that was written are on the disk.
     [[nodiscard]] Result<void> sync() const;
     // Nothing where there is none.
-    void remove(std::int64_t message) const;
-    // Removes those that this says nothing of.
-    void keep_only(const std::function<bool(std::int64_t message)>& known) const;
+    void remove(std::string_view id) const;
+    // The ids of those that are there.
+    [[nodiscard]] std::set<std::string> all() const;
     // A part of it; less than `size` at its end. Failure::not_found where it is gone.
-    [[nodiscard]] Result<std::string> part(std::int64_t message, std::uint64_t offset,
-                                           std::size_t size) const;
+    [[nodiscard]] Result<std::string> part(std::string_view id, std::uint64_t offset, std::size_t size) const;
 
 private:
     BodyFiles(std::filesystem::path directory, Descriptor opened)
         : directory_(std::move(directory)), opened_(std::move(opened)) {}
-    [[nodiscard]] std::unexpected<Error> trouble(std::int64_t message, const char* what) const;
+    [[nodiscard]] std::unexpected<Error> trouble(std::string_view id, const char* what) const;
 
     std::filesystem::path directory_;
     Descriptor opened_;

@@ -217,7 +217,7 @@ Result<std::string> SpoolReader::body(std::string_view id, std::uint64_t offset,
     if (row == 0) {
         return fail(Failure::not_found, "message " + std::string(id) + " is gone");
     }
-    return in_file ? files_.part(row, offset, size) : pieces(row, offset, size);
+    return in_file ? files_.part(id, offset, size) : pieces(row, offset, size);
 }
 
 Result<std::string> SpoolReader::pieces(std::int64_t message, std::uint64_t offset, std::size_t size) const {

@@ -149,7 +149,7 @@ const Schema& schema() {
         .program = "sekisho-relay",
         .setting = "relay.spool",
         .if_newer = "install that version again: the mail in this file is not delivered yet",
-        .if_damaged = "keep them: sqlite3's .recover may still find mail in them"};
+        .if_damaged = "keep them all: sqlite3's .recover may still find mail in them"};
     return ours;
 }
 

@@ -7,11 +7,14 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <ranges>
+#include <set>
 #include <string>
 #include <utility>
 
 #include "agent/base/ascii.h"
+#include "agent/base/log.h"
 #include "smtpd/message/domain.h"
 #include "smtpd/spool/disk.h"
 #include "smtpd/spool/schema.h"
@@ -42,29 +45,65 @@ Result<void> say(const Database& database, std::string_view sql) {
     return statement ? statement->run() : std::unexpected(statement.error());
 }
 
-// The files of bodies, without those that a sudden end has left; and from now on this connection remembers
-// those of messages that are deleted, until commit().
-Result<BodyFiles> sweep(const std::filesystem::path& file, const Database& database) {
+// A database that is made now knows nobody's files.
+Result<BodyFiles> open_files(const std::filesystem::path& file, const Database& database) {
+    const auto version = database.integer("PRAGMA user_version");
     auto files = BodyFiles::open(file);
-    if (!files) {
-        return files;
+    if (!version || !files) {
+        return version ? std::move(files) : std::unexpected(version.error());
     }
-    if (auto noted = database.run("CREATE TEMP TABLE gone (message INTEGER NOT NULL);"
-                                  "CREATE TEMP TRIGGER note_gone AFTER DELETE ON main.messages "
-                                  "WHEN old.in_file BEGIN INSERT INTO gone VALUES (old.number); END");
-        !noted) {
-        return std::unexpected(noted.error());
+    if (*version == 0 && !files->all().empty()) {
+        return fail(Failure::conflict, file.string() + "-bodies holds mail of another spool",
+                    "move it away with the database that it belongs to, and keep both");
     }
-    Result<void> read;
-    files->keep_only([&](std::int64_t message) {
-        const auto known =
-            database.integer("SELECT in_file FROM messages WHERE number = " + std::to_string(message));
-        if (!known) {
-            read = std::unexpected(known.error());
+    return files;
+}
+
+// Messages whose bodies are files.
+Result<std::set<std::string>> with_files(const Database& database) {
+    std::set<std::string> ids;
+    auto statement = database.prepare("SELECT id FROM messages WHERE in_file");
+    if (!statement) {
+        return std::unexpected(statement.error());
+    }
+    while (true) {
+        const auto row = statement->step();
+        if (!row) {
+            return std::unexpected(row.error());
         }
-        return !known || *known != 0;
-    });
-    return read ? std::move(files) : std::unexpected(read.error());
+        if (!*row) {
+            return ids;
+        }
+        ids.insert(statement->text(0));
+    }
+}
+
+// Removes the files that a sudden end has left, and tells of those that are missing. From now on this
+// connection remembers the files of messages that are deleted, until commit().
+Result<void> sweep(const BodyFiles& files, const Database& database) {
+    const auto known = with_files(database);
+    if (!known) {
+        return std::unexpected(known.error());
+    }
+    const std::set<std::string> found = files.all();
+    for (const std::string& id : found) {
+        if (!known->contains(id)) {
+            files.remove(id);
+        }
+    }
+    std::vector<std::string> missing;
+    std::ranges::set_difference(*known, found, std::back_inserter(missing));
+    if (!missing.empty()) {
+        log::error("BODIES_MISSING", "messages wait whose files are missing",
+                   {{"messages", missing.size()},
+                    {"first", missing.front()},
+                    {"remedy", "bring " + database.file().string() +
+                                   "-bodies back, or delete them with `sekisho queue delete`"}});
+    }
+    return database.run(
+        "CREATE TEMP TABLE gone (id TEXT NOT NULL);"
+        "CREATE TEMP TRIGGER note_gone AFTER DELETE ON main.messages "
+        "WHEN old.in_file BEGIN INSERT INTO gone VALUES (old.id); END");
 }
 
 Result<void> no_message(std::string_view id) {
@@ -93,6 +132,10 @@ Result<Spool> Spool::open(const std::filesystem::path& file) {
     if (!database) {
         return std::unexpected(database.error());
     }
+    auto files = open_files(file, *database);
+    if (!files) {
+        return std::unexpected(files.error());
+    }
     if (auto migrated = migrate(*database, schema()); !migrated) {
         return std::unexpected(migrated.error());
     }
@@ -106,15 +149,15 @@ Result<Spool> Spool::open(const std::filesystem::path& file) {
     if (auto beside = database->copy_log_beside(static_cast<int>(large_log / *page)); !beside) {
         return std::unexpected(beside.error());
     }
-    auto files = sweep(file, *database);
-    if (!files) {
-        return std::unexpected(files.error());
+    if (auto swept = sweep(*files, *database); !swept) {
+        return std::unexpected(swept.error());
     }
     return Spool(file, std::move(*held), std::move(*files), std::move(*database), *page);
 }
 
 Result<void> Spool::begin() {
     added_ = 0;
+    taken_ = 0;
     remove_written(0);  // of a transaction that a full disk has ended
     return say(database_, "BEGIN IMMEDIATE");
 }
@@ -130,18 +173,19 @@ Result<void> Spool::commit() {
         return std::unexpected(gone.error());
     }
     auto committed = say(database_, "COMMIT");
+    // Where this failed the disk may have it all the same: then a file too many is better than one too few.
+    written_.clear();
     if (committed) {
-        written_.clear();
-        std::ranges::for_each(*gone, [this](std::int64_t message) { files_.remove(message); });
+        std::ranges::for_each(*gone, [this](const std::string& id) { files_.remove(id); });
         keep_log();
     }
     return committed;
 }
 
 // Messages with files that this transaction has deleted.
-Result<std::vector<std::int64_t>> Spool::take_gone() const {
-    std::vector<std::int64_t> gone;
-    auto statement = database_.prepare("SELECT message FROM gone");
+Result<std::vector<std::string>> Spool::take_gone() const {
+    std::vector<std::string> gone;
+    auto statement = database_.prepare("SELECT id FROM gone");
     if (!statement) {
         return std::unexpected(statement.error());
     }
@@ -153,7 +197,7 @@ Result<std::vector<std::int64_t>> Spool::take_gone() const {
         if (!*row) {
             break;
         }
-        gone.push_back(statement->integer(0));
+        gone.push_back(statement->text(0));
     }
     if (!gone.empty()) {
         if (auto done = say(database_, "DELETE FROM gone"); !done) {
@@ -165,7 +209,7 @@ Result<std::vector<std::int64_t>> Spool::take_gone() const {
 
 void Spool::remove_written(std::size_t from) {
     std::ranges::for_each(written_ | std::views::drop(from),
-                          [this](std::int64_t message) { files_.remove(message); });
+                          [this](const std::string& id) { files_.remove(id); });
     written_.resize(from);
 }
 
@@ -215,7 +259,7 @@ Result<void> Spool::room_for(std::uint64_t size) const {
     if (!room) {
         return std::unexpected(room.error());
     }
-    if (room->has(size, added_)) {
+    if (room->has(size > piece_size ? size : 2 * size, added_)) {
         return {};
     }
     return fail(Failure::unavailable,
@@ -230,7 +274,8 @@ Result<void> Spool::add(const Envelope& envelope, std::uint64_t size, const Body
     if (envelope.recipients.size() > most_within) {
         return fail(Failure::invalid, "a message can't have so many recipients", "send it in several");
     }
-    added_ += size;
+    taken_ += size;
+    added_ += size > piece_size ? 0 : size;
     auto insert = database_.prepare(
         "INSERT INTO messages (id, sender, user, client, eight_bit, received, size, returned, envelope_id, "
         "utf8, in_file) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
@@ -267,13 +312,14 @@ Result<void> Spool::add(const Envelope& envelope, std::uint64_t size, const Body
             return done;
         }
     }
-    return add_body(message, size, body);
+    return add_body(envelope.id, message, size, body);
 }
 
-Result<void> Spool::add_body(std::int64_t message, std::uint64_t size, const BodyReader& body) {
+Result<void> Spool::add_body(std::string_view id, std::int64_t message, std::uint64_t size,
+                             const BodyReader& body) {
     if (size > piece_size) {
-        written_.push_back(message);
-        return files_.write(message, size, body);
+        written_.emplace_back(id);
+        return files_.write(id, size, body);
     }
     auto insert = database_.prepare("INSERT INTO bodies VALUES (?, ?)");
     if (!insert) {

@@ -71,6 +71,8 @@ public:
     void roll_back();
     // After a failure for lack of room: gives back what the log had taken.
     void shrink();
+    // Octets of messages, since begin().
+    [[nodiscard]] std::uint64_t taken() const { return taken_; }
     // A full disk may end a transaction by itself; then nothing of it is there.
     [[nodiscard]] bool in_transaction() const { return !database_.idle(); }
     // Runs one of many pieces of work inside; if it fails, only what it has done is undone.
@@ -101,11 +103,12 @@ public:
 private:
     Spool(std::filesystem::path file, Descriptor lock, BodyFiles files, Database database,
           std::int64_t page_size);
-    [[nodiscard]] Result<std::vector<std::int64_t>> take_gone() const;
+    [[nodiscard]] Result<std::vector<std::string>> take_gone() const;
     void remove_written(std::size_t from);
     void keep_log();
     [[nodiscard]] Result<void> room_for(std::uint64_t size) const;
-    [[nodiscard]] Result<void> add_body(std::int64_t message, std::uint64_t size, const BodyReader& body);
+    [[nodiscard]] Result<void> add_body(std::string_view id, std::int64_t message, std::uint64_t size,
+                                        const BodyReader& body);
     [[nodiscard]] Result<void> remove_if_done(std::int64_t message);
 
     std::filesystem::path file_;
@@ -113,8 +116,9 @@ private:
     BodyFiles files_;
     Database database_;
     std::int64_t page_size_;
-    std::uint64_t added_ = 0;            // octets, since begin()
-    std::vector<std::int64_t> written_;  // messages with files, since begin()
+    std::uint64_t added_ = 0;  // octets of bodies in the database, since begin()
+    std::uint64_t taken_ = 0;  // octets of all bodies, since begin()
+    std::vector<std::string> written_;  // messages with files, since begin()
 };
 
 class SpoolReader {

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <cstddef>
+#include <cstdint>
+#include <iterator>
 #include <memory>
 #include <utility>
 
@@ -14,6 +16,7 @@ namespace {
 
 constexpr std::chrono::milliseconds longest_wait_for_company{100};
 constexpr std::size_t enough_company = 50;
+constexpr std::uint64_t most_octets_together = std::uint64_t{16} << 20;
 
 }  // namespace
 
@@ -66,7 +69,9 @@ void Writer::run() {
             write_queue();
         }
     }
-    write_queue();
+    while (!queue_.empty()) {  // nobody else may submit any more
+        write_queue();
+    }
 }
 
 bool Writer::is_due() {
@@ -105,6 +110,17 @@ void Writer::write_queue() {
     }
 }
 
+// They are the next ones.
+void Writer::put_back(Jobs& jobs, std::size_t from) {
+    const auto first = std::next(jobs.begin(), static_cast<std::ptrdiff_t>(from));
+    {
+        const std::scoped_lock held(mutex_);
+        queue_.insert(queue_.begin(), std::move_iterator(first), std::move_iterator(jobs.end()));
+        is_urgent_ = true;
+    }
+    jobs.erase(first, jobs.end());
+}
+
 void Writer::tell(Jobs& jobs) {
     const auto others = std::make_shared<Jobs>();
     for (Job& job : jobs) {
@@ -124,29 +140,36 @@ void Writer::tell(Jobs& jobs) {
 }
 
 void Writer::write(Jobs& jobs) {
+    if (auto begun = spool_.begin(); !begun) {
+        for (Job& job : jobs) {
+            job.result = begun;  // somebody holds the file: nobody would fare better alone
+        }
+        return;
+    }
     if (!together(jobs)) {
         // One that doesn't fit on the disk any more has taken the others with it.
         for (Job& job : jobs) {
             job.result = alone(job.work);
         }
     }
-    if (std::ranges::any_of(jobs, [](const Job& job) { return !job.result; })) {
+    const auto for_want_of_room = [](const Job& job) {
+        return !job.result && job.result.error().kind == Failure::unavailable;
+    };
+    if (std::ranges::any_of(jobs, for_want_of_room)) {
         spool_.shrink();
     }
 }
 
-// Whether each job's result is its own.
+// Whether each job's result is its own. Whoever asks something meanwhile, and those who came first, don't
+// wait for more than some octets.
 bool Writer::together(Jobs& jobs) {
-    if (auto begun = spool_.begin(); !begun) {
-        for (Job& job : jobs) {
-            job.result = begun;  // somebody holds the file: nobody would fare better alone
-        }
-        return true;
-    }
-    for (Job& job : jobs) {
-        job.result = spool_.one(job.work);
+    for (std::size_t i = 0; i < jobs.size(); i++) {
+        jobs[i].result = spool_.one(jobs[i].work);
         if (!spool_.in_transaction()) {
             return false;
+        }
+        if (spool_.taken() >= most_octets_together) {
+            put_back(jobs, i + 1);
         }
     }
     const bool committed = spool_.commit().has_value();

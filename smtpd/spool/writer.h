@@ -8,6 +8,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/io_context.hpp>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <mutex>
@@ -61,6 +62,7 @@ private:
     [[nodiscard]] bool is_due();
     void wait();
     void write_queue();
+    void put_back(Jobs& jobs, std::size_t from);
     void tell(Jobs& jobs);
     void write(Jobs& jobs);
     [[nodiscard]] bool together(Jobs& jobs);

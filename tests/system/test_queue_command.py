@@ -6,6 +6,7 @@ import time
 
 from lab.hosts import await_true
 from lab.isp import config_text
+from lab.services import await_no_connection
 from lab.story_mail import arrived, send
 from lab.topology import DOWN4, DOWN_DOMAIN, MX_DOMAIN, SUBSCRIBERS
 from test_submission import SmtpTest
@@ -120,8 +121,7 @@ class QueueCommand(SmtpTest):
         self.say(0, "flush", DOWN_DOMAIN)
         arrived(self.isp, "internet", subject)
         await_true(lambda: not self.messages(), "an empty queue")
-        # The next test's mail would go on waiting for an answer on the connection that is kept for a moment.
-        await_true(lambda: not self.edge.run("ss", "-Htn", "state", "established", "dst", DOWN4).stdout, "the connection's end")
+        await_no_connection(self.edge, DOWN4)  # it would be silent, and the next test's mail would wait for it
 
     def test_hold_and_release(self) -> None:
         held, other = self.wait(DOWN, ALSO_DOWN)

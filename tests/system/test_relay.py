@@ -7,6 +7,7 @@ from email.message import EmailMessage
 
 from lab.hosts import await_true
 from lab.isp import config_text
+from lab.services import await_no_connection
 from lab.story_mail import arrived, send
 from lab.topology import (EDGE_CORE4, EDGE_CORE6, INTERNET4, MAIL4, MAIL_NAME, MX_DOMAIN, MX_NAME, SMTP_NAME, SUBSCRIBERS,
                           UNKNOWN_USER)
@@ -143,6 +144,7 @@ class Wishes(RelayTest):
             notice = host.messages[1].decode()
             for field in ("Action: relayed", "Original-Envelope-Id: QQ+314", f"Original-Recipient: rfc822; {FRIEND}"):
                 self.assertIn(f"\r\n{field}\r\n", notice)
+            await_no_connection(self.edge, MAIL4)
             host.answers["EHLO"] = "250-mx.example.com\r\n250 DSN"
             self.submit()
             await_true(lambda: len(host.messages) == 3 and not self.submission.queue(), "the message, and an empty queue")

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "tests/unit/spool/messages.h"
+#include "tests/unit/written_log.h"
 
 namespace sekisho::spool {
 namespace {
@@ -106,7 +107,7 @@ TEST(BodyFiles, FilesThatNobodyKnowsAreRemovedAtTheStart) {
         ASSERT_TRUE(keep(*spool, envelope(id_of(1)), octets(100'000)));
         ASSERT_TRUE(keep(*spool, envelope(id_of(2)), octets(100)));
     }
-    for (const char* const left : {"2", "3", "99"}) {
+    for (const std::string& left : {id_of(2), id_of(3)}) {
         std::ofstream(bodies / left) << "half of it";
     }
     std::ofstream(bodies / "README") << "an operator's";
@@ -114,6 +115,58 @@ TEST(BodyFiles, FilesThatNobodyKnowsAreRemovedAtTheStart) {
     EXPECT_EQ(files_in(bodies), 2U);
     EXPECT_TRUE(std::filesystem::exists(bodies / "README"));
     EXPECT_EQ(whole_body(SpoolReader::open(directory / "mail.db").value(), id_of(1)), octets(100'000));
+}
+
+// The database was moved away without them: they are somebody's mail.
+TEST(BodyFiles, ThoseOfAnotherSpoolAreLeftAlone) {
+    const Directory directory;
+    {
+        auto spool = Spool::open(directory / "mail.db");
+        ASSERT_TRUE(keep(*spool, envelope(id_of(1)), octets(100'000)));
+    }
+    std::filesystem::rename(directory / "mail.db", directory / "damaged.db");
+    for (int i = 0; i < 2; i++) {
+        const auto spool = Spool::open(directory / "mail.db");
+        ASSERT_FALSE(spool) << "at each attempt";
+        EXPECT_EQ(spool.error().kind, Failure::conflict);
+        EXPECT_THAT(spool.error().what, HasSubstr("mail.db-bodies holds mail of another spool"));
+        EXPECT_THAT(spool.error().remedy, HasSubstr("keep both"));
+    }
+    EXPECT_EQ(files_in(directory / "mail.db-bodies"), 1U);
+    std::filesystem::rename(directory / "damaged.db", directory / "mail.db");
+    ASSERT_TRUE(Spool::open(directory / "mail.db"));
+    EXPECT_EQ(whole_body(SpoolReader::open(directory / "mail.db").value(), id_of(1)), octets(100'000));
+}
+
+TEST(BodyFiles, MissingOnesAreToldOfAtTheStart) {
+    const Directory directory;
+    {
+        auto spool = Spool::open(directory / "mail.db");
+        ASSERT_TRUE(keep(*spool, envelope(id_of(1)), octets(100'000)));
+        ASSERT_TRUE(keep(*spool, envelope(id_of(2)), octets(100'000)));
+    }
+    std::filesystem::remove(directory / "mail.db-bodies" / id_of(2));
+    const tests::WrittenLog said;
+    auto spool = Spool::open(directory / "mail.db");
+    ASSERT_TRUE(spool);
+    EXPECT_THAT(said.text(), HasSubstr("BODIES_MISSING"));
+    EXPECT_THAT(said.text(), HasSubstr("first=" + id_of(2)));
+    const SpoolReader reader = SpoolReader::open(directory / "mail.db").value();
+    EXPECT_EQ(reader.body(id_of(2), 0, 10).error().kind, Failure::not_found);
+    EXPECT_EQ(whole_body(reader, id_of(1)), octets(100'000));
+    EXPECT_TRUE(commit(*spool, [](Spool& in) { return in.remove(id_of(2)); })) << "as the remedy says";
+}
+
+// It comes from the process that strangers talk to.
+TEST(BodyFiles, AnIdThatIsNoneNamesNoFile) {
+    const Directory directory;
+    auto spool = Spool::open(directory / "mail.db").value();
+    for (const char* const id :
+         {"../../aaaaaaaaaa", "../etc/passwd", "", ".", "aaaaaaaaaaaaaaaA", "aaaaaaaaaaaaaaaaa"}) {
+        EXPECT_FALSE(keep(spool, envelope(id), octets(100'000))) << id;
+    }
+    EXPECT_EQ(files_in(directory / "mail.db-bodies"), 0U);
+    EXPECT_EQ(SpoolReader::open(directory / "mail.db")->count(), 0U);
 }
 
 TEST(BodyFiles, NoPlaceForLargeBodiesIsAnError) {

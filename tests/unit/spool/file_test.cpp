@@ -24,27 +24,6 @@ namespace {
 
 using testing::HasSubstr;
 
-void post_here(const std::function<void()>& work) {
-    work();
-}
-
-// What a job came to, awaited.
-Result<void> wait_for(Writer& writer, Writer::Work work) {
-    std::promise<Result<void>> promise;
-    writer.submit(std::move(work), [&promise](Result<void> result) { promise.set_value(std::move(result)); });
-    return promise.get_future().get();
-}
-
-Writer::Work keeping(Envelope envelope, std::string body) {
-    return [envelope = std::move(envelope), body = std::move(body)](Spool& spool) {
-        return spool.add(envelope, body.size(), body_of(body));
-    };
-}
-
-std::string name(int number) {
-    return "m000000000" + std::to_string(100'000 + number);
-}
-
 TEST(SpoolFile, OneOfANewerVersionIsRefused) {
     const Directory directory;
     ASSERT_TRUE(Spool::open(directory / "mail.db"));
@@ -150,7 +129,7 @@ TEST(SpoolFile, OneOfTheSeventhVersionKeepsItsMail) {
     EXPECT_TRUE(commit(*spool, [](Spool& in) { return in.remove("a000000000000000"); }));
     EXPECT_EQ(reader.count(), 0U);
     EXPECT_TRUE(keep(*spool, envelope(name(1)), octets(70'000)));
-    EXPECT_TRUE(std::filesystem::exists(directory / "mail.db-bodies" / "8")) << "no number is used again";
+    EXPECT_GT(reader.message(name(1))->waiting.at(0).recipient, 7 << 20) << "no number is used again";
 }
 
 TEST(SpoolFile, OneOfAnotherProgramIsRefused) {
@@ -385,69 +364,6 @@ TEST(SpoolFile, KilledAtAnyMomentItLosesNothing) {
         }
     }
     EXPECT_GE(kept, 6U) << "hardly anything was written";
-}
-
-TEST(Writer, WhatCanWaitSharesTheNextCommit) {
-    const Directory directory;
-    Writer writer(Spool::open(directory / "mail.db").value(), post_here);
-    const SpoolReader reader = SpoolReader::open(directory / "mail.db").value();
-    bool shared = false;
-    // Another round where this thread was kept from running for longer than anybody waits.
-    for (int round = 0; round < 20 && !shared; round++) {
-        std::atomic<bool> first_is_done = false;
-        std::uint64_t seen = 0;
-        const std::uint64_t before = reader.count().value();
-        writer.submit(
-            keeping(envelope(name(2 * round)), "patient"),
-            [&](const Result<void>& result) { first_is_done = result.has_value(); },
-            Writer::When::in_company);
-        ASSERT_TRUE(wait_for(writer, [&](Spool& spool) {
-            seen = reader.count().value();  // what is committed
-            return spool.add(envelope(name((2 * round) + 1)), 4, body_of("soon"));
-        }));
-        EXPECT_TRUE(first_is_done) << "what is submitted first is done first";
-        shared = seen == before;
-    }
-    EXPECT_TRUE(shared);
-}
-
-TEST(Writer, WhatCanWaitIsNotForgotten) {
-    const Directory directory;
-    Writer writer(Spool::open(directory / "mail.db").value(), post_here);
-    for (int i = 0; i < 2; i++) {
-        std::promise<Result<void>> alone;
-        writer.submit(
-            keeping(envelope(name(i)), "patient"),
-            [&](Result<void> result) { alone.set_value(std::move(result)); }, Writer::When::in_company);
-        EXPECT_TRUE(alone.get_future().get());
-    }
-}
-
-TEST(Writer, ManyThreadsShareIt) {
-    const Directory directory;
-    std::atomic<int> good = 0;
-    std::atomic<int> bad = 0;
-    {
-        Writer writer(Spool::open(directory / "mail.db").value(), post_here);
-        std::vector<std::thread> threads;
-        threads.reserve(4);
-        for (int thread = 0; thread < 4; thread++) {
-            threads.emplace_back([&, thread] {
-                for (int i = 0; i < 100; i++) {
-                    // Each id twice: the second is refused, and takes nobody with it.
-                    writer.submit(keeping(envelope(name(thread / 2 * 100 + i)), "body"),
-                                  [&](const Result<void>& result) { (result ? good : bad)++; });
-                }
-            });
-        }
-        for (std::thread& thread : threads) {
-            thread.join();
-        }
-    }
-    EXPECT_EQ(good, 200) << "what was queued is written before the writer goes";
-    EXPECT_EQ(bad, 200);
-    const auto spool = Spool::open(directory / "mail.db");
-    EXPECT_EQ(SpoolReader::open(directory / "mail.db")->count().value(), 200U);
 }
 
 }  // namespace

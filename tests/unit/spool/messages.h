@@ -7,12 +7,15 @@
 #include <algorithm>
 #include <cstddef>
 #include <filesystem>
+#include <functional>
+#include <future>
 #include <iterator>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "smtpd/spool/spool.h"
+#include "smtpd/spool/writer.h"
 #include "tests/unit/directory.h"
 
 namespace sekisho::spool {
@@ -95,6 +98,27 @@ inline std::vector<std::string> addresses(const std::vector<Waiting>& all) {
     std::vector<std::string> list;
     std::ranges::transform(all, std::back_inserter(list), &Waiting::address);
     return list;
+}
+
+inline void post_here(const std::function<void()>& work) {
+    work();
+}
+
+// What a job came to, awaited.
+inline Result<void> wait_for(Writer& writer, Writer::Work work) {
+    std::promise<Result<void>> promise;
+    writer.submit(std::move(work), [&promise](Result<void> result) { promise.set_value(std::move(result)); });
+    return promise.get_future().get();
+}
+
+inline Writer::Work keeping(Envelope envelope, std::string body) {
+    return [envelope = std::move(envelope), body = std::move(body)](Spool& spool) {
+        return spool.add(envelope, body.size(), body_of(body));
+    };
+}
+
+inline std::string name(int number) {
+    return "m000000000" + std::to_string(100'000 + number);
 }
 
 }  // namespace sekisho::spool
