@@ -34,13 +34,17 @@ class LabTest(unittest.TestCase):
         cls.edge = cls.isp.lab["edge"]
 
     def run(self, result=None):
-        """Shows what the agent has said in a test that failed."""
+        """Shows what the daemons have said in a test that failed."""
         result = result or self.defaultTestResult()
         before = len(result.failures) + len(result.errors)
         self._log_begins = 0
         super().run(result)
         if len(result.failures) + len(result.errors) > before and hasattr(self, "edge"):
             print(f"--- sekishod said:\n{self.log()}---", flush=True)
+            for name in ("sekisho-smtpd", "sekisho-auth", "sekisho-relay"):
+                log = self.edge.log(f"{name}.log")
+                if log.exists():
+                    print(f"--- {name} said at the end:", *log.read_text(errors="replace").splitlines()[-30:], "---", sep="\n", flush=True)
         return result
 
     def setUp(self) -> None:
