@@ -97,7 +97,7 @@ bool HandoffClient::State::connect() {
             co_await self->read(std::move(from));
         }(shared_from_this(), stream),
         asio::detached);
-    return true;
+    return stream != nullptr;  // a relay that has just died is noticed at once by who begins to read
 }
 
 void HandoffClient::State::disconnect() {
@@ -173,7 +173,9 @@ asio::awaitable<Answer> HandoffClient::State::exchange(std::uint64_t number, std
         }
         waiters[number] = waiter;
         waiter->answer.reset();
-        if (co_await write(packet, file)) {
+        std::string copy = packet;
+        const bool written = co_await write(std::move(copy), file);
+        if (written) {
             if (!waiter->answer) {
                 waiter->timer.expires_after(limit);
                 static_cast<void>(co_await waiter->timer.async_wait(quietly));

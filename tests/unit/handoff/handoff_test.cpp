@@ -18,6 +18,7 @@
 #include <ranges>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -245,6 +246,25 @@ TEST_F(HandoffTest, ARelayThatDiesWithMessagesInHandRefusesThem) {
     server_.reset();
     await(1);
     EXPECT_EQ(refusal(0).substr(0, 9), "451 4.3.0");
+}
+
+// The end of a connection may be there before anything was said on it.
+TEST_F(HandoffTest, ARelayThatDiesAtOnceRefuses) {
+    auto listener = listen_unix({.path = path_, .mode = 0600, .type = SOCK_SEQPACKET, .group = {}});
+    ASSERT_TRUE(listener) << listener.error().what;
+    std::jthread relay([&listener](const std::stop_token& stop) {
+        while (!stop.stop_requested()) {
+            const Descriptor taken(::accept4(listener->get(), nullptr, nullptr, SOCK_CLOEXEC));
+        }
+    });
+    constexpr std::size_t times = 5'000;
+    for (std::size_t i = 0; i < times; i++) {
+        ask("bob@example.com");
+        await(i + 1);
+        ASSERT_EQ(refusal(i).substr(0, 9), "451 4.3.0");
+    }
+    relay.request_stop();
+    ::shutdown(listener->get(), SHUT_RD);
 }
 
 TEST_F(HandoffTest, ARelayThatNeverAnswersIsNotWaitedForForever) {
