@@ -12,6 +12,9 @@ from .hosts import Host, LabError, Process, await_true
 CONFIG = "/etc/sekisho/sekisho.toml"
 
 
+CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGSYS, signal.SIGTRAP)
+
+
 class Daemon:
     """One program; started and ended as often as a test likes. Its log is the host's NAME.log."""
 
@@ -68,6 +71,12 @@ class Daemon:
     def running(self) -> bool:
         return self.process is not None and self.process.poll() is None
 
+    def assert_not_crashed(self) -> None:
+        """LabError if it has ended by a signal that nobody has sent."""
+        code = self.process.poll() if self.process else None
+        if code is not None and -code in CRASHES:
+            raise LabError(f"{self.name} ended with {signal.Signals(-code).name}:\n{self.last_words()}")
+
     def last_words(self, size: int = 2000) -> str:
         try:
             return self.host.log(f"{self.name}.log").read_text(errors="replace")[-size:]
@@ -81,11 +90,13 @@ class Daemon:
 
     def kill(self) -> None:
         """SIGKILL: no farewell."""
+        self.assert_not_crashed()
         self.process.signal(signal.SIGKILL)
         self.process.wait()
 
     def stop(self) -> int:
         """SIGTERM; its exit code."""
+        self.assert_not_crashed()
         self.process.signal(signal.SIGTERM)
         return self.process.wait()
 

@@ -47,7 +47,14 @@ class LabTest(unittest.TestCase):
                     print(f"--- {name} said at the end:", *log.read_text(errors="replace").splitlines()[-30:], "---", sep="\n", flush=True)
         return result
 
+    def assert_nobody_crashed(self) -> None:
+        """Whatever else a test looks for, it would wait in vain for somebody who is gone."""
+        daemons = (self.agent, *self.submission.daemons) if hasattr(self, "submission") else (self.agent,)
+        for daemon in daemons:
+            daemon.assert_not_crashed()
+
     def setUp(self) -> None:
+        self.addCleanup(self.assert_nobody_crashed)
         log = self.edge.log("sekishod.log")
         self._log_begins = log.stat().st_size if log.exists() else 0
 
