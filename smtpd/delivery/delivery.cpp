@@ -56,7 +56,7 @@ std::optional<Address> literal(std::string_view domain) {
 std::vector<dns::MxRecord> in_order(std::vector<dns::MxRecord> records) {
     static std::minstd_rand random{std::random_device{}()};
     std::ranges::shuffle(records, random);
-    std::ranges::stable_sort(records, {}, &dns::MxRecord::preference);
+    std::ranges::sort(records, {}, &dns::MxRecord::preference);
     records.resize(std::min(records.size(), most_hosts));
     return records;
 }
