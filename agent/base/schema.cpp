@@ -49,9 +49,9 @@ Result<void> inspect(const Database& database, const Schema& schema, std::int64_
         return std::unexpected(check.error());
     }
     if (*check != "ok") {
-        return fail(Failure::invalid, file + " is damaged: " + *check,
-                    "move it and all files " + file + "-* away and start again; " +
-                        std::string(schema.if_damaged));
+        return fail(
+            Failure::invalid, file + " is damaged: " + *check,
+            "move it and all files " + file + "-* away and start again; " + std::string(schema.if_damaged));
     }
     return {};
 }

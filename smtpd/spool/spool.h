@@ -116,8 +116,8 @@ private:
     BodyFiles files_;
     Database database_;
     std::int64_t page_size_;
-    std::uint64_t added_ = 0;  // octets of bodies in the database, since begin()
-    std::uint64_t taken_ = 0;  // octets of all bodies, since begin()
+    std::uint64_t added_ = 0;           // octets of bodies in the database, since begin()
+    std::uint64_t taken_ = 0;           // octets of all bodies, since begin()
     std::vector<std::string> written_;  // messages with files, since begin()
 };
 
