@@ -109,7 +109,9 @@ Result<void> BodyFiles::sync() const {
 }
 
 void BodyFiles::remove(std::string_view id) const {
-    ::unlinkat(opened_.get(), std::string(id).c_str(), 0);
+    if (is_id(id)) {
+        ::unlinkat(opened_.get(), std::string(id).c_str(), 0);
+    }
 }
 
 std::set<std::string> BodyFiles::all() const {

@@ -30,7 +30,7 @@ public:
     [[nodiscard]] Result<void> write(std::string_view id, std::uint64_t size, const Read& read) const;
     // The names of all that was written are on the disk.
     [[nodiscard]] Result<void> sync() const;
-    // Nothing where there is none.
+    // Nothing where there is none, or where that is no id.
     void remove(std::string_view id) const;
     // The ids of those that are there.
     [[nodiscard]] std::set<std::string> all() const;

@@ -161,6 +161,9 @@ TEST(BodyFiles, MissingOnesAreToldOfAtTheStart) {
 TEST(BodyFiles, AnIdThatIsNoneNamesNoFile) {
     const Directory directory;
     auto spool = Spool::open(directory / "mail.db").value();
+    std::ofstream(directory / "neighbour") << "an innocent one";
+    EXPECT_FALSE(keep(spool, envelope("../neighbour"), octets(100'000)));
+    EXPECT_TRUE(std::filesystem::exists(directory / "neighbour")) << "nor removes one";
     for (const char* const id :
          {"../../aaaaaaaaaa", "../etc/passwd", "", ".", "aaaaaaaaaaaaaaaA", "aaaaaaaaaaaaaaaaa"}) {
         EXPECT_FALSE(keep(spool, envelope(id), octets(100'000))) << id;
