@@ -105,6 +105,24 @@ private:
     std::unique_ptr<LogCopier> copier_;
 };
 
+// Runs a statement to its end, with `each` for every row (a const Statement&).
+template <class Each>
+[[nodiscard]] Result<void> for_each_row(Result<Statement> statement, const Each& each) {
+    if (!statement) {
+        return std::unexpected(statement.error());
+    }
+    while (true) {
+        const auto row = statement->step();
+        if (!row) {
+            return std::unexpected(row.error());
+        }
+        if (!*row) {
+            return {};
+        }
+        each(*statement);
+    }
+}
+
 // Makes sure that there is a file that only its owner can read: SQLite would create it for everybody to read,
 // and gives the files beside it the mode of this one. Its directory is made with 0700 if only that is
 // missing.

@@ -16,24 +16,6 @@ WallTime wall(std::int64_t seconds) {
     return WallTime(std::chrono::seconds(seconds));
 }
 
-// Goes through all rows.
-template <class Each>
-Result<void> rows(Result<Statement> statement, const Each& each) {
-    if (!statement) {
-        return std::unexpected(statement.error());
-    }
-    while (true) {
-        const auto row = statement->step();
-        if (!row) {
-            return std::unexpected(row.error());
-        }
-        if (!*row) {
-            return {};
-        }
-        each(*statement);
-    }
-}
-
 Waiting waiting_of(const Statement& row) {
     return {.recipient = row.integer(0),
             .id = row.text(1),
@@ -134,7 +116,8 @@ Result<std::vector<Waiting>> SpoolReader::due(WallTime now, std::size_t limit,
         statement->bind(index, static_cast<std::int64_t>(limit));
     }
     std::vector<Waiting> all;
-    auto read = rows(std::move(statement), [&](const Statement& row) { all.push_back(waiting_of(row)); });
+    auto read =
+        for_each_row(std::move(statement), [&](const Statement& row) { all.push_back(waiting_of(row)); });
     return read ? Result<std::vector<Waiting>>(std::move(all)) : std::unexpected(read.error());
 }
 
@@ -145,7 +128,8 @@ Result<std::optional<WallTime>> SpoolReader::next_due(WallTime now) const {
         statement->bind(1, number(now)).bind(2, never);
     }
     std::optional<WallTime> next;
-    auto read = rows(std::move(statement), [&](const Statement& row) { next = wall(row.integer(0)); });
+    auto read =
+        for_each_row(std::move(statement), [&](const Statement& row) { next = wall(row.integer(0)); });
     return read ? Result<std::optional<WallTime>>(next) : std::unexpected(read.error());
 }
 
@@ -159,9 +143,9 @@ Result<Queued> SpoolReader::message(std::string_view id) const {
         recipients->bind(1, id);
     }
     std::optional<Queued> found;
-    auto read = rows(std::move(statement), [&](const Statement& row) { found = queued_of(row); });
+    auto read = for_each_row(std::move(statement), [&](const Statement& row) { found = queued_of(row); });
     if (read && found) {
-        read = rows(std::move(recipients), [&](const Statement& row) {
+        read = for_each_row(std::move(recipients), [&](const Statement& row) {
             found->waiting.push_back(waiting_of(row));
             found->envelope.recipients.push_back(found->waiting.back().as_recipient());
         });
@@ -182,7 +166,7 @@ Result<std::vector<Queued>> SpoolReader::list(std::size_t limit) const {
         statement->bind(1, static_cast<std::int64_t>(limit));
     }
     std::vector<std::string> ids;
-    auto read = rows(std::move(statement), [&](const Statement& row) { ids.push_back(row.text(0)); });
+    auto read = for_each_row(std::move(statement), [&](const Statement& row) { ids.push_back(row.text(0)); });
     if (!read) {
         return std::unexpected(read.error());
     }
@@ -207,7 +191,7 @@ Result<std::string> SpoolReader::body(std::string_view id, std::uint64_t offset,
     }
     std::int64_t row = 0;
     bool in_file = false;
-    auto found = rows(std::move(message), [&](const Statement& each) {
+    auto found = for_each_row(std::move(message), [&](const Statement& each) {
         row = each.integer(0);
         in_file = each.integer(1) != 0;
     });
@@ -228,7 +212,7 @@ Result<std::string> SpoolReader::pieces(std::int64_t message, std::uint64_t offs
     }
     std::string part;
     std::size_t skip = offset % piece_size;
-    auto read = rows(std::move(pieces), [&](const Statement& each) {
+    auto read = for_each_row(std::move(pieces), [&](const Statement& each) {
         const std::string_view octets = each.octets(0);
         part += octets.substr(std::min(skip, octets.size()), size - part.size());
         skip = 0;

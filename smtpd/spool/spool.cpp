@@ -62,20 +62,9 @@ Result<BodyFiles> open_files(const std::filesystem::path& file, const Database& 
 // Messages whose bodies are files.
 Result<std::set<std::string>> with_files(const Database& database) {
     std::set<std::string> ids;
-    auto statement = database.prepare("SELECT id FROM messages WHERE in_file");
-    if (!statement) {
-        return std::unexpected(statement.error());
-    }
-    while (true) {
-        const auto row = statement->step();
-        if (!row) {
-            return std::unexpected(row.error());
-        }
-        if (!*row) {
-            return ids;
-        }
-        ids.insert(statement->text(0));
-    }
+    auto read = for_each_row(database.prepare("SELECT id FROM messages WHERE in_file"),
+                             [&ids](const Statement& row) { ids.insert(row.text(0)); });
+    return read ? Result<std::set<std::string>>(std::move(ids)) : std::unexpected(read.error());
 }
 
 // Removes the files that a sudden end has left, and tells of those that are missing. From now on this
@@ -185,26 +174,12 @@ Result<void> Spool::commit() {
 // Messages with files that this transaction has deleted.
 Result<std::vector<std::string>> Spool::take_gone() const {
     std::vector<std::string> gone;
-    auto statement = database_.prepare("SELECT id FROM gone");
-    if (!statement) {
-        return std::unexpected(statement.error());
+    auto done = for_each_row(database_.prepare("SELECT id FROM gone"),
+                             [&gone](const Statement& row) { gone.push_back(row.text(0)); });
+    if (done && !gone.empty()) {
+        done = say(database_, "DELETE FROM gone");
     }
-    while (true) {
-        const auto row = statement->step();
-        if (!row) {
-            return std::unexpected(row.error());
-        }
-        if (!*row) {
-            break;
-        }
-        gone.push_back(statement->text(0));
-    }
-    if (!gone.empty()) {
-        if (auto done = say(database_, "DELETE FROM gone"); !done) {
-            return std::unexpected(done.error());
-        }
-    }
-    return gone;
+    return done ? Result<std::vector<std::string>>(std::move(gone)) : std::unexpected(done.error());
 }
 
 void Spool::remove_written(std::size_t from) {
