@@ -29,6 +29,8 @@ constexpr std::chrono::seconds free_time{60};
 // A message that is too large is read to its end, but not when it is so many times as large as the largest.
 constexpr std::uint64_t endless = 4;
 constexpr std::string_view spoke_first = "554 5.5.1 Wait for the greeting\r\n";
+// For so long a client may go on talking that has heard the last words: it may not have read them yet.
+constexpr std::chrono::seconds parting_time{5};
 constexpr std::size_t most_unsent = std::size_t{64} * 1024;
 
 }  // namespace
@@ -83,8 +85,7 @@ void SmtpdConnection::limit_to(std::chrono::steady_clock::duration time) {
     timer_.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
         const auto self = weak.lock();
         // A timer that was set anew may already have sent its old word on the way.
-        if (error || !self || self->closed_ ||
-            self->timer_.expiry() > asio::steady_timer::clock_type::now()) {
+        if (error || !self || self->timer_.expiry() > asio::steady_timer::clock_type::now()) {
             return;
         }
         self->late_ = true;
@@ -156,6 +157,20 @@ asio::awaitable<void> SmtpdConnection::flush() {
     }
 }
 
+asio::awaitable<void> SmtpdConnection::part() {
+    co_await flush();
+    parted_ = !closed_;
+    closed_ = true;
+}
+
+asio::awaitable<void> SmtpdConnection::see_off() {
+    // The daemon doesn't wait with its own end for clients that are silent anyway.
+    if (parted_ && (!closing_ || stream_.has_input())) {
+        limit_to(parting_time);
+        co_await stream_.see_off(services_.scratch);
+    }
+}
+
 asio::awaitable<void> SmtpdConnection::run() {
     const auto self = shared_from_this();
     co_await admit();
@@ -173,6 +188,7 @@ asio::awaitable<void> SmtpdConnection::run() {
         going = co_await converse();
     }
     co_await give_up_login();
+    co_await see_off();
     close();
 }
 
@@ -251,11 +267,8 @@ asio::awaitable<void> SmtpdConnection::refuse_haste() {
     services_.counts.spoke_first++;
     log::info("SPOKE_FIRST", "a client was sent away that didn't wait for the greeting",
               {{"client", remote_.text()}, {"session", name_}});
-    // What is closed unread resets the connection, and the reply may be lost.
-    static_cast<void>(co_await stream_.read(services_.scratch));
     unsent_ += spoke_first;
-    co_await flush();
-    closed_ = true;
+    co_await part();
 }
 
 // What it says is believed as if the client itself had connected here.
@@ -329,8 +342,7 @@ asio::awaitable<void> SmtpdConnection::perform_one(session::Action action) {
     } else if (auto* named = std::get_if<session::ClientNamed>(&action)) {
         co_await speak_for(std::move(named->client));
     } else {
-        co_await flush();
-        closed_ = true;
+        co_await part();
     }
 }
 

@@ -99,6 +99,9 @@ private:
     boost::asio::awaitable<bool> handshake();
     boost::asio::awaitable<std::size_t> read();
     boost::asio::awaitable<void> flush();
+    // Says what is unsent, the last words to the client.
+    boost::asio::awaitable<void> part();
+    boost::asio::awaitable<void> see_off();
     boost::asio::awaitable<void> perform(session::Actions actions);
     boost::asio::awaitable<void> perform_one(session::Action action);
     void add(session::Actions actions);
@@ -174,6 +177,7 @@ private:
     bool waiting_ = false;
     bool late_ = false;
     bool closing_ = false;
+    bool parted_ = false;  // closed, and it was our doing
     bool closed_ = false;
 };
 

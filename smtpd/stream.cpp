@@ -9,6 +9,7 @@
 #include <openssl/err.h>
 #include <sys/socket.h>
 
+#include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/ssl/error.hpp>
@@ -176,6 +177,19 @@ asio::awaitable<Stream::ErrorCode> Stream::write(std::string_view octets) {
         }
     }
     co_return ErrorCode();
+}
+
+asio::awaitable<void> Stream::see_off(std::span<char> scratch) {
+    if (tls_) {
+        ERR_clear_error();
+        SSL_shutdown(tls_.get());  // what the client says to that is read below, whatever it is
+    }
+    boost::system::error_code error;
+    socket_.shutdown(Socket::shutdown_send, error);
+    while (!error) {
+        const auto [failed, size] = co_await socket_.async_receive(asio::buffer(scratch), quietly);
+        error = failed;
+    }
 }
 
 }  // namespace sekisho

@@ -30,10 +30,14 @@ public:
         std::shared_ptr<boost::asio::ssl::context> context);
     // How much has come, at least one octet; an error at the end, too (asio::error::eof).
     [[nodiscard]] boost::asio::awaitable<std::pair<ErrorCode, std::size_t>> read(std::span<char> to);
-    // Whether something has come that wasn't read yet; in the clear only.
+    // Whether something has come that wasn't read yet; of TLS, records.
     [[nodiscard]] bool has_input();
     // All of it.
     [[nodiscard]] boost::asio::awaitable<ErrorCode> write(std::string_view octets);
+
+    // Says that no more will come, and reads on until the client has heard it, or cancel(): what is closed
+    // with octets unread is reset, and the last reply lost with what wasn't sent yet (RFC 1122, 4.2.2.13).
+    [[nodiscard]] boost::asio::awaitable<void> see_off(std::span<char> scratch);
 
     // Whoever reads or writes gets asio::error::operation_aborted.
     void cancel();

@@ -349,14 +349,17 @@ class MillionRecipients(SmtpTest):
         peak = resident_kib(self.submission.smtpd.process.pid, "VmHWM")
         self.assertLess(peak - self.kib, self.most_growth_kib, "KiB")
 
-    def flood(self) -> list[str]:
-        """The replies to all of them, up to the end of the connection."""
+    def flood(self, pause: float = 0) -> list[str]:
+        """The replies to all of them, up to the end of the connection; read after so many seconds."""
         with self.isp.lab["a"].network(), contextlib.closing(Smtp(EDGE_CORE4, CLEAR)) as client:
             client.ehlo()
             client.auth("SCRAM-SHA-256", Scram("SCRAM-SHA-256", A.user, A.password))
             self.assertEqual(client.mail(SENDER)[0], 250)
+            if pause:
+                client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # it has no room for all of them
             replies = []
             with running(lambda: self.write(client.sock)), contextlib.suppress(ConnectionResetError):
+                time.sleep(pause)
                 while line := client.file.readline():
                     replies.append(line[:9].decode())
             return replies
@@ -366,8 +369,8 @@ class MillionRecipients(SmtpTest):
             for _ in range(self.count // 1000):
                 connection.sendall(f"RCPT TO:<{FRIEND}>\r\n".encode() * 1000)
 
-    def assert_cut_short(self, recipients: int, errors: int) -> None:
-        replies = self.flood()
+    def assert_cut_short(self, recipients: int, errors: int, pause: float = 0) -> None:
+        replies = self.flood(pause)
         self.assertEqual(replies[:recipients], ["250 2.1.5"] * recipients)
         self.assertEqual(set(replies[recipients:-1]), {"452 4.5.3"})
         self.assertEqual(replies[-1], "421 4.7.0")
@@ -384,6 +387,11 @@ class MillionRecipients(SmtpTest):
         self.set_limits(1000, 1000)
         self.assert_cut_short(1000, 1000)
         self.assert_small()
+
+    def test_who_reads_late(self) -> None:
+        """Replies are still on their way when the server has said its last word, and commands, too."""
+        self.set_limits(1000, 1000)
+        self.assert_cut_short(1000, 1000, 2)
 
     def test_others_are_served_meanwhile(self) -> None:
         self.set_limits(1000, 1000)
