@@ -23,7 +23,7 @@ bool fits_name(const SubmissionAccessConfig& entry, const std::string& name) {
 }
 
 bool fits_sender(const SubmissionAccessConfig& entry, std::string_view sender) {
-    return entry.senders.empty() || fits_any(entry.senders, comparable(sender));
+    return entry.senders.empty() || fits_mailbox(entry.senders, sender);
 }
 
 Access::Kind kind_of(const SubmissionAccessConfig& entry) {

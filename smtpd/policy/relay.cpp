@@ -62,6 +62,16 @@ Word by_access(const RelayFacts& facts) {
     return {Opinion::none, entry + " allows it"};
 }
 
+std::string sender_of(const RelayFacts& facts) {
+    return facts.sender.empty() ? "<>" : facts.sender;
+}
+
+// Whoever it is known as; nobody in particular may.
+bool may_send_as(const RelayFacts& facts) {
+    const std::string user = user_of(facts);
+    return user.empty() || facts.rights == nullptr || facts.rights->may(user, facts.sender);
+}
+
 Word by_sender(const RelayFacts& facts) {
     if (facts.user.empty()) {
         return {Opinion::none, "nobody has logged in, who could be held to addresses"};
@@ -69,10 +79,8 @@ Word by_sender(const RelayFacts& facts) {
     if (facts.rights == nullptr) {
         return {Opinion::none, "users may send as anybody"};
     }
-    const std::string sender = facts.sender.empty() ? "<>" : facts.sender;
-    return facts.rights->may(facts.user, facts.sender)
-               ? Word{Opinion::none, facts.user + " may send as " + sender}
-               : Word{Opinion::refuse, facts.user + " may not send as " + sender};
+    return may_send_as(facts) ? Word{Opinion::none, facts.user + " may send as " + sender_of(facts)}
+                              : Word{Opinion::refuse, facts.user + " may not send as " + sender_of(facts)};
 }
 
 // Whether the user may send to others than local domains.
@@ -144,6 +152,10 @@ Word by_grant(const RelayFacts& facts) {
     }
     switch (facts.grant->kind) {
         case GrantAnswer::Kind::granted:
+            if (!may_send_as(facts)) {
+                return {Opinion::refuse, facts.client.text() + " holds a grant for the relay of " +
+                                             facts.grant->user + ", who may not send as " + sender_of(facts)};
+            }
             return unless_stopped(facts, facts.client.text() + " holds a grant for the relay" +
                                              (facts.grant->user.empty() ? "" : " of " + facts.grant->user));
         case GrantAnswer::Kind::unknown:
@@ -205,10 +217,11 @@ std::string refusal(const RelayFacts& facts, std::string_view rule) {
         return *facts.standing;
     }
     const bool granted = facts.grant && facts.grant->kind == GrantAnswer::Kind::granted;
-    if (rule == "login" || (rule == "grant" && granted)) {
+    const bool of_grant = rule == "grant" && granted;
+    if (rule == "login" || (of_grant && may_send_as(facts))) {
         return "550 5.7.1 Your account may not send mail to other domains";
     }
-    if (rule == "sender") {
+    if (rule == "sender" || of_grant) {
         return "553 5.7.1 This sender address isn't one of yours";
     }
     if (facts.grant && facts.grant->kind == GrantAnswer::Kind::unknown) {

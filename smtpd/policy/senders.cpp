@@ -6,7 +6,6 @@
 #include <ranges>
 
 #include "agent/base/ascii.h"
-#include "agent/base/pattern.h"
 #include "agent/base/printable.h"
 #include "agent/base/user_name.h"
 #include "smtpd/policy/mailbox.h"
@@ -72,13 +71,12 @@ Result<SenderRights> SenderRights::parse(std::string_view text) {
 }
 
 bool SenderRights::may(std::string_view user, std::string_view sender) const {
-    const std::string mailbox = comparable(sender);
     const std::string name = folded(user);
-    if (sender.empty() || mailbox == name) {
+    if (sender.empty() || comparable(sender) == comparable(name)) {
         return true;
     }
     const auto found = patterns_.find(name);
-    return found != patterns_.end() && fits_any(found->second, mailbox);
+    return found != patterns_.end() && fits_mailbox(found->second, sender);
 }
 
 }  // namespace sekisho::policy

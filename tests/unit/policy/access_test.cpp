@@ -100,6 +100,20 @@ TEST(SubmissionAccess, SendersAreToldByPatterns) {
     }
 }
 
+// RFC 5895, 2: however a client writes a domain, it is one and the same.
+TEST(SubmissionAccess, ASendersDomainIsWhatTheDnsHas) {
+    const List list = {
+        entry(SubmissionAction::deny, {}, {"*@rude.test", "*@*.b\u00fccher.test", "*@xn--gr-yka.test"})};
+    for (const char* sender :
+         {"x@\uff52\uff55\uff44\uff45.test", "x@rude\u3002test", "x@ru\u00adde.test", "x@a.b\u00fccher.test",
+          "x@a.xn--bcher-kva.test", "x@A.B\u00dcCHER.test", "x@gr\u00fc.test", "\"x\"@\uff52ude.test"}) {
+        EXPECT_EQ(kind(list, "192.0.2.1", sender), Kind::denied) << sender;
+    }
+    for (const char* sender : {"x@b\u00fccher.test", "x@r\u00fcde.test", "r\u00fcde@example.test"}) {
+        EXPECT_EQ(kind(list, "192.0.2.1", sender), Kind::open) << sender;
+    }
+}
+
 TEST(SubmissionAccess, WhatDependsOnTheSenderWaitsForIt) {
     const List list = {entry(SubmissionAction::allow, {"192.0.2.0/24"}, {"boss@example.net"}),
                        entry(SubmissionAction::deny, {"192.0.2.0/24"})};

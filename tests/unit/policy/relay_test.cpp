@@ -80,6 +80,21 @@ TEST_F(RelayTest, WhoIsStoppedMayNotHoweverKnown) {
     EXPECT_EQ(judge_relay(holder).opinion, Opinion::accept) << "it is nobody's";
 }
 
+TEST_F(RelayTest, WhoHasFetchedMailSendsAsThemselvesToo) {
+    const auto rights = SenderRights::parse("alice: anna@example.net").value();
+    listener_.relay.clear();
+    listener_.relay_grants = true;
+    RelayFacts holder = facts("198.51.100.1");
+    holder.rights = &rights;
+    holder.grant = answer(GrantAnswer::Kind::granted);
+    EXPECT_EQ(judge_relay(holder).opinion, Opinion::accept);
+    holder.sender = "bob@example.net";
+    EXPECT_EQ(judge_relay(holder).reply, "553 5.7.1 This sender address isn't one of yours");
+    EXPECT_THAT(explain_relay(holder).back().detail, HasSubstr("of alice, who may not send as bob@example"));
+    holder.grant->user.clear();
+    EXPECT_EQ(judge_relay(holder).opinion, Opinion::accept) << "it is nobody's";
+}
+
 TEST_F(RelayTest, AnAccountWithoutTheRightToRelaySendsToLocalDomainsOnly) {
     submission_.accounts = {{.users = {"*@free.example.net"}, .relay = false}};
     RelayFacts user = facts("198.51.100.1");

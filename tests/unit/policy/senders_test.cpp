@@ -20,12 +20,13 @@ BOB@example.net:bob.b@example.net
 anna: info@example.net
 list: *
 nothing:
-)";
+)"
+                             "ben@b\u00fccher.test: *@xn--gr-yka.test *@b\u00e4ume.test\n";
 
 TEST(Senders, AUserHasWhatTheLinesSay) {
     const auto rights = SenderRights::parse(file);
     ASSERT_TRUE(rights) << rights.error().what;
-    EXPECT_EQ(rights->size(), 4U);
+    EXPECT_EQ(rights->size(), 5U);
     for (const auto& [user, sender] : std::vector<std::pair<const char*, const char*>>{
              {"anna", "anna@example.net"},
              {"Anna", "ANNA@Example.Net"},
@@ -39,6 +40,9 @@ TEST(Senders, AUserHasWhatTheLinesSay) {
              {"nothing", ""},
              {"carol@example.net", "carol@example.net"},
              {"carol@example.net", ""},
+             {"ben@b\u00fccher.test", "ben@xn--bcher-kva.test"},
+             {"ben@b\u00fccher.test", "x@gr\u00fc.test"},
+             {"ben@b\u00fccher.test", "x@xn--bume-loa.test"},
          }) {
         EXPECT_TRUE(rights->may(user, sender)) << user << " " << sender;
     }
