@@ -135,6 +135,7 @@ private:
     void take_body(std::string_view octets);
     void refuse(std::string_view reply);
     boost::asio::awaitable<void> end_message();
+    boost::asio::awaitable<std::string> would_come_back();
     [[nodiscard]] bool needs_utf8() const;
     // Reads and has it carried out; false at the end.
     boost::asio::awaitable<bool> converse();

@@ -83,8 +83,9 @@ asio::awaitable<void> SmtpdConnection::judge_recipient(std::string recipient) {
     }
     co_await flush();
     // What would come back from there is better not taken from strangers, who may never have sent it.
-    const bool utf8 = !message::is_ascii(recipient) || (stranger_ && !message::is_ascii(sender_));
-    const handoff::Answer mailbox = co_await services_.relay.ask(recipient, utf8);
+    const message::Needs needs{.utf8 = !message::is_ascii(recipient) ||
+                                       (stranger_ && !message::is_ascii(sender_))};
+    const handoff::Answer mailbox = co_await services_.relay.ask(recipient, needs);
     // A user's program can't come again as a mail server does: what fails for now waits in the spool.
     if (mailbox.refused.empty() || (mailbox.refused.starts_with('4') && !stranger_)) {
         add(session_.address_accepted());
@@ -168,6 +169,27 @@ bool SmtpdConnection::needs_utf8() const {
            !std::ranges::all_of(envelope_.recipients, message::is_ascii, &message::Recipient::address);
 }
 
+// Why a server of a local domain would send it back to somebody who may never have sent it; empty: none
+// would.
+asio::awaitable<std::string> SmtpdConnection::would_come_back() {
+    const message::Needs needs{.eight_bit = envelope_.eight_bit && !envelope_.sender.empty(),
+                               .utf8 = envelope_.utf8};
+    if (needs == message::Needs()) {
+        co_return std::string();
+    }
+    std::set<const LocalConfig*> asked;
+    for (const message::Recipient& recipient : envelope_.recipients) {
+        if (!asked.insert(services_.routes.local_for(message::domain_of(recipient.address))).second) {
+            continue;
+        }
+        handoff::Answer mailbox = co_await services_.relay.ask(recipient.address, needs);
+        if (!mailbox.refused.empty()) {
+            co_return std::move(mailbox.refused);
+        }
+    }
+    co_return std::string();
+}
+
 asio::awaitable<void> SmtpdConnection::end_message() {
     if (!incoming_) {
         co_return;  // refused although it was complete, and the session knows
@@ -188,10 +210,10 @@ asio::awaitable<void> SmtpdConnection::end_message() {
     }
     envelope_.utf8 = envelope_.utf8 && needs_utf8();
     envelope_.eight_bit = envelope_.eight_bit && !incoming_->fixups.is_ascii();
-    if (envelope_.utf8 && stranger_) {
-        const auto mailbox = co_await services_.relay.ask(envelope_.recipients.front().address, true);
-        if (!mailbox.refused.empty()) {
-            refuse(mailbox.refused);
+    if (stranger_) {
+        const std::string refused = co_await would_come_back();
+        if (!refused.empty()) {
+            refuse(refused);
             co_return;
         }
     }

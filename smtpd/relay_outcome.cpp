@@ -101,7 +101,7 @@ boost::asio::awaitable<void> RelayDaemon::look_up(handoff::Question question,
         static_cast<void>(co_await lookup_ended_.async_wait(quietly));
     }
     lookups_[local]++;
-    const delivery::Outcome outcome = co_await delivery_.ask(question.subject, domain, question.utf8);
+    const delivery::Outcome outcome = co_await delivery_.ask(question.subject, domain, question.needs);
     lookups_[local]--;
     lookup_ended_.cancel();
     answer({.number = 0, .refused = refusal_by(outcome)});

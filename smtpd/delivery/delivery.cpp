@@ -314,11 +314,13 @@ boost::asio::awaitable<Delivery::Attempt> Delivery::transact(const Consignment& 
                       .unheard = transaction.unheard()};
 }
 
-boost::asio::awaitable<Outcome> Delivery::ask(std::string recipient, std::string domain, bool utf8) {
+boost::asio::awaitable<Outcome> Delivery::ask(std::string recipient, std::string domain,
+                                              message::Needs needs) {
     Consignment consignment{
         .envelope = {}, .domain = std::move(domain), .size = 0, .body = {}, .question = true};
     consignment.envelope.recipients.emplace_back(std::move(recipient));
-    consignment.envelope.utf8 = utf8;
+    consignment.envelope.eight_bit = needs.eight_bit;
+    consignment.envelope.utf8 = needs.utf8;
     auto outcomes = co_await deliver(std::move(consignment));
     co_return std::move(outcomes.front());
 }

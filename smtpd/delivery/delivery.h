@@ -67,8 +67,9 @@ public:
     // the message needs) is final only where no other is left and none of them was merely out of reach.
     [[nodiscard]] boost::asio::awaitable<std::vector<Outcome>> deliver(Consignment consignment);
     // Whether the LMTP server of a local domain has this mailbox: RCPT without a message, which would need
-    // SMTPUTF8, if `utf8`. Each step has seconds, not minutes.
-    [[nodiscard]] boost::asio::awaitable<Outcome> ask(std::string recipient, std::string domain, bool utf8);
+    // these. Each step has seconds, not minutes.
+    [[nodiscard]] boost::asio::awaitable<Outcome> ask(std::string recipient, std::string domain,
+                                                      message::Needs needs);
 
 private:
     using Hosts = std::vector<Host>;

@@ -276,8 +276,8 @@ bool Transaction::can_be_said() {
     }
     // RFC 6152, 3: what isn't converted is returned. Sent all the same it might arrive without its eighth
     // bits. But a notice that doesn't arrive is told to nobody.
-    if (consignment_.envelope.eight_bit && !consignment_.envelope.sender.empty() &&
-        !extensions().offers("8BITMIME")) {
+    const bool comes_back = !consignment_.envelope.sender.empty() || consignment_.question;
+    if (consignment_.envelope.eight_bit && comes_back && !extensions().offers("8BITMIME")) {
         return fail_all("the mail host takes no text outside of ASCII (8BITMIME)", "5.6.3");
     }
     return true;

@@ -2,8 +2,10 @@
 // Requests by number, and one coroutine that reads the answers.
 #include "smtpd/handoff/client.h"
 
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
@@ -43,6 +45,31 @@ Descriptor connect_to(const std::filesystem::path& path) {
         return {};
     }
     return socket;
+}
+
+bool write_at(int file, std::string_view octets, std::uint64_t offset) {
+    while (!octets.empty()) {
+        const ssize_t size = ::pwrite(file, octets.data(), octets.size(), static_cast<off_t>(offset));
+        if (size < 0 && errno == EINTR) {
+            continue;
+        }
+        if (size <= 0) {
+            return false;
+        }
+        octets.remove_prefix(static_cast<std::size_t>(size));
+        offset += static_cast<std::uint64_t>(size);
+    }
+    return true;
+}
+
+// What is too large for a packet; false where there is no room for it.
+bool put_in_file(Request& request, int file) {
+    const std::string envelope = encode(request.envelope);
+    request.envelope_size = envelope.size();
+    const bool done = envelope.size() <= longest_envelope && write_at(file, request.octets, 0) &&
+                      write_at(file, envelope, request.size);
+    request.octets.clear();
+    return done;
 }
 
 // Somebody who waits for an answer; the timer is cancelled when it has come.
@@ -196,8 +223,16 @@ asio::awaitable<Answer> HandoffClient::State::ask(Question question) {
 asio::awaitable<Answer> HandoffClient::State::send(Request request, int file) {
     std::string packet = encode(request);
     const std::size_t behind = request.octets.empty() ? 0 : request.octets.size() + 1;
+    Descriptor own;
     if (packet.size() - behind > longest_object) {
-        co_return Answer{.number = request.number, .refused = "452 4.5.3 Too many recipients"};
+        if (!request.octets.empty()) {
+            own = Descriptor(::memfd_create("sekisho message", MFD_CLOEXEC));
+            file = own.get();
+        }
+        if (!put_in_file(request, file)) {
+            co_return Answer{.number = request.number, .refused = "452 4.3.1 Insufficient system storage"};
+        }
+        packet = encode(request);
     }
     auto answer = co_await exchange(request.number, std::move(packet), file);
     co_return answer;
@@ -229,8 +264,8 @@ asio::awaitable<Answer> HandoffClient::send(message::Envelope envelope, std::str
 }
 
 // What a co_await is given has a name: GCC 12 destroys a temporary twice that is made there.
-asio::awaitable<Answer> HandoffClient::ask(std::string recipient, bool utf8) {
-    Question question{.number = ++state_->last_number, .subject = std::move(recipient), .utf8 = utf8};
+asio::awaitable<Answer> HandoffClient::ask(std::string recipient, message::Needs needs) {
+    Question question{.number = ++state_->last_number, .subject = std::move(recipient), .needs = needs};
     auto answer = co_await state_->ask(std::move(question));
     co_return answer;
 }

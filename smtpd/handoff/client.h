@@ -28,16 +28,15 @@ public:
     ~HandoffClient();
 
     // Hands over the first `size` octets of a file. The answer is "451 4.3.0 ..." where the relay can't be
-    // reached or doesn't answer, "452 4.5.3 ..." where the envelope is too large for a packet.
+    // reached or doesn't answer, "452 4.3.1 ..." where the file has no room for a large envelope.
     [[nodiscard]] boost::asio::awaitable<Answer> send(message::Envelope envelope, std::uint64_t size,
                                                       const Descriptor& file);
     // Hands over a message of 1 to most_in_packet octets.
     [[nodiscard]] boost::asio::awaitable<Answer> send(message::Envelope envelope, std::string octets);
 
-    // Whether the server of a local domain has this mailbox, and takes mail for it that needs SMTPUTF8, if
-    // `utf8`. The answer is "451 4.3.0 ..." where the relay
-    // can't be reached or doesn't answer.
-    [[nodiscard]] boost::asio::awaitable<Answer> ask(std::string recipient, bool utf8);
+    // Whether the server of a local domain has this mailbox, and takes mail for it that needs these. The
+    // answer is "451 4.3.0 ..." where the relay can't be reached or doesn't answer.
+    [[nodiscard]] boost::asio::awaitable<Answer> ask(std::string recipient, message::Needs needs);
 
     // Whether this user may send anything now. The answers are as above.
     [[nodiscard]] boost::asio::awaitable<Answer> ask_about(std::string user);

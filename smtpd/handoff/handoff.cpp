@@ -198,8 +198,9 @@ std::unexpected<Error> malformed() {
 
 }  // namespace
 
-std::string encode(const Request& request) {
-    const message::Envelope& envelope = request.envelope;
+namespace {
+
+json::object object_of(const message::Envelope& envelope) {
     json::array recipients;
     for (const message::Recipient& each : envelope.recipients) {
         recipients.push_back(value_of(each));
@@ -220,8 +221,23 @@ std::string encode(const Request& request) {
     if (!envelope.envelope_id.empty()) {
         members["envelope_id"] = envelope.envelope_id;
     }
-    std::string packet = json::serialize(
-        json::object{{"n", request.number}, {"size", request.size}, {"envelope", std::move(members)}});
+    return members;
+}
+
+}  // namespace
+
+std::string encode(const message::Envelope& envelope) {
+    return json::serialize(object_of(envelope));
+}
+
+std::string encode(const Request& request) {
+    json::object object{{"n", request.number}, {"size", request.size}};
+    if (request.envelope_size == 0) {
+        object["envelope"] = object_of(request.envelope);
+    } else {
+        object["envelope_size"] = request.envelope_size;
+    }
+    std::string packet = json::serialize(object);
     if (!request.octets.empty()) {
         packet.append("\n").append(request.octets);
     }
@@ -230,8 +246,11 @@ std::string encode(const Request& request) {
 
 std::string encode(const Question& question) {
     json::object object = {{"n", question.number}, {key_of(question.about), question.subject}};
-    if (question.utf8) {
+    if (question.needs.utf8) {
         object["utf8"] = true;
+    }
+    if (question.needs.eight_bit) {
+        object["eight_bit"] = true;
     }
     return json::serialize(object);
 }
@@ -258,8 +277,13 @@ Result<Request> decode_request(std::string_view packet) {
     members.read("n", request.number);
     members.read("size", request.size);
     const json::value* envelope = object->if_contains("envelope");
-    if (!members.good() || envelope == nullptr || !envelope->is_object() ||
-        !read_envelope(envelope->get_object(), request.envelope)) {
+    const bool here = envelope != nullptr && envelope->is_object() && !object->contains("envelope_size") &&
+                      read_envelope(envelope->get_object(), request.envelope);
+    if (envelope == nullptr) {
+        members.read("envelope_size", request.envelope_size);
+    }
+    const bool behind = request.envelope_size > 0 && request.envelope_size <= longest_envelope;
+    if (!members.good() || here == behind || (behind && end != packet.npos)) {
         return malformed();
     }
     if (end != packet.npos) {
@@ -269,6 +293,15 @@ Result<Request> decode_request(std::string_view packet) {
         }
     }
     return request;
+}
+
+Result<message::Envelope> decode_envelope(std::string_view text) {
+    const auto object = object_of(text);
+    message::Envelope envelope;
+    if (!object || !read_envelope(*object, envelope)) {
+        return malformed();
+    }
+    return envelope;
 }
 
 Result<Question> decode_question(std::string_view packet) {
@@ -288,8 +321,10 @@ Result<Question> decode_question(std::string_view packet) {
     }
     question.about = *one;
     members.read(key_of(question.about), question.subject);
-    members.read_if_there("utf8", question.utf8);
-    const bool odd = question.about != Question::About::mailbox && object->contains("utf8");
+    members.read_if_there("utf8", question.needs.utf8);
+    members.read_if_there("eight_bit", question.needs.eight_bit);
+    const bool odd = question.about != Question::About::mailbox &&
+                     (object->contains("utf8") || object->contains("eight_bit"));
     if (!members.good() || odd || question.subject.empty() || !is_one_line(question.subject)) {
         return malformed();
     }

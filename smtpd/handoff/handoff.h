@@ -30,8 +30,10 @@
 
 namespace sekisho::handoff {
 
-// No object is longer; an envelope that would be is refused by sekisho-smtpd (452 4.5.3).
+// No object is longer in a packet. An envelope that would be stands in the file, behind the message.
 constexpr std::size_t longest_object = std::size_t{128} * 1024;
+// A thousand recipients, each with the longest address and ORCPT, and half of that escaped.
+constexpr std::size_t longest_envelope = std::size_t{4} * 1024 * 1024;
 // A message of so many octets needs no file.
 constexpr std::size_t most_in_packet = std::size_t{16} * 1024;
 constexpr std::size_t longest_packet = longest_object + 1 + most_in_packet;
@@ -41,14 +43,15 @@ struct Request {
     std::uint64_t size = 0;
     message::Envelope envelope;
     std::string octets{};  // all of the message, if it stands in the packet; empty: it is in the file
+    std::size_t envelope_size = 0;  // not 0: the envelope, too, so many octets behind the message
 };
 
 struct Question {
     enum class About : std::uint8_t { mailbox, user, client };
     std::uint64_t number = 0;
     About about = About::mailbox;
-    std::string subject;  // an address, a name by which somebody logs in, an IP address
-    bool utf8 = false;    // of a mailbox
+    std::string subject;     // an address, a name by which somebody logs in, an IP address
+    message::Needs needs{};  // of what would come to a mailbox
 };
 
 struct Answer {
@@ -58,10 +61,12 @@ struct Answer {
 };
 
 [[nodiscard]] std::string encode(const Request& request);
+[[nodiscard]] std::string encode(const message::Envelope& envelope);
 [[nodiscard]] std::string encode(const Question& question);
 [[nodiscard]] std::string encode(const Answer& answer);
 // Failure::invalid for anything but what encode() makes.
 [[nodiscard]] Result<Request> decode_request(std::string_view packet);
+[[nodiscard]] Result<message::Envelope> decode_envelope(std::string_view text);
 [[nodiscard]] Result<Question> decode_question(std::string_view packet);
 [[nodiscard]] Result<Answer> decode_answer(std::string_view packet);
 

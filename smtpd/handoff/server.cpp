@@ -4,6 +4,7 @@
 
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -43,6 +44,24 @@ bool holds(const Descriptor& file, std::uint64_t size) {
     struct stat facts{};
     return file && ::fstat(file.get(), &facts) == 0 && S_ISREG(facts.st_mode) && facts.st_size >= 0 &&
            static_cast<std::uint64_t>(facts.st_size) >= size;
+}
+
+// The envelope that stands behind the message in its file.
+Result<message::Envelope> envelope_in(const Descriptor& file, const Request& request) {
+    std::string text(request.envelope_size, '\0');
+    std::size_t done = 0;
+    while (done < text.size()) {
+        const ssize_t size = ::pread(file.get(), text.data() + done, text.size() - done,
+                                     static_cast<off_t>(request.size + done));
+        if (size < 0 && errno == EINTR) {
+            continue;
+        }
+        if (size <= 0) {
+            return fail(Failure::invalid, "a file ends before its envelope");
+        }
+        done += static_cast<std::size_t>(size);
+    }
+    return decode_envelope(text);
 }
 
 class Connection : public std::enable_shared_from_this<Connection> {
@@ -124,6 +143,15 @@ bool Connection::take(Packet& packet) {
         log::error("HANDOFF_MALFORMED", "a message came without its file", {{"id", request->envelope.id}});
         answer({.number = number, .refused = "451 4.3.0 The message was lost on the way, try again"});
         return true;
+    }
+    if (request->envelope_size > 0) {
+        auto envelope = envelope_in(packet.file, *request);
+        if (!envelope) {
+            log::error("HANDOFF_MALFORMED", envelope.error().what);
+            answer({.number = number, .refused = "451 4.3.0 The message was lost on the way, try again"});
+            return true;
+        }
+        request->envelope = std::move(*envelope);
     }
     handler_(std::move(*request), std::move(packet.file), answer);
     return true;

@@ -25,6 +25,13 @@ struct Recipient {
     bool operator==(const Recipient&) const = default;
 };
 
+// What a host must offer to take a message in.
+struct Needs {
+    bool eight_bit = false;  // 8BITMIME (RFC 6152)
+    bool utf8 = false;       // SMTPUTF8 (RFC 6531)
+    bool operator==(const Needs&) const = default;
+};
+
 struct Envelope {
     std::string id;                     // of the message in trace, logs and spool: 16 of [0-9a-z]
     std::string sender;                 // "alice@example.net"; empty: the null reverse-path, never bounced

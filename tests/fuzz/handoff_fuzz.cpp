@@ -53,17 +53,29 @@ void check(const handoff::Request& request) {
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
     const std::string_view input(reinterpret_cast<const char*>(data), size);
     if (const auto request = handoff::decode_request(input)) {
-        check(*request);
+        if (request->envelope_size > 0) {
+            require(request->envelope_size <= handoff::longest_envelope && request->octets.empty(),
+                    "it stands behind the message");
+            const auto again = handoff::decode_request(handoff::encode(*request));
+            require(again && again->envelope_size == request->envelope_size && again->size == request->size,
+                    "what was written can be read");
+        } else {
+            check(*request);
+        }
     } else {
         require(!request.error().what.empty(), "an error has words");
     }
+    if (const auto envelope = handoff::decode_envelope(input)) {
+        check({.number = 1, .size = 1, .envelope = *envelope});
+    }
     if (const auto question = handoff::decode_question(input)) {
         require(one_line(question->subject) && !question->subject.empty(), "what it is about is one line");
-        require(question->about == handoff::Question::About::mailbox || !question->utf8,
+        require(question->about == handoff::Question::About::mailbox ||
+                    question->needs == sekisho::message::Needs(),
                 "only mailboxes are in other languages");
         const auto again = handoff::decode_question(handoff::encode(*question));
         require(again && again->number == question->number && again->about == question->about &&
-                    again->subject == question->subject && again->utf8 == question->utf8,
+                    again->subject == question->subject && again->needs == question->needs,
                 "a question survives its text");
         require(!handoff::decode_request(input), "a question is no message");
     } else {

@@ -33,10 +33,14 @@ BY_INTERFACE = 2527  # a third, for whom A's interface is one of trust; A speaks
 DENIED = "192.0.2.32/28"  # but for one address, and for hosts of one name
 EXEMPT4, NEIGHBOUR4 = crowd_address4(2), crowd_address4(3)
 AUTHORITY = "/etc/sekisho/tls/clients.pem"
+SECOND_DOMAIN, SECOND_PORT = "second.example.net", 2424  # its server is a test's
 CONFIG = f"""
 [[relay.local]]
 domains = ["{DOMAIN}"]
 lmtp = "{MAIL4}:{LMTP_PORT}"
+[[relay.local]]
+domains = ["{SECOND_DOMAIN}"]
+lmtp = "{MAIL4}:{SECOND_PORT}"
 [[submission.listener]]
 address = "{EDGE_INET4}"
 port = 25
@@ -182,6 +186,26 @@ class LocalDomains(SmtpTest):
         client.command_encoding = "utf-8"
         self.assertEqual(self.code(client.docmd("MAIL", "FROM:<jörg@example.com> SMTPUTF8")), "250 2.1.0")
         self.assertEqual(self.code(client.docmd("RCPT", f"TO:<{ALICE}>")), "550 5.6.7")
+
+    def test_what_a_second_server_would_send_back(self) -> None:
+        """Each server is asked, not the first recipient's alone: a forged sender would read of what it never sent."""
+        other = f"anna@{SECOND_DOMAIN}"
+        for recipients, offered, header, refused in (
+                ((other, ALICE), "250-SMTPUTF8\r\n250 8BITMIME", "Subject: Grüße", "550 5.6.7"),
+                ((ALICE, other), "250 SMTPUTF8", "Subject: x", "550 5.6.3"),
+                ((ALICE, other), "250 8BITMIME", "Subject: x", "250 2.0.0")):
+            answers = {"LHLO": f"250-second\r\n{offered}"}
+            with self.subTest(header, offered=offered), MailHost(self.isp.lab["mail"], MAIL4, SECOND_PORT, answers):
+                client = self.connect()
+                client.command_encoding = "utf-8"
+                options = "BODY=8BITMIME" if header.isascii() else "SMTPUTF8 BODY=8BITMIME"
+                self.assertEqual(self.code(client.docmd("MAIL", f"FROM:<{STRANGER}> {options}")), "250 2.1.0")
+                for recipient in recipients:
+                    self.assertEqual(self.code(client.rcpt(recipient)), TAKEN)
+                self.assertEqual(client.docmd("DATA")[0], 354)
+                client.sock.sendall(f"{header}\r\n\r\nGrüße\r\n.\r\n".encode())
+                self.assertEqual(self.code(client.getreply()), refused)
+                await_true(lambda: not self.submission.queue(), "an empty queue")
 
     def directions(self, client: smtplib.SMTP) -> dict[str, str]:
         return {name: self.rcpt(client, *pair) for name, pair in DIRECTIONS.items()}

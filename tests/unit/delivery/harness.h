@@ -54,7 +54,9 @@ protected:
         };
         if (question_) {
             boost::asio::co_spawn(
-                context_, delivery.ask(recipients.front().address, domain, envelope_.utf8),
+                context_,
+                delivery.ask(recipients.front().address, domain,
+                             {.eight_bit = envelope_.eight_bit, .utf8 = envelope_.utf8}),
                 [&take](const std::exception_ptr& error, Outcome one) { take(error, {std::move(one)}); });
         } else {
             consignment.envelope.recipients = std::move(recipients);

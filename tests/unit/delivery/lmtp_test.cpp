@@ -123,6 +123,11 @@ TEST_F(LmtpTest, AMailboxIsAskedForWithoutAMessage) {
     EXPECT_THAT(asked({}).first, StartsWith("failed 5.6.7 "));
     EXPECT_THAT(asked({{"LHLO", "250-hello\r\n250 SMTPUTF8"}}).second,
                 testing::Contains("MAIL FROM:<> SMTPUTF8"));
+    envelope_.utf8 = false;
+    envelope_.eight_bit = true;
+    EXPECT_THAT(asked({}).first, StartsWith("failed 5.6.3 "));
+    EXPECT_THAT(asked({{"LHLO", "250-hello\r\n250 8BITMIME"}}).second,
+                testing::Contains("MAIL FROM:<> BODY=8BITMIME"));
 }
 
 }  // namespace

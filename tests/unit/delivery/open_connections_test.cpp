@@ -56,7 +56,7 @@ protected:
     }
     // Whether there is such a mailbox.
     std::string ask(std::string recipient) {
-        return awaited(delivery_->ask(std::move(recipient), domain_, false), summary);
+        return awaited(delivery_->ask(std::move(recipient), domain_, {}), summary);
     }
 
 private:

@@ -87,6 +87,25 @@ TEST(HandoffCodec, ASmallMessageStandsBehindItsEnvelope) {
     EXPECT_EQ(decode_request(encode(sent)).value().octets, "");
 }
 
+TEST(HandoffCodec, ALargeEnvelopeStandsElsewhere) {
+    Request sent = example();
+    sent.envelope_size = encode(sent.envelope).size();
+    const std::string packet = encode(sent);
+    const auto read = decode_request(packet);
+    ASSERT_TRUE(read) << packet;
+    EXPECT_EQ(read->envelope_size, sent.envelope_size);
+    EXPECT_TRUE(read->envelope.recipients.empty());
+    EXPECT_FALSE(decode_request(packet + "\nx")) << "the message must be there, too";
+    for (const char* size : {"0", "-1", "null", "4194305"}) {
+        EXPECT_FALSE(decode_request(R"({"n":1,"size":2,"envelope_size":)" + std::string(size) + "}")) << size;
+    }
+    const std::string envelope = encode(sent.envelope);
+    EXPECT_EQ(decode_envelope(envelope).value().recipients, sent.envelope.recipients);
+    EXPECT_FALSE(decode_envelope(envelope.substr(1)));
+    EXPECT_FALSE(decode_envelope("{}"));
+    EXPECT_FALSE(decode_request(R"({"n":1,"size":2,"envelope_size":5,"envelope":)" + envelope + "}"));
+}
+
 TEST(HandoffCodec, WhatNeedsUtf8SaysSo) {
     Request sent = example();
     sent.envelope.utf8 = true;
@@ -143,16 +162,17 @@ TEST(HandoffCodec, AnswersComeBackAsTheyWent) {
 TEST(HandoffCodec, QuestionsComeBackAsTheyWent) {
     using enum Question::About;
     for (const Question& question :
-         {Question{.number = 3, .about = mailbox, .subject = "\"a b\"@example.net", .utf8 = false},
-          Question{.number = 4, .about = mailbox, .subject = "x", .utf8 = true},
-          Question{.number = 5, .about = user, .subject = "anna\"@x", .utf8 = false},
-          Question{.number = 6, .about = client, .subject = "2001:db8::1", .utf8 = false}}) {
+         {Question{
+              .number = 3, .about = mailbox, .subject = "\"a b\"@example.net", .needs = {.eight_bit = true}},
+          Question{.number = 4, .about = mailbox, .subject = "x", .needs = {.utf8 = true}},
+          Question{.number = 5, .about = user, .subject = "anna\"@x"},
+          Question{.number = 6, .about = client, .subject = "2001:db8::1"}}) {
         const auto read = decode_question(encode(question));
         ASSERT_TRUE(read) << encode(question);
         EXPECT_EQ(read->number, question.number);
         EXPECT_EQ(read->about, question.about);
         EXPECT_EQ(read->subject, question.subject);
-        EXPECT_EQ(read->utf8, question.utf8);
+        EXPECT_EQ(read->needs, question.needs);
     }
     for (const char* packet :
          {R"({"n":3})", R"({"n":3,"recipient":""})", R"({"n":3,"recipient":7})",
@@ -160,6 +180,7 @@ TEST(HandoffCodec, QuestionsComeBackAsTheyWent) {
           R"({"n":3,"recipient":"x\r\ny"})", R"({"n":3,"recipient":"x","envelope":{}})", "[]", "",
           R"({"n":3,"user":""})", R"({"n":3,"user":7})", R"({"n":3,"user":"a\nb"})",
           R"({"n":3,"user":"a","recipient":"x"})", R"({"n":3,"user":"a","utf8":true})",
+          R"({"n":3,"user":"a","eight_bit":true})", R"({"n":3,"recipient":"x","eight_bit":""})",
           R"({"n":3,"client":"192.0.2.1","user":"a"})", R"({"n":3,"client":"192.0.2.1","envelope":{}})"}) {
         EXPECT_FALSE(decode_question(packet)) << packet;
     }

@@ -72,6 +72,18 @@ protected:
             });
     }
 
+    // What speaks for itself.
+    [[nodiscard]] Descriptor connected() const {
+        Descriptor raw(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+        sockaddr_storage storage{};
+        storage.ss_family = AF_UNIX;
+        path_.native().copy(reinterpret_cast<char*>(&storage) + sizeof storage.ss_family,
+                            path_.native().size());
+        EXPECT_EQ(::connect(raw.get(), reinterpret_cast<sockaddr*>(&storage),
+                            static_cast<socklen_t>(sizeof storage.ss_family + path_.native().size() + 1)),
+                  0);
+        return raw;
+    }
     // Begins to hand over; the answer comes when the context runs.
     void send(std::string_view text, std::uint64_t size, message::Envelope what) {
         auto file = std::make_shared<Descriptor>(file_with(text));
@@ -87,7 +99,7 @@ protected:
     void ask(std::string recipient) {
         const std::size_t place = answers_.size();
         answers_.emplace_back();
-        boost::asio::co_spawn(context_, client_.ask(std::move(recipient), false),
+        boost::asio::co_spawn(context_, client_.ask(std::move(recipient), {}),
                               [this, place](const std::exception_ptr& error, Answer answer) {
                                   EXPECT_FALSE(error);
                                   answers_[place] = std::move(answer);
@@ -291,24 +303,59 @@ TEST_F(HandoffTest, AFileShorterThanItIsSaidToBe) {
     EXPECT_TRUE(seen_.empty());
 }
 
+// As many recipients as may be, each with all that may be said of one, and half of it escaped.
 TEST_F(HandoffTest, AnEnvelopeLargerThanAPacket) {
     listen();
     message::Envelope large = envelope();
-    large.recipients.assign(1000, std::string(240, 'a') + "@example.com");
-    send("x", 1, std::move(large));
+    message::Recipient recipient(std::string(240, 'a') + "@example.com");
+    recipient.notify = message::parse_notify("SUCCESS,FAILURE,DELAY").value();
+    recipient.original = "rfc822;" + std::string(480, '\\');
+    large.recipients.assign(1000, recipient);
+    std::vector<message::Recipient> seen;
+    handle_ = [this, &seen](const Request& request, const Descriptor& file,
+                            const HandoffServer::Answering& answer) {
+        seen = request.envelope.recipients;
+        seen_.push_back(content_of(file, request.size));
+        answer({.number = 0, .refused = {}});
+    };
+    send("in a file", 9, large);
     await(1);
-    EXPECT_EQ(refusal(0), "452 4.5.3 Too many recipients");
+    EXPECT_EQ(refusal(0), "");
+    EXPECT_EQ(seen, large.recipients);
+    seen.clear();
+    answers_.emplace_back();
+    boost::asio::co_spawn(context_, client_.send(large, "in a packet otherwise"),
+                          [this](const std::exception_ptr& error, Answer answer) {
+                              EXPECT_FALSE(error);
+                              answers_[1] = std::move(answer);
+                              arrived_++;
+                          });
+    await(2);
+    EXPECT_EQ(refusal(1), "");
+    EXPECT_EQ(seen, large.recipients);
+    EXPECT_EQ(seen_, (std::vector<std::string>{"in a file", "in a packet otherwise"}));
+}
+
+TEST_F(HandoffTest, AFileWithoutItsEnvelopeIsRefusedAndNothingElse) {
+    listen();
+    const Descriptor file = file_with("x{\"id\":1}");
+    Request request{.number = 7, .size = 1, .envelope = {}, .envelope_size = 8};
+    const Descriptor raw = connected();
+    for (const std::size_t size : {std::size_t{8}, std::size_t{9}}) {
+        request.envelope_size = size;
+        ASSERT_EQ(send_packet(raw.get(), encode(request), file.get()), Moved::done);
+        context_.restart();
+        context_.run_for(20ms);
+        Packet packet;
+        ASSERT_EQ(receive_packet(raw.get(), packet), Moved::done);
+        EXPECT_EQ(decode_answer(packet.text).value().refused.substr(0, 9), "451 4.3.0");
+    }
+    EXPECT_TRUE(seen_.empty());
 }
 
 TEST_F(HandoffTest, AMalformedPacketEndsTheConnectionAndNothingElse) {
     listen();
-    const Descriptor raw(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    sockaddr_storage storage{};
-    storage.ss_family = AF_UNIX;
-    path_.native().copy(reinterpret_cast<char*>(&storage) + sizeof storage.ss_family, path_.native().size());
-    ASSERT_EQ(::connect(raw.get(), reinterpret_cast<sockaddr*>(&storage),
-                        static_cast<socklen_t>(sizeof storage.ss_family + path_.native().size() + 1)),
-              0);
+    const Descriptor raw = connected();
     ASSERT_EQ(send_packet(raw.get(), "{]", -1), Moved::done);
     send("one");
     await(1);
