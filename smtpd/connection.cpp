@@ -176,7 +176,8 @@ asio::awaitable<void> SmtpdConnection::run() {
     co_await admit();
     if (!closed_ && listener_.tls == TlsMode::implicit) {
         co_await handshake();
-    } else if (!closed_) {
+    }
+    if (!closed_) {
         co_await refuse_haste();
     }
     if (!closed_) {
@@ -209,10 +210,12 @@ asio::awaitable<bool> SmtpdConnection::converse() {
     }
     session::Actions actions = session_.receive({services_.scratch.data(), size});
     const bool progress = receiving || !actions.empty();
-    co_await perform(std::move(actions));
-    if (receiving) {
+    if (receiving) {  // now: what the client waits for is not its own time
         body_time_ += std::chrono::steady_clock::now() - begin;
         body_octets_ += size;
+    }
+    co_await perform(std::move(actions));
+    if (session_.receiving() || incoming_) {
         co_await judge_pace();
     }
     if (progress) {

@@ -97,6 +97,9 @@ Stream::Step Stream::read_now(std::span<char> to) {
 }
 
 bool Stream::has_input() {
+    if (tls_ && SSL_has_pending(tls_.get()) == 1) {
+        return true;
+    }
     char octet = 0;
     return ::recv(socket_.native_handle(), &octet, sizeof octet, MSG_PEEK) > 0;
 }

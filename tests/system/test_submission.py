@@ -149,7 +149,8 @@ class SlowClients(SmtpTest):
     @classmethod
     def setUpClass(cls) -> None:
         super().setUpClass()
-        cls.agent.configure(config_text(("[submission]\n", '[submission]\ncommand_timeout = "2s"\nleast_rate = 1000\n')))
+        cls.agent.configure(config_text(("[submission]\n", '[submission]\ncommand_timeout = "2s"\nleast_rate = 1000\n'))
+                            + '[[submission.access]]\naction = "delay"\ndelay = "4s"\nsenders = ["*@slow.test"]\n')
         cls.submission.restart()
 
     def setUp(self) -> None:
@@ -193,6 +194,16 @@ class SlowClients(SmtpTest):
                 break
             time.sleep(0.2)
         self.assertTrue(said.startswith(b"421 4.4.2 "), said)
+
+    def test_what_the_client_waits_for_is_not_its_own_time(self) -> None:
+        """In one piece the end of a message and the next sender, whose answer comes late."""
+        self.assertEqual(self.client.mail(SENDER)[0], 250)
+        self.assertEqual(self.client.rcpt(FRIEND)[0], 250)
+        self.assertEqual(self.client.docmd("DATA")[0], 354)
+        self.client.sock.sendall(b"Subject: fast\r\n\r\nx\r\n.\r\nMAIL FROM:<alice@slow.test>\r\n")
+        self.assertEqual(self.client.getreply()[0], 250)
+        self.assertEqual(self.code(self.client.getreply()), "250 2.1.0")
+        self.assertEqual(self.code(self.client.rcpt(FRIEND)), "250 2.1.5")
 
     def test_a_refused_message_is_read_to_its_end(self) -> None:
         """However long it takes: who reads 421 in its middle sends it again and again."""

@@ -4,6 +4,7 @@
 import contextlib
 import smtplib
 import socket
+import ssl
 import time
 
 from lab.clients import Smtp, pop3_login, smtp_login
@@ -11,7 +12,7 @@ from lab.daemon import CONFIG
 from lab.isp import config_text
 from lab.story_mail import arrived
 from lab.topology import (CLIENT_NAME, EDGE_CORE4, EDGE_CORE6, INTERNET4, INTERNET6, MAIL4, MISNAMED4, NAMED4,
-                          SUBSCRIBERS, crowd_address4)
+                          SMTP_NAME, SUBSCRIBERS, crowd_address4)
 from test_submission import FRIEND, SENDER, SmtpTest
 
 A, B, C = SUBSCRIBERS["a"], SUBSCRIBERS["b"], SUBSCRIBERS["c"]
@@ -223,12 +224,33 @@ class WhoMaySend(SmtpTest):
         self.assertEqual(self.code(self.connect("b").noop()), "250 2.0.0")
         self.assertGreaterEqual(time.monotonic() - begin, DELAY)
 
+    def said_too_early(self) -> bytes:
+        """The answer on port 465 to a command that comes with the last words of the handshake."""
+        said, heard = ssl.MemoryBIO(), ssl.MemoryBIO()
+        client = self.isp.smtp_trust.wrap_bio(heard, said, server_hostname=SMTP_NAME)
+        with self.isp.lab["a"].network(), socket.create_connection((EDGE_CORE4, 465), 10) as connection:
+            shaking = True
+            while shaking:
+                try:
+                    client.do_handshake()
+                    shaking = False
+                    client.write(b"EHLO client.example.net\r\n")
+                except ssl.SSLWantReadError:
+                    pass
+                connection.sendall(said.read())
+                if shaking:
+                    heard.write(connection.recv(16384))
+            while more := connection.recv(16384):
+                heard.write(more)
+            return client.read()
+
     def test_who_does_not_wait_for_the_greeting(self) -> None:
         early = b"EHLO client.example.net\r\nMAIL FROM:<" + SENDER.encode() + b">\r\n"
         with self.isp.lab["b"].network(), socket.create_connection((EDGE_CORE4, 587), 10) as client, client.makefile("rb") as said:
             client.sendall(early)
             self.assertEqual(said.read(), b"554 5.5.1 Wait for the greeting\r\n")
         self.assertRegex(self.edge.log("sekisho-smtpd.log").read_text(), f"SPOKE_FIRST .*{B.address4}")
+        self.assertEqual(self.said_too_early(), b"554 5.5.1 Wait for the greeting\r\n")
         self.assertRegex(self.submission_metrics(), r'sekisho_submission_connections_total\{result="spoke_first"\} [1-9]')
 
     def test_who_is_denied_until_it_has_logged_in(self) -> None:
