@@ -41,7 +41,7 @@ asio::awaitable<void> SmtpdConnection::authenticate(session::Authenticate wanted
                               .secured = stream_.tls() != nullptr,
                               .session = name_,
                               .certificate_user = peer_.certificate_user,
-                              .tls_bindable = stream_.tls() != nullptr && !spoken_for_,
+                              .tls_bindable = !peer_.exporter.empty() || !peer_.unique.empty(),
                               .tls_exporter = peer_.exporter,
                               .tls_unique = peer_.unique};
     sasl::AuthStep step = co_await services_.auth.begin(std::move(request));

@@ -18,8 +18,8 @@
 #include <span>
 #include <utility>
 
-#include "agent/base/ascii.h"
 #include "agent/base/log.h"
+#include "agent/base/printable.h"
 #include "agent/base/quietly.h"
 #include "smtpd/sasl/auth_protocol.h"
 #include "smtpd/sasl/offered_mechanisms.h"
@@ -46,12 +46,18 @@ AuthFail for_now(std::string reason) {
     return {.why = AuthFail::Why::unavailable, .reason = std::move(reason)};
 }
 
+// What can be told to others and written into one line of a log, a trace or a queue.
+bool is_name(std::string_view text) {
+    return !text.empty() && is_utf8(text) &&
+           std::ranges::none_of(text, [](unsigned char octet) { return octet < ' ' || octet == 0x7f; });
+}
+
 // Of an Ok or a Fail, each name once.
 template <class Message>
 std::vector<std::string> other_names(const Message& message) {
     std::vector<std::string> names;
     for (const std::string& name : {message.original_user, message.auth_user}) {
-        if (!name.empty() && name != message.user && std::ranges::find(names, name) == names.end()) {
+        if (is_name(name) && name != message.user && std::ranges::find(names, name) == names.end()) {
             names.push_back(name);
         }
     }
@@ -67,13 +73,8 @@ AuthFail failure_of(const Fail& failed) {
                    : failed.code.empty() && failed.reason.empty() ? wrong
                                                                   : not_allowed,
             .reason = failed.reason.empty() ? failed.code : failed.reason,
-            .user = failed.user,
+            .user = is_name(failed.user) ? failed.user : std::string(),
             .also = other_names(failed)};
-}
-
-bool is_base64(std::string_view text) {
-    return std::ranges::all_of(
-        text, [](char c) { return is_letter_or_digit(c) || c == '+' || c == '/' || c == '='; });
 }
 
 // Wipes what the client has said.
@@ -380,6 +381,10 @@ void AuthClient::Connection::answer(std::uint32_t id, AuthStep step) {
 // In SMTP nothing can come with the success: what the server has to say to the client is one more challenge
 // (RFC 4954, 4), answered by nothing.
 void AuthClient::Connection::succeed(const Ok& ok) {
+    if (!is_name(ok.user)) {
+        answer(ok.id, for_now("the authentication server says OK, and no name that could be a user's"));
+        return;
+    }
     if (ok.denied) {
         answer(ok.id, AuthFail{.why = AuthFail::Why::not_allowed,
                                .reason = ok.reason.empty() ? "the user may not log in here" : ok.reason,

@@ -17,6 +17,7 @@
 
 #include "agent/base/log.h"
 #include "agent/base/quietly.h"
+#include "smtpd/sasl/failure_delays.h"
 
 namespace sekisho::sasl {
 
@@ -208,15 +209,43 @@ void AuthConnection::turn_down(const Auth& auth, std::string_view code, std::str
               .temporary = code == "temp_fail"});
 }
 
-// Whether one more request has a place: those whose client has forgotten them give theirs up.
+// Whether one more request has a place: those whose client has forgotten them give theirs up, and else one of
+// whoever has the most that wait for nobody but him.
 bool AuthConnection::make_room() {
     if (requests_.size() < environment_->limits.requests) {
         return true;
     }
     const auto oldest = Clock::now() - environment_->limits.challenge;
-    return std::erase_if(requests_, [oldest](const auto& each) {
-               return each.second.challenged && each.second.since < oldest;
-           }) > 0;
+    std::erase_if(requests_, [oldest](const auto& each) {
+        return each.second.challenged && each.second.since < oldest;
+    });
+    if (requests_.size() >= environment_->limits.requests) {
+        forget_one();
+    }
+    return requests_.size() < environment_->limits.requests;
+}
+
+// The oldest of the subscriber who has left the most challenges unanswered, if anybody has more than one.
+void AuthConnection::forget_one() {
+    std::map<std::optional<Address>, std::size_t> counts;
+    const auto subscriber = [](const Request& request) {
+        return request.remote ? std::optional(subscriber_of(*request.remote)) : std::nullopt;
+    };
+    for (const auto& [id, request] : requests_) {
+        counts[subscriber(request)] += request.challenged ? 1U : 0U;
+    }
+    const auto most = std::ranges::max_element(counts, {}, [](const auto& each) { return each.second; });
+    if (most == counts.end() || most->second < 2) {
+        return;
+    }
+    auto oldest = requests_.end();
+    for (auto each = requests_.begin(); each != requests_.end(); ++each) {
+        if (each->second.challenged && subscriber(each->second) == most->first &&
+            (oldest == requests_.end() || each->second.since < oldest->second.since)) {
+            oldest = each;
+        }
+    }
+    requests_.erase(oldest);
 }
 
 void AuthConnection::step_base64(std::uint32_t id, std::string& response) {

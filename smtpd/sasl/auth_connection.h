@@ -58,6 +58,7 @@ private:
     [[nodiscard]] Result<void> take(Continue& answer);
     void turn_down(const Auth& auth, std::string_view code, std::string_view reason);
     bool make_room();
+    void forget_one();
     void step(std::uint32_t id, const std::optional<SecretText>& response);
     void step_base64(std::uint32_t id, std::string& response);
     void accept(std::uint32_t id, const Request& request, const std::string& user, std::string response = {});

@@ -9,6 +9,8 @@
 #include <cstring>
 #include <limits>
 
+#include "agent/base/ascii.h"
+
 namespace sekisho::sasl {
 
 namespace {
@@ -170,6 +172,9 @@ Result<Ok> parse_ok(const Words& words) {
         static_cast<void>(take_names(word, ok) || take(word, "resp=", ok.response) ||
                           take(word, "reason=", ok.reason));
     }
+    if (!is_base64(ok.response)) {
+        return malformed(words);
+    }
     return ok;
 }
 
@@ -184,7 +189,7 @@ Result<Version> parse_version(const Words& words) {
 
 Result<Continue> parse_continue(const Words& words) {
     const auto id = words.number(0);
-    if (!id || words.after(1).size() != 1) {
+    if (!id || words.after(1).size() != 1 || !is_base64(words.after(1).front())) {
         return malformed(words);
     }
     return Continue{.id = *id, .data = std::string(words.after(1).front())};
@@ -313,6 +318,11 @@ struct Printer {
 };
 
 }  // namespace
+
+bool is_base64(std::string_view text) {
+    return std::ranges::all_of(
+        text, [](char c) { return is_letter_or_digit(c) || c == '+' || c == '/' || c == '='; });
+}
 
 Result<ClientMessage> parse_client_line(std::string_view line) {
     if (auto fine = check(line); !fine) {

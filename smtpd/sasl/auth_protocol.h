@@ -131,6 +131,9 @@ using ServerMessage =
 [[nodiscard]] std::string print(const ClientMessage& message);
 [[nodiscard]] std::string print(const ServerMessage& message);
 
+// Whether nothing but the signs of base64 is in it (RFC 4648, 4).
+[[nodiscard]] bool is_base64(std::string_view text);
+
 // Parameters as they travel.
 [[nodiscard]] std::string escaped(std::string_view text);
 [[nodiscard]] std::string unescaped(std::string_view text);

@@ -139,10 +139,12 @@ ChallengeUser LoginJudge::password_of(const std::string& name) {
                                        : "no such user"};
 }
 
-// The stand-ins are made for those who are known, too: it costs the same.
+// The stand-ins are made for those who are known, too: it costs the same. They look like somebody's keys, for
+// their iterations and the salt's length are told to everybody.
 ScramUser LoginJudge::keys_of(ScramHash hash, const std::string& name) {
     const UserList& users = sources_.users.users();
-    ScramKeys stand_ins = stand_in_scram_keys(hash, stand_in_key_, name);
+    const auto somebodys = users.any_keys(hash, choice_for(name));
+    ScramKeys stand_ins = stand_in_scram_keys(hash, stand_in_key_, name, somebodys.value_or(ScramKeys()));
     if (auto keys = users.keys_of(name, hash)) {
         return {.keys = std::move(*keys)};
     }
@@ -154,14 +156,19 @@ ScramUser LoginJudge::keys_of(ScramHash hash, const std::string& name) {
 // A user who isn't there is checked against the hash of one who is, always the same one for the same name:
 // so it takes the time that somebody's check takes, whatever kinds of hashes the file holds.
 const std::string& LoginJudge::stand_in(const std::string& name) {
+    const std::string* const hash = sources_.users.users().any_hash(choice_for(name));
+    return hash != nullptr ? *hash : stand_in_hash_;
+}
+
+// Always the same for the same name, and nobody else knows it.
+std::uint64_t LoginJudge::choice_for(const std::string& name) const {
     const std::string keyed = stand_in_key_ + name;
     std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
     std::uint64_t choice = 0;
     if (EVP_Digest(keyed.data(), keyed.size(), digest.data(), nullptr, EVP_sha256(), nullptr) == 1) {
         std::memcpy(&choice, digest.data(), sizeof choice);
     }
-    const std::string* const hash = sources_.users.users().any_hash(choice);
-    return hash != nullptr ? *hash : stand_in_hash_;
+    return choice;
 }
 
 boost::asio::awaitable<Verdict> LoginJudge::judge(Credentials credentials, std::optional<Address> remote) {

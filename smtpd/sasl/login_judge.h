@@ -105,6 +105,7 @@ private:
           challenges_(std::move(challenges)),
           stand_in_key_(std::move(secret)) {}
     [[nodiscard]] const std::string& stand_in(const std::string& name);
+    [[nodiscard]] std::uint64_t choice_for(const std::string& name) const;
     [[nodiscard]] ScramUser keys_of(ScramHash hash, const std::string& name);
     [[nodiscard]] ChallengeUser password_of(const std::string& name);
     [[nodiscard]] bool chosen(std::string_view mechanism) const;

@@ -115,16 +115,18 @@ Result<ScramKeys> make_scram_keys(ScramHash hash, const SecretText& password) {
     return keys;
 }
 
-ScramKeys stand_in_scram_keys(ScramHash hash, std::string_view secret, std::string_view name) {
+ScramKeys stand_in_scram_keys(ScramHash hash, std::string_view secret, std::string_view name,
+                              const ScramKeys& others) {
     const auto derived = [&](std::string_view what, std::size_t size) {
         std::string text(mechanism_of(hash));
         text.append(" ").append(what).append(" ").append(name);
-        std::string result = hmac(EVP_sha256(), secret, text);
+        std::string result = hmac(EVP_sha512(), secret, text);
         result.resize(size);
         return result;
     };
-    return {.iterations = scram_iterations,
-            .salt = derived("salt", salt_octets),
+    static_assert(longest_salt <= 64, "SHA-512 gives no more");
+    return {.iterations = others.iterations,
+            .salt = derived("salt", others.salt.empty() ? salt_octets : others.salt.size()),
             .stored_key = derived("stored", octets_of(hash)),
             .server_key = derived("server", octets_of(hash))};
 }

@@ -41,8 +41,10 @@ struct ScramKeys {
 // Of a password, with a random salt; costs 2 to 5 ms. Failure::unavailable without randomness.
 [[nodiscard]] Result<ScramKeys> make_scram_keys(ScramHash hash, const SecretText& password);
 
-// Those of nobody, always the same ones for the same name and secret: no password makes them.
-[[nodiscard]] ScramKeys stand_in_scram_keys(ScramHash hash, std::string_view secret, std::string_view name);
+// Those of nobody, always the same ones for the same name and secret: no password makes them. They have the
+// iterations of others, and a salt as long as theirs.
+[[nodiscard]] ScramKeys stand_in_scram_keys(ScramHash hash, std::string_view secret, std::string_view name,
+                                            const ScramKeys& others = {});
 
 // As Dovecot writes them: "{SCRAM-SHA-256}10000,SALT,STOREDKEY,SERVERKEY", the three in base64.
 [[nodiscard]] std::string print(ScramHash hash, const ScramKeys& keys);

@@ -114,19 +114,29 @@ const std::string* UserList::any_hash(std::uint64_t choice) const {
     return users_.empty() ? nullptr : &lines_[users_[choice % users_.size()]].rest;
 }
 
+std::optional<ScramKeys> UserList::keys_at(std::size_t line, ScramHash hash) const {
+    std::optional<ScramKeys> found;
+    each_key(lines_[line].keys, [&found, hash](std::string_view each) {
+        auto keys = parse_scram_keys(each);
+        if (keys && keys->first == hash) {
+            found = std::move(keys->second);
+        }
+        return !found;
+    });
+    return found;
+}
+
+std::optional<ScramKeys> UserList::any_keys(ScramHash hash, std::uint64_t choice) const {
+    return users_.empty() ? std::nullopt : keys_at(users_[choice % users_.size()], hash);
+}
+
 std::optional<ScramKeys> UserList::keys_of(const std::string& name, ScramHash hash) const {
     const auto place = places_.find(name);
     const bool known = place != places_.end();
-    std::optional<ScramKeys> found;
-    if (!users_.empty()) {
-        each_key(lines_[known ? place->second : users_.front()].keys, [&found, hash](std::string_view each) {
-            auto keys = parse_scram_keys(each);
-            if (keys && keys->first == hash) {
-                found = std::move(keys->second);
-            }
-            return !found;
-        });
+    if (users_.empty()) {
+        return std::nullopt;
     }
+    auto found = keys_at(known ? place->second : users_.front(), hash);
     return known ? found : std::nullopt;
 }
 

@@ -36,6 +36,8 @@ public:
     [[nodiscard]] const std::string* hash_of(const std::string& name) const;
     // Somebody's hash, chosen by a number; null if there are none.
     [[nodiscard]] const std::string* any_hash(std::uint64_t choice) const;
+    // Somebody's keys, chosen by a number; nothing if there are none, or the one has none of this kind.
+    [[nodiscard]] std::optional<ScramKeys> any_keys(ScramHash hash, std::uint64_t choice) const;
     // The keys of a user; nothing if there are none, or no such user, which takes as long.
     [[nodiscard]] std::optional<ScramKeys> keys_of(const std::string& name, ScramHash hash) const;
     // Whether every user has such keys.
@@ -63,6 +65,7 @@ private:
     };
 
     void read(std::string_view line);
+    [[nodiscard]] std::optional<ScramKeys> keys_at(std::size_t line, ScramHash hash) const;
     void complain(std::string_view what) { bad_lines_.push_back({lines_.size(), std::string(what)}); }
 
     std::vector<Line> lines_;

@@ -22,6 +22,10 @@ bool is_base64(std::string_view text) {
         text, [](char octet) { return is_letter(octet) || is_digit(octet) || octet == '+' || octet == '/'; });
 }
 
+bool server_begins(std::string_view mechanism) {
+    return mechanism == "CRAM-MD5" || mechanism == "DIGEST-MD5";
+}
+
 }  // namespace
 
 std::size_t Dialogue::longest_response(std::string_view /*start*/) {
@@ -44,6 +48,8 @@ void Dialogue::auth(std::string_view argument) {
         refuse("503 5.5.1 You are logged in already");
     } else if (mechanism == offered.end()) {
         refuse("504 5.5.4 Unrecognized authentication type");
+    } else if (!initial.empty() && server_begins(*mechanism)) {
+        refuse("501 5.5.4 The server speaks first in this mechanism");  // RFC 4954, 4
     } else if (initial != "=" && !is_base64(initial)) {
         refuse("501 5.5.2 Cannot decode the response");
     } else {

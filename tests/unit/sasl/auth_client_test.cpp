@@ -265,6 +265,29 @@ TEST_F(AuthClientTest, PendingRequestsFailForNowWhenTheConnectionEnds) {
 }
 
 // A server that has answered one request after another with these lines, which lack the beginning.
+// Whoever would be nobody, or could not be written down, is not let in; it is the server's mistake.
+TEST_F(AuthClientTest, AnOkNeedsANameThatCanBeTold) {
+    Script script(socket());
+    tests::TestClient client(runner_, socket());
+    auto step = client.begin_plain("anna", "secret00");
+    auto server = script.accept();
+    server.send(handshake);
+    server.line();
+    server.line();
+    for (const char* parameters : {"", "\tuser=", "\tuser", "\toriginal_user=anna", "\tuser=an\x01nna",
+                                   "\tuser=\xff", "\tuser=a\x7f", "\tuser=\tresp=eA=="}) {
+        const std::string asked = server.line();
+        server.send("OK\t" + asked.substr(5, 1) + parameters + "\n");
+        ASSERT_EQ(text(step.get()), "temporary") << parameters;
+        step = client.begin_plain("anna", "secret00");
+    }
+    EXPECT_EQ(server.line().substr(0, 6), "AUTH\t9");
+    server.send("FAIL\t9\tuser=\xff\toriginal_user=a\x01nb\tauth_user=boss\n");
+    const auto failed = std::get<AuthFail>(step.get());
+    EXPECT_EQ(failed.user, "");
+    EXPECT_EQ(failed.also, std::vector<std::string>{"boss"});
+}
+
 TEST_F(AuthClientTest, NotEveryNoIsAboutThePassword) {
     struct Said {
         const char* parameters;

@@ -137,7 +137,8 @@ TEST(AuthProtocol, MalformedLinesAreErrorsWithoutTheirContent) {
         EXPECT_EQ(message.error().what.find("c2VjcmV0"), std::string::npos);
     }
     for (const char* line :
-         {"OK", "OK\tx", "FAIL", "FAIL\t\ttemp", "CONT\t1", "MECH", "MECH\t", "SPID", "CUID\tx", "VERSION"}) {
+         {"OK", "OK\tx", "OK\t1\tuser=a\tresp=\x01n", "FAIL", "FAIL\t\ttemp", "CONT\t1", "CONT\t1\tx y",
+          "CONT\t1\t\x01n", "MECH", "MECH\t", "SPID", "CUID\tx", "VERSION"}) {
         EXPECT_FALSE(parse_server_line(line)) << line;
     }
 }

@@ -156,7 +156,7 @@ TEST_F(AuthServerTest, TooManyAtOnceAreToldToComeBack) {
     auto socket = client();
     std::string lines;
     for (int id = 1; id <= 40; id++) {
-        lines += "AUTH\t" + std::to_string(id) + "\tLOGIN\n";
+        lines += "AUTH\t" + std::to_string(id) + "\tLOGIN\trip=192.0.2." + std::to_string(id) + "\n";
     }
     socket.send(lines + plain(41, "anna", "correct horse"));
     std::vector<std::string> answers;
@@ -166,6 +166,27 @@ TEST_F(AuthServerTest, TooManyAtOnceAreToldToComeBack) {
     EXPECT_THAT(answers, Contains("FAIL\t41\ttemp\tcode=temp_fail\treason=too many logins at once"));
     socket.send("CANCEL\t7\n" + plain(42, "anna", "correct horse"));
     EXPECT_EQ(socket.line(), "OK\t42\tuser=anna");
+}
+
+TEST_F(AuthServerTest, WhoLeavesManyChallengesUnansweredLosesTheOldest) {
+    auto socket = client();
+    const auto begin = [&socket](int id, const std::string& remote) {
+        socket.send("AUTH\t" + std::to_string(id) + "\tLOGIN\trip=" + remote + "\n");
+        return socket.line();
+    };
+    for (int id = 1; id <= 39; id++) {
+        EXPECT_EQ(begin(id, "2001:db8:1:2::" + std::to_string(id)).substr(0, 4), "CONT") << id;
+    }
+    EXPECT_EQ(begin(40, "192.0.2.1").substr(0, 4), "CONT");
+    for (int id = 41; id <= 60; id++) {
+        EXPECT_EQ(begin(id, "192.0.2." + std::to_string(id)).substr(0, 4), "CONT") << id;
+    }
+    socket.send("CONT\t40\t" + to_base64("anna") + "\n");
+    EXPECT_EQ(socket.line().substr(0, 8), "CONT\t40\t");
+    socket.send("CONT\t20\t" + to_base64("anna") + "\n");
+    EXPECT_THAT(socket.line(), HasSubstr("FAIL\t20\ttemp")) << "the first twenty of one network";
+    socket.send("CONT\t21\t" + to_base64("anna") + "\n");
+    EXPECT_EQ(socket.line().substr(0, 8), "CONT\t21\t");
 }
 
 TEST_F(AuthServerTest, OneAddressCannotTakeAllPlaces) {

@@ -192,6 +192,35 @@ TEST_F(UnknownUsersTest, AProofCostsTheSame) {
     }
 }
 
+// Keys from elsewhere have other iterations and salts than ours, which each challenge tells.
+TEST_F(UnknownUsersTest, AChallengeLooksAsSomebodysDoes) {
+    const std::string shorter = ":{SCRAM-SHA-256}4096," + to_base64("saltsalt") + "," +
+                                to_base64(std::string(32, 'k')) + "," + to_base64(std::string(32, 's'));
+    const std::string longer = ":{SCRAM-SHA-256}20000," + to_base64(std::string(64, 'x')) + "," +
+                               to_base64(std::string(32, 'k')) + "," + to_base64(std::string(32, 's'));
+    std::filesystem::remove(file());
+    std::ofstream(file()) << "anna:" << tests::anna_hash << shorter << "\nbert:" << tests::bert_hash << longer
+                          << "\n";
+    std::filesystem::permissions(file(), std::filesystem::perms::owner_read);
+    users_.emplace(UserFile::open(file()).value());
+    const auto look_of = [this](const std::string& name) {
+        Exchange exchange = begin("SCRAM-SHA-256");
+        tests::ScramClient client(ScramHash::sha256, name, "guessed");
+        const std::string said = std::get<Prompt>(step(exchange, client.first()).first).text;
+        return std::pair(tests::ScramClient::attribute(said, 'i'),
+                         tests::ScramClient::attribute(said, 's').size());
+    };
+    const std::set known = {look_of("anna"), look_of("bert")};
+    EXPECT_EQ(known.size(), 2U);
+    std::set<std::pair<std::string, std::size_t>> unknown;
+    for (int i = 0; i < 16; i++) {
+        const std::string name = "carol" + std::to_string(i);
+        EXPECT_EQ(look_of(name), look_of(name)) << "always the same";
+        unknown.insert(look_of(name));
+    }
+    EXPECT_EQ(unknown, known);
+}
+
 TEST_F(UnknownUsersTest, AnAnswerToAChallengeCostsTheSame) {
     for (const ChallengeMechanism mechanism : challenge_mechanisms) {
         std::map<std::string, Calls> cost;

@@ -31,6 +31,19 @@ TEST_F(LoginTest, WithEmptyInitialResponse) {
     EXPECT_EQ(client_.say("AUTH PLAIN ="), "[Authenticate PLAIN ]");
 }
 
+// RFC 4954, 4: "If the client uses an initial-response argument ... with a SASL mechanism in which the client
+// does not send the first message ..., the server MUST reject the AUTH command with a 501 reply".
+TEST_F(LoginTest, TheServerSpeaksFirstInSomeMechanisms) {
+    Example settings = inside_tls();
+    settings.mechanisms = {"CRAM-MD5", "DIGEST-MD5", "LOGIN"};
+    Client client(settings);
+    static_cast<void>(client.say("EHLO x"));
+    for (const char* command : {"AUTH CRAM-MD5 dGVzdA==", "AUTH cram-md5 =", "AUTH DIGEST-MD5 dGVzdA=="}) {
+        EXPECT_EQ(client.say(command), "501 5.5.4 The server speaks first in this mechanism\r\n") << command;
+    }
+    EXPECT_EQ(client.say("AUTH CRAM-MD5"), "[Authenticate CRAM-MD5 -]");
+}
+
 TEST_F(LoginTest, WithChallenges) {
     EXPECT_EQ(client_.say("AUTH LOGIN"), "[Authenticate LOGIN -]");
     EXPECT_EQ(text_of(session().auth_continued("VXNlcm5hbWU6")), "334 VXNlcm5hbWU6\r\n");
