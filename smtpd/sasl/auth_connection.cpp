@@ -364,7 +364,7 @@ asio::awaitable<void> AuthConnection::hold_back(Request request, std::string use
     if (environment_->judge == nullptr) {
         co_return;
     }
-    const auto delay = environment_->judge->delay_after_failure(request.remote);
+    const auto delay = environment_->judge->delay_after_failure(request.remote, user);
     log::info("LOGIN_WRONG", why,
               {{"user", user},
                {"address", request.remote_text},

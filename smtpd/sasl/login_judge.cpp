@@ -239,8 +239,9 @@ boost::asio::awaitable<TokenVerdict> LoginJudge::judge_token(TokenGiven given,
                            .why = claimed ? "" : "a token of somebody else"};
 }
 
-std::chrono::milliseconds LoginJudge::delay_after_failure(const std::optional<Address>& remote) {
-    return delays_.failed(remote, std::chrono::steady_clock::now());
+std::chrono::milliseconds LoginJudge::delay_after_failure(const std::optional<Address>& remote,
+                                                          std::string_view user) {
+    return delays_.failed(remote, user, std::chrono::steady_clock::now());
 }
 
 }  // namespace sekisho::sasl

@@ -94,7 +94,8 @@ public:
                                                                    std::optional<Address> remote);
 
     // A login failed: how long to keep the client waiting for the answer.
-    [[nodiscard]] std::chrono::milliseconds delay_after_failure(const std::optional<Address>& remote);
+    [[nodiscard]] std::chrono::milliseconds delay_after_failure(const std::optional<Address>& remote,
+                                                                std::string_view user);
 
 private:
     LoginJudge(const JudgeSources& sources, JudgeChoices choices, Scram scram, Challenges challenges,
