@@ -7,10 +7,11 @@ import json
 import poplib
 import time
 
-from lab.clients import connect, imap_login, pop3_login
+from lab.clients import connect, imap_login, pop3_login, smtp_login
 from lab.hosts import await_true
 from lab.services import dovecot_version, replace_dovecot, start_dovecot
-from lab.topology import INTERNET4, MAIL4, MAIL6, SUBSCRIBERS, crowd_address4
+from lab.story_mail import arrived
+from lab.topology import EDGE_CORE4, INTERNET4, ISP_DOMAIN, MAIL4, MAIL6, SUBSCRIBERS, crowd_address4
 from lab_test import LabTest
 
 A, B = SUBSCRIBERS["a"], SUBSCRIBERS["b"]
@@ -232,6 +233,8 @@ class FailedLoginsAfter(GuessingTest):
 class AccessLists(GuessingTest):
     """Who may log in at all, by client, user and protocol."""
 
+    smtp = True
+
     def restart(self, *entries: str) -> None:
         self.isp.restart_agent(sections("".join(f"[[login.access]]\n{entry}\n" for entry in entries)))
         self.agent.revoke_all()
@@ -264,6 +267,34 @@ class AccessLists(GuessingTest):
         self.assertEqual(self.pop3(A.password), "+OK")
         self.assert_denied(self.pop3(B.password, B.user, host="b"), "b")
         self.assert_denied(self.pop3(A.password, source=crowd_address4(1)), "b")
+
+    def test_accounts_that_only_send(self) -> None:
+        """Their mail goes out, their mailbox stays shut, and no port opens; others' logins are as ever."""
+        self.isp.restart_agent(sections(
+            f'[[login.access]]\naction = "deny"\nusers = ["{A.user}"]\nprotocols = ["pop3", "imap"]\n'
+            f'[[grants.rule]]\nname = "only-send"\nusers = ["{A.user}"]\nopens = false\n'))
+        self.submission = self.isp.submission
+        self.submission.start()
+        self.submission.add_users()
+        self.send(A)
+        self.assert_denied(self.pop3(A.password))
+        self.assert_denied(self.imap(A.password))
+        self.assertEqual(connect(self.isp.lab["a"], INTERNET4).outcome, "refused")
+        decided = self.decisions("--within", A.address4, "--reporter", "submission")[-1]
+        self.assertEqual((decided["user"], decided["rule"]), (A.user, "only-send"))
+        self.send(B)
+        self.assertEqual(self.agent.granted(B.address4)["user"], B.user)
+        self.assertEqual(self.pop3(B.password, B.user, host="b"), "+OK")
+        self.assertEqual(self.imap(B.password, B.user, host="b"), "OK")
+
+    def send(self, line) -> None:
+        """A message of this user's, to another of this ISP's."""
+        subject = f"from {line.user} {time.time_ns()}"
+        with self.isp.lab[line.host].network():
+            client = smtp_login(self.isp.smtp_trust, EDGE_CORE4, line.user, line.password)
+        with client:
+            client.sendmail(f"{line.user}@{ISP_DOMAIN}", f"carol@{ISP_DOMAIN}", f"Subject: {subject}\r\n\r\nx\r\n")
+        arrived(self.isp, "mail", subject)
 
     def test_allow_lifts_locks(self) -> None:
         self.isp.restart_agent(sections(
