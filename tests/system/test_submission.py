@@ -2,25 +2,22 @@
 """Mail through the box: the story's second half, bad input, and processes that are gone."""
 
 import itertools
-import poplib
 import random
 import signal
 import smtplib
 import socket
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 from lab import story_mail
-from lab.clients import SmtpTls, pop3_login, smtp_login
+from lab.clients import smtp_login
 from lab.hosts import await_true
 from lab.isp import config_text
-from lab.topology import EDGE_CORE4, MAIL4, MX_DOMAIN, SUBSCRIBERS
+from lab.topology import EDGE_CORE4, MX_DOMAIN, SUBSCRIBERS
 from lab_test import LabTest
-from test_failed_logins import tries
 from test_story import tell
 
-A, B = SUBSCRIBERS["a"], SUBSCRIBERS["b"]
+A = SUBSCRIBERS["a"]
 SENDER, FRIEND = "alice@example.net", f"friend@{MX_DOMAIN}"
 
 
@@ -86,61 +83,6 @@ class Submission(SmtpTest):  # labels: quick
 
     def pid(self, name: str) -> str:
         return self.edge.run("pidof", name).stdout.split()[0]
-
-
-class Reports(SmtpTest):
-    """What the agent is told of logins."""
-
-    def test_all_that_is_known(self) -> None:
-        client = self.login()
-        port = client.sock.getsockname()[1]
-        client.close()
-        told = self.decisions("--within", A.address4, "--reporter", "submission")[-1]
-        self.assertEqual((told["user"], told["protocol"]), (A.user, "smtp"))
-        self.assertIn(f"; with TLS, by PLAIN, from port {port}", told["text"])
-        self.assertIn(f"port={port}", self.log())
-
-    def test_failed_tries(self) -> None:
-        """They count for the user, too, from wherever somebody tries."""
-        self.isp.restart_agent(tries(per_user=3))
-        for line in (A, B, B):
-            self.assertEqual(self.plain_login(line, A.user, "guessed"), "535 5.7.8")
-        locked = [(each["kind"], each["who"], each["tries"]) for each in self.agent.ask("lockout", "list")["lockouts"]]
-        self.assertEqual(locked, [("user", A.user, 3)])
-
-    def test_locked_here_too(self) -> None:
-        """Who has failed too often at the mailbox is refused here, with the right password, too, and not at once."""
-        self.agent.revoke_all()
-        self.isp.restart_agent(tries(per_address=3))
-        for _ in range(3):
-            with self.isp.lab["b"].network(), self.assertRaises(poplib.error_proto):
-                pop3_login(self.isp.trust, MAIL4, A.user, "guessed")
-        await_true(lambda: self.agent.ask("lockout", "list")["lockouts"], "a lock")
-        with ThreadPoolExecutor() as both:
-            codes = set(both.map(lambda password: self.locked_try(B, password), (B.password, "guessed")))
-        self.assertEqual(codes, {"535 5.7.8"})
-        self.assertEqual(self.agent.ask("grant", "list")["grants"], [])
-        self.assertIn("LOGIN_LOCKED", self.edge.log("sekisho-smtpd.log").read_text())
-        self.agent.ask("lockout", "remove", B.address4)
-        with self.isp.lab["b"].network():
-            smtp_login(self.isp.smtp_trust, EDGE_CORE4, B.user, B.password).close()
-        self.assertEqual([each["user"] for each in self.agent.ask("grant", "list")["grants"]], [B.user])
-
-    def locked_try(self, line, password: str) -> str:
-        begin = time.monotonic()
-        code = self.plain_login(line, line.user, password)
-        self.assertGreater(time.monotonic() - begin, 10)
-        return code
-
-    def plain_login(self, line, user: str, password: str) -> str:
-        """One try; smtplib's login() would go through all mechanisms."""
-        with self.isp.lab[line.host].network(), SmtpTls(EDGE_CORE4, self.isp.smtp_trust) as client:
-            client.ehlo()
-            client.user, client.password = user, password
-            try:
-                return self.code(client.auth("PLAIN", client.auth_plain))
-            except smtplib.SMTPAuthenticationError as refused:
-                return self.code(refused.args)
 
 
 class SlowClients(SmtpTest):
@@ -509,4 +451,3 @@ class Killed(SmtpTest):
 
     def test_relay(self) -> None:
         self.kill_often(self.submission.relay)
-
