@@ -316,12 +316,14 @@ class ProcessGone(SmtpTest):
     def test_the_message_in_hand(self) -> None:
         """Asked to end, the server takes the rest of the message first; who does nothing is told at once."""
         smtpd = self.submission.smtpd
-        busy, idle, silent = self.login(), self.login(), self.login()
-        for client in (busy, silent):
+        busy, chunks, idle, silent = self.login(), self.login(), self.login(), self.login()
+        for client in (busy, chunks, silent):
             client.mail(SENDER)
             client.rcpt(FRIEND)
+        for client in (busy, silent):
             self.assertEqual(client.docmd("DATA")[0], 354)
         busy.send(b"Subject: in hand\r\n\r\nfirst half\r\n")
+        self.assertEqual(self.chunk(chunks, b"Subject: in chunks\r\n\r\nfirst "), "250 2.0.0")
         smtpd.process.signal(signal.SIGTERM)
         self.assertEqual(self.code(idle.getreply()), "421 4.3.2")
         with self.edge.network(), self.assertRaises(ConnectionRefusedError):
@@ -330,12 +332,20 @@ class ProcessGone(SmtpTest):
         busy.send(b"second half\r\n.\r\n")
         self.assertEqual(self.code(busy.getreply()), "250 2.0.0")
         self.assertEqual(self.code(busy.getreply()), "421 4.3.2")
+        self.assertEqual(self.chunk(chunks, b"part\r\n"), "250 2.0.0", "between two chunks it is in hand, too")
+        self.assertEqual(self.chunk(chunks, b"last part\r\n", " LAST"), "250 2.0.0")
+        self.assertEqual(self.code(chunks.getreply()), "421 4.3.2")
         self.assertTrue(smtpd.running(), "there is one more")
         silent.close()
         self.assertEqual(smtpd.process.wait(), 0)
         self.assertIn("LEAVING", smtpd.last_words())
         smtpd.start()
         await_true(lambda: "in hand" in self.subjects(), "the message", 15)
+        self.assertEqual(story_mail.arrived(self.isp, "internet", "in chunks").get_payload(), "first part\nlast part\n")
+
+    def chunk(self, client: smtplib.SMTP, octets: bytes, last: str = "") -> str:
+        client.send(f"BDAT {len(octets)}{last}\r\n".encode() + octets)
+        return self.code(client.getreply())
 
     def test_agent_gone(self) -> None:
         """The login stands; there is only nobody to open port 25."""
