@@ -10,7 +10,7 @@ from lab.clients import pop3_login, smtp_login
 from lab.hosts import await_true
 from lab.isp import config_text
 from lab.story_mail import arrived, send
-from lab.topology import DOWN4, DOWN_DOMAIN, EDGE_CORE4, MAIL4, MX_DOMAIN, SUBSCRIBERS, UNKNOWN_USER
+from lab.topology import DOWN4, DOWN_DOMAIN, EDGE_CORE4, MAIL4, MX_DOMAIN, SUBSCRIBERS, UNKNOWN_USER, crowd_address4
 from test_submission import FRIEND, SENDER, SmtpTest
 from test_user_command import ROLES, VIEWER
 
@@ -26,11 +26,20 @@ hour = 4
 new_day = 2
 stop = true
 """
+# Each limit of a day has a user of its name.
+OF_A_DAY = {"day": 2, "addresses_day": 2, "networks_day": 1, "failed_day": 1}
+QUOTAS += "".join(f"""
+[[submission.quota]]
+users = ["{limit}"]
+{limit} = {most}
+""" for limit, most in OF_A_DAY.items())
+OF_A_DAYS_PASSWORD = "day-after-day"
 LISTENER = f'[[submission.listener]]\naddress = "{EDGE_CORE4}"\nport = 587\n'
 
 
 class Quotas(SmtpTest):
-    """A may send to four recipients an hour, B to any number, C to two new ones a day or four an hour, and is stopped then."""
+    """A may send to four recipients an hour, B to any number, C to two new ones a day or four an hour, and is stopped then.
+    Other users have one limit of a day each."""
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -50,6 +59,7 @@ class Quotas(SmtpTest):
         for path in self.edge.file("/var/lib/sekisho/spool").glob("mail.db*"):
             if path.is_file():
                 path.unlink()
+        self.relay_said = self.edge.log("sekisho-relay.log").stat().st_size
         self.submission.restart()
 
     def client(self, line) -> smtplib.SMTP:
@@ -76,7 +86,8 @@ class Quotas(SmtpTest):
         return self.agent.ask("user", "usage", user)
 
     def log(self) -> str:
-        return self.edge.log("sekisho-relay.log").read_text()
+        """What the relay has said in this test."""
+        return self.edge.log("sekisho-relay.log").read_bytes()[self.relay_said:].decode()
 
     def metric(self, name: str) -> float:
         said = self.edge.run("curl", "-sS", "--fail", "--unix-socket", "/run/sekisho/mail.sock",
@@ -109,6 +120,49 @@ class Quotas(SmtpTest):
         self.submission.relay.start()
         self.assertEqual(self.mail(client), "452 4.7.1", "a restart forgets nothing")
         self.assertEqual(self.metric("sekisho_relay_told_no_total"), 1)
+
+    def of_a_day(self, limit: str, host: str = "a", source: str | None = None) -> smtplib.SMTP:
+        """A client of the limit's user, somewhere."""
+        with self.isp.lab[host].network():
+            client = smtp_login(self.isp.smtp_trust, EDGE_CORE4, limit, OF_A_DAYS_PASSWORD, source=source)
+        self.addCleanup(client.close)
+        return client
+
+    def assert_over(self, client: smtplib.SMTP, words: str, *recipients: str) -> None:
+        """By a message to them, or by MAIL alone."""
+        client.rset()
+        answer = client.mail(SENDER)
+        if recipients:
+            self.assertEqual(self.code(answer), "250 2.1.0")
+            for recipient in recipients:
+                self.assertEqual(client.rcpt(recipient)[0], 250)
+            answer = client.data("Subject: too much\r\n\r\ntext\r\n")
+        self.assertEqual((answer[0], answer[1].decode()),
+                         (452, f"4.7.1 Your limit of {words} within one day is reached: try again later"))
+
+    def test_limits_of_a_day(self) -> None:
+        for user in OF_A_DAY:
+            self.agent.ask("user", "add", user, text=f"{OF_A_DAYS_PASSWORD}\n")
+            self.addCleanup(self.agent.ask, "user", "remove", user)
+        client = self.of_a_day("day")
+        self.assertEqual(self.message(client, FRIEND), "250 2.0.0")
+        self.assert_over(client, "2 recipients", FRIEND, FRIEND)
+        self.assertEqual(self.message(client, FRIEND), "250 2.0.0")
+        self.assert_over(client, "2 recipients")
+        client = self.of_a_day("addresses_day")
+        self.assertEqual(self.message(client, FRIEND), "250 2.0.0")
+        self.assertEqual(self.message(self.of_a_day("addresses_day", source=crowd_address4(1)), FRIEND), "250 2.0.0")
+        self.assert_over(self.of_a_day("addresses_day", source=crowd_address4(2)), "2 addresses to send from", FRIEND)
+        self.assertEqual(self.message(client, FRIEND), "250 2.0.0", "the first one is no new one")
+        self.assertEqual(self.message(self.of_a_day("networks_day"), FRIEND), "250 2.0.0")
+        self.assertEqual(self.message(self.of_a_day("networks_day", source=crowd_address4(1)), FRIEND), "250 2.0.0")
+        self.assert_over(self.of_a_day("networks_day", "internet"), "1 networks to send from", FRIEND)
+        client = self.of_a_day("failed_day")
+        self.assertEqual(self.message(client, FRIEND), "250 2.0.0")
+        self.assertEqual(self.message(client, f"{UNKNOWN_USER}@{MX_DOMAIN}"), "250 2.0.0")
+        await_true(lambda: self.usage("failed_day")["failed_day"] == 1, "the refusal is counted", 20)
+        self.assert_over(client, "1 recipients who could not be reached")
+        self.assertNotIn("too much", self.subjects())
 
     def test_who_goes_too_far_is_stopped(self) -> None:
         client = self.client(C)
