@@ -8,10 +8,13 @@ from lab.hosts import await_true
 from lab.isp import config_text
 from lab.topology import EDGE_CORE4, ISP_DOMAIN, MX_DOMAIN, SUBSCRIBERS
 from test_submission import SmtpTest
+from token_server import AUTHORITIES, SECRET, SECTION
 
 A = SUBSCRIBERS["a"]
 COPIER, PASSWORD = f"copier@{ISP_DOMAIN}", "paper jam again"
 PORT = 2587
+IN_TLS = ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "DIGEST-MD5", "CRAM-MD5", "OAUTHBEARER", "XOAUTH2", "PLAIN", "LOGIN"]
+NAMES = '", "'.join(IN_TLS)
 SECTIONS = f"""
 [[submission.listener]]
 address = "{EDGE_CORE4}"
@@ -19,15 +22,20 @@ port = {PORT}
 login_in_clear = true
 
 [auth]
-mechanisms = ["SCRAM-SHA-256", "DIGEST-MD5", "CRAM-MD5", "PLAIN", "LOGIN"]
-"""
+mechanisms = ["EXTERNAL", "{NAMES}"]
+{SECTION}"""
+CERTIFICATE = "/etc/sekisho/tls/fullchain.pem"
 
 
 class OldDevices(SmtpTest):
     @classmethod
     def setUpClass(cls) -> None:
         super().setUpClass()
-        cls.agent.configure(config_text() + SECTIONS)
+        # Tokens and certificates are taken in TLS; nobody is there who knows any.
+        cls.edge.write("/etc/sekisho/oauth.secret", f"{SECRET}\n", 0o600)
+        cls.edge.run("chown", "sekisho-auth", "/etc/sekisho/oauth.secret")
+        cls.edge.run("cp", CERTIFICATE, AUTHORITIES)
+        cls.agent.configure(config_text(("[submission]\n", f'[submission]\nclient_ca = "{CERTIFICATE}"\n')) + SECTIONS)
         cls.submission.restart()
 
     def setUp(self) -> None:
@@ -64,8 +72,14 @@ class OldDevices(SmtpTest):
         with self.isp.lab["a"].network(), Smtp(EDGE_CORE4, PORT) as client:
             client.ehlo()
             self.assertEqual(client.esmtp_features["auth"].split(), ["SCRAM-SHA-256", "DIGEST-MD5", "CRAM-MD5"])
-            self.assertEqual(self.code(client.docmd("AUTH", "PLAIN AGFubmEAc2VjcmV0MDA=")), "538 5.7.11")
-            self.assertEqual(self.code(client.docmd("AUTH", "LOGIN")), "538 5.7.11")
+            for mechanism in ("PLAIN", "LOGIN", "OAUTHBEARER", "XOAUTH2"):
+                self.assertEqual(self.code(client.docmd("AUTH", f"{mechanism} AGFubmEAc2VjcmV0MDA=")), "538 5.7.11", mechanism)
+            # To these TLS must have given something, a certificate or what a proof is bound to.
+            for mechanism in ("EXTERNAL", "SCRAM-SHA-256-PLUS"):
+                self.assertEqual(self.code(client.docmd("AUTH", f"{mechanism} bixhLG49YSxyPWI=")), "504 5.5.4", mechanism)
+            client.starttls(context=self.isp.smtp_trust)
+            client.ehlo()
+            self.assertEqual(client.esmtp_features["auth"].split(), IN_TLS)
         with self.isp.lab["a"].network(), Smtp(EDGE_CORE4) as client:
             client.ehlo()
             self.assertFalse(client.has_extn("auth"), "the other listeners are as they were")
