@@ -206,15 +206,16 @@ class Mechanisms(SmtpTest):  # labels: quick
         """By tls-unique (RFC 5929), but not where the session was resumed."""
         self.isp.smtp_trust.maximum_version = ssl.TLSVersion.TLSv1_2
         self.addCleanup(setattr, self.isp.smtp_trust, "maximum_version", ssl.TLSVersion.MAXIMUM_SUPPORTED)
-        with self.connected() as client:
-            session = client.sock.session
-            binding = client.sock.get_channel_binding("tls-unique")
-            for data, code in ((b"x" * 12, 535), (binding, 235)):
-                scram = Scram("SCRAM-SHA-256-PLUS", A.user, A.password, ("tls-unique", data))
-                try:
-                    self.assertEqual(client.auth("SCRAM-SHA-256-PLUS", scram)[0], code)
-                except smtplib.SMTPAuthenticationError as failed:
-                    self.assertEqual(failed.smtp_code, code)
+        for mechanism in ("SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS"):
+            with self.subTest(mechanism), self.connected() as client:
+                session = client.sock.session
+                binding = client.sock.get_channel_binding("tls-unique")
+                for data, code in ((b"x" * 12, 535), (binding, 235)):
+                    scram = Scram(mechanism, A.user, A.password, ("tls-unique", data))
+                    try:
+                        self.assertEqual(client.auth(mechanism, scram)[0], code)
+                    except smtplib.SMTPAuthenticationError as failed:
+                        self.assertEqual(failed.smtp_code, code)
         with self.a.network(), socket.create_connection((EDGE_CORE4, 465)) as raw, \
                 self.isp.smtp_trust.wrap_socket(raw, server_hostname=EDGE_CORE4, session=session) as resumed:
             self.assertTrue(resumed.session_reused)
