@@ -153,6 +153,34 @@ class Wishes(RelayTest):
         self.assertEqual(len(host.messages), 3)
 
 
+    def fail(self, host: MailHost, subject: str, options: list[str], wishes: list[str]) -> str:
+        """A message to somebody whom the smarthost doesn't know, and what it is told then."""
+        before = len(host.messages)
+        client = self.login()
+        client.sendmail(SENDER, [UNKNOWN], f"Subject: {subject}\r\n\r\nthe text of {subject}\r\n".encode(), options, wishes)
+        client.close()
+        await_true(lambda: f"RCPT TO:<{UNKNOWN}>" in host.commands, "an attempt")
+        await_true(lambda: not self.submission.queue(), "an empty queue")
+        host.commands.clear()
+        return "".join(each.decode() for each in host.messages[before:])
+
+    def test_failure(self) -> None:
+        """What of the message comes back, or that nobody is told."""
+        unknown = {f"RCPT TO:<{UNKNOWN}>": "550 5.1.1 No such user"}
+        with MailHost(self.isp.lab["mail"], MAIL4, 2525, unknown) as host:
+            self.configure(("[relay]", f'[relay]\nsmarthost = "[{MAIL4}]:2525"'))
+            self.assertEqual(self.fail(host, "never", ["RET=FULL"], ["NOTIFY=NEVER"]), "")
+            self.assertEqual(self.fail(host, "late", ["RET=FULL"], ["NOTIFY=SUCCESS,DELAY"]), "")
+            whole = self.fail(host, "whole", ["RET=FULL"], ["NOTIFY=FAILURE"])
+            self.assertIn("\r\nContent-Type: message/rfc822\r\n", whole)
+            self.assertIn("\r\nSubject: whole\r\n", whole)
+            self.assertIn("\r\n\r\nthe text of whole\r\n", whole)
+            head = self.fail(host, "head", ["RET=HDRS"], [])
+            self.assertIn("\r\nContent-Type: text/rfc822-headers\r\n", head)
+            self.assertIn("\r\nSubject: head\r\n", head)
+            self.assertNotIn("the text of", head)
+
+
 # Where a MailHost stands in for the Internet's Postfix.
 OTHER_PORT = ("[relay]", "[relay]\nport = 2525")
 
