@@ -19,8 +19,8 @@ TEXT = "Grüße aus 関所\r\n.a line that begins with a dot\r\n"
 
 
 def draft(subject: str, sender: str, recipient: str) -> bytes:
-    """A message as a careless program writes it: 8-bit text, a Bcc, neither Date nor Message-ID."""
-    head = (f"From: {sender}\r\nTo: {recipient}\r\nBcc: {B.user}@{ISP_DOMAIN},\r\n secret@{MX_DOMAIN}\r\n"
+    """A message as a careless program writes it: 8-bit text, a Bcc, a Return-Path, neither Date nor Message-ID."""
+    head = (f"Return-Path: <somebody-else@{ISP_DOMAIN}>\r\nFrom: {sender}\r\nTo: {recipient}\r\nBcc: {B.user}@{ISP_DOMAIN},\r\n secret@{MX_DOMAIN}\r\n"
             f"Subject: {subject}\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
             "Content-Transfer-Encoding: 8bit\r\n\r\n")
     return (head + TEXT).encode()
@@ -43,14 +43,15 @@ def check(message: EmailMessage, user: str) -> str:
     ours = [line for line in message.get_all("Received") if "by smtp.example.net" in " ".join(line.split())]
     problems = [what for what, wrong in {
         "no Received line of the box": len(ours) != 1 or "ESMTPSA" not in ours[0],
-        "no Date": not message["Date"],
-        "no Message-ID": "@smtp.example.net>" not in (message["Message-ID"] or ""),
+        "no Date, or two": len(message.get_all("Date", [])) != 1,
+        "no Message-ID of the box": [each.endswith("@smtp.example.net>") for each in message.get_all("Message-ID", [])] != [True],
+        "Return-Path": message.get_all("Return-Path") != [f"<{user}@{ISP_DOMAIN}>"],  # the last server's
         "Bcc": message["Bcc"] is not None or "secret" in str(message),
         "body changed": body != TEXT.encode().replace(b"\r\n", b"\n"),
     }.items() if wrong]
     if problems:
         raise AssertionError(f"{', '.join(problems)}:\n{message}")
-    return f"it has arrived, its text intact, with Received, Date and Message-ID, without Bcc; sent by {user}"
+    return f"it has arrived, its text intact, with Received, Date and Message-ID, without Bcc and its own Return-Path; sent by {user}"
 
 
 def send(isp: Isp, line, recipient: str, subject: str, *, implicit: bool = False, server: str = EDGE_CORE4) -> None:
