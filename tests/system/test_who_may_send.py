@@ -53,6 +53,14 @@ action = "delay"
 senders = ["*@slow.test"]
 delay = "{DELAY}s"
 """
+# The lower number counts, though it stands behind.
+ACCESS += "".join(f"""
+[[submission.access]]
+priority = {priority}
+action = "{action}"
+senders = ["*@{domain}"]
+""" for priority, action, domain in ((20, "deny", "good.test"), (20, "allow", "bad.test"),
+                                     (10, "allow", "good.test"), (10, "deny", "bad.test")))
 BALANCED = 2525  # a listener's port; A is the balancer
 TRUSTED = "203.0.113.200"
 ACCESS += f"""
@@ -287,6 +295,12 @@ class WhoMaySend(SmtpTest):
         self.assertEqual(self.mail(client), "250 2.1.0")
         self.assertEqual(self.mail(client, "anybody@half.test"), "530 5.7.0", "a grant doesn't")
         self.assertEqual(self.mail(client, "anybody@rude.test"), "554 5.7.1")
+
+    def test_the_lower_number_decides(self) -> None:
+        """Wherever it stands in the file."""
+        with self.login() as user:
+            self.assertEqual(self.mail(user, "anybody@good.test"), "250 2.1.0")
+            self.assertEqual(self.mail(user, "anybody@bad.test"), "554 5.7.1")
 
     def test_accounts_without_the_right_to_relay(self) -> None:
         """Nor by a grant; what their login opens at the edge is another matter."""
