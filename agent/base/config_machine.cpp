@@ -42,16 +42,39 @@ void check_key_file(const std::filesystem::path& file, const std::string& sectio
     }
 }
 
+// As whom sekisho-agent.service runs the agent; nobody, where it has been started otherwise.
+constexpr const char* agent_user = "sekisho-agent";
+
+// What root can read, and the agent couldn't.
+void check_agents_file(const std::filesystem::path& file, const std::string& section,
+                       std::vector<ConfigError>& complaints) {
+    struct stat facts{};
+    if (::stat(file.c_str(), &facts) != 0 || may_read(agent_user, facts)) {
+        return;  // what is wrong with a missing one has been said
+    }
+    complaints.push_back({.line = 0,
+                          .column = 0,
+                          .what = section + ": " + file.string() + " can't be read by the user " + agent_user,
+                          .remedy = std::string("chgrp ") + agent_user + " " + file.string() +
+                                    " && chmod 0640 " + file.string()});
+}
+
+void check_agents_key_file(const std::filesystem::path& file, const std::string& section,
+                           std::vector<ConfigError>& complaints) {
+    check_key_file(file, section, complaints);
+    check_agents_file(file, section, complaints);
+}
+
 void check_key_files(const Config& config, std::vector<ConfigError>& complaints) {
     for (const DovecotConfig& each : config.dovecot) {
-        check_key_file(each.key_file, "login.dovecot \"" + each.name + "\"", complaints);
+        check_agents_key_file(each.key_file, "login.dovecot \"" + each.name + "\"", complaints);
     }
     for (const StalwartConfig& each : config.stalwart) {
-        check_key_file(each.key_file, "login.stalwart \"" + each.name + "\"", complaints);
+        check_agents_key_file(each.key_file, "login.stalwart \"" + each.name + "\"", complaints);
     }
     if (config.radius) {
         for (const RadiusClientConfig& each : config.radius->clients) {
-            check_key_file(each.secret_file, "radius.client \"" + each.name + "\"", complaints);
+            check_agents_key_file(each.secret_file, "radius.client \"" + each.name + "\"", complaints);
         }
     }
     for (const RadiusServerConfig& each : config.auth.radius) {
@@ -103,6 +126,9 @@ void check_syslog(const Config& config, std::vector<ConfigError>& complaints) {
         const std::string section = "login.syslog \"" + each.name + "\" ";
         check_tls_file(each.certificate, section + "certificate", 0, complaints);
         check_tls_file(each.key, section + "key", S_IRWXO, complaints);
+        if (!each.key.empty()) {
+            check_agents_file(each.key, section + "key", complaints);
+        }
         check_tls_file(each.client_ca, section + "client_ca", 0, complaints);
     }
 }

@@ -7,9 +7,11 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <vector>
 
 namespace sekisho {
 
@@ -43,6 +45,23 @@ Result<uid_t> user_number(const std::string& name) {
         return std::unexpected(user.error());
     }
     return user->user;
+}
+
+bool may_read(const std::string& user, const struct stat& file) {
+    const auto found = find(user);
+    if (!found || found->user == 0) {
+        return true;
+    }
+    if (found->user == file.st_uid) {
+        return (file.st_mode & S_IRUSR) != 0;
+    }
+    std::vector<gid_t> groups(1024);  // more than NGROUPS_MAX of old; who has more of them isn't a daemon
+    int count = static_cast<int>(groups.size());
+    if (::getgrouplist(user.c_str(), found->group, groups.data(), &count) < 0) {
+        return false;
+    }
+    groups.resize(static_cast<std::size_t>(count));
+    return (file.st_mode & (std::ranges::find(groups, file.st_gid) != groups.end() ? S_IRGRP : S_IROTH)) != 0;
 }
 
 Result<void> drop_privileges(const std::string& user) {

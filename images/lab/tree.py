@@ -13,15 +13,7 @@ TREES = ROOT / "build/trees"
 
 def mirror() -> str:
     """Where this machine's own apt configuration has Debian from."""
-    codename = subprocess.run(["sh", "-c", ". /etc/os-release && echo $VERSION_CODENAME"], capture_output=True, text=True,
-                              check=True).stdout.strip()
-    sources = subprocess.run(["apt-get", "indextargets", "--format", "$(SITE) $(ORIGIN) $(CODENAME)", "Created-By: Packages"],
-                             capture_output=True, text=True, check=True).stdout
-    for line in sources.splitlines():
-        site, *name = line.split()
-        if name == ["Debian", codename]:
-            return site
-    raise LabError(f"no source of apt's has {codename}")
+    return subprocess.run([ROOT / "images/mirror.sh"], capture_output=True, text=True, check=True).stdout.strip()
 
 
 def debian_tree(release: str, *packages: str) -> Path:

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # systemd's own opinion of the units: verify_units.sh BUILD. Any word of systemd-analyze verify is a failure; so is an
-# exposure of 2.5 or more for a process that meets strangers.
+# exposure of over 2.0.
 set -eu
 
 build=$1
@@ -44,6 +44,6 @@ agent=$here/sekisho-agent.service
 [ "$(value "$agent" Restart)" = always ] && [ "$(value "$agent" RestartSec)" = 1 ] &&
     [ "$(value "$agent" StartLimitIntervalSec)" = 0 ] || { echo "the agent isn't started again for good"; exit 1; }
 for unit in "$here"/*.service; do
-    systemd-analyze security --offline=true --threshold=25 "$unit" >"$here/report" || { cat "$here/report"; exit 1; }
+    systemd-analyze security --offline=true --threshold=20 "$unit" >"$here/report" || { cat "$here/report"; exit 1; }
     tail -1 "$here/report"
 done
