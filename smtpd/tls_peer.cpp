@@ -71,7 +71,7 @@ std::string common_name_in(const X509* certificate) {
     if (place < 0 || X509_NAME_get_index_by_NID(subject, NID_commonName, place) >= 0) {
         return {};
     }
-    std::string name = text_of(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, place)));
+    const std::string name = text_of(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, place)));
     return name.find('@') == std::string::npos ? name : std::string();
 }
 

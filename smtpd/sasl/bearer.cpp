@@ -57,8 +57,8 @@ MechanismStep token_step(std::string_view name, std::string_view value) {
     if (!is_token(value)) {
         return no_message("the token is empty, over 8192 octets, or has signs that no token has");
     }
-    if (!name.empty() && unfit_name(name)) {
-        return no_message(*unfit_name(name));
+    if (auto why = name.empty() ? std::nullopt : unfit_name(name)) {
+        return no_message(std::move(*why));
     }
     return TokenGiven{.user = user_key(name), .token = SecretText(value)};
 }

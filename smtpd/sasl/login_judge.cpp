@@ -230,12 +230,13 @@ boost::asio::awaitable<TokenVerdict> LoginJudge::judge_token(TokenGiven given,
         log::warning("LOGIN_NOT_CHECKED", found.error().what, {{"remedy", found.error().remedy}});
         co_return TokenVerdict{.user = given.user, .why = found.error().what};
     }
-    if (!*found) {
+    const std::optional<std::string>& user = *found;
+    if (!user) {
         co_return TokenVerdict{.verdict = Verdict::wrong, .user = given.user, .why = "a token of nobody"};
     }
-    const bool claimed = given.user.empty() || given.user == **found;
+    const bool claimed = given.user.empty() || given.user == *user;
     co_return TokenVerdict{.verdict = claimed ? Verdict::right : Verdict::wrong,
-                           .user = claimed ? **found : given.user,
+                           .user = claimed ? *user : given.user,
                            .why = claimed ? "" : "a token of somebody else"};
 }
 

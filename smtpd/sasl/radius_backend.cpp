@@ -76,7 +76,8 @@ struct RadiusBackend::State : std::enable_shared_from_this<State> {
         bool strange = false;  // what it says is passed over
     };
 
-    State(const asio::any_io_executor& where, Settings what) : executor(where), settings(std::move(what)) {
+    State(asio::any_io_executor where, Settings what)
+        : executor(std::move(where)), settings(std::move(what)) {
         for (Server& server : settings.servers) {
             const std::string name = server.endpoint.text();
             peers.push_back({.server = std::move(server), .counts = {.server = name}});

@@ -23,6 +23,7 @@ constexpr std::uint64_t most_octets_together = std::uint64_t{16} << 20;
 Writer::Writer(Spool spool, Post post)
     : spool_(std::move(spool)), post_(std::move(post)), thread_([this] { run(); }) {}
 
+// NOLINTNEXTLINE(bugprone-exception-escape): without its thread there is no spool, and no way on
 Writer::~Writer() {
     end();
 }

@@ -57,7 +57,7 @@ void check_domain(const session::Path& path) {
 
 void check_limits(const session::Path& path) {
     const std::size_t at = path.has_domain ? path.mailbox.rfind('@') : path.mailbox.size();
-    require(at != std::string::npos && at <= session::longest_local_part, "a local part has its limit");
+    require(at <= session::longest_local_part, "a local part has its limit");  // and is there: else npos
     require(path.mailbox.size() - at <= 1 + session::longest_domain, "a domain, too");
 }
 

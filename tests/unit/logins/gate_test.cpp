@@ -80,7 +80,7 @@ TEST(Gate, ANameThatOnlyOneOfThemTellsIsCountedAllTheSame) {
     TriesConfig tries;
     tries.per_user = 2;
     Gate gate(tries, {}, true);
-    Attempt tried{.address = parse_address("192.0.2.7").value(), .user = "anna", .protocol = "smtp"};
+    const Attempt tried{.address = parse_address("192.0.2.7").value(), .user = "anna", .protocol = "smtp"};
     for (int i = 0; i < 2; i++) {
         gate.failed(tried, "mail1");
         Attempt told = tried;

@@ -76,8 +76,9 @@ TEST(OriginalRecipientTest, IsATypeAndAnAddress) {
 
 // RFC 6533, 3.
 TEST(OriginalRecipientTest, InLettersOfAnyLanguage) {
-    for (const char* address : {"jorg@example.com", "j\\x{F6}rg@example.com", "\\x{95A2}@\\x{1F4EE}.example",
-                                "\\x{10FFFF}", "a\\x{2B}b\\x{3D}\\x{5C}\\x{20}@example.com"}) {
+    for (const char* address :
+         {"jorg@example.com", R"(j\x{F6}rg@example.com)", R"(\x{95A2}@\x{1F4EE}.example)", R"(\x{10FFFF})",
+          R"(a\x{2B}b\x{3D}\x{5C}\x{20}@example.com)"}) {
         EXPECT_TRUE(is_original_recipient("utf-8;" + std::string(address))) << address;
         EXPECT_TRUE(is_original_recipient("UTF-8;" + std::string(address))) << address;
     }

@@ -348,7 +348,7 @@ TEST_F(ScramServerTest, IsOfferedWhileAllUsersCanUseIt) {
 }
 
 TEST_F(ScramServerTest, WhatWasChosenIsOfferedAndNothingElse) {
-    tests::TestServer server(
+    const tests::TestServer server(
         runner_, directory_.path(), {}, 100, mixed(),
         {.mechanisms = {"PLAIN", "CRAM-MD5", "SCRAM-SHA-256", "EXTERNAL"}, .certificates = false});
     EXPECT_EQ(offered_by(server),
@@ -391,8 +391,8 @@ TEST_F(ScramServerTest, ChallengesForThoseWhosePasswordIsRecoverable) {
 }
 
 TEST_F(ScramServerTest, CertificatesOfUsersInTheFile) {
-    tests::TestServer server(runner_, directory_.path(), {}, 100, mixed(),
-                             {.mechanisms = {}, .certificates = true});
+    const tests::TestServer server(runner_, directory_.path(), {}, 100, mixed(),
+                                   {.mechanisms = {}, .certificates = true});
     EXPECT_THAT(offered_by(server), Contains("MECH\tEXTERNAL"));
     LineSocket socket(server.socket());
     socket.shake_hands();

@@ -58,9 +58,10 @@ struct DigestClient {
                        ":cnonce:auth:" + hex(md5(method + ":" + uri))));
     }
     [[nodiscard]] std::string answer(const std::string& challenge) const {
-        return charset + "username=\"" + user + "\",nonce=\"" + nonce(challenge) + "\",nc=" + count +
-               ",cnonce=\"cnonce\",digest-uri=\"" + uri + "\",response=" + proof(challenge, "AUTHENTICATE") +
-               ",qop=auth" + (authzid.empty() ? "" : ",authzid=\"" + authzid + "\"") + more;
+        return charset + R"(username=")" + user + R"(",nonce=")" + nonce(challenge) + R"(",nc=)" + count +
+               R"(,cnonce="cnonce",digest-uri=")" + uri + R"(",response=)" +
+               proof(challenge, "AUTHENTICATE") + ",qop=auth" +
+               (authzid.empty() ? "" : R"(,authzid=")" + authzid + R"(")") + more;
     }
     [[nodiscard]] std::string server_final(const std::string& challenge) const {
         return "rspauth=" + proof(challenge, "");

@@ -22,7 +22,6 @@ namespace sekisho::sasl {
 namespace {
 
 using namespace std::chrono_literals;
-using ::testing::HasSubstr;
 using tests::answer_to;
 using tests::Octets;
 using tests::Seal;
@@ -89,6 +88,7 @@ StandInServer::Says saying(std::uint8_t code, Seal seal = Seal::right) {
 
 class RadiusBackendTest : public ::testing::Test {
 protected:
+    // NOLINTNEXTLINE(bugprone-exception-escape): what is thrown here ends the tests, as it should
     ~RadiusBackendTest() override {
         runner_.on_thread([this] { backend_.reset(); });
     }

@@ -17,7 +17,6 @@ namespace sekisho::sasl {
 namespace {
 
 using namespace std::string_literals;
-using ::testing::HasSubstr;
 using tests::ScramClient;
 
 // `doveadm pw -s SCRAM-SHA-256 -p "correct horse"`, and the like.

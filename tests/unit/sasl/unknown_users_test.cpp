@@ -267,7 +267,7 @@ protected:
         std::vector<std::string> lines;
         while (true) {
             const auto asked = std::chrono::steady_clock::now();
-            std::string line = socket.line();
+            const std::string line = socket.line();
             if (!line.starts_with("CONT\t1\t")) {
                 EXPECT_GE(std::chrono::steady_clock::now() - asked, 150ms) << mechanism << " " << name;
                 EXPECT_EQ(line, "FAIL\t1\tuser=" + name) << mechanism;

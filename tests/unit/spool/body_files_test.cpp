@@ -25,7 +25,7 @@ TEST(BodyFiles, ALargeBodyIsAFileAsLongAsItsMessageWaits) {
     const auto bodies = directory / "mail.db-bodies";
     EXPECT_EQ(std::filesystem::status(bodies).permissions(), std::filesystem::perms::owner_all);
     ASSERT_TRUE(keep(spool, envelope(id_of(1), {"x@example.com", "y@example.com"}), octets(3'000'000)));
-    ASSERT_TRUE(keep(spool, envelope(id_of(2)), octets(64 * 1024))) << "this one is small";
+    ASSERT_TRUE(keep(spool, envelope(id_of(2)), octets(std::size_t{64} * 1024))) << "this one is small";
     ASSERT_EQ(files_in(bodies), 1U);
     const auto file = std::filesystem::directory_iterator(bodies)->path();
     EXPECT_EQ(std::filesystem::file_size(file), 3'000'000U);
