@@ -13,8 +13,9 @@ usage() {
 usage: images/deb.sh [--output DIR] [bookworm] [trixie]
 
 Builds the packages sekisho, sekisho-agent and sekisho-smtpd for Debian 12 (bookworm) and 13 (trixie), or for one of them.
-They lie in DIR/RELEASE then (build/deb). Needs root, on Debian 12 or 13; what it needs, it installs. The trees stay in
-build/trees: the first time takes a quarter of an hour for each release, most of it compiling.
+They lie in DIR/RELEASE then (build/deb), their debugging symbols in DIR/RELEASE/debug. Needs root, on Debian 12 or 13;
+what it needs, it installs. The trees stay in build/trees: the first time takes a quarter of an hour for each release, most
+of it compiling.
 
   images/deb.sh trixie && apt-get install ./build/deb/trixie/*.deb
 TEXT
@@ -102,7 +103,9 @@ build() ( # RELEASE
         { tail -n 30 "$output/$release/build.log" >&2; die "see $output/$release/build.log"; }
     in_tree "$work/root" 'lintian --allow-root --fail-on error /build/*.changes' --net | tee "$output/$release/lintian.log"
     rm -f "$output/$release"/*.deb
+    mkdir -p "$output/$release/debug"
     cp "$work/root/build"/*.deb "$output/$release"
+    mv "$output/$release"/*-dbgsym_*.deb "$output/$release/debug"  # for who looks into a core dump
 )
 
 mkdir -p build/trees
