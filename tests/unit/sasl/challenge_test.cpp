@@ -153,8 +153,8 @@ TEST_F(ChallengeTest, WhatIsNoAnswer) {
     EXPECT_EQ(cram_answer([](const std::string& good) { return std::string(5000, 'a') + good; }),
               "malformed");
     for (const std::string& answer :
-         {""s, "x"s, "digest-uri=\"smtp/x\""s, "username=\"anna\",digest-uri=\"smtp/x\""s,
-          "\0digest-uri=\"smtp/x\""s, std::string(5000, ',') + "digest-uri=\"smtp/x\""}) {
+         {""s, "x"s, R"(digest-uri="smtp/x")"s, R"(username="anna",digest-uri="smtp/x")"s,
+          "\0digest-uri=\"smtp/x\""s, std::string(5000, ',') + R"(digest-uri="smtp/x")"}) {
         auto exchange = begin(ChallengeMechanism::digest_md5);
         static_cast<void>(exchange.step(std::nullopt));
         EXPECT_EQ(end(exchange.step(SecretText(answer))), "malformed") << testing::PrintToString(answer);

@@ -32,7 +32,7 @@ TEST(BodyFiles, ALargeBodyIsAFileAsLongAsItsMessageWaits) {
     EXPECT_EQ(std::filesystem::status(file).permissions(),
               std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
     EXPECT_EQ(whole_body(reader, id_of(1)), octets(3'000'000));
-    EXPECT_EQ(whole_body(reader, id_of(2)), octets(64 * 1024));
+    EXPECT_EQ(whole_body(reader, id_of(2)), octets(std::size_t{64} * 1024));
     const auto waiting = reader.message(id_of(1))->waiting;
     for (const Waiting& each : waiting) {
         EXPECT_EQ(files_in(bodies), 1U);
