@@ -149,6 +149,8 @@ Result<Arguments> values_of(const Words& words) {
     arguments.cool_down = !words.no_cool_down;
     arguments.name = words.name;
     arguments.discard = words.discard;
+    arguments.older = words.older;
+    arguments.reboot = words.reboot;
     if (words.recoverable || words.hashed) {
         arguments.recoverable = words.recoverable;
     }
@@ -208,6 +210,13 @@ Result<Arguments> values_of(const Words& words) {
     if (ok && is(Command::grant_import, Command::logins_test, Command::subscriber_import) &&
         words.name.empty()) {
         ok = fail(Failure::invalid, "an empty name is no file", "name a file, or - for standard input");
+    }
+    if (ok && is(Command::image_update) && words.name.empty()) {
+        ok = fail(Failure::invalid, "an empty name is no update", "name a file, or an address with https://");
+    }
+    if (ok && is(Command::image_factory_reset) && !words.yes) {
+        ok = fail(Failure::invalid, "this takes away configuration, users, and mail that waits",
+                  "if that is what you want: --yes");
     }
     if (ok && is(Command::lockout_remove) && words.name.empty()) {
         ok = fail(Failure::invalid, "an empty name is nobody's", "see `sekisho lockout list`");

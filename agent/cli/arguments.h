@@ -59,6 +59,11 @@ enum class Command : std::uint8_t {
     queue_hold,
     queue_release,
     queue_delete,
+    image_status,
+    image_update,
+    image_rollback,
+    image_confirm,
+    image_factory_reset,
 };
 
 struct Arguments {
@@ -76,6 +81,8 @@ struct Arguments {
     bool kill = false;                             // of grant revoke
     bool cool_down = true;                         // of grant revoke
     bool discard = false;                          // of user resume
+    bool older = false;                            // of image update
+    bool reboot = false;                           // of image update
     std::optional<bool> recoverable;               // of user add, passwd
     std::uint32_t count = 20;         // of blocked top and events; 1000 of subscriber list, grant list
     std::uint64_t from = 0;           // of subscriber list

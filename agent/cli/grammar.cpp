@@ -347,6 +347,30 @@ void add_why_relay(CLI::App& app, Words& words) {
         ->type_name("N");
 }
 
+void add_image(CLI::App& app, Words& words) {
+    CLI::App& image = group(app, "image", "The appliance's own versions: it has room for two",
+                            "  sekisho image status\n  sekisho image update sekisho-1.2.update --reboot\n");
+    leaf(image, words, Command::image_status, "status", "Which versions are there, which runs, which is next",
+         "  sekisho image status\n  sekisho image status --json | jq -r .running\n");
+    CLI::App& update =
+        leaf(image, words, Command::image_update, "update",
+             "Put another version beside the one that runs; it is taken at the next boot, and given "
+             "up if it isn't well after three",
+             "  sekisho image update /media/sekisho-1.2.update\n"
+             "  sekisho image update https://mirror.example.net/sekisho-1.2.update --reboot\n");
+    update.add_option("SOURCE", words.name, "A file, or where it is fetched from")->required()->type_name("");
+    update.add_flag("--allow-older", words.older, "Also one that is older than what runs");
+    update.add_flag("--reboot", words.reboot, "Begin with it at once");
+    leaf(image, words, Command::image_rollback, "rollback", "Take the other version from the next boot on",
+         "  sekisho image rollback && systemctl reboot\n");
+    leaf(image, words, Command::image_confirm, "confirm",
+         "Call the version that runs good before it has shown it by itself", "  sekisho image confirm\n");
+    leaf(image, words, Command::image_factory_reset, "factory-reset",
+         "Begin anew at the next boot: without configuration, users, and mail that waits",
+         "  sekisho image factory-reset --yes && systemctl reboot\n")
+        .add_flag("--yes", words.yes, "Yes, all of it");
+}
+
 void add_events(CLI::App& app, Words& words) {
     CLI::App& events = leaf(app, words, Command::events, "events", "What was decided about port 25, and why",
                             "  sekisho events\n  sekisho events --follow\n"
@@ -424,6 +448,7 @@ void set_up(CLI::App& app, Words& words) {
     add_user(app, words);
     add_queue(app, words);
     add_why_relay(app, words);
+    add_image(app, words);
 }
 
 }  // namespace sekisho::cli

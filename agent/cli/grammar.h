@@ -25,6 +25,9 @@ struct Words {
     bool kill = false;
     bool no_cool_down = false;
     bool discard = false;
+    bool older = false;
+    bool reboot = false;
+    bool yes = false;
     bool recoverable = false;
     bool hashed = false;
     std::string count;

@@ -18,6 +18,7 @@
 #include "agent/cli/doctor.h"
 #include "agent/cli/events_command.h"
 #include "agent/cli/finish.h"
+#include "agent/cli/image_command.h"
 #include "agent/cli/import_command.h"
 #include "agent/cli/logins_command.h"
 #include "agent/cli/pages.h"
@@ -168,6 +169,11 @@ Exchange exchange_of(const Arguments& arguments) {
         case Command::subscriber_import:
         case Command::events:
         case Command::why_relay:
+        case Command::image_status:
+        case Command::image_update:
+        case Command::image_rollback:
+        case Command::image_confirm:
+        case Command::image_factory_reset:
             break;  // more than one question, or another daemon's; perform() does them
     }
     std::unreachable();
@@ -287,6 +293,12 @@ int perform(const Arguments& arguments, std::ostream& out, std::ostream& err) {
             return queue_command(arguments, out, err);
         case Command::why_relay:
             return why_relay_command(arguments, out, err);
+        case Command::image_status:
+        case Command::image_update:
+        case Command::image_rollback:
+        case Command::image_confirm:
+        case Command::image_factory_reset:
+            return image_command(arguments, out, err);
         case Command::subscriber_list:
         case Command::subscriber_show:
         case Command::subscriber_import:
