@@ -31,6 +31,12 @@ namespace {
 Result<void> make_directory(const std::filesystem::path& path) {
     std::error_code error;
     std::filesystem::create_directories(path, error);
+    if (error == std::errc::permission_denied) {
+        return fail(
+            Failure::unavailable, "can't make the directory " + path.string() + ": " + error.message(),
+            "systemd-tmpfiles --create sekisho.conf makes /sys/fs/bpf/sekisho; a pin_path elsewhere must be "
+            "the agent's, and all above it must let its user pass: chmod a+x");
+    }
     if (error) {
         return fail(Failure::unavailable,
                     "can't make the directory " + path.string() + ": " + error.message(),

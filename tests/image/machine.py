@@ -21,7 +21,7 @@ root=$1
 mount --bind "$root" "$root"
 mount -t proc proc "$root/proc"
 mount -t sysfs sysfs "$root/sys"
-mount -t bpf bpf "$root/sys/fs/bpf"
+mount -t bpf -o mode=700 bpf "$root/sys/fs/bpf"  # as systemd does
 mount -t cgroup2 cgroup2 "$root/sys/fs/cgroup"
 mount -o remount,bind,ro "$root/sys"  # no udev: the devices are the machine's around it
 mount -t tmpfs -o mode=755 tmpfs "$root/dev"
