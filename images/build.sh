@@ -9,11 +9,12 @@ cd "$root"
 output=build/image
 packages=
 key=
+again=
 version=$(sed -n '1s/.*(\(.*\)).*/\1/p' images/debian/changelog)
 
 usage() {
     cat <<'TEXT'
-usage: sudo images/build.sh [--output DIR] [--version VERSION] [--key FILE] [--packages DIR]
+usage: sudo images/build.sh [--output DIR] [--version VERSION] [--key FILE] [--packages DIR] [--again]
 
 Makes, for x86-64 with UEFI, from Debian 13:
   sekisho-VERSION.raw, .raw.zst      the disk: dd it, or flash it to a stick
@@ -24,7 +25,9 @@ Makes, for x86-64 with UEFI, from Debian 13:
   --version VERSION  (that of images/debian/changelog)
   --key FILE         the secret OpenPGP key that signs updates; boxes believe this one only. Without it, one is made at
                      first, and kept as build/keys/update.key: whoever has it can update all your boxes
-  --packages DIR     takes the packages that lie there instead of building them (images/deb.sh trixie)
+  --packages DIR     takes our packages from there instead of building them (images/deb.sh trixie)
+  --again            takes Debian's packages as the last build had them: minutes quicker, but without
+                     what Debian has mended since then
 
 Needs root, on Debian 12 or 13. The first time takes a quarter of an hour, most of it compiling; trees that are used again
 stay in build/trees.
@@ -47,6 +50,7 @@ while [ $# -gt 0 ]; do
     --output) output=${2:?build.sh: --output DIR} && shift ;;
     --version) version=${2:?build.sh: --version VERSION} && shift ;;
     --key) key=${2:?build.sh: --key FILE} && shift ;;
+    --again) again=yes ;;
     --packages) packages=${2:?build.sh: --packages DIR} && shift ;;
     -h | --help) usage && exit 0 ;;
     *) usage >&2 && exit 2 ;;
@@ -130,11 +134,19 @@ make_key() {
 }
 
 make_root() {
-    step "the root: Debian's packages"
+    local kept=$root/build/trees/image-root
     cp -r images/appliance "$work/appliance"
     sed -E 's/ *#.*//; /^$/d' images/appliance/packages | paste -sd, >"$work/include"
-    logged root in_tools '/work/appliance/make-root "$1"' "$(images/mirror.sh)"
-    step "the root: $version"
+    if [ -z "$again" ] || ! cmp -s "$work/include" "$kept/include"; then
+        step "the root: Debian's packages"
+        rm -rf "$kept" "$kept.unfinished"
+        logged root in_tools '/work/appliance/make-root "$1"' "$(images/mirror.sh)"
+        mkdir "$kept.unfinished"
+        mv "$work"/{root,kernel,kernel.control,include} "$kept.unfinished"
+        mv "$kept.unfinished" "$kept"
+    fi
+    step "the root: ours"
+    cp -a "$kept"/{root,kernel,kernel.control} "$work"
     logged appliance in_tools '/work/appliance/make-appliance "$1"' "$version"
 }
 

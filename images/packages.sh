@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Installs, on Debian 12 or 13, every package that building, testing and the lab need. Only what is missing is
-# installed; if nothing is, nothing is done and no network is needed. Packages come from where this machine's own
-# apt configuration says. Services that the packages bring are not started: the lab starts its own.
+# Installs, on Debian 12 or 13, every package that building, testing and the lab need; with "image" also what boots the
+# appliance's image. Only what is missing is installed; if nothing is, nothing is done and no network is needed. Packages
+# come from where this machine's own apt configuration says. Services that the packages bring are not started: the lab
+# starts its own.
 set -eu
 
 die() {
@@ -21,6 +22,9 @@ lab="systemd debootstrap dovecot-imapd dovecot-lmtpd dovecot-pop3d postfix nsd i
     python3 python3-scapy curl openssl jq bind9-dnsutils rsyslog rsyslog-openssl systemd-journal-remote
     freeradius freeradius-utils swaks gsasl python3-aiosmtplib testssl.sh libio-socket-inet6-perl libnet-ssleay-perl libnet-dns-perl libauthen-sasl-perl"
 
+image=""
+[ "${1:-}" != image ] || image="qemu-system-x86 ovmf"
+
 case "${ID:-}:${VERSION_ID:-}" in
 debian:12) boost="libboost1.81-dev libboost-json1.81-dev libboost-url1.81-dev" ;;
 debian:13) boost="libboost1.83-dev libboost-json1.83-dev libboost-url1.83-dev" ;;
@@ -28,7 +32,7 @@ debian:13) boost="libboost1.83-dev libboost-json1.83-dev libboost-url1.83-dev" ;
 esac
 
 missing=""
-for package in $build $lab $boost; do
+for package in $build $lab $boost $image; do
     state=$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null) || state=""
     [ "$state" = installed ] || missing="$missing $package"
 done

@@ -27,11 +27,11 @@ class Guest:
     network: of the virtual machine, arguments of QEMU; without it there is one card that leads nowhere.
     """
 
-    def __init__(self, image: Path, work: Path, size: str = "8G", memory: str = "2G"):
+    def __init__(self, image: Path, work: Path, size: int = 8 << 30, memory: str = "2G"):
         self.work = work
         self.memory = memory
         self.log = work / "console.log"
-        self.disks = [work / "disk.qcow2"]
+        self.disks = [work / "disk.raw"]
         self.network = ["-netdev", "user,id=n0,restrict=on", "-device", "virtio-net-pci,netdev=n0"]
         self.namespace: str | None = None
         self._process: subprocess.Popen | None = None
@@ -39,7 +39,8 @@ class Guest:
         self._said = b""
         work.mkdir(parents=True)
         shutil.copy(FIRMWARE / "OVMF_VARS_4M.fd", work / "variables.fd")
-        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", image.resolve(), "-F", "raw", self.disks[0], size], check=True)
+        subprocess.run(["cp", "--sparse=always", image, self.disks[0]], check=True)
+        os.truncate(self.disks[0], size)
 
     def add_disk(self, path: Path) -> None:
         """One more disk, raw; it is there from the next start on."""
@@ -49,8 +50,9 @@ class Guest:
         """Switches it on; does not wait."""
         drives: list[str] = []
         for path in self.disks:
-            drives += ["-drive", f"if=virtio,format={'qcow2' if path.suffix == '.qcow2' else 'raw'},file={path},cache=unsafe"]
-        command = ["qemu-system-x86_64", "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", self.memory,
+            drives += ["-drive", f"if=virtio,format=raw,file={path},cache=unsafe"]
+        command = ["qemu-system-x86_64", "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", self.memory, "-smbios",
+                   "type=11,value=io.systemd.stub.kernel-cmdline-extra=no_timer_check",
                    "-display", "none", "-nodefaults",
                    "-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={FIRMWARE}/OVMF_CODE_4M.fd",
                    "-drive", f"if=pflash,format=raw,unit=1,file={self.work}/variables.fd",

@@ -11,7 +11,7 @@ depends() {
 }
 
 installkernel() {
-    hostonly='' instmods vfat nls_cp437 nls_ascii nls_iso8859-1 nls_utf8 softdog
+    hostonly='' instmods loop vfat nls_cp437 nls_ascii nls_iso8859-1 nls_utf8 softdog
 }
 
 install() {
@@ -21,7 +21,7 @@ install() {
     for unit in sekisho-intact.service sekisho-etc.service sekisho-stuck.service sekisho-stuck.timer; do
         inst_simple "$moddir/$unit" "/usr/lib/systemd/system/$unit"
     done
-    systemctl -q --root "$initdir" add-requires initrd-root-fs.target sekisho-intact.service
+    systemctl -q --root "$initdir" add-wants initrd-root-fs.target sekisho-intact.service
     systemctl -q --root "$initdir" add-wants initrd.target sekisho-stuck.timer
     inst_simple "$moddir/repart.conf" /usr/lib/systemd/system/systemd-repart.service.d/sekisho.conf
     inst_simple "$moddir/etc.conf" /usr/lib/systemd/system/sysroot-etc.mount.d/sekisho.conf
