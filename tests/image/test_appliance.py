@@ -45,6 +45,29 @@ class ApplianceTest(unittest.TestCase):
         self.addCleanup(guest.remove)
         return guest
 
+    def stick(self, name: str, *files: Path) -> Path:
+        """A USB stick with these files; /dev/vdb where it is the second disk."""
+        folder = self.work / f"{name}.files"
+        folder.mkdir()
+        for file in files:
+            shutil.copy(file, folder)
+        disk = self.work / f"{name}.raw"
+        with open(disk, "wb") as empty:
+            empty.truncate(sum(file.stat().st_size for file in files) + (64 << 20))
+        subprocess.run(["mkfs.ext4", "-q", "-d", folder, disk], check=True)
+        shutil.rmtree(folder)
+        return disk
+
+    def well(self, guest: Guest) -> None:
+        """Until the version that runs has been found well, and said so."""
+        guest.run("for i in $(seq 100); do journalctl -b -o cat -u sekisho-healthy | grep -q IMAGE_HEALTHY && exit 0; sleep 3; done; exit 1",
+                  timeout=400)
+        guest.run("for i in $(seq 20); do sekisho image status | grep -q 'good *running' && exit 0; sleep 3; done; exit 1", timeout=100)
+
+    def reboot(self, guest: Guest) -> None:
+        guest.send("systemctl reboot\n")
+        guest.shell()
+
     def status(self, guest: Guest) -> dict:
         return json.loads(guest.run("sekisho image status --json").stdout)
 
@@ -81,20 +104,128 @@ class FirstBoot(ApplianceTest):
         self.assertEqual(guest.run("cat /etc/machine-id /etc/ssh/ssh_host_ed25519_key.pub").stdout, identity)
 
 
+def signed(update: Path, to: Path, change) -> Path:
+    """Another update, of which change() has made something else, signed by the same key."""
+    tools = ROOT / "build/trees/image-tools"
+    parts = tools / "tmp/parts"
+    shutil.rmtree(parts, ignore_errors=True)
+    parts.mkdir()
+    try:
+        subprocess.run(["tar", "-x", "-C", parts, "-f", update], check=True)
+        change(parts)
+        shutil.copy(ROOT / "build/keys/update.key", parts.parent / "update.key")
+        subprocess.run(["chroot", tools, "bash", "-euc", "cd /tmp/parts; rm SHA256SUMS*; sha256sum -b -- * >SHA256SUMS; "
+                        "export GNUPGHOME=$(mktemp -d); gpg -q --batch --import /tmp/update.key; "
+                        "gpg -q --batch --detach-sign --output SHA256SUMS.gpg SHA256SUMS; gpgconf --kill all; rm -r $GNUPGHOME"], check=True)
+        subprocess.run(["tar", "-c", "-C", parts, "-f", to, *sorted(path.name for path in parts.iterdir())], check=True)
+    finally:
+        shutil.rmtree(parts)
+        (parts.parent / "update.key").unlink(missing_ok=True)
+    return to
+
+
+def for_other_hardware(parts: Path) -> None:
+    for part in parts.iterdir():
+        part.rename(part.with_name(part.name.replace("x86-64", "arm64")))
+
+
+class Updates(ApplianceTest):
+    def test_story(self) -> None:
+        """One box, from the first version to the second, back, and on again."""
+        first, second = self.made(FIRST).with_name(f"sekisho-{FIRST}.update"), self.made(SECOND, "--again").with_name(f"sekisho-{SECOND}.update")
+        tampered = self.work / "tampered.update"
+        octets = bytearray(second.read_bytes())
+        octets[len(octets) // 2] ^= 1
+        tampered.write_bytes(octets)
+        unsigned = signed(second, self.work / "unsigned.update", lambda parts: None)
+        octets = bytearray(unsigned.read_bytes())
+        at = octets.index(b"SHA256SUMS.gpg") + 512 + 40
+        octets[at] ^= 1
+        unsigned.write_bytes(octets)
+        other = signed(second, self.work / "other.update", for_other_hardware)
+        strange = self.work / "strange.update"
+        subprocess.run(["tar", "-c", "-f", strange, "-C", "/etc", "passwd"], check=True)
+        guest = self.guest("updates")
+        guest.add_disk(self.stick("stick", first, second, tampered, unsigned, other, strange))
+        guest.boot()
+        self.well(guest)
+        guest.run("mount -o ro /dev/vdb /mnt")
+        for name, why in (("tampered", "isn't what was signed"), ("unsigned", "isn't signed by the key"), ("other", "for other hardware"),
+                          ("strange", "there is something in it that belongs to none"), ("none", "there is no file"),
+                          (f"sekisho-{FIRST}", "is what is running")):
+            with self.subTest(name=name):
+                refused = guest.run(f"sekisho image update /mnt/{name}.update --json", check=False)
+                self.assertEqual(refused.returncode, 1)
+                self.assertIn(why, json.loads(refused.stdout.splitlines()[-1])["error"]["what"])
+        self.assertEqual(self.states(guest), {FIRST: "good"})
+        guest.run("echo '# of the first' >>/etc/sekisho/sekisho.toml")
+        guest.run(f"sekisho image update /mnt/sekisho-{SECOND}.update", timeout=300)
+        self.assertEqual(self.states(guest), {FIRST: "good", SECOND: "trying"})
+
+        self.reboot(guest)
+        self.assertEqual(self.status(guest)["running"], SECOND)
+        self.well(guest)
+        self.assertEqual(self.states(guest), {FIRST: "good", SECOND: "good"})
+        self.assertIn("# of the first", guest.run("cat /etc/sekisho/sekisho.toml").stdout)
+        guest.run("mount -o ro /dev/vdb /mnt")
+        older = guest.run(f"sekisho image update /mnt/sekisho-{FIRST}.update", check=False)
+        self.assertIn("--allow-older", older.stdout)
+        # A configuration that only the second one reads: the first one finds what it has left.
+        guest.run("echo '[of_the_second]' >>/etc/sekisho/sekisho.toml")
+        guest.run("sekisho image rollback")
+        self.assertEqual(self.status(guest)["next"], FIRST)
+
+        self.reboot(guest)
+        self.assertEqual(self.status(guest)["running"], FIRST)
+        self.assertEqual(self.states(guest), {FIRST: "good", SECOND: "bad"})
+        kept = guest.run("cat /etc/sekisho/sekisho.toml").stdout
+        self.assertIn("# of the first", kept)
+        self.assertNotIn("[of_the_second]", kept)
+        self.assertIn("CONFIGURATION_RESTORED", guest.run("journalctl -b -o cat -u sekisho-states").stdout)
+        self.assertIn("[of_the_second]", guest.run(f"cat /var/lib/sekisho-states/{SECOND}/etc/sekisho.toml").stdout)
+        self.assertEqual(guest.run("systemctl is-active sekisho-agent").stdout.strip(), "active")
+        guest.run("mount -o ro /dev/vdb /mnt")
+        guest.run(f"sekisho image update /mnt/sekisho-{SECOND}.update", timeout=300)
+        self.assertEqual(self.states(guest), {FIRST: "good", SECOND: "trying"})
+        guest.run("sekisho image factory-reset --yes")
+
+        self.reboot(guest)
+        self.assertEqual(guest.run("ls /var/lib/sekisho-states/").stdout.split(), ["running"])
+        self.assertNotIn("# of the first", guest.run("cat /etc/sekisho/sekisho.toml").stdout)
+
+
 class DamagedSlot(ApplianceTest):
     """A slot that isn't what was shipped is noticed before anything runs from it."""
 
-    def test_damage(self) -> None:
-        guest = self.guest("damaged")
-        guest.boot()
-        start = int(guest.run("partx -go START /dev/vda2").stdout) * 512
-        guest.shut_down()
+    def damage(self, guest: Guest, label: str) -> None:
+        """In the middle of that root, on a box that is off."""
+        listing = subprocess.run(["sfdisk", "--json", guest.disks[0]], capture_output=True, text=True, check=True)
+        root = max((each for each in json.loads(listing.stdout)["partitiontable"]["partitions"] if each.get("name") == label),
+                   key=lambda each: each["size"])
         with open(guest.disks[0], "r+b") as disk:
-            disk.seek(start + (40 << 20))
+            disk.seek(root["start"] * 512 + (40 << 20))
             disk.write(b"\xff" * 4096)
+
+    def test_the_other_one_begins(self) -> None:
+        guest = self.guest("damaged")
+        second = self.made(SECOND, "--again").with_name(f"sekisho-{SECOND}.update")
+        guest.add_disk(self.stick("damaged-stick", second))
+        guest.boot()
+        guest.run("mount -o ro /dev/vdb /mnt")
+        guest.run(f"sekisho image update /mnt/sekisho-{SECOND}.update", timeout=300)
+        self.reboot(guest)
+        self.well(guest)
+        guest.shut_down()
+        self.damage(guest, f"sekisho_{SECOND}")
         guest.start()
-        guest.wait_for(r"SLOT_DAMAGED")
-        guest.wait_for(r"SLOT_MARKED_BAD")
-        # There is no other: it goes on as far as it can, and doesn't restart for ever.
-        guest.wait_for(r"SLOT_DAMAGED")
-        guest.wait_for(r"SLOT_ALONE")
+        guest.wait_for("SLOT_DAMAGED")
+        guest.wait_for("SLOT_MARKED_BAD")
+        guest.shell()
+        self.assertEqual(self.status(guest)["running"], FIRST)
+        self.assertEqual(self.states(guest), {FIRST: "good", SECOND: "bad"})
+        guest.shut_down()
+        # Nor does a box without another one restart for ever.
+        self.damage(guest, f"sekisho_{FIRST}")
+        guest.start()
+        guest.wait_for("SLOT_MARKED_BAD")
+        guest.wait_for("SLOT_ALONE")
