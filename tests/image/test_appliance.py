@@ -45,16 +45,19 @@ class ApplianceTest(unittest.TestCase):
         self.addCleanup(guest.remove)
         return guest
 
-    def stick(self, name: str, *files: Path) -> Path:
+    def stick(self, name: str, *files: Path, label: str = "", texts: dict[str, str] | None = None) -> Path:
         """A USB stick with these files; /dev/vdb where it is the second disk."""
         folder = self.work / f"{name}.files"
         folder.mkdir()
         for file in files:
             shutil.copy(file, folder)
+        for path, text in (texts or {}).items():
+            (folder / path).parent.mkdir(exist_ok=True)
+            (folder / path).write_text(text)
         disk = self.work / f"{name}.raw"
         with open(disk, "wb") as empty:
             empty.truncate(sum(file.stat().st_size for file in files) + (64 << 20))
-        subprocess.run(["mkfs.ext4", "-q", "-d", folder, disk], check=True)
+        subprocess.run(["mkfs.ext4", "-q", "-L", label, "-d", folder, disk], check=True)
         shutil.rmtree(folder)
         return disk
 
@@ -129,6 +132,91 @@ def for_other_hardware(parts: Path) -> None:
         part.rename(part.with_name(part.name.replace("x86-64", "arm64")))
 
 
+# The box between two networks; its cards are told apart by their addresses.
+STICK = {
+    "sekisho.toml": """[[interface]]
+name = "sub0"
+side = "subscriber"
+[[pool]]
+name = "dsl"
+prefixes = ["192.0.2.0/24"]
+action = "reset"
+[[designated]]
+name = "mail"
+prefixes = ["203.0.113.26"]
+""",
+    "network/10-sub0.link": "[Match]\nMACAddress=52:54:00:00:00:01\n[Link]\nName=sub0\n",
+    "network/10-wan0.link": "[Match]\nMACAddress=52:54:00:00:00:02\n[Link]\nName=wan0\n",
+    "network/10-sub0.network": "[Match]\nName=sub0\n[Network]\nAddress=192.0.2.1/24\nIPv4Forwarding=yes\n",
+    "network/10-wan0.network": "[Match]\nName=wan0\n[Network]\nAddress=203.0.113.1/24\nIPv4Forwarding=yes\n",
+    "hostname": "edge7\n",
+}
+SIDES = {"sub0": ("subscriber", ("192.0.2.7/24",), "192.0.2.1"), "wan0": ("internet", ("203.0.113.25/24", "203.0.113.26/24"), "203.0.113.1")}
+
+
+class ConfiguredByStick(ApplianceTest):
+    """A box that has never been touched, between a subscriber and the Internet."""
+
+    def setUp(self) -> None:
+        self.names = {side: f"sekisho-image-{side}" for side in ("box", "subscriber", "internet")}
+        for name in self.names.values():
+            subprocess.run(["ip", "netns", "add", name], check=True)
+            self.addCleanup(subprocess.run, ["ip", "netns", "delete", name], check=False)
+
+    def inside(self, side: str, *command: str, check: bool = True) -> subprocess.CompletedProcess:
+        return subprocess.run(["ip", "netns", "exec", self.names[side], *command], capture_output=True, text=True, check=check)
+
+    def connect(self) -> None:
+        """The other ends of the box's cards, once they are there: each into the network that it leads to."""
+        for card, (side, addresses, gateway) in SIDES.items():
+            subprocess.run(["ip", "-n", self.names["box"], "link", "set", card, "netns", self.names[side]], check=True)
+            for address in addresses:
+                self.inside(side, "ip", "address", "add", address, "dev", card)
+            self.inside(side, "ip", "link", "set", card, "up")
+            self.inside(side, "ip", "link", "set", "lo", "up")
+            self.inside(side, "ip", "route", "add", "default", "via", gateway)
+
+    def port_25(self, address: str) -> str:
+        """What the subscriber meets there."""
+        program = ("import socket, sys\ns = socket.socket(); s.settimeout(5)\n"
+                   f"try: s.connect(('{address}', 25)); print(s.recv(3).decode())\nexcept OSError as e: print(type(e).__name__)")
+        return self.inside("subscriber", "/usr/bin/python3", "-c", program).stdout.strip()
+
+    def test_story(self) -> None:
+        guest = self.guest("stick")
+        guest.namespace = self.names["box"]
+        guest.network = []
+        for number, card in enumerate(SIDES, 1):
+            guest.network += ["-netdev", f"tap,id={card},ifname={card},script=no,downscript=no",
+                              "-device", f"virtio-net-pci,netdev={card},mac=52:54:00:00:00:0{number}"]
+        guest.add_disk(self.stick("configuration", label="SEKISHO", texts=STICK))
+        guest.start()
+        self.connect()
+        server = subprocess.Popen(["ip", "netns", "exec", self.names["internet"], "/usr/bin/python3", "-c",
+                                   "import socketserver\nclass H(socketserver.BaseRequestHandler):\n def handle(self): self.request.sendall(b'220 x\\r\\n')\n"
+                                   "socketserver.ThreadingTCPServer(('', 25), H).serve_forever()"])
+        self.addCleanup(server.wait)
+        self.addCleanup(server.kill)
+        guest.shell()
+        self.assertIn("FIRST_BOOT_CONFIGURED", guest.run("journalctl -b -o cat -u sekisho-first-boot").stdout)
+        self.assertEqual(guest.run("hostname").stdout.strip(), "edge7")
+        for _ in range(20):
+            if self.port_25("203.0.113.26") == "220":
+                break
+        self.assertEqual(self.port_25("203.0.113.26"), "220", "a designated server")
+        self.assertEqual(self.port_25("203.0.113.25"), "ConnectionRefusedError")
+        guest.run("sekisho grant add 192.0.2.7 --for 10m")
+        self.assertEqual(self.port_25("203.0.113.25"), "220")
+        guest.run("sekisho grant revoke 192.0.2.7")
+        self.assertEqual(self.port_25("203.0.113.25"), "ConnectionRefusedError")
+        # The stick stays in, and does nothing any more.
+        guest.run("sekisho exempt add 192.0.2.7 && sed -i s/dsl/fibre/ /etc/sekisho/sekisho.toml")
+        self.reboot(guest)
+        guest.run('for i in $(seq 60); do ip -4 -o address show dev sub0 | grep -q 192.0.2.1 && exit 0; sleep 1; done; exit 1')
+        self.assertIn("fibre", guest.run("cat /etc/sekisho/sekisho.toml").stdout)
+        self.assertEqual(self.port_25("203.0.113.25"), "220", "exempt, after a reboot, too")
+
+
 class Updates(ApplianceTest):
     def test_story(self) -> None:
         """One box, from the first version to the second, back, and on again."""
@@ -139,8 +227,7 @@ class Updates(ApplianceTest):
         tampered.write_bytes(octets)
         unsigned = signed(second, self.work / "unsigned.update", lambda parts: None)
         octets = bytearray(unsigned.read_bytes())
-        at = octets.index(b"SHA256SUMS.gpg") + 512 + 40
-        octets[at] ^= 1
+        octets[octets.index(b"SHA256SUMS.gpg") + 512 + 110] ^= 1  # its last octets are the signature itself
         unsigned.write_bytes(octets)
         other = signed(second, self.work / "other.update", for_other_hardware)
         strange = self.work / "strange.update"
