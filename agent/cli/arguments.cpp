@@ -151,6 +151,8 @@ Result<Arguments> values_of(const Words& words) {
     arguments.discard = words.discard;
     arguments.older = words.older;
     arguments.reboot = words.reboot;
+    arguments.replace = words.replace;
+    arguments.no_start = words.no_start;
     if (words.recoverable || words.hashed) {
         arguments.recoverable = words.recoverable;
     }

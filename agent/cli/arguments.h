@@ -64,6 +64,7 @@ enum class Command : std::uint8_t {
     image_rollback,
     image_confirm,
     image_factory_reset,
+    setup,
 };
 
 struct Arguments {
@@ -83,6 +84,8 @@ struct Arguments {
     bool discard = false;                          // of user resume
     bool older = false;                            // of image update
     bool reboot = false;                           // of image update
+    bool replace = false;                          // of setup
+    bool no_start = false;                         // of setup
     std::optional<bool> recoverable;               // of user add, passwd
     std::uint32_t count = 20;         // of blocked top and events; 1000 of subscriber list, grant list
     std::uint64_t from = 0;           // of subscriber list

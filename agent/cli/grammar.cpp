@@ -371,6 +371,19 @@ void add_image(CLI::App& app, Words& words) {
         .add_flag("--yes", words.yes, "Yes, all of it");
 }
 
+void add_setup(CLI::App& app, Words& words) {
+    CLI::App& setup =
+        leaf(app, words, Command::setup, "setup",
+             "Ask for interfaces, pools, designated servers, domain and first user, write the configuration, "
+             "and start the daemons",
+             "  sekisho setup\n  sekisho setup --replace\n  sekisho setup --no-start < answers.txt\n");
+    setup.add_option("--config", words.config, "The file to write (default /etc/sekisho/sekisho.toml)")
+        ->type_name("FILE");
+    setup.add_flag("--replace", words.replace,
+                   "Take the place of a configuration that somebody has worked on; it is kept beside");
+    setup.add_flag("--no-start", words.no_start, "Start nothing, but say which commands do");
+}
+
 void add_events(CLI::App& app, Words& words) {
     CLI::App& events = leaf(app, words, Command::events, "events", "What was decided about port 25, and why",
                             "  sekisho events\n  sekisho events --follow\n"
@@ -449,6 +462,7 @@ void set_up(CLI::App& app, Words& words) {
     add_queue(app, words);
     add_why_relay(app, words);
     add_image(app, words);
+    add_setup(app, words);
 }
 
 }  // namespace sekisho::cli

@@ -28,6 +28,8 @@ struct Words {
     bool older = false;
     bool reboot = false;
     bool yes = false;
+    bool replace = false;
+    bool no_start = false;
     bool recoverable = false;
     bool hashed = false;
     std::string count;

@@ -23,6 +23,7 @@
 #include "agent/cli/logins_command.h"
 #include "agent/cli/pages.h"
 #include "agent/cli/queue_command.h"
+#include "agent/cli/setup_command.h"
 #include "agent/cli/subscriber_command.h"
 #include "agent/cli/user_command.h"
 #include "agent/cli/why_relay_command.h"
@@ -174,6 +175,7 @@ Exchange exchange_of(const Arguments& arguments) {
         case Command::image_rollback:
         case Command::image_confirm:
         case Command::image_factory_reset:
+        case Command::setup:
             break;  // more than one question, or another daemon's; perform() does them
     }
     std::unreachable();
@@ -299,6 +301,8 @@ int perform(const Arguments& arguments, std::ostream& out, std::ostream& err) {
         case Command::image_confirm:
         case Command::image_factory_reset:
             return image_command(arguments, out, err);
+        case Command::setup:
+            return setup_command(arguments, out, err);
         case Command::subscriber_list:
         case Command::subscriber_show:
         case Command::subscriber_import:

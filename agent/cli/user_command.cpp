@@ -46,25 +46,13 @@ std::string target_of(const Arguments& arguments) {
 }
 
 // Asks for a password and sends it: to make a user, or to change one.
-Result<Reply> send_password(const Arguments& arguments) {
+Result<Reply> ask_and_send(const Arguments& arguments) {
     auto password = read_password(STDIN_FILENO, arguments.name);
     if (!password) {
         return std::unexpected(password.error());
     }
-    const bool fresh = arguments.command == Command::user_add;
-    json::object body = {{"password", *password}};
+    auto reply = send_password(arguments, *password);
     wipe(*password);
-    if (fresh) {
-        body["name"] = arguments.name;
-    }
-    if (arguments.recoverable) {
-        body["recoverable"] = *arguments.recoverable;
-    }
-    Question question{.method = fresh ? "POST" : "PUT",
-                      .target = fresh ? "/v1/users" : target_of(arguments),
-                      .body = json::serialize(body)};
-    auto reply = ask(client_of(arguments), question);
-    wipe(question.body);
     return reply;
 }
 
@@ -91,7 +79,7 @@ Result<Reply> reply_to(const Arguments& arguments) {
                         .target = sender_of(arguments, "/resume"),
                         .body = json::serialize(json::object{{"discard", arguments.discard}})});
         default:
-            return send_password(arguments);
+            return ask_and_send(arguments);
     }
 }
 
@@ -110,6 +98,27 @@ const char* success_of(const Arguments& arguments) {
 }
 
 }  // namespace
+
+Result<Reply> send_password(const Arguments& arguments, const std::string& password) {
+    const bool fresh = arguments.command == Command::user_add;
+    json::object body = {{"password", password}};
+    if (fresh) {
+        body["name"] = arguments.name;
+    }
+    if (arguments.recoverable) {
+        body["recoverable"] = *arguments.recoverable;
+    }
+    Question question{.method = fresh ? "POST" : "PUT",
+                      .target = fresh ? "/v1/users" : target_of(arguments),
+                      .body = json::serialize(body)};
+    auto reply = ask(client_of(arguments), question);
+    wipe(question.body);
+    return reply;
+}
+
+bool auth_answers(const Arguments& arguments) {
+    return ask(client_of(arguments), {.method = "GET", .target = "/v1/users", .body = {}}).has_value();
+}
 
 int user_command(const Arguments& arguments, std::ostream& out, std::ostream& err) {
     const auto print = [&](const json::object& answer) {

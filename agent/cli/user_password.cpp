@@ -113,7 +113,7 @@ void say(int terminal, std::string_view words) {
 Result<std::string> ask(const SilentTerminal& silent, int terminal, const std::string& prompt) {
     say(terminal, prompt);
     const bool there = silent.await();
-    auto line = there ? read_line(terminal) : fail(Failure::invalid, "interrupted; nothing has changed");
+    auto line = there ? read_line(terminal) : fail(Failure::refused, "interrupted; nothing has changed");
     say(terminal, "\n");
     return line;
 }

@@ -9,8 +9,8 @@
 namespace sekisho::cli {
 
 // From a terminal: asked for twice, without showing it (Failure::invalid if the two differ). From anything
-// else: the first line of `input`. At most 1023 octets. Failure::invalid for none, or for one that is cut
-// short by a signal.
+// else: the first line of `input`. At most 1023 octets. Failure::invalid for none,
+// Failure::refused for one that is cut short by a signal.
 [[nodiscard]] Result<std::string> read_password(int input, const std::string& name);
 
 // Overwrites a secret, and empties it.
