@@ -17,6 +17,7 @@ from lab.network import compile_pass
 
 NAMES = ("sekisho", "sekisho-agent", "sekisho-smtpd")
 MAIL_UNITS = ("sekisho-auth", "sekisho-relay", "sekisho-smtpd")
+PASSWORD = "correct horse battery"
 CONFIG = """[[interface]]
 name = "sub0"
 side = "subscriber"
@@ -121,6 +122,7 @@ class PackagesTest(unittest.TestCase):
     def test_life(self) -> None:
         """One after the other: each step begins where the last one has ended."""
         self.install()
+        self.set_up()
         self.configure()
         self.serve()
         self.replace()
@@ -142,8 +144,29 @@ class PackagesTest(unittest.TestCase):
             self.assertIn("/usr/sbin/nologin", self.machine.run("getent", "passwd", user).stdout)
         self.assertEqual(self.machine.run("sekisho", "status", "--json").returncode, 0)
 
-    def configure(self) -> None:
+    def set_up(self) -> None:
+        """`sekisho setup` as it is found, with systemd; afterwards nothing is configured, as before."""
         self.machine.run("sh", "-ec", NETWORK)
+        answers = ("sub0", "", "192.0.2.0/24", "reset", "", "", "example.net", "", "anna", PASSWORD, "")
+        said = self.machine.run("sekisho", "setup", text="\n".join(answers) + "\n").stdout
+        self.assertIn("anna may log in", said)
+        self.assertNotIn("To do:", said)
+        for unit in ("sekisho-agent", *MAIL_UNITS):
+            self.assertEqual(self.is_active(unit), "active", self.machine.run("journalctl", "-u", unit, "-n", "20").stdout)
+            self.assertEqual(self.machine.run("systemctl", "is-enabled", unit).stdout.strip(), "enabled")
+        self.assertEqual(sorted(set(re.findall(r":(\d+) ", self.listening()))), ["465", "587"])
+        self.assertIn("reset", self.machine.run("sekisho", "why", "192.0.2.7", "203.0.113.25").stdout)
+        self.login("anna")
+        self.machine.run("sekisho", "user", "remove", "anna")
+        self.machine.run("systemctl", "disable", "--now", *MAIL_UNITS)
+        self.machine.run("sh", "-ec", "systemctl stop 'sekisho-*.socket'; rm -r /etc/sekisho/tls /etc/sekisho/sekisho.toml.*")
+
+    def login(self, user: str) -> None:
+        login = "import smtplib, ssl; c = smtplib.SMTP_SSL('127.0.0.1', 465, context=ssl._create_unverified_context()); " \
+                f"print(c.login('{user}', '{PASSWORD}')[0])"
+        self.assertEqual(self.machine.run("python3", "-c", login).stdout, "235\n")
+
+    def configure(self) -> None:
         self.machine.run("sh", "-ec", "install -d -g sekisho-smtpd -m 750 /etc/sekisho/tls && cd /etc/sekisho/tls && "
                          "openssl req -quiet -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=smtp.example.net "
                          "-keyout privkey.pem -out fullchain.pem 2>/dev/null || openssl req -x509 -newkey rsa:2048 -nodes -days 30 "
@@ -168,10 +191,8 @@ class PackagesTest(unittest.TestCase):
     def serve(self) -> None:
         """Under all that the units forbid."""
         self.assertIn("reset", self.machine.run("sekisho", "why", "192.0.2.7", "203.0.113.25").stdout)
-        self.machine.run("sekisho", "user", "add", "alice", text="correct horse battery\n")
-        login = "import smtplib, ssl; c = smtplib.SMTP_SSL('127.0.0.1', 465, context=ssl._create_unverified_context()); " \
-                "print(c.login('alice', 'correct horse battery')[0])"
-        self.assertEqual(self.machine.run("python3", "-c", login).stdout, "235\n")
+        self.machine.run("sekisho", "user", "add", "alice", text=f"{PASSWORD}\n")
+        self.login("alice")
         self.machine.run("sekisho", "queue", "list")
         checks = json.loads(self.machine.run("sekisho", "doctor", "--json", check=False).stdout)
         self.assertEqual([each for each in checks["checks"] if not each["ok"]], [])
