@@ -13,6 +13,7 @@
 #include "agent/base/ascii.h"
 #include "agent/base/config_check.h"
 #include "agent/base/config_read.h"
+#include "agent/base/pattern.h"
 #include "agent/base/printable.h"
 #include "agent/base/toml_table.h"
 
@@ -26,6 +27,7 @@ constexpr std::array<std::string_view, 2> tunnels = {"pass", "inspect"};
 constexpr std::array<std::string_view, 2> validations = {"off", "pool"};
 constexpr std::array<std::string_view, 3> replies = {"off", "strict", "designated"};
 constexpr std::array<std::string_view, 2> inbounds = {"pass", "block"};
+constexpr std::array<std::string_view, 2> untils = {"pass", "drop"};
 constexpr std::array<std::string_view, 2> foreign_actions = {"monitor", "drop"};
 constexpr std::array<std::string_view, 4> actions = {"monitor", "drop", "reset", "prohibit"};
 
@@ -99,6 +101,23 @@ void read_entrants(TomlTable& table, InterfaceConfig& config) {
     config.pools = {pools->begin(), pools->end()};
 }
 
+void read_until_judged(TomlTable& table, InterfaceConfig& config) {
+    config.closed_until_judged = table.choice("until_judged", words(untils)).value_or(0) == 1;
+    if (!config.closed_until_judged) {
+        return;
+    }
+    if (config.side == Side::uplink) {
+        table.complain("until_judged", "can't be \"drop\" on the uplink side",
+                       "it is for what subscribers send; leave it out there");
+    }
+    if (!config.name.empty() && !is_beginning(config.name)) {
+        table.complain("until_judged",
+                       "can't be \"drop\" for the pattern \"" + printable(config.name) +
+                           "\", which nftables doesn't know",
+                       "write a name, or the beginning of names and a single * at its end, such as \"ppp*\"");
+    }
+}
+
 InterfaceConfig read_interface(TomlTable& table) {
     InterfaceConfig config;
     table.require("name");
@@ -117,6 +136,7 @@ InterfaceConfig read_interface(TomlTable& table) {
                        "only what subscribers send is looked for in tunnels; leave it out there");
     }
     read_entrants(table, config);
+    read_until_judged(table, config);
     set(config.fast_path, table.boolean("fast_path"));
     if (config.fast_path && config.attach != Attach::automatic && config.attach != Attach::xdp) {
         table.complain("fast_path",

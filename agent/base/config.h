@@ -51,10 +51,11 @@ struct InterfaceConfig {
     std::string name;
     Side side = Side::subscriber;
     Attach attach = Attach::automatic;
-    Tunnels tunnels = Tunnels::pass;  // IPv4 in IPv6, IPv6 in IPv4
-    bool validate_source = false;     // "source_validation": what comes from no pool is dropped
-    std::set<std::string> pools;      // whose sources are valid then; none named: of all
-    bool fast_path = false;           // what passes is routed by the program, past the stack and netfilter
+    Tunnels tunnels = Tunnels::pass;   // IPv4 in IPv6, IPv6 in IPv4
+    bool validate_source = false;      // "source_validation": what comes from no pool is dropped
+    std::set<std::string> pools;       // whose sources are valid then; none named: of all
+    bool fast_path = false;            // what passes is routed by the program, past the stack and netfilter
+    bool closed_until_judged = false;  // "until_judged": netfilter drops TCP to enforced ports till then
 };
 
 // [[pool]]: prefixes whose addresses are subscribers'.

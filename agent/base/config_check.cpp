@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "agent/base/pattern.h"
 #include "agent/base/printable.h"
 #include "agent/base/ranges.h"
 
@@ -57,6 +58,32 @@ void check_reached(const std::vector<Placed<InterfaceConfig>>& list, Complaints&
                      "[[interface]] \"" + name + "\" is never reached: \"" + earlier->value.name +
                          "\" at line " + std::to_string(earlier->place.line) + " fits first",
                      "put it above that one");
+        }
+    }
+}
+
+// nftables asks the same patterns in the same order. What it can't ask must not stand above what it needs.
+void check_closed(const std::vector<Placed<InterfaceConfig>>& list, Complaints& complaints) {
+    const auto beginning_of = [](const std::string& pattern) {
+        return pattern.substr(0, pattern.find_first_of("*?[\\"));
+    };
+    for (auto later = list.begin(); later != list.end(); ++later) {
+        if (!later->value.closed_until_judged || !later->value.name.ends_with('*')) {
+            continue;  // a plain name below a pattern that fits it is never reached
+        }
+        const std::string beginning = beginning_of(later->value.name);
+        const auto earlier = std::find_if(list.begin(), later, [&](const Placed<InterfaceConfig>& each) {
+            const std::string other = beginning_of(each.value.name);
+            return !each.value.name.empty() && !is_beginning(each.value.name) &&
+                   (other.starts_with(beginning) || beginning.starts_with(other));
+        });
+        if (earlier != later) {
+            complain(complaints, later->place,
+                     "[[interface]] \"" + later->value.name + "\" can't have until_judged = \"drop\": \"" +
+                         printable(earlier->value.name) + "\" at line " +
+                         std::to_string(earlier->place.line) +
+                         " may fit some of its names first, and nftables doesn't know such a pattern",
+                     "put it above that one, or let that one be a name, or the beginning of names and *");
         }
     }
 }
@@ -377,6 +404,7 @@ void check_sections(const Sections& sections, const GrantConfig& grants, Complai
     check_access(sections.access, complaints);
     check_logs(sections, complaints);
     check_reached(sections.interfaces, complaints);
+    check_closed(sections.interfaces, complaints);
     check_overlaps(sections.pools, complaints);
     check_room(sections, complaints);
     check_entrants(sections, complaints);

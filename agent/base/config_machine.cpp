@@ -157,6 +157,12 @@ void check_effect(const Config& config, std::vector<ConfigError>& warnings) {
     if (config.pools.empty()) {
         warn("nothing is enforced: there is no [[pool]]", "name the prefixes that subscribers have");
     }
+    if (std::ranges::any_of(config.interfaces, &InterfaceConfig::closed_until_judged) &&
+        ::access(nft_program, X_OK) != 0) {
+        warn(std::string("interface.until_judged: there is no ") + nft_program +
+                 ", so interfaces are open until they are judged",
+             "apt-get install nftables");
+    }
 }
 
 }  // namespace

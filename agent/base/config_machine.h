@@ -9,6 +9,9 @@
 
 namespace sekisho {
 
+// What closes interfaces until they are judged; by its path, so that nobody's PATH says what is run.
+inline constexpr const char* nft_program = "/usr/sbin/nft";
+
 // Each without a place in the file.
 struct MachineFindings {
     std::vector<ConfigError> complaints;  // a daemon would refuse to start
@@ -17,7 +20,8 @@ struct MachineFindings {
 
 // Complains of key files, certificates and lists of users that are missing or can't be used and, where there
 // is a submission server, of its users that don't exist; only for root, others may not read the files. Warns
-// of users that don't exist, and of a configuration under which nothing is enforced.
+// of users that don't exist, of a configuration under which nothing is enforced, and where interfaces are to
+// be closed until they are judged, and there is no nft.
 [[nodiscard]] MachineFindings check_machine(const Config& config);
 
 // The warnings as lines for a terminal: "FILE: warning: what", and the remedy.

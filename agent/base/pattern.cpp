@@ -15,4 +15,9 @@ bool fits_any(const std::vector<std::string>& patterns, const std::string& text)
            });
 }
 
+bool is_beginning(const std::string& pattern) {
+    return !pattern.empty() && pattern.find_first_of(R"(?[\")") == std::string::npos &&
+           pattern.find('*') >= pattern.size() - 1;
+}
+
 }  // namespace sekisho

@@ -11,4 +11,7 @@ namespace sekisho {
 // meant for others.
 [[nodiscard]] bool fits_any(const std::vector<std::string>& patterns, const std::string& text);
 
+// Whether a pattern is one that nftables knows, too: a name, or the beginning of names and "*".
+[[nodiscard]] bool is_beginning(const std::string& pattern);
+
 }  // namespace sekisho

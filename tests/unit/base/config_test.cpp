@@ -282,6 +282,15 @@ const Mistake section_mistakes[] = {
      "name of its own"},
     {"InterfaceNeverReached", "[[interface]]\nname = \"sub-*\"\n[[interface]]\nname = \"sub-1\"", 3,
      "never reached", "above"},
+    {"UnknownUntilJudged", "[[interface]]\nname = \"a\"\nuntil_judged = \"block\"", 3, "\"block\"",
+     "pass, drop"},
+    {"ClosedUplink", "[[interface]]\nname = \"a\"\nside = \"uplink\"\nuntil_judged = \"drop\"", 4,
+     "on the uplink side", "leave it out"},
+    {"ClosedByAPatternThatNftablesLacks", "[[interface]]\nname = \"e?h*\"\nuntil_judged = \"drop\"", 3,
+     "\"e?h*\", which nftables", "ppp*"},
+    {"ClosedBelowAPatternThatNftablesLacks",
+     "[[interface]]\nname = \"p[pq]p1\"\n[[interface]]\nname = \"ppp*\"\nuntil_judged = \"drop\"", 3,
+     "\"p[pq]p1\" at line 1", "above"},
     {"PoolWithoutPrefixes", "[[pool]]\nname = \"a\"", 1, "has no \"prefixes\"", ""},
     {"PoolWithEmptyPrefixes", "[[pool]]\nname = \"a\"\nprefixes = []", 3, "must not be empty",
      "192.0.2.0/24"},
@@ -443,6 +452,19 @@ TEST(Config, ListenersOnDifferentPortsOrFamiliesAreFine) {
 TEST(Config, APatternMayStandBelowAName) {
     EXPECT_TRUE(
         parse_config("[[interface]]\nname = \"sub-1\"\n[[interface]]\nname = \"sub-*\"", usual_place));
+}
+
+TEST(Config, InterfacesAreClosedUntilJudgedWhereItSaysSo) {
+    const auto config = parse_config(
+        "[[interface]]\nname = \"e?h*\"\n[[interface]]\nname = \"ppp0\"\nuntil_judged = \"pass\"\n"
+        "[[interface]]\nname = \"ppp*\"\nuntil_judged = \"drop\"\n[[interface]]\nname = \"p?p*\"\n",
+        usual_place);
+    ASSERT_TRUE(config) << "what fits none of its names, or stands below, may be any pattern";
+    std::vector<bool> closed;
+    for (const InterfaceConfig& interface : config->interfaces) {
+        closed.push_back(interface.closed_until_judged);
+    }
+    EXPECT_EQ(closed, (std::vector<bool>{false, false, true, false}));
 }
 
 TEST(Config, SaysAllAtOnceInTheOrderOfLines) {

@@ -20,5 +20,14 @@ TEST(Pattern, ATextWithANulIsNobodys) {
     EXPECT_FALSE(fits_any({"anna", "*"}, std::string("anna\0x", 6)));
 }
 
+TEST(Pattern, ABeginningIsANameOrEndsWithAStar) {
+    for (const char* const text : {"eth1", "ppp*", "*", "eth1.10"}) {
+        EXPECT_TRUE(is_beginning(text)) << text;
+    }
+    for (const char* const text : {"", "p*p", "ppp**", "eth?", "eth[12]", R"(eth\1)", R"(a"b)"}) {
+        EXPECT_FALSE(is_beginning(text)) << text;
+    }
+}
+
 }  // namespace
 }  // namespace sekisho
