@@ -32,6 +32,17 @@ std::unexpected<Error> netlink_error(const std::string& what, int error) {
     return fail(Failure::unavailable, what + ": " + nl_geterror(error));
 }
 
+// A tunnel has a device beneath it, too, but its packets are something else there; and a veth's is its other
+// end.
+unsigned beneath(rtnl_link* link, const std::string& kind) {
+    std::int32_t elsewhere = 0;
+    if ((kind != "vlan" && kind != "macvlan" && kind != "ipvlan") ||
+        rtnl_link_get_link_netnsid(link, &elsewhere) == 0) {
+        return 0;
+    }
+    return static_cast<unsigned>(rtnl_link_get_link(link));
+}
+
 Link describe(rtnl_link* link) {
     Link result;
     result.index = static_cast<unsigned>(rtnl_link_get_ifindex(link));
@@ -41,6 +52,7 @@ Link describe(rtnl_link* link) {
     result.kind = kind != nullptr ? kind : "";
     const char* port_of = rtnl_link_get_slave_type(link);
     result.port_of = port_of != nullptr ? port_of : "";
+    result.on = beneath(link, result.kind);
     result.hardware = static_cast<std::uint16_t>(rtnl_link_get_arptype(link));
     const nl_addr* address = rtnl_link_get_addr(link);
     if (address != nullptr && nl_addr_get_len(address) == result.mac.size()) {

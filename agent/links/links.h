@@ -24,11 +24,14 @@ struct Link {
     std::string port_of;                // the kind of what it is a port of: "bridge", "bond"; mostly empty
     std::uint16_t hardware = 0;         // ARPHRD_..., see linux/if_arp.h
     std::array<std::uint8_t, 6> mac{};  // zero without an Ethernet address
+    // The index of the device that its packets come in by first, as a VLAN's, a macvlan's and an ipvlan's do;
+    // 0: none of this network namespace.
+    unsigned on = 0;
     bool came = false;  // while it was watched, otherwise it was there before; makes no other link of it
 
     bool operator==(const Link& other) const {
         const auto facts = [](const Link& link) {
-            return std::tie(link.index, link.name, link.kind, link.port_of, link.hardware, link.mac);
+            return std::tie(link.index, link.name, link.kind, link.port_of, link.hardware, link.mac, link.on);
         };
         return facts(*this) == facts(other);
     }
