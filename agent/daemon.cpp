@@ -24,6 +24,7 @@ constexpr std::chrono::seconds sweep_interval{1};
 constexpr std::chrono::seconds verify_interval{5};
 constexpr std::chrono::seconds flows_interval{10};
 constexpr std::chrono::seconds clocks_interval{30};
+constexpr std::chrono::seconds guard_interval{10};
 // The agent's own: tables and programs in the kernel, the store, the logs that are read, listeners.
 constexpr std::size_t own_descriptors = 256;
 constexpr std::size_t descriptors_of_an_interface = 4;
@@ -52,6 +53,8 @@ Daemon::Daemon(boost::asio::io_context& context, const Config& config, dataplane
       sessions_(config.radius ? config.radius->max_sessions : RadiusConfig().max_sessions),
       events_timer_(context),
       events_signal_(context, boost::asio::steady_timer::time_point::max()),
+      guard_(context.get_executor(), guard::plan_of(config), guard::boot_files(config.store.path),
+             [this] { return guarded(); }),
       gate_(config.tries, config.access, config.submission.auth_socket != config.auth.socket,
             [this](std::string_view name, const std::string& text, const logins::Attempt& attempt,
                    std::string_view reporter) { audit_attempt(name, text, attempt, reporter); }),
@@ -383,6 +386,10 @@ void Daemon::sweep() {
     if (const auto now = std::chrono::steady_clock::now(); now >= note_clocks_at_) {
         note_clocks();
         note_clocks_at_ = now + clocks_interval;
+    }
+    if (const auto now = std::chrono::steady_clock::now(); now >= look_at_guard_at_) {
+        guard_.look();
+        look_at_guard_at_ = now + guard_interval;
     }
     sweep_timer_.expires_after(sweep_interval);
     sweep_timer_.async_wait([this](const boost::system::error_code& error) {

@@ -30,6 +30,7 @@
 #include "agent/grants/grants.h"
 #include "agent/grants/recent_logins.h"
 #include "agent/grants/rules.h"
+#include "agent/guard/guard.h"
 #include "agent/links/links.h"
 #include "agent/logins/dovecot_policy.h"
 #include "agent/logins/journal_source.h"
@@ -117,6 +118,7 @@ private:
         links::Link link;
         Side side = Side::subscriber;
         bool fast_path = false;        // wanted
+        bool closed = false;           // until it is judged
         std::optional<Error> trouble;  // why it could not be attached
         Unjudged unjudged;
     };
@@ -132,6 +134,7 @@ private:
     [[nodiscard]] std::optional<std::vector<api::Count>> counts_of(unsigned index) const;
     void check_interfaces(std::vector<api::Check>& checks) const;
     void check_fast_path(std::vector<api::Check>& checks) const;
+    void check_guard(std::vector<api::Check>& checks) const;
     void check_listeners(std::vector<api::Check>& checks) const;
     void check_tunnels(std::vector<api::Check>& checks) const;
     void check_foreign_dynamic(std::vector<api::Check>& checks) const;
@@ -225,6 +228,13 @@ private:
     void await_overruns();
     void sweep_flows();
 
+    // What the guard is to let in, and what stands on interfaces that it closes.
+    [[nodiscard]] guard::State guarded() const;
+    // The interface that the configuration names and a device stands on; nullptr if there is none.
+    [[nodiscard]] const Seen* beneath(const links::Link& link) const;
+    // Whether an interface's port 25 is closed because it isn't judged.
+    [[nodiscard]] bool closed_now(unsigned index, const Seen& seen) const;
+
     void link_appeared(const links::Link& link);
     void link_gone(const links::Link& link);
     void attach(const links::Link& link, const InterfaceConfig& interface);
@@ -306,6 +316,8 @@ private:
     grants::WallTime last_import_{};  // of subscribers
     std::vector<Prefix> wide_exemptions_;
     std::map<unsigned, Seen> seen_;
+    std::map<unsigned, links::Link> stacked_;  // on other devices, where the configuration doesn't name them
+    guard::Guard guard_;
     std::string pins_trouble_;  // that was told of
     std::unique_ptr<links::Watcher> watcher_;
     logins::Gate gate_;
@@ -322,6 +334,7 @@ private:
     std::chrono::steady_clock::time_point verify_at_;
     std::chrono::steady_clock::time_point sweep_flows_at_;
     std::chrono::steady_clock::time_point note_clocks_at_;
+    std::chrono::steady_clock::time_point look_at_guard_at_;
     std::chrono::steady_clock::time_point complain_of_store_at_;
     std::size_t flows_ = 0;  // recorded, when they were last swept
     std::optional<ListFile> foreign_file_;

@@ -163,6 +163,7 @@ std::vector<api::Check> Daemon::doctor() const {
     std::ranges::transform(dataplane::check_kernel(config_.dataplane.pin_path), std::back_inserter(checks),
                            check_of);
     check_interfaces(checks);
+    check_guard(checks);
     check_tunnels(checks);
     check_foreign_dynamic(checks);
     check_logs(checks);
@@ -359,7 +360,11 @@ std::string Daemon::metrics() const {
                        .sessions = sessions_.size(),
                        .handed_over = handed_over_,
                        .radius = {},
-                       .interfaces = interfaces()};
+                       .interfaces = interfaces(),
+                       .guard = {}};
+    if (guard_.closes()) {
+        counts.guard = {.in_place = guard_.in_place(), .lost = guard_.lost(), .dropped = guard_.dropped()};
+    }
     if (radius_) {
         const auto& radius = radius_->counts();
         counts.radius = {{"answered", radius.answers},      {"stranger", radius.strangers},

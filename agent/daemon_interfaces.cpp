@@ -72,10 +72,12 @@ std::vector<api::InterfaceStatus> Daemon::interfaces() const {
                         .program = attachment.program,
                         .fast_path = fast_path_of(attachment),
                         .attached = true,
+                        .closed = false,
                         .unjudged_packets = {},
                         .unjudged_time = {},
                         .counts = counts_of(attachment.index)});
         if (const auto seen = seen_.find(attachment.index); seen != seen_.end()) {
+            list.back().closed = closed_now(attachment.index, seen->second);
             list.back().unjudged_packets = seen->second.unjudged.packets;
             list.back().unjudged_time = seen->second.unjudged.time;
         }
@@ -91,6 +93,7 @@ std::vector<api::InterfaceStatus> Daemon::interfaces() const {
                             .program = 0,
                             .fast_path = "off",
                             .attached = false,
+                            .closed = closed_now(index, seen),
                             .unjudged_packets = {},
                             .unjudged_time = {},
                             .counts = {}});

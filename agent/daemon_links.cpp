@@ -33,6 +33,9 @@ Result<void> Daemon::watch_links() {
         return std::unexpected(watcher.error());
     }
     watcher_ = std::move(*watcher);
+    // What is attached is judged from the moment when the rest is closed; and what is let go is closed
+    // before.
+    guard_.begin();
     const auto freed = dataplane_.detach_others();
     if (freed && *freed > 0) {
         log::info("INTERFACE_RELEASED", "interfaces that the configuration no longer names were freed",
@@ -77,9 +80,15 @@ void Daemon::link_appeared(const links::Link& link) {
             log::warning("INTERFACE_RELEASED", "its new name is not in the configuration",
                          {{"interface", link.name}});
         }
+        if (link.on != 0) {
+            stacked_[link.index] = link;
+        }
+        guard_.changed();
         return;
     }
+    stacked_.erase(link.index);
     attach(link, *interface);
+    guard_.changed();
 }
 
 void Daemon::attach(const links::Link& link, const InterfaceConfig& interface) {
@@ -96,11 +105,14 @@ void Daemon::attach(const links::Link& link, const InterfaceConfig& interface) {
         // Tried again and again: said once.
         if (!seen.trouble || seen.trouble->what != attached.error().what) {
             log::error("INTERFACE_NOT_ATTACHED", attached.error().what,
-                       {{"remedy", attached.error().remedy}});
+                       {{"interface", link.name},
+                        {"until_judged", interface.closed_until_judged ? "drop" : "pass"},
+                        {"remedy", attached.error().remedy}});
         }
         seen = {.link = link,
                 .side = interface.side,
                 .fast_path = interface.fast_path,
+                .closed = interface.closed_until_judged,
                 .trouble = attached.error(),
                 .unjudged = seen.unjudged};
         return;
@@ -114,6 +126,7 @@ void Daemon::attach(const links::Link& link, const InterfaceConfig& interface) {
     seen = {.link = link,
             .side = interface.side,
             .fast_path = interface.fast_path,
+            .closed = interface.closed_until_judged,
             .trouble = std::nullopt,
             .unjudged = unjudged};
     log::info("INTERFACE_ATTACHED", attached->why,
@@ -143,9 +156,13 @@ Daemon::Unjudged Daemon::unjudged_of(const links::Link& link, const dataplane::A
 }
 
 void Daemon::link_gone(const links::Link& link) {
+    if (stacked_.erase(link.index) != 0) {
+        guard_.changed();
+    }
     if (seen_.erase(link.index) == 0) {
         return;
     }
+    guard_.changed();
     dataplane_.forget(link.index);
     log::warning("INTERFACE_GONE", "it is attached again when it comes back", {{"interface", link.name}});
 }
@@ -180,6 +197,7 @@ void Daemon::verify_interfaces() {
                          {{"interface", seen.link.name}});
         }
         attach(seen.link, *interface);
+        guard_.changed();
     }
     refresh_fast_path();
 }

@@ -13,6 +13,7 @@
 
 #include "agent/base/daemon_main.h"
 #include "agent/daemon.h"
+#include "agent/guard/guard.h"
 #include "agent/logins/line_logins.h"
 
 namespace sekisho {
@@ -26,8 +27,20 @@ struct Options {
     bool json = false;
 };
 
+// Programs first: an agent that runs has them, and what closes interfaces stays then, too.
+Result<int> take_everything_out(const Config& config) {
+    auto freed = dataplane::detach_all(config.dataplane.pin_path);
+    if (!freed) {
+        return freed;
+    }
+    if (auto removed = guard::remove_guard(guard::boot_files(config.store.path)); !removed) {
+        return std::unexpected(removed.error());
+    }
+    return freed;
+}
+
 int detach(const Config& config, bool as_json) {
-    const auto freed = dataplane::detach_all(config.dataplane.pin_path);
+    const auto freed = take_everything_out(config);
     if (!freed && as_json) {
         const Error& error = freed.error();
         std::cout << json::serialize(json::object{{"error", json::object{{"kind", failure_name(error.kind)},

@@ -75,6 +75,25 @@ void add_interfaces(Metrics& metrics, const AgentCounts& counts) {
     }
 }
 
+void add_guard(Metrics& metrics, const AgentCounts& counts) {
+    if (!counts.guard) {
+        return;
+    }
+    metrics.declare("sekisho_interface_closed", gauge,
+                    "1 while an interface is closed because it isn't judged");
+    for (const api::InterfaceStatus& interface : counts.interfaces) {
+        metrics.set("sekisho_interface_closed", {{"interface", interface.name}}, interface.closed ? 1 : 0);
+    }
+    metrics.declare("sekisho_guard_in_place", gauge,
+                    "1 while what closes interfaces until they are judged stands in nftables");
+    metrics.set("sekisho_guard_in_place", {}, counts.guard->in_place ? 1 : 0);
+    metrics.declare("sekisho_guard_lost_total", counter, "How often somebody has taken it away");
+    metrics.set("sekisho_guard_lost_total", {}, static_cast<double>(counts.guard->lost));
+    metrics.declare("sekisho_guard_dropped_packets", gauge,
+                    "Packets that it has dropped since it was loaded first, when it was last looked at");
+    metrics.set("sekisho_guard_dropped_packets", {}, static_cast<double>(counts.guard->dropped));
+}
+
 void add_sessions(Metrics& metrics, const AgentCounts& counts) {
     metrics.declare("sekisho_sessions", gauge, "Subscribers' sessions");
     metrics.set("sekisho_sessions", {}, static_cast<double>(counts.sessions));
@@ -137,6 +156,7 @@ std::string metrics_text(const api::Status& status, const AgentCounts& counts) {
     add_logs(metrics, counts);
     add_gate(metrics, counts);
     add_interfaces(metrics, counts);
+    add_guard(metrics, counts);
     metrics.declare("sekisho_start_time_seconds", gauge, "When the agent started, Unix time");
     metrics.set("sekisho_start_time_seconds", {}, since);
     return metrics.text();

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,6 +20,13 @@ struct LineCounts {
     std::uint64_t lost = 0;  // datagrams for which there was no room
 };
 
+// What closes interfaces until they are judged.
+struct GuardCounts {
+    bool in_place = false;
+    std::uint64_t lost = 0;     // how often somebody has taken it away
+    std::uint64_t dropped = 0;  // packets
+};
+
 // What a status doesn't say.
 struct AgentCounts {
     std::uint64_t store_errors = 0;                             // how often the store could not be written
@@ -33,6 +41,7 @@ struct AgentCounts {
     // Packets of RADIUS accounting, by what became of them; empty where it isn't taken.
     std::vector<std::pair<std::string, std::uint64_t>> radius;
     std::vector<api::InterfaceStatus> interfaces;
+    std::optional<GuardCounts> guard;  // none where the configuration closes nothing
 };
 
 [[nodiscard]] std::string metrics_text(const api::Status& status, const AgentCounts& counts);

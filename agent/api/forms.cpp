@@ -92,6 +92,7 @@ void tag_invoke(const json::value_from_tag&, json::value& to, const InterfaceSta
           {"program", from.program},
           {"fast_path", from.fast_path},
           {"attached", from.attached},
+          {"closed", from.closed},
           {"unjudged_packets",
            from.unjudged_packets ? json::value(*from.unjudged_packets) : json::value(nullptr)},
           {"unjudged_microseconds",

@@ -80,6 +80,7 @@ struct InterfaceStatus {
     std::uint32_t program = 0;
     std::string fast_path = "off";  // or "on", or "stack": wanted, but packets go by the stack
     bool attached = false;
+    bool closed = false;  // until it is judged: what it sends to enforced ports is dropped now
     // What came in, at most, before a program of ours stood there: 0 where it was attached before it was up,
     // or a program was there already. And for how long; nothing where it was up before the agent looked.
     std::optional<std::uint64_t> unjudged_packets;

@@ -97,8 +97,8 @@ void print_status(const json::object& answer, std::ostream& out) {
 }
 
 void print_interfaces(const json::object& answer, std::ostream& out) {
-    Table table({"NAME", "INDEX", "SIDE", "DRIVER", "ATTACHED", "MODE", "FAST PATH", "PROGRAM", "UNJUDGED",
-                 "PACKETS", "WHY"});
+    Table table({"NAME", "INDEX", "SIDE", "DRIVER", "ATTACHED", "CLOSED", "MODE", "FAST PATH", "PROGRAM",
+                 "UNJUDGED", "PACKETS", "WHY"});
     Table counts({"INTERFACE", "VERDICT", "REASON", "PACKETS", "BYTES"});
     each(answer, "interfaces", [&](const json::object& interface) {
         std::int64_t packets = 0;
@@ -110,8 +110,9 @@ void print_interfaces(const json::object& answer, std::ostream& out) {
         });
         const json::value* const counted = interface.if_contains("counts");
         table.add({text_of(interface, "name"), text_of(interface, "index"), text_of(interface, "side"),
-                   text_of(interface, "driver"), text_of(interface, "attached"), text_of(interface, "mode"),
-                   text_of(interface, "fast_path"), text_of(interface, "program"), unjudged_of(interface),
+                   text_of(interface, "driver"), text_of(interface, "attached"), text_of(interface, "closed"),
+                   text_of(interface, "mode"), text_of(interface, "fast_path"), text_of(interface, "program"),
+                   unjudged_of(interface),
                    counted != nullptr && counted->is_array() ? std::to_string(packets) : nothing,
                    text_of(interface, "why")});
     });

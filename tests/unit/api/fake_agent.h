@@ -85,7 +85,7 @@ public:
         return {{"btf", false, "missing", "a newer kernel"}};
     }
     [[nodiscard]] std::vector<InterfaceStatus> interfaces() const override {
-        return {{"sub-1", 3, "subscriber", "veth", "xdp", "the driver has it", 17, "on", true, 12,
+        return {{"sub-1", 3, "subscriber", "veth", "xdp", "the driver has it", 17, "on", true, false, 12,
                  std::chrono::microseconds(340), std::vector<Count>{{"not_granted", "reset", 5, 370}}}};
     }
     [[nodiscard]] GrantListing grants(const GrantQuestion& question) const override {

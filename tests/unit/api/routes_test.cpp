@@ -33,7 +33,7 @@ TEST_F(Routes, Reports) {
                   R"({"checks":[{"name":"btf","ok":false,"detail":"missing","remedy":"a newer kernel"}]})"));
     EXPECT_EQ(parsed(ask("GET", "/v1/interfaces")),
               json::parse(R"({"interfaces":[{"name":"sub-1","index":3,"side":"subscriber",
-        "driver":"veth","mode":"xdp","why":"the driver has it","program":17,"fast_path":"on","attached":true,
+        "driver":"veth","mode":"xdp","why":"the driver has it","program":17,"fast_path":"on","attached":true,"closed":false,
         "unjudged_packets":12,"unjudged_microseconds":340,
         "counts":[{"reason":"not_granted","verdict":"reset","packets":5,"bytes":370}]}]})"));
     const Response metrics = ask("GET", "/metrics");

@@ -57,12 +57,12 @@ const std::map<std::string, std::string>& answers() {
          answer(
              200,
              R"({"interfaces":[{"name":"sub-a","index":4,"side":"subscriber","driver":"veth","mode":"xdp",)"
-             R"("why":"native XDP: the driver has it","program":31,"fast_path":"on","attached":true,)"
+             R"("why":"native XDP: the driver has it","program":31,"fast_path":"on","attached":true,"closed":false,)"
              R"("unjudged_packets":12,"unjudged_microseconds":340,)"
              R"("counts":[{"reason":"not_granted","verdict":"reset","packets":5,"bytes":370},)"
              R"({"reason":"not_tcp","verdict":"pass","packets":7,"bytes":700}]},)"
              R"({"name":"ppp70","index":5,"side":"subscriber","driver":"","mode":"","why":"no such device",)"
-             R"("program":0,"fast_path":"off","attached":false,"unjudged_packets":null,)"
+             R"("program":0,"fast_path":"off","attached":false,"closed":true,"unjudged_packets":null,)"
              R"("unjudged_microseconds":null,"counts":null}]})")},
         {"GET /v1/grants?count=1000",
          answer(200, std::string(R"({"grants":[)") + grant +
@@ -165,18 +165,20 @@ TEST_F(RunTest, Status) {
 }
 
 TEST_F(RunTest, InterfaceList) {
-    EXPECT_EQ(
-        with_agent({"interface", "list"}).out,
-        "NAME   INDEX  SIDE        DRIVER  ATTACHED  MODE  FAST PATH  PROGRAM  UNJUDGED      PACKETS  WHY\n"
-        "sub-a  4      subscriber  veth    yes       xdp   on         31       12 in 340 us  12       native "
-        "XDP: the driver has it\n"
-        "ppp70  5      subscriber  -       no        -     off        0        -             -        no "
-        "such "
-        "device\n"
-        "\n"
-        "INTERFACE  VERDICT  REASON       PACKETS  BYTES\n"
-        "sub-a      reset    not_granted  5        370\n"
-        "sub-a      pass     not_tcp      7        700\n");
+    EXPECT_EQ(with_agent({"interface", "list"}).out,
+              "NAME   INDEX  SIDE        DRIVER  ATTACHED  CLOSED  MODE  FAST PATH  PROGRAM  UNJUDGED      "
+              "PACKETS  WHY\n"
+              "sub-a  4      subscriber  veth    yes       no      xdp   on         31       12 in 340 us  "
+              "12       native "
+              "XDP: the driver has it\n"
+              "ppp70  5      subscriber  -       no        yes     -     off        0        -             - "
+              "       no "
+              "such "
+              "device\n"
+              "\n"
+              "INTERFACE  VERDICT  REASON       PACKETS  BYTES\n"
+              "sub-a      reset    not_granted  5        370\n"
+              "sub-a      pass     not_tcp      7        700\n");
 }
 
 TEST_F(RunTest, GrantList) {
