@@ -134,6 +134,7 @@ class PackagesTest(unittest.TestCase):
         self.machine.run("sh", "-c", "dpkg -i /var/cache/apt/archives/*.deb /packages/*.deb")
         self.assertEqual(self.is_active("sekisho-agent"), "active")
         self.assertEqual(self.machine.run("systemctl", "is-enabled", "sekisho-agent").stdout.strip(), "enabled")
+        self.assertEqual(self.machine.run("systemctl", "is-enabled", "sekisho-guard").stdout.strip(), "enabled")
         for unit in MAIL_UNITS:
             self.assertEqual(self.is_active(unit), "inactive", "nobody has configured it")
             self.assertEqual(self.machine.run("systemctl", "is-enabled", unit, check=False).stdout.strip(), "disabled")

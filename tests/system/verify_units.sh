@@ -13,7 +13,8 @@ trap 'rm -rf "$here"' EXIT
 for unit in "$units"/*.service "$units"/*.socket; do
     # The programs stand where the package will put them; they are looked for where they have been built.
     sed -e "s,^ExecStart=/usr/sbin/sekishod,ExecStart=$build/agent/sekishod," \
-        -e "s,^ExecStart=/usr/sbin/,ExecStart=$build/smtpd/," "$unit" >"$here/${unit##*/}"
+        -e "s,^ExecStart=/usr/sbin/sekisho-,ExecStart=$build/smtpd/sekisho-," \
+        -e "s,/usr/sbin/nft,/bin/true," "$unit" >"$here/${unit##*/}"
 done
 for unit in "$here"/*; do
     # It also reads what else this machine starts; what it says of that is not about these.
@@ -39,6 +40,12 @@ for outer in "$here"/*.service; do
     [ -z "$(value "$outer" RuntimeDirectory)" ] || [ "$(value "$outer" RuntimeDirectoryPreserve)" = yes ] ||
         { echo "${outer##*/} takes its directory away from the others' sockets"; exit 1; }
 done
+# It is there before the first interface, and what empties the rules of the machine comes before it.
+guard=$here/sekisho-guard.service
+case " $(value "$guard" Before) / $(value "$guard" After) " in
+*" network-pre.target "*"sekisho-agent.service "*"/"*" nftables.service "*) ;;
+*) echo "the guard isn't loaded between the machine's own rules and the first interface"; exit 1 ;;
+esac
 # Without the agent nothing is judged, so systemd never gives up on it.
 agent=$here/sekisho-agent.service
 [ "$(value "$agent" Restart)" = always ] && [ "$(value "$agent" RestartSec)" = 1 ] &&
