@@ -220,6 +220,16 @@ Result<Arguments> values_of(const Words& words) {
         ok = fail(Failure::invalid, "this takes away configuration, users, and mail that waits",
                   "if that is what you want: --yes");
     }
+    if (ok && is(Command::backup, Command::restore) && words.name.empty()) {
+        ok = fail(Failure::invalid, "an empty name is no file", "name a file like edge1.tar.gz");
+    }
+    if (ok && is(Command::backup) && words.name == "-" && words.json) {
+        ok = fail(Failure::invalid, "both the backup and JSON would go to standard output", "name a file");
+    }
+    if (ok && is(Command::restore) && !words.yes) {
+        ok = fail(Failure::invalid, "this takes the place of the configuration, the users and the store",
+                  "if that is what you want: --yes");
+    }
     if (ok && is(Command::lockout_remove) && words.name.empty()) {
         ok = fail(Failure::invalid, "an empty name is nobody's", "see `sekisho lockout list`");
     }

@@ -64,6 +64,8 @@ enum class Command : std::uint8_t {
     image_rollback,
     image_confirm,
     image_factory_reset,
+    backup,
+    restore,
     setup,
 };
 

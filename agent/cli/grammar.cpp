@@ -371,6 +371,21 @@ void add_image(CLI::App& app, Words& words) {
         .add_flag("--yes", words.yes, "Yes, all of it");
 }
 
+void add_backup(CLI::App& app, Words& words) {
+    leaf(app, words, Command::backup, "backup",
+         "Write what this machine is into one file: configuration, keys, users, and what operators have said",
+         "  sekisho backup edge1.tar.gz\n  ssh edge1 sekisho backup - > edge1.tar.gz\n")
+        .add_option("FILE", words.name, "The file, or - for standard output")
+        ->required()
+        ->type_name("");
+    CLI::App& restore =
+        leaf(app, words, Command::restore, "restore",
+             "Make this machine what another one was; what it is now is kept in a backup of its own",
+             "  sekisho restore edge1.tar.gz --yes\n");
+    restore.add_option("FILE", words.name, "What `sekisho backup` has written")->required()->type_name("");
+    restore.add_flag("--yes", words.yes, "Yes, in the place of all there is");
+}
+
 void add_setup(CLI::App& app, Words& words) {
     CLI::App& setup =
         leaf(app, words, Command::setup, "setup",
@@ -462,6 +477,7 @@ void set_up(CLI::App& app, Words& words) {
     add_queue(app, words);
     add_why_relay(app, words);
     add_image(app, words);
+    add_backup(app, words);
     add_setup(app, words);
 }
 

@@ -1,34 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/cli/image_command.h"
 
-#include <unistd.h>
-
-#include <cerrno>
 #include <ostream>
-#include <system_error>
-#include <utility>
 
 #include "agent/base/result.h"
 #include "agent/cli/answers.h"
+#include "agent/cli/become.h"
 #include "agent/cli/cli.h"
 
 namespace sekisho::cli {
-
-namespace {
-
-Error not_started(const std::filesystem::path& program) {
-    const int why = errno;
-    if (why == ENOENT) {
-        return Error{.kind = Failure::unavailable,
-                     .what = "this box was not made from the appliance's image",
-                     .remedy = "where Sekisho is a package, apt-get updates it"};
-    }
-    return Error{.kind = Failure::unavailable,
-                 .what = program.string() + ": " + std::generic_category().message(why),
-                 .remedy = "run this as root"};
-}
-
-}  // namespace
 
 std::vector<std::string> image_words(const Arguments& arguments) {
     std::vector<std::string> words;
@@ -57,17 +37,12 @@ std::vector<std::string> image_words(const Arguments& arguments) {
 
 int image_command(const Arguments& arguments, std::ostream& out, std::ostream& err,
                   const std::filesystem::path& program) {
-    std::vector<std::string> words = image_words(arguments);
-    words.insert(words.begin(), program.string());
-    std::vector<char*> values;
-    values.reserve(words.size() + 1);
-    for (std::string& word : words) {
-        values.push_back(word.data());
-    }
-    values.push_back(nullptr);
-    out.flush();
-    ::execv(program.c_str(), values.data());
-    print_error(not_started(program), arguments.json, out, err);
+    print_error(become(program, image_words(arguments),
+                       Error{.kind = Failure::unavailable,
+                             .what = "this box was not made from the appliance's image",
+                             .remedy = "where Sekisho is a package, apt-get updates it"},
+                       out),
+                arguments.json, out, err);
     return exit_failed;
 }
 

@@ -13,6 +13,7 @@
 #include "agent/cli/answers.h"
 #include "agent/cli/arguments.h"
 #include "agent/cli/ask.h"
+#include "agent/cli/backup_command.h"
 #include "agent/cli/cli.h"
 #include "agent/cli/dataplane_command.h"
 #include "agent/cli/doctor.h"
@@ -175,6 +176,8 @@ Exchange exchange_of(const Arguments& arguments) {
         case Command::image_rollback:
         case Command::image_confirm:
         case Command::image_factory_reset:
+        case Command::backup:
+        case Command::restore:
         case Command::setup:
             break;  // more than one question, or another daemon's; perform() does them
     }
@@ -301,6 +304,9 @@ int perform(const Arguments& arguments, std::ostream& out, std::ostream& err) {
         case Command::image_confirm:
         case Command::image_factory_reset:
             return image_command(arguments, out, err);
+        case Command::backup:
+        case Command::restore:
+            return backup_command(arguments, out, err);
         case Command::setup:
             return setup_command(arguments, out, err);
         case Command::subscriber_list:

@@ -73,6 +73,30 @@ print(json.dumps(outcomes))
 """
 
 
+# A backup that is cut off, and others that are whole.
+BAD_BACKUPS = """
+cd /root
+head -c 1000 whole.tar.gz >half.tar.gz
+again() {
+    tar -czf "$1.tar.gz" -C parts sekisho-backup etc var
+}
+mkdir parts
+tar -xzf whole.tar.gz -C parts
+echo root::0:0::/:/bin/sh >parts/etc/passwd
+again strange
+rm parts/etc/passwd
+cp parts/sekisho-backup said
+sed 's/^version=.*/version=99.1/' said >parts/sekisho-backup
+again newer
+sed 's/^format=.*/format=2/' said >parts/sekisho-backup
+again other
+cp said parts/sekisho-backup
+echo '[nonsense]' >>parts/etc/sekisho/sekisho.toml
+again broken
+rm -r parts said
+"""
+
+
 class PackagesTest(unittest.TestCase):
     """For one Debian; not a test itself."""
 
@@ -125,6 +149,7 @@ class PackagesTest(unittest.TestCase):
         self.set_up()
         self.configure()
         self.serve()
+        self.back_up()
         self.replace()
         self.keep()
         self.remove()
@@ -197,6 +222,36 @@ class PackagesTest(unittest.TestCase):
         self.machine.run("sekisho", "queue", "list")
         checks = json.loads(self.machine.run("sekisho", "doctor", "--json", check=False).stdout)
         self.assertEqual([each for each in checks["checks"] if not each["ok"]], [])
+
+    def back_up(self) -> None:
+        """What operators have said and who may log in comes back; nobody gets through meanwhile."""
+        self.machine.run("sekisho", "exempt", "add", "192.0.2.9")
+        self.machine.run("sekisho", "backup", "/root/whole.tar.gz")
+        self.assertEqual(self.machine.run("stat", "-c", "%a", "/root/whole.tar.gz").stdout, "600\n")
+        self.machine.run("sekisho", "user", "add", "bob", text=f"{PASSWORD}\n")
+        self.machine.run("sekisho", "exempt", "remove", "192.0.2.9")
+        self.machine.run("sh", "-c", "echo '# later' >>/etc/sekisho/sekisho.toml")
+        self.machine.run("sh", "-ec", BAD_BACKUPS)
+        for name, why in (("half", "damaged"), ("strange", "belongs to none"), ("newer", "newer than this one"), ("broken", "isn't right"),
+                          ("other", "a kind that"), ("none", "there is no file")):
+            refused = self.machine.run("sekisho", "restore", f"/root/{name}.tar.gz", "--yes", "--json", check=False)
+            self.assertEqual(refused.returncode, 1)
+            self.assertIn(why, json.loads(refused.stdout)["error"]["what"])
+        self.assertIn("bob", self.machine.run("sekisho", "user", "list").stdout)
+        outcomes = self.tried(lambda: self.machine.run("sekisho", "restore", "/root/whole.tar.gz", "--yes"))
+        self.assertEqual(list(outcomes), ["ConnectionRefusedError"], outcomes)
+        self.assertNotIn("bob", self.machine.run("sekisho", "user", "list").stdout)
+        self.login("alice")
+        self.assertIn("192.0.2.9", self.machine.run("sekisho", "exempt", "list").stdout)
+        self.assertEqual(self.machine.run("cat", "/etc/sekisho/sekisho.toml").stdout, CONFIG)
+        self.assertEqual(self.machine.run("stat", "-c", "%a %U %n", "/var/lib/sekisho/agent.db", "/var/lib/sekisho/auth/users").stdout,
+                         "600 sekisho-agent /var/lib/sekisho/agent.db\n600 sekisho-auth /var/lib/sekisho/auth/users\n")
+        # And what it was before that.
+        self.machine.run("sh", "-ec", "sekisho restore /var/lib/sekisho-restore/before-*.tar.gz --yes")
+        self.assertIn("bob", self.machine.run("sekisho", "user", "list").stdout)
+        self.machine.run("sekisho", "user", "remove", "bob")
+        self.machine.write("/etc/sekisho/sekisho.toml", CONFIG)
+        self.assertEqual(self.machine.run("sh", "-c", "ls -d /var/tmp/sekisho* /var/lib/sekisho-restore/unpacked*", check=False).stdout, "")
 
     def tried(self, work) -> dict[str, int]:
         """What the subscriber meets at port 25 meanwhile."""

@@ -22,7 +22,7 @@ COMMANDS = (
     ("queue", "delete"),
     ("why-relay",),
     ("image",), ("image", "status"), ("image", "update"), ("image", "rollback"), ("image", "confirm"), ("image", "factory-reset"),
-    ("setup",),
+    ("backup",), ("restore",), ("setup",),
 )
 
 
