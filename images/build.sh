@@ -9,12 +9,13 @@ cd "$root"
 output=build/image
 packages=
 key=
+ca=
 again=
 version=$(sed -n '1s/.*(\(.*\)).*/\1/p' images/debian/changelog)
 
 usage() {
     cat <<'TEXT'
-usage: sudo images/build.sh [--output DIR] [--version VERSION] [--key FILE] [--packages DIR] [--again]
+usage: sudo images/build.sh [--output DIR] [--version VERSION] [--key FILE] [--packages DIR] [--ca FILE] [--again]
 
 Makes, for x86-64 with UEFI, from Debian 13:
   sekisho-VERSION.raw, .raw.zst      the disk: dd it, or flash it to a stick
@@ -25,6 +26,8 @@ Makes, for x86-64 with UEFI, from Debian 13:
   --version VERSION  (that of images/debian/changelog)
   --key FILE         the secret OpenPGP key that signs updates; boxes believe this one only. Without it, one is made at
                      first, and kept as build/keys/update.key: whoever has it can update all your boxes
+  --ca FILE          certificates (PEM) that boxes believe beside those of Debian: of your own server of configurations
+                     and updates
   --packages DIR     takes our packages from there instead of building them (images/deb.sh trixie)
   --again            takes Debian's packages as the last build had them: minutes quicker, but without
                      what Debian has mended since then
@@ -50,6 +53,7 @@ while [ $# -gt 0 ]; do
     --output) output=${2:?build.sh: --output DIR} && shift ;;
     --version) version=${2:?build.sh: --version VERSION} && shift ;;
     --key) key=${2:?build.sh: --key FILE} && shift ;;
+    --ca) ca=${2:?build.sh: --ca FILE} && shift ;;
     --again) again=yes ;;
     --packages) packages=${2:?build.sh: --packages DIR} && shift ;;
     -h | --help) usage && exit 0 ;;
@@ -59,9 +63,9 @@ while [ $# -gt 0 ]; do
 done
 [[ $version =~ ^[0-9][0-9A-Za-z.~]*$ ]] || die "a version is made of digits, letters, dots and ~, and begins with a digit: $version"
 [ "$(id -u)" = 0 ] || die "needs root: the image is made in trees of its own"
+[ -z "$ca" ] || openssl x509 -in "$ca" -noout 2>/dev/null || die "$ca is no certificate (PEM)"
 [ -x /usr/sbin/debootstrap ] || sh images/packages.sh
 
-id=sekisho_$version
 work=$root/build/image-work
 tools=$root/build/trees/image-tools
 # The same sources make the same image: every time in it is that of the last change.
@@ -146,6 +150,7 @@ make_root() {
         mv "$kept.unfinished" "$kept"
     fi
     step "the root: ours"
+    [ -z "$ca" ] || cp "$ca" "$work/ca.crt"
     cp -a "$kept"/{root,kernel,kernel.control} "$work"
     logged appliance in_tools '/work/appliance/make-appliance "$1"' "$version"
 }

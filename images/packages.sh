@@ -23,7 +23,7 @@ lab="systemd debootstrap dovecot-imapd dovecot-lmtpd dovecot-pop3d postfix nsd i
     freeradius freeradius-utils swaks gsasl python3-aiosmtplib testssl.sh libio-socket-inet6-perl libnet-ssleay-perl libnet-dns-perl libauthen-sasl-perl"
 
 image=""
-[ "${1:-}" != image ] || image="qemu-system-x86 ovmf"
+[ "${1:-}" != image ] || image="qemu-system-x86 ovmf dnsmasq-base"
 
 case "${ID:-}:${VERSION_ID:-}" in
 debian:12) boost="libboost1.81-dev libboost-json1.81-dev libboost-url1.81-dev" ;;

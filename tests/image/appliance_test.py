@@ -149,9 +149,9 @@ class BetweenNetworksTest(ApplianceTest):
         self.addCleanup(running.kill)
         return running
 
-    def between(self, name: str) -> Guest:
+    def between(self, name: str, version: str = FIRST) -> Guest:
         """A new box with a card into each network, off."""
-        guest = self.guest(name)
+        guest = self.guest(name, version)
         guest.namespace = self.names["box"]
         guest.network = []
         for number, card in enumerate(SIDES, 1):

@@ -1,9 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """The appliance's first boot: as it was flashed, and with a stick that configures it."""
 
+import io
 import re
+import subprocess
+import tarfile
 
 from appliance_test import DESIGNATED, FIRST, SERVER, STICK, SUBSCRIBER, GREET, ApplianceTest, BetweenNetworksTest
+
+TRUSTING = "0.1.3"  # an image that believes a certificate of the test's
+# Gives the files of a folder by HTTPS, and says on its standard output what was asked for.
+SERVE = """import functools, http.server, ssl
+class Handler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, form, *what):
+        print(form % what, flush=True)
+server = http.server.ThreadingHTTPServer(("", 443), functools.partial(Handler, directory=FOLDER))
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(FOLDER + "/../server.pem")
+server.socket = context.wrap_socket(server.socket, server_side=True)
+server.serve_forever()
+"""
 
 
 class FirstBoot(ApplianceTest):
@@ -59,3 +75,47 @@ class ConfiguredByStick(BetweenNetworksTest):
         self.await_way()
         self.assertIn("fibre", guest.run("cat /etc/sekisho/sekisho.toml").stdout)
         self.assertEqual(self.meets(SERVER), "open", "exempt, after a reboot, too")
+
+
+class ConfiguredByNetwork(BetweenNetworksTest):
+    """Option 67 of a DHCP server on the Internet's side."""
+
+    def certificate(self) -> None:
+        """One for the server, in the place of the last one; an image that was made before believes it no more."""
+        self.ca = self.images / "test-ca.pem"
+        self.images.mkdir(parents=True, exist_ok=True)
+        if not self.ca.exists():
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "3650", "-subj", "/CN=test", "-addext",
+                            f"subjectAltName=IP:{SERVER}", "-keyout", self.ca.with_suffix(".key"), "-out", self.ca], check=True, capture_output=True)
+            self.images.joinpath(f"sekisho-{TRUSTING}.update").unlink(missing_ok=True)
+        (self.work / "server.pem").write_text(self.ca.with_suffix(".key").read_text() + self.ca.read_text())
+
+    def test_story(self) -> None:
+        self.certificate()
+        self.made(TRUSTING, "--again", "--ca", str(self.ca))
+        folder = self.work / "served"
+        folder.mkdir()
+        with tarfile.open(folder / "52:54:00:00:00:02.tar.gz", "w:gz") as parts:
+            for name, text in STICK.items():
+                entry = tarfile.TarInfo(name)
+                entry.size = len(text)
+                parts.addfile(entry, io.BytesIO(text.encode()))
+        self.beside("internet", GREET)
+        self.beside("internet", SERVE.replace("FOLDER", repr(str(folder))))
+        guest = self.between("network", TRUSTING)
+        self.start(guest)
+        names = subprocess.Popen(["ip", "netns", "exec", self.names["internet"], "dnsmasq", "--keep-in-foreground", "--port=0", "--conf-file=/dev/null",
+                                  "--dhcp-range=203.0.113.100,203.0.113.120", "--dhcp-leasefile=/dev/null", "--pid-file=", "--user=root",
+                                  f"--dhcp-option-force=67,https://{SERVER}/{{mac}}.tar.gz"])
+        self.addCleanup(names.wait)
+        self.addCleanup(names.kill)
+        guest.shell()
+        # It has found it, and begins anew.
+        guest.wait_for("reboot: Restarting system")
+        guest.shell()
+        self.assertEqual(guest.run("hostname").stdout.strip(), "edge7")
+        self.assertIn("FIRST_BOOT_CONFIGURED", guest.run("journalctl -b -1 -o cat -u sekisho-first-network").stdout)
+        self.assertEqual(guest.run("systemctl show -P ActiveState sekisho-first-network").stdout.strip(), "inactive")
+        self.await_way()
+        self.assertEqual(self.meets(DESIGNATED), "open")
+        self.assertEqual(self.meets(SERVER), "refused")
