@@ -150,6 +150,7 @@ Result<Arguments> values_of(const Words& words) {
     arguments.name = words.name;
     arguments.discard = words.discard;
     arguments.older = words.older;
+    arguments.yes = words.yes;
     arguments.reboot = words.reboot;
     arguments.replace = words.replace;
     arguments.no_start = words.no_start;

@@ -64,6 +64,7 @@ enum class Command : std::uint8_t {
     image_rollback,
     image_confirm,
     image_factory_reset,
+    image_install,
     backup,
     restore,
     setup,
@@ -85,6 +86,7 @@ struct Arguments {
     bool cool_down = true;                         // of grant revoke
     bool discard = false;                          // of user resume
     bool older = false;                            // of image update
+    bool yes = false;                              // of image install
     bool reboot = false;                           // of image update
     bool replace = false;                          // of setup
     bool no_start = false;                         // of setup

@@ -369,6 +369,12 @@ void add_image(CLI::App& app, Words& words) {
          "Begin anew at the next boot: without configuration, users, and mail that waits",
          "  sekisho image factory-reset --yes && systemctl reboot\n")
         .add_flag("--yes", words.yes, "Yes, all of it");
+    CLI::App& install =
+        leaf(image, words, Command::image_install, "install",
+             "Put the version that runs, from a stick, on a disk of this machine, which becomes a new box",
+             "  sekisho image install\n  sekisho image install /dev/nvme0n1 --yes\n");
+    install.add_option("DISK", words.name, "The disk (default: it is asked for)")->type_name("");
+    install.add_flag("--yes", words.yes, "Yes, all that is on that disk is lost");
 }
 
 void add_backup(CLI::App& app, Words& words) {

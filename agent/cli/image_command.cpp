@@ -26,6 +26,9 @@ std::vector<std::string> image_words(const Arguments& arguments) {
         case Command::image_confirm:
             words.emplace_back("confirm");
             break;
+        case Command::image_install:
+            words.insert(words.end(), {"install", arguments.name, arguments.yes ? "--yes" : ""});
+            break;
         case Command::image_factory_reset:
             words.emplace_back("factory-reset");
             break;

@@ -176,6 +176,7 @@ Exchange exchange_of(const Arguments& arguments) {
         case Command::image_rollback:
         case Command::image_confirm:
         case Command::image_factory_reset:
+        case Command::image_install:
         case Command::backup:
         case Command::restore:
         case Command::setup:
@@ -303,6 +304,7 @@ int perform(const Arguments& arguments, std::ostream& out, std::ostream& err) {
         case Command::image_rollback:
         case Command::image_confirm:
         case Command::image_factory_reset:
+        case Command::image_install:
             return image_command(arguments, out, err);
         case Command::backup:
         case Command::restore:

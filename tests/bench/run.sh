@@ -5,7 +5,7 @@ set -euo pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 names=(dataplane-blocked dataplane-passing dataplane-sizes dataplane-known dataplane-forwarding
-    dataplane-replacements grants-import logins-lines logins-radius logins-pop3 logins-http smtp-in-messages smtp-in-logins smtp-in-memory)
+    dataplane-replacements grants-import logins-lines logins-radius logins-pop3 logins-http smtp-in-messages smtp-in-logins smtp-in-memory image)
 
 usage() {
     cat <<'END'
@@ -30,6 +30,7 @@ Each row is {"row","value","unit","target","met","peers"}. Needs root. Benchmark
   smtp-in-logins     the same, each with STARTTLS and AUTH PLAIN: against Postfix with Dovecot SASL (a minute)
   smtp-in-memory     what each of 5,000 silent clients inside TLS costs (seconds)
   smtp-in            all that begin with it
+  image              the appliance: built from nothing, booted, updated, idle, in software emulation (half an hour)
 
 Example:
   tests/bench/run.sh dataplane-blocked | jq -c '[.row, .value, .met]'
@@ -47,7 +48,7 @@ run() {
             if [[ $name == "$1"-* ]]; then run "$name"; fi
         done
         ;;
-    grants-import | logins-radius | logins-pop3 | logins-http | smtp-in-messages | smtp-in-logins | smtp-in-memory)
+    grants-import | logins-radius | logins-pop3 | logins-http | smtp-in-messages | smtp-in-logins | smtp-in-memory | image)
         PYTHONPATH=$top/images /usr/bin/python3 -B "$top/tests/bench/${1//-/_}.py" "$top/build/release"
         ;;
     *)

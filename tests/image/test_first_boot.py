@@ -2,6 +2,7 @@
 """The appliance's first boot: as it was flashed, and with a stick that configures it."""
 
 import io
+import json
 import re
 import subprocess
 import tarfile
@@ -119,3 +120,33 @@ class ConfiguredByNetwork(BetweenNetworksTest):
         self.await_way()
         self.assertEqual(self.meets(DESIGNATED), "open")
         self.assertEqual(self.meets(SERVER), "refused")
+
+
+class InstalledFromStick(ApplianceTest):
+    def test_the_disk_is_a_box(self) -> None:
+        stick = self.guest("installer")
+        disk = self.work / "target.raw"
+        with open(disk, "wb") as empty:
+            empty.truncate(8 << 30)
+        stick.add_disk(disk)
+        stick.boot()
+        for words, why in (("/dev/vda --yes", "no disk that it could be put on"), ("/dev/vdx --yes", "no disk that it could be put on"),
+                           ("/dev/vdb", "all that is on /dev/vdb would be lost"), ("", "it wasn't said which disk")):
+            refused = stick.run(f"sekisho image install {words} --json </dev/null", check=False)
+            self.assertEqual(refused.returncode, 1)
+            self.assertIn(why, json.loads(refused.stdout.splitlines()[-1])["error"]["what"])
+        # As somebody at its console does it.
+        stick.send("sekisho image install\n")
+        stick.wait_for(r"/dev/vdb +8G")
+        stick.wait_for("Which one shall be the new box")
+        stick.send("/dev/vdb\n")
+        stick.wait_for("Type yes to go on")
+        stick.send("yes\n")
+        stick.wait_for("Done. To begin", timeout=300)
+        stick.run("true")
+        stick.shut_down()
+        stick.disks = [disk]
+        stick.boot()
+        self.assertEqual(self.states(stick), {FIRST: "good"})
+        self.assertEqual(stick.run("systemctl is-system-running --wait", check=False, timeout=400).stdout.strip(), "running")
+        self.assertGreater(int(stick.run("df --output=size -B1 /var | tail -n 1").stdout), 5 * 10 ** 9)

@@ -21,7 +21,7 @@ COMMANDS = (
     ("queue",), ("queue", "list"), ("queue", "show"), ("queue", "flush"), ("queue", "hold"), ("queue", "release"),
     ("queue", "delete"),
     ("why-relay",),
-    ("image",), ("image", "status"), ("image", "update"), ("image", "rollback"), ("image", "confirm"), ("image", "factory-reset"),
+    ("image",), ("image", "status"), ("image", "update"), ("image", "rollback"), ("image", "confirm"), ("image", "factory-reset"), ("image", "install"),
     ("backup",), ("restore",), ("setup",),
 )
 

@@ -35,6 +35,8 @@ TEST(ImageWords, AreThoseOfTheCommand) {
     EXPECT_THAT(told({"rollback"}), ElementsAre("rollback"));
     EXPECT_THAT(told({"confirm"}), ElementsAre("confirm"));
     EXPECT_THAT(told({"factory-reset", "--yes"}), ElementsAre("factory-reset"));
+    EXPECT_THAT(told({"install"}), ElementsAre("install", "", ""));
+    EXPECT_THAT(told({"install", "/dev/sda", "--yes"}), ElementsAre("install", "/dev/sda", "--yes"));
 }
 
 TEST(ImageCommand, TakesNothingAwayThatWasNotSaidTwice) {
