@@ -20,6 +20,7 @@ usage: sudo images/build.sh [--output DIR] [--version VERSION] [--key FILE] [--p
 Makes, for x86-64 with UEFI, from Debian 13:
   sekisho-VERSION.raw, .raw.zst      the disk: dd it, or flash it to a stick
   sekisho-VERSION.update             for "sekisho image update" on boxes that have an older version
+  sekisho-VERSION.netboot.efi        for firmware that boots by HTTP or PXE: images/appliance/README.md
   sekisho-VERSION.spdx.json          what is in it (SPDX 2.3)
 
   --output DIR       where they lie (build/image)
@@ -160,6 +161,11 @@ make_disk() {
     logged disk in_tools '/work/appliance/make-disk "$1"' "$version"
 }
 
+make_netboot() {
+    step "what firmware boots from the network"
+    logged netboot in_tools '/work/appliance/make-netboot "$1"' "$version"
+}
+
 make_update() {
     step "the update"
     logged update in_tools '/work/appliance/make-update "$1"' "$version"
@@ -172,9 +178,10 @@ make_key
 make_packages
 make_root
 make_disk
+make_netboot
 make_update
 step "compressing"
-for file in raw update spdx.json; do
+for file in raw update netboot.efi spdx.json; do
     mv "$work/sekisho.$file" "$output/sekisho-$version.$file"
 done
 zstd -q -f -T0 -9 "$output/sekisho-$version.raw" -o "$output/sekisho-$version.raw.zst"

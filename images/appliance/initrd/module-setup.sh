@@ -15,7 +15,7 @@ installkernel() {
 }
 
 install() {
-    inst_multiple dd mkdir mount umount mv sync findmnt sleep ls mkfs.ext4 e2fsck fsck fsck.ext4 resize2fs
+    inst_multiple dd mkdir mount umount mv sync findmnt sleep ls mkfs.ext4 e2fsck fsck fsck.ext4 resize2fs losetup modprobe
     inst_script "$moddir/sekisho-slot" /usr/lib/sekisho/slot
     local unit
     for unit in sekisho-intact.service sekisho-etc.service sekisho-stuck.service sekisho-stuck.timer; do
