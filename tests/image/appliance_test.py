@@ -170,6 +170,14 @@ class BetweenNetworksTest(ApplianceTest):
             self.inside(side, "ip", "link", "set", "lo", "up")
             self.inside(side, "ip", "route", "add", "default", "via", gateway)
 
+    def give_addresses(self, *options: str) -> None:
+        """A DHCP server on the Internet's side, with these options of dnsmasq's."""
+        server = subprocess.Popen(["ip", "netns", "exec", self.names["internet"], "dnsmasq", "--keep-in-foreground", "--port=0",
+                                   "--conf-file=/dev/null", "--dhcp-range=203.0.113.100,203.0.113.120", "--dhcp-leasefile=/dev/null", "--pid-file=",
+                                   "--user=root", *options], stderr=subprocess.DEVNULL)
+        self.addCleanup(server.wait)
+        self.addCleanup(server.kill)
+
     def meets(self, address: str, port: int = 25) -> str:
         """What the subscriber meets there: open, refused, silence, no way."""
         return self.inside("subscriber", "/usr/bin/python3", "-c", f"{MEET}print(meet('{address}', {port}, 5))")

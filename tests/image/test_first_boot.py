@@ -105,11 +105,7 @@ class ConfiguredByNetwork(BetweenNetworksTest):
         self.beside("internet", SERVE.replace("FOLDER", repr(str(folder))))
         guest = self.between("network", TRUSTING)
         self.start(guest)
-        names = subprocess.Popen(["ip", "netns", "exec", self.names["internet"], "dnsmasq", "--keep-in-foreground", "--port=0", "--conf-file=/dev/null",
-                                  "--dhcp-range=203.0.113.100,203.0.113.120", "--dhcp-leasefile=/dev/null", "--pid-file=", "--user=root",
-                                  f"--dhcp-option-force=67,https://{SERVER}/{{mac}}.tar.gz"])
-        self.addCleanup(names.wait)
-        self.addCleanup(names.kill)
+        self.give_addresses(f"--dhcp-option-force=67,https://{SERVER}/{{mac}}.tar.gz")
         guest.shell()
         # It has found it, and begins anew.
         guest.wait_for("reboot: Restarting system")
@@ -150,3 +146,30 @@ class InstalledFromStick(ApplianceTest):
         self.assertEqual(self.states(stick), {FIRST: "good"})
         self.assertEqual(stick.run("systemctl is-system-running --wait", check=False, timeout=400).stdout.strip(), "running")
         self.assertGreater(int(stick.run("df --output=size -B1 /var | tail -n 1").stdout), 5 * 10 ** 9)
+
+
+class BootedByNetwork(BetweenNetworksTest):
+    """UEFI HTTP boot of a machine with an empty disk, which becomes a box."""
+
+    def test_the_disk_is_a_box(self) -> None:
+        guest = self.between("http")
+        guest.memory = "4G"
+        with open(guest.disks[0], "wb") as disk:
+            disk.truncate(8 << 30)
+        served = self.made(FIRST).parent
+        self.beside("internet", f"import functools, http.server\nhttp.server.ThreadingHTTPServer(('', 80), functools.partial("
+                                f"http.server.SimpleHTTPRequestHandler, directory='{served}')).serve_forever()")
+        disk_first = guest.network
+        guest.network = [words.replace("netdev=wan0", "netdev=wan0,bootindex=1") for words in guest.network]
+        self.start(guest)
+        self.give_addresses("--dhcp-match=set:http,option:client-arch,16", "--dhcp-option-force=tag:http,option:vendor-class,HTTPClient",
+                            f"--dhcp-boot=tag:http,http://{SERVER}/sekisho-{FIRST}.netboot.efi")
+        guest.shell()
+        self.assertEqual(guest.run("findmnt -no FSTYPE /var").stdout.strip(), "tmpfs")
+        guest.run("sekisho image install /dev/vda --yes", timeout=300)
+        guest.shut_down()
+        guest.network = disk_first
+        self.start(guest)
+        guest.shell()
+        self.assertEqual(self.states(guest), {FIRST: "good"})
+        self.assertEqual(guest.run("findmnt -no FSTYPE /var").stdout.strip(), "ext4")
