@@ -25,18 +25,43 @@ Malformed misshapen(std::string why) {
 
 // RFC 5802, 5.1: "If the server receives a username that contains '=' not followed by either '2C' or '3D',
 // then the server MUST fail the authentication." GNU SASL takes it as it is.
-bool names_are_escaped(std::string_view message) {
-    for (int field = 0; field < 3; field++) {  // the flag of channel binding, a=name or nothing, n=name
+bool is_escaped(std::string_view field) {
+    for (std::size_t at = field.find('=', 2); at != std::string_view::npos; at = field.find('=', at + 1)) {
+        if (field.substr(at, 3) != "=2C" && field.substr(at, 3) != "=3D") {
+            return false;
+        }
+    }
+    return true;
+}
+
+// Whether SASLprep leaves something of a name; of a soft hyphen it doesn't. GNU SASL 2.2 refuses such a name
+// as well, but never gives back the memory that it has taken for it, and anybody may try for ever.
+bool leaves_something(std::string_view name) {
+    const std::string text(name);
+    char* prepared = nullptr;
+    if (::gsasl_saslprep(text.c_str(), GSASL_ALLOW_UNASSIGNED, &prepared, nullptr) != GSASL_OK) {
+        return true;  // no name at all, as GNU SASL will find
+    }
+    const bool something = *prepared != '\0';
+    ::gsasl_free(prepared);
+    return something;
+}
+
+// What is wrong with the names in a client's first message, or nothing. Its first fields are the flag of
+// channel binding, a=name or nothing, n=name.
+std::string wrong_names(std::string_view message) {
+    for (int field = 0; field < 3; field++) {
         const std::size_t end = std::min(message.find(','), message.size());
         const std::string_view name = message.substr(0, end);
-        for (std::size_t at = name.find('=', 2); at != std::string_view::npos; at = name.find('=', at + 1)) {
-            if (name.substr(at, 3) != "=2C" && name.substr(at, 3) != "=3D") {
-                return false;
-            }
+        if (!is_escaped(name)) {
+            return "a name has a = that stands for nothing";
+        }
+        if (field == 2 && name.starts_with("n=") && !leaves_something(name.substr(2))) {
+            return "there is no name";
         }
         message.remove_prefix(std::min(end + 1, message.size()));
     }
-    return true;
+    return {};
 }
 
 }  // namespace
@@ -121,8 +146,8 @@ MechanismStep ScramExchange::State::first(const SecretText& message) {
     if (binding.offered && message.view().starts_with('y')) {
         return misshapen("the client has not seen that channel binding is offered");
     }
-    if (!names_are_escaped(message.view())) {
-        return misshapen("a name has a = that stands for nothing");
+    if (std::string wrong = wrong_names(message.view()); !wrong.empty()) {
+        return misshapen(std::move(wrong));
     }
     const int code = session.feed(message);
     if (code != GSASL_NEEDS_MORE) {

@@ -190,8 +190,8 @@ TEST_P(ScramTest, WhoWouldHaveBoundItsChannelHasBeenKeptFromIt) {
 TEST_P(ScramTest, WhatIsNoFirstMessage) {
     for (const std::string& message :
          {""s, "n"s, "n,,"s, "n,,n=anna"s, "n,,r=abc"s, "x,,n=anna,r=abc"s, "n,,m=x,n=anna,r=abc"s,
-          "n,,n=anna,r="s, "n,,n=anna,r=a\0c"s, "\0anna\0correct horse"s, "N,,n=anna,r=abc"s,
-          "n,,n=anna,r=" + std::string(2048, 'x')}) {
+          "n,,n=,r=abc"s, "n,,n=\xc2\xad,r=abc"s, "n,,n=anna,r="s, "n,,n=anna,r=a\0c"s,
+          "\0anna\0correct horse"s, "N,,n=anna,r=abc"s, "n,,n=anna,r=" + std::string(2048, 'x')}) {
         EXPECT_EQ(first(message), "malformed") << testing::PrintToString(message);
     }
 }
