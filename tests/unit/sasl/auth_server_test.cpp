@@ -285,7 +285,7 @@ TEST_F(AuthServerTest, OneConnectionTooManyIsClosed) {
     }
     const auto end = Clock::now() + 10s;
     while (server_.connections() != 2 && Clock::now() < end) {
-        std::this_thread::yield();
+        std::this_thread::sleep_for(1ms);
     }
     auto three = client();
     three.send(plain(1, "anna", "correct horse"));
@@ -490,7 +490,7 @@ TEST_F(AuthServerTest, ClientsThatLeaveInTheMiddleHurtNobody) {
         socket.close();
         const auto end = Clock::now() + 10s;
         while (server_.connections() != 0 && Clock::now() < end) {
-            std::this_thread::yield();
+            std::this_thread::sleep_for(1ms);
         }
     }
     auto socket = client();
