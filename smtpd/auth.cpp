@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <climits>
 #include <csignal>
 #include <cstddef>
@@ -136,8 +137,23 @@ AuthDaemon::AuthDaemon(boost::asio::io_context& context, const Config& config, s
       checker_(processors(), most_waiting),
       tokens_(std::move(tokens)),
       others_(std::move(others)),
-      api_(config.api, users_, recoverable_, checker_, [this] { return metrics(); }),
-      reload_(context, SIGHUP) {}
+      api_({.config = config.api,
+            .users = users_,
+            .recoverable = recoverable_,
+            .checker = checker_,
+            .metrics = [this] { return metrics(); },
+            .changed =
+                [this] {
+                    if (dovecot_) {
+                        dovecot_->follow();
+                    }
+                }}),
+      reload_(context, SIGHUP),
+      users_looked_at_(context) {
+    if (!config.auth.dovecot_users.empty()) {
+        dovecot_.emplace(config.auth.dovecot_users, config.access, users_, recoverable_);
+    }
+}
 
 Result<std::shared_ptr<AuthDaemon>> AuthDaemon::start(boost::asio::io_context& context,
                                                       const Config& config) {
@@ -176,6 +192,7 @@ Result<std::shared_ptr<AuthDaemon>> AuthDaemon::start(boost::asio::io_context& c
         return std::unexpected(serving.error());
     }
     daemon->await_reload();
+    daemon->follow_users();
     return daemon;
 }
 
@@ -222,6 +239,21 @@ void AuthDaemon::await_reload() {
     });
 }
 
+// The files may be edited by anybody: they are looked at, not waited for.
+void AuthDaemon::follow_users() {
+    constexpr std::chrono::seconds pause{1};
+    if (!dovecot_) {
+        return;
+    }
+    dovecot_->follow();
+    users_looked_at_.expires_after(pause);
+    users_looked_at_.async_wait([this](const boost::system::error_code& error) {
+        if (!error) {
+            follow_users();
+        }
+    });
+}
+
 std::string AuthDaemon::metrics() {
     constexpr auto counter = Metrics::Kind::counter;
     constexpr auto gauge = Metrics::Kind::gauge;
@@ -249,6 +281,11 @@ std::string AuthDaemon::metrics() {
                                     (tokens_ ? tokens_->waiting() : 0)));
     metrics.set("sekisho_auth_users", {}, static_cast<double>(users_.users().size()));
     metrics.set("sekisho_auth_bad_lines", {}, static_cast<double>(users_.users().bad_lines().size()));
+    if (dovecot_) {
+        metrics.declare("sekisho_auth_dovecot_current", gauge,
+                        "Whether Dovecot's files have the users as they are now");
+        metrics.set("sekisho_auth_dovecot_current", {}, dovecot_->current() ? 1 : 0);
+    }
     if (const auto* const radius = dynamic_cast<const sasl::RadiusBackend*>(others_.get())) {
         add_radius(metrics, *radius);
     }

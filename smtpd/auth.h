@@ -4,6 +4,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -15,6 +16,7 @@
 #include "agent/base/descriptor.h"
 #include "agent/base/result.h"
 #include "smtpd/sasl/auth_server.h"
+#include "smtpd/sasl/dovecot_export.h"
 #include "smtpd/sasl/introspection.h"
 #include "smtpd/sasl/login_judge.h"
 #include "smtpd/sasl/password_backend.h"
@@ -41,6 +43,8 @@ private:
     [[nodiscard]] Result<void> serve(std::vector<Descriptor> clients, std::vector<Descriptor> admins,
                                      const std::filesystem::path& stand_ins);
     void await_reload();
+    // Dovecot's files of the users follow them, if there are to be any.
+    void follow_users();
     [[nodiscard]] std::string metrics();
 
     boost::asio::io_context& context_;
@@ -50,8 +54,10 @@ private:
     sasl::PasswordChecker checker_;
     std::unique_ptr<sasl::Introspection> tokens_;    // null: there are none
     std::unique_ptr<sasl::PasswordBackend> others_;  // null: there are no other users
+    std::optional<sasl::DovecotExport> dovecot_;     // nothing: there is no Dovecot that judges our users
     UserApi api_;
     boost::asio::signal_set reload_;
+    boost::asio::steady_timer users_looked_at_;
     std::optional<sasl::LoginJudge> judge_;
     std::vector<std::unique_ptr<sasl::AuthServer>> servers_;
     std::vector<api::HttpServer> admin_;

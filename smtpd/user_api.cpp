@@ -88,13 +88,13 @@ void log_change(const api::Request& request, std::string_view name, std::string_
 
 }  // namespace
 
-UserApi::UserApi(const ApiConfig& config, sasl::UserFile& users, sasl::RecoverablePasswords& recoverable,
-                 sasl::PasswordChecker& checker, std::function<std::string()> metrics)
-    : config_(config),
-      users_(users),
-      recoverable_(recoverable),
-      checker_(checker),
-      metrics_(std::move(metrics)) {}
+UserApi::UserApi(Surroundings around)
+    : config_(around.config),
+      users_(around.users),
+      recoverable_(around.recoverable),
+      checker_(around.checker),
+      metrics_(std::move(around.metrics)),
+      changed_(std::move(around.changed)) {}
 
 awaitable<api::Response> UserApi::answer(const api::Request& request) {
     if (auto no = api::turned_away(config_, request)) {
@@ -173,6 +173,7 @@ bool UserApi::is_kept(const std::string& name) {
 Result<void> UserApi::settle(const std::string& name) {
     const std::string* const hash = users_.users().hash_of(name);
     auto settled = recoverable_.settle(name, hash == nullptr ? std::string_view() : std::string_view(*hash));
+    changed_();
     if (!settled) {
         log::warning("RECOVERABLE_NOT_SETTLED", settled.error().what, {{"user", name}});
         settled.error().what =

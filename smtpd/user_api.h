@@ -27,9 +27,16 @@ namespace sekisho {
 
 class UserApi {
 public:
-    // All four must outlive it. `metrics` makes the text of /metrics.
-    UserApi(const ApiConfig& config, sasl::UserFile& users, sasl::RecoverablePasswords& recoverable,
-            sasl::PasswordChecker& checker, std::function<std::string()> metrics);
+    // All that is referred to must outlive it.
+    struct Surroundings {
+        const ApiConfig& config;
+        sasl::UserFile& users;
+        sasl::RecoverablePasswords& recoverable;
+        sasl::PasswordChecker& checker;
+        std::function<std::string()> metrics;  // makes the text of /metrics
+        std::function<void()> changed;         // a user is another, before that is answered
+    };
+    explicit UserApi(Surroundings around);
 
     // Answers one request: [api]'s operators may do all, its viewers may look.
     [[nodiscard]] boost::asio::awaitable<api::Response> answer(const api::Request& request);
@@ -43,6 +50,7 @@ private:
     [[nodiscard]] Result<void> store(const std::string& name, const std::string& stored,
                                      const std::optional<sasl::SecretText>& kept,
                                      const std::function<Result<void>(sasl::UserList&)>& apply);
+    // Nothing stays of a password that isn't the user's any more; whoever follows the users is told.
     [[nodiscard]] Result<void> settle(const std::string& name);
     [[nodiscard]] bool is_kept(const std::string& name);
     [[nodiscard]] boost::asio::awaitable<api::Response> at_one_user(const api::Request& request);
@@ -52,6 +60,7 @@ private:
     sasl::RecoverablePasswords& recoverable_;
     sasl::PasswordChecker& checker_;
     std::function<std::string()> metrics_;
+    std::function<void()> changed_;
 };
 
 }  // namespace sekisho

@@ -160,6 +160,7 @@ void read_auth(TomlTable& table, AuthConfig& config) {
                        "write 1s to 25s: who has waited longer is told 454 already");
     }
     set_path(table, "key_file", config.key_file);
+    set_path(table, "dovecot_users", config.dovecot_users);
     read_mechanisms(table, config);
     read_radius_servers(table, config);
     table.table("oauth", [&config](TomlTable& each) { config.oauth = read_oauth(each); });

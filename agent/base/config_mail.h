@@ -40,6 +40,9 @@ struct OauthConfig {
     std::chrono::seconds timeout{10};
 };
 
+// Of AuthConfig, where there is a [mailbox].
+inline constexpr const char* usual_dovecot_users = "/run/sekisho-dovecot";
+
 // [auth]: sekisho-auth.
 struct AuthConfig {
     std::string user = "sekisho-auth";
@@ -57,6 +60,8 @@ struct AuthConfig {
     std::vector<std::string> mechanisms;
     // By which recoverable passwords are encrypted; empty: beside `users`, ending in ".key".
     std::filesystem::path key_file;
+    // A directory on a tmpfs where the users stand as Dovecot reads them; empty: nowhere.
+    std::filesystem::path dovecot_users;
 
     // Where they are: beside `users`, ending in ".recoverable".
     [[nodiscard]] std::filesystem::path recoverable() const;

@@ -125,6 +125,7 @@ Result<void> RecoverablePasswords::read() {
     }
     records_.clear();
     other_lines_.clear();
+    version_++;
     for (std::string_view left = *text; !left.empty();) {
         const std::size_t end = std::min(left.find('\n'), left.size());
         const std::string_view line = left.substr(0, end);
@@ -156,6 +157,7 @@ Result<void> RecoverablePasswords::read_key() {
             "passwords that were encrypted by it");
     }
     key_ = std::move(*key);
+    version_++;
     return {};
 }
 
@@ -192,10 +194,15 @@ Result<void> RecoverablePasswords::refresh() {
         return {};
     }
     if (auto fresh = read(); !fresh) {
-        log::error("USERS_UNREADABLE", fresh.error().what + "; those known before stay known",
-                   {{"remedy", fresh.error().remedy}});
+        // Said once, however often it is tried.
+        if (unreadable_ != now) {
+            log::error("USERS_UNREADABLE", fresh.error().what + "; those known before stay known",
+                       {{"remedy", fresh.error().remedy}});
+        }
+        unreadable_ = now;
         return fresh;
     }
+    unreadable_.reset();
     seen_ = now;
     return {};
 }
@@ -289,6 +296,7 @@ Result<void> RecoverablePasswords::write(Records records) {
         return written;
     }
     records_ = std::move(records);
+    version_++;
     seen_ = file_.look();
     return {};
 }

@@ -6,6 +6,7 @@
 // to the hash that stands in the user file: behind another hash, or another name, it is no password.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -29,6 +30,8 @@ public:
 
     // Whether there are none.
     [[nodiscard]] bool empty();
+    // Another number each time that they, or their key, were read or changed.
+    [[nodiscard]] std::uint64_t version() const { return version_; }
     // Whether the password of a user whose hash is this is kept.
     [[nodiscard]] bool has(const std::string& name, std::string_view hash);
     // Whether it is so for all users.
@@ -58,9 +61,11 @@ private:
     KeptFile file_;
     KeptFile key_file_;
     std::optional<KeptFile::Seen> seen_;
+    std::optional<KeptFile::Seen> unreadable_;  // the file as it was when it could not be read
     Records records_;
     std::vector<std::string> other_lines_;  // that are none, and stay
     SecretText key_;                        // empty: there is none yet
+    std::uint64_t version_ = 1;
 };
 
 }  // namespace sekisho::sasl

@@ -63,6 +63,7 @@ const UserList& UserFile::users() {
     }
     if (auto users = read()) {
         users_ = std::move(*users);
+        version_++;
         report();
     } else {
         log::error("USERS_UNREADABLE", users.error().what + "; those known before stay known",
@@ -84,6 +85,7 @@ Result<void> UserFile::change(const std::function<Result<void>(UserList&)>& appl
         return written;
     }
     users_ = std::move(*users);
+    version_++;
     seen_ = file_.look();
     return {};
 }

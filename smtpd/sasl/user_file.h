@@ -2,6 +2,7 @@
 // The user file on the disk: read when it changes, written so that it is always whole.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <optional>
@@ -24,6 +25,8 @@ public:
     [[nodiscard]] const UserList& users();
     // Has it read again at the next users(), whatever its time of change.
     void forget_time() { seen_.reset(); }
+    // Another number each time that they were read or changed.
+    [[nodiscard]] std::uint64_t version() const { return version_; }
 
     // Applies a change to the users and writes them: to a new file of mode 0600 in the same directory, which
     // then takes the place of the old one. If `apply` or the disk fails, nothing has changed.
@@ -37,6 +40,7 @@ private:
     KeptFile file_;
     UserList users_;
     std::optional<KeptFile::Seen> seen_;  // when it was read
+    std::uint64_t version_ = 1;
 };
 
 }  // namespace sekisho::sasl
