@@ -20,7 +20,7 @@ build="build-essential cmake ninja-build pkg-config ccache clang-19 clang-format
     libgtest-dev libgmock-dev googletest libbenchmark-dev libre2-dev"
 lab="systemd debootstrap dovecot-imapd dovecot-lmtpd dovecot-pop3d postfix nsd iproute2 nftables ethtool procps mount util-linux
     python3 python3-scapy curl openssl jq bind9-dnsutils rsyslog rsyslog-openssl systemd-journal-remote
-    freeradius freeradius-utils swaks gsasl python3-aiosmtplib testssl.sh libio-socket-inet6-perl libnet-ssleay-perl libnet-dns-perl libauthen-sasl-perl"
+    freeradius freeradius-utils lego pebble swaks gsasl python3-aiosmtplib testssl.sh libio-socket-inet6-perl libnet-ssleay-perl libnet-dns-perl libauthen-sasl-perl"
 
 image=""
 [ "${1:-}" != image ] || image="qemu-system-x86 ovmf dnsmasq-base"

@@ -284,6 +284,7 @@ void read_sections(TomlTable& root, Config& config, Complaints& complaints) {
     read_mail_sections(root, config);
     check_sections(sections, config.grants, complaints);
     take_sections(sections, config);
+    read_mailbox_sections(root, config);
 }
 
 // toml++ has escaped what can't be shown already, by backslashes; only they must not be escaped once more.

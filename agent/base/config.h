@@ -16,6 +16,7 @@
 #include "agent/base/config_access.h"
 #include "agent/base/config_logins.h"
 #include "agent/base/config_mail.h"
+#include "agent/base/config_mailbox.h"
 #include "agent/base/config_subscribers.h"
 #include "agent/base/result.h"
 #include "agent/base/scope.h"
@@ -164,6 +165,8 @@ struct Config {
     AuthConfig auth;
     RelayConfig relay;
     DnsConfig dns;
+    std::optional<MailboxConfig> mailbox;
+    std::optional<AcmeConfig> acme;
 };
 
 // All sections that read lines of logs, with their names: {"login.log", ...}. They live as long as `config`.

@@ -82,6 +82,8 @@ struct SubmissionSurroundings {
 void read_submission(TomlTable& table, SubmissionConfig& config, SubmissionSurroundings around);
 // The other sections of mail: see config_mail.h.
 void read_mail_sections(TomlTable& root, Config& config);
+// [mailbox] and [acme], which look at the sections above.
+void read_mailbox_sections(TomlTable& root, Config& config);
 // [login.submission].
 SubmissionLoginConfig read_submission_login(TomlTable& table, const GrantConfig& grants);
 

@@ -154,6 +154,8 @@ Result<Arguments> values_of(const Words& words) {
     arguments.reboot = words.reboot;
     arguments.replace = words.replace;
     arguments.no_start = words.no_start;
+    arguments.print = words.print;
+    arguments.force = words.force;
     if (words.recoverable || words.hashed) {
         arguments.recoverable = words.recoverable;
     }

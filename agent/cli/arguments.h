@@ -67,6 +67,10 @@ enum class Command : std::uint8_t {
     image_install,
     backup,
     restore,
+    mailbox_apply,
+    certificate_show,
+    certificate_fetch,
+    certificate_install,
     setup,
 };
 
@@ -90,6 +94,8 @@ struct Arguments {
     bool reboot = false;                           // of image update
     bool replace = false;                          // of setup
     bool no_start = false;                         // of setup
+    bool print = false;                            // of mailbox apply
+    bool force = false;                            // of certificate fetch
     std::optional<bool> recoverable;               // of user add, passwd
     std::uint32_t count = 20;         // of blocked top and events; 1000 of subscriber list, grant list
     std::uint64_t from = 0;           // of subscriber list

@@ -392,6 +392,37 @@ void add_backup(CLI::App& app, Words& words) {
     restore.add_flag("--yes", words.yes, "Yes, in the place of all there is");
 }
 
+void add_mailbox(CLI::App& app, Words& words) {
+    CLI::App& mailbox = group(app, "mailbox", "The Dovecot on this box: POP and IMAP",
+                              "  sekisho mailbox apply --print\n  sekisho mailbox apply\n");
+    CLI::App& apply = leaf(mailbox, words, Command::mailbox_apply, "apply",
+                           "Write Dovecot's configuration as [mailbox] says; without [mailbox], remove it",
+                           "  sekisho mailbox apply && systemctl reload dovecot\n"
+                           "  sekisho mailbox apply --print --config ./sekisho.toml\n");
+    apply.add_flag("--print", words.print, "Only show it, without the secrets in it");
+    apply.add_option("--config", words.config, "Configuration file (default /etc/sekisho/sekisho.toml)")
+        ->type_name("FILE");
+}
+
+void add_certificate(CLI::App& app, Words& words) {
+    CLI::App& certificate = group(app, "certificate", "The submission server's certificate",
+                                  "  sekisho certificate show\n"
+                                  "  sekisho certificate fetch && sekisho certificate install\n");
+    leaf(certificate, words, Command::certificate_show, "show", "For which names, until when, signed by whom",
+         "  sekisho certificate show\n  sekisho certificate show --json | jq .days\n");
+    leaf(certificate, words, Command::certificate_fetch, "fetch",
+         "Have one signed as [acme] says, if what was signed last ends soon; it is not in use yet",
+         "  sekisho certificate fetch\n  sekisho certificate fetch --force\n")
+        .add_flag("--force", words.force, "Also if what was signed last is good for long");
+    leaf(certificate, words, Command::certificate_install, "install",
+         "Put what was signed in its place, and tell the daemons", "  sekisho certificate install\n");
+    for (const char* const each : {"show", "fetch", "install"}) {
+        certificate.get_subcommand(each)
+            ->add_option("--config", words.config, "Configuration file (default /etc/sekisho/sekisho.toml)")
+            ->type_name("FILE");
+    }
+}
+
 void add_setup(CLI::App& app, Words& words) {
     CLI::App& setup =
         leaf(app, words, Command::setup, "setup",
@@ -484,6 +515,8 @@ void set_up(CLI::App& app, Words& words) {
     add_why_relay(app, words);
     add_image(app, words);
     add_backup(app, words);
+    add_mailbox(app, words);
+    add_certificate(app, words);
     add_setup(app, words);
 }
 

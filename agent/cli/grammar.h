@@ -30,6 +30,8 @@ struct Words {
     bool yes = false;
     bool replace = false;
     bool no_start = false;
+    bool print = false;
+    bool force = false;
     bool recoverable = false;
     bool hashed = false;
     std::string count;

@@ -14,6 +14,7 @@
 #include "agent/cli/arguments.h"
 #include "agent/cli/ask.h"
 #include "agent/cli/backup_command.h"
+#include "agent/cli/certificate_command.h"
 #include "agent/cli/cli.h"
 #include "agent/cli/dataplane_command.h"
 #include "agent/cli/doctor.h"
@@ -22,6 +23,7 @@
 #include "agent/cli/image_command.h"
 #include "agent/cli/import_command.h"
 #include "agent/cli/logins_command.h"
+#include "agent/cli/mailbox_command.h"
 #include "agent/cli/pages.h"
 #include "agent/cli/queue_command.h"
 #include "agent/cli/setup_command.h"
@@ -179,6 +181,10 @@ Exchange exchange_of(const Arguments& arguments) {
         case Command::image_install:
         case Command::backup:
         case Command::restore:
+        case Command::mailbox_apply:
+        case Command::certificate_show:
+        case Command::certificate_fetch:
+        case Command::certificate_install:
         case Command::setup:
             break;  // more than one question, or another daemon's; perform() does them
     }
@@ -309,6 +315,12 @@ int perform(const Arguments& arguments, std::ostream& out, std::ostream& err) {
         case Command::backup:
         case Command::restore:
             return backup_command(arguments, out, err);
+        case Command::certificate_show:
+        case Command::certificate_fetch:
+        case Command::certificate_install:
+            return certificate_command(arguments, out, err);
+        case Command::mailbox_apply:
+            return mailbox_command(arguments, out, err);
         case Command::setup:
             return setup_command(arguments, out, err);
         case Command::subscriber_list:
