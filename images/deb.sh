@@ -12,8 +12,8 @@ usage() {
     cat <<'TEXT'
 usage: images/deb.sh [--output DIR] [bookworm] [trixie]
 
-Builds the packages sekisho, sekisho-agent and sekisho-smtpd for Debian 12 (bookworm) and 13 (trixie), or for one of them.
-They lie in DIR/RELEASE then (build/deb), their debugging symbols in DIR/RELEASE/debug. Needs root, on Debian 12 or 13;
+Builds the packages sekisho, sekisho-agent, sekisho-smtpd and sekisho-appliance for Debian 12 (bookworm) and 13 (trixie), or for
+one of them. They lie in DIR/RELEASE then (build/deb), their debugging symbols in DIR/RELEASE/debug. Needs root, on Debian 12 or 13;
 what it needs, it installs. The trees stay in build/trees: the first time takes a quarter of an hour for each release, most
 of it compiling.
 

@@ -101,6 +101,7 @@ class PackagesTest(unittest.TestCase):
     """For one Debian; not a test itself."""
 
     release: str
+    names = NAMES
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -113,7 +114,7 @@ class PackagesTest(unittest.TestCase):
         cls.addClassCleanup(cls.machine.remove)
         cls.packages = cls.machine.root / "packages"
         cls.packages.mkdir()
-        for name in NAMES:
+        for name in cls.names:
             package, = (ROOT / "build/deb" / cls.release).glob(f"{name}_*.deb")
             shutil.copy(package, cls.packages)
         compile_pass(cls.packages / "pass.o")

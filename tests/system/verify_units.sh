@@ -10,10 +10,11 @@ command -v systemd-analyze >/dev/null || { echo "skipped: no systemd-analyze her
 here=$(mktemp -d)
 trap 'rm -rf "$here"' EXIT
 
-for unit in "$units"/*.service "$units"/*.socket; do
+for unit in "$units"/*.service "$units"/*.socket "$units"/*.path "$units"/*.timer; do
     # The programs stand where the package will put them; they are looked for where they have been built.
     sed -e "s,^ExecStart=/usr/sbin/sekishod,ExecStart=$build/agent/sekishod," \
         -e "s,^ExecStart=/usr/sbin/sekisho-,ExecStart=$build/smtpd/sekisho-," \
+        -e "s,^\(Exec[A-Za-z]*=+*\)/usr/bin/sekisho ,\1$build/agent/cli/sekisho ," \
         -e "s,/usr/sbin/nft,/bin/true," "$unit" >"$here/${unit##*/}"
 done
 for unit in "$here"/*; do
