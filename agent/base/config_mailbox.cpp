@@ -75,7 +75,7 @@ void read_place(TomlTable& table, MailboxConfig& config) {
         return;
     }
     if (table.has("store") &&
-        (!config.store.has_filename() || config.store.lexically_normal() != config.store)) {
+        (!config.store.has_filename() || config.store.lexically_normal().native() != config.store.native())) {
         table.complain("store",
                        "must be a directory below the root, without .. and // and a slash at its end",
                        "write it like /var/vmail");

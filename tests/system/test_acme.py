@@ -21,8 +21,8 @@ PEBBLE = {"pebble": {"listenAddress": f"{MAIL4}:{PORT}", "managementListenAddres
 
 
 def acme(*lines: str, names: str = f'"{SMTP_NAME}"') -> tuple[str, str]:
-    return ("[grants]", "\n".join(("[acme]", f'directory = "https://{MAIL4}:{PORT}/dir"', 'email = "postmaster@example.net"',
-                                   f"names = [{names}]", "agree = true", f'authorities = "{AUTHORITY}"', *lines, "[grants]")))
+    return ("[dns]\n", "\n".join(("[acme]", f'directory = "https://{MAIL4}:{PORT}/dir"', 'email = "postmaster@example.net"',
+                                   f"names = [{names}]", "agree = true", f'authorities = "{AUTHORITY}"', *lines, "[dns]\n")))
 
 
 class Acme(SmtpTest):

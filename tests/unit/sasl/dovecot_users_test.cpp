@@ -8,11 +8,14 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <optional>
 #include <sstream>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "smtpd/sasl/dovecot_export.h"
 #include "smtpd/sasl/password_hash.h"
@@ -28,7 +31,7 @@ using ::testing::Not;
 const std::string hash_a = "$6$abcdefgh$" + std::string(86, 'a');
 const std::string hash_b = "$6$abcdefgh$" + std::string(86, 'b');
 
-std::string keys(ScramHash hash) {
+std::string keys_text(ScramHash hash) {
     const std::size_t size = hash == ScramHash::sha256 ? 32 : 20;
     return print(hash, {.iterations = 4096,
                         .salt = std::string(16, 's'),
@@ -40,6 +43,14 @@ std::string content(const std::filesystem::path& path) {
     std::ostringstream text;
     text << std::ifstream(path).rdbuf();
     return text.str();
+}
+
+AccessConfig access(AccessAction action, std::vector<Prefix> clients, std::vector<std::string> users) {
+    return {.priority = 0,
+            .action = action,
+            .clients = std::move(clients),
+            .users = std::move(users),
+            .protocols = {}};
 }
 
 class DovecotUsersTest : public ::testing::Test {
@@ -54,16 +65,16 @@ protected:
 TEST_F(DovecotUsersTest, OneFileForEachKindOfSecret) {
     auto recoverable = open();
     ASSERT_TRUE(recoverable.keep("copier", hash_b, SecretText("paper: jam")));
-    const auto users = UserList::parse("anna@example.net:" + hash_a + ":" + keys(ScramHash::sha256) + ":" +
-                                       keys(ScramHash::sha1) + "\ncopier:" + hash_b + "\ndora:" + hash_a +
-                                       ":" + keys(ScramHash::sha256) + "\nbad line\n");
+    const auto users = UserList::parse(
+        "anna@example.net:" + hash_a + ":" + keys_text(ScramHash::sha256) + ":" + keys_text(ScramHash::sha1) +
+        "\ncopier:" + hash_b + "\ndora:" + hash_a + ":" + keys_text(ScramHash::sha256) + "\nbad line\n");
     LoginNetworks networks({});
     const auto files = dovecot_users(users, recoverable, networks);
     EXPECT_EQ(files.hashes, "anna@example.net:{CRYPT}" + hash_a + "::::::\ncopier:{CRYPT}" + hash_b +
                                 "::::::\ndora:{CRYPT}" + hash_a + "::::::\n");
-    EXPECT_EQ(files.scram_sha_256, "anna@example.net:" + keys(ScramHash::sha256) +
-                                       "::::::\ndora:" + keys(ScramHash::sha256) + "::::::\n");
-    EXPECT_EQ(files.scram_sha_1, "anna@example.net:" + keys(ScramHash::sha1) + "::::::\n");
+    EXPECT_EQ(files.scram_sha_256, "anna@example.net:" + keys_text(ScramHash::sha256) +
+                                       "::::::\ndora:" + keys_text(ScramHash::sha256) + "::::::\n");
+    EXPECT_EQ(files.scram_sha_1, "anna@example.net:" + keys_text(ScramHash::sha1) + "::::::\n");
     EXPECT_EQ(files.recoverable, "copier:{PLAIN.b64}cGFwZXI6IGphbQ==::::::\n");
     EXPECT_EQ(files.users, 3U);
     EXPECT_EQ(files.left_out, 0U);
@@ -97,20 +108,19 @@ TEST_F(DovecotUsersTest, NetworksStandInEveryLine) {
     auto recoverable = open();
     ASSERT_TRUE(recoverable.keep("anna", hash_a, SecretText("correct horse")));
     LoginNetworks networks(
-        {{.action = AccessAction::allow,
-          .clients = {parse_prefix("192.0.2.0/24").value(), parse_prefix("2001:db8::/32").value()}},
-         {.action = AccessAction::deny, .users = {"anna"}},
-         {.action = AccessAction::deny, .clients = {}, .users = {"none"}}});
-    LoginNetworks nowhere({{.action = AccessAction::deny}});
-    const auto users = UserList::parse("anna:" + hash_a + ":" + keys(ScramHash::sha256) + ":" +
-                                       keys(ScramHash::sha1) + "\nbert:" + hash_a + "\n");
+        {access(AccessAction::allow,
+                {parse_prefix("192.0.2.0/24").value(), parse_prefix("2001:db8::/32").value()}, {}),
+         access(AccessAction::deny, {}, {"anna"}), access(AccessAction::deny, {}, {"none"})});
+    LoginNetworks nowhere_at_all({access(AccessAction::deny, {}, {})});
+    const auto users = UserList::parse("anna:" + hash_a + ":" + keys_text(ScramHash::sha256) + ":" +
+                                       keys_text(ScramHash::sha1) + "\nbert:" + hash_a + "\n");
     const auto files = dovecot_users(users, recoverable, networks);
     constexpr const char* line_end = "::::::allow_nets=192.0.2.0/24,2001:db8::/32\n";
     EXPECT_EQ(files.hashes, "anna:{CRYPT}" + hash_a + line_end + "bert:{CRYPT}" + hash_a + "::::::\n");
     EXPECT_THAT(files.scram_sha_256, HasSubstr(line_end));
     EXPECT_THAT(files.scram_sha_1, HasSubstr(line_end));
     EXPECT_THAT(files.recoverable, HasSubstr(line_end));
-    EXPECT_THAT(dovecot_users(users, recoverable, nowhere).hashes,
+    EXPECT_THAT(dovecot_users(users, recoverable, nowhere_at_all).hashes,
                 HasSubstr("bert:{CRYPT}" + hash_a + "::::::allow_nets=0.0.0.0/32\n"));
 }
 
