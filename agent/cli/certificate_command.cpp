@@ -15,6 +15,7 @@
 #include <cstdlib>
 #include <optional>
 #include <ostream>
+#include <string_view>
 #include <utility>
 
 #include "agent/base/config.h"
@@ -83,10 +84,19 @@ bool has_all_names(const CertificateFacts& facts, const AcmeConfig& acme) {
     });
 }
 
-// What lego says at last is why.
-std::string end_of(const std::string& said) {
-    constexpr std::size_t enough = 1000;
-    return said.size() > enough ? said.substr(said.size() - enough) : said;
+// What lego says beside what it does, on one line; the end of it is why.
+std::string why_of(std::string_view said) {
+    constexpr std::size_t enough = 600;
+    std::string why;
+    while (!said.empty()) {
+        const std::size_t end = std::min(said.find('\n'), said.size());
+        const std::string_view line = said.substr(0, end);
+        if (line.find("[INFO]") == std::string_view::npos && !line.empty()) {
+            why.append(why.empty() ? "" : " ").append(line);
+        }
+        said.remove_prefix(std::min(end + 1, said.size()));
+    }
+    return why.size() > enough ? why.substr(why.size() - enough) : why;
 }
 
 Result<CertificateOutcome> fetch_certificate(const AcmeConfig& acme, bool force,
@@ -105,7 +115,7 @@ Result<CertificateOutcome> fetch_certificate(const AcmeConfig& acme, bool force,
     }
     if (said->exit_code != 0) {
         return fail(Failure::unavailable,
-                    "the authority has signed nothing: " + printable(end_of(said->text)),
+                    "the authority has signed nothing: " + printable(why_of(said->text)),
                     "the certificate that is in use stays; is port " + std::to_string(acme.port) +
                         " of each name reached from the Internet?");
     }
@@ -120,19 +130,26 @@ Result<CertificateOutcome> fetch_certificate(const AcmeConfig& acme, bool force,
 // Nothing takes the place of a certificate that works but one that works, too.
 Result<CertificateFacts> fit_to_use(const std::string& certificate, const std::string& key,
                                     const AcmeConfig& acme) {
+    constexpr const char* another = "`sekisho certificate fetch --force` asks for another";
     auto facts = certificate_facts(certificate);
     const auto together = belong_together(certificate, key);
     if (!facts || !together) {
-        return std::unexpected(!facts ? facts.error() : together.error());
+        return fail(
+            Failure::invalid,
+            "what was signed is not for use: " + (!facts ? facts.error().what : together.error().what),
+            another);
     }
     const Moment now = now_in_seconds();
-    if (!*together || !has_all_names(*facts, acme) || facts->until <= now || facts->from > now) {
-        return fail(Failure::invalid,
-                    "what was signed is not for use: " + std::string(!*together ? "the key isn't its own"
-                                                                     : !has_all_names(*facts, acme)
-                                                                         ? "a name of acme.names is missing"
-                                                                         : "its time isn't now"),
-                    "is the clock right? `sekisho certificate fetch --force` asks for another");
+    if (!*together) {
+        return fail(Failure::invalid, "what was signed is not for use: the key isn't its own", another);
+    }
+    if (!has_all_names(*facts, acme)) {
+        return fail(Failure::invalid, "what was signed is not for use: a name of acme.names is missing",
+                    "`sekisho certificate fetch` asks for one with all of them");
+    }
+    if (facts->until <= now || facts->from > now) {
+        return fail(Failure::invalid, "what was signed is not for use: its time isn't now",
+                    "is the clock right? Then `sekisho certificate fetch --force` asks for another");
     }
     return facts;
 }

@@ -39,7 +39,7 @@ class Acme(SmtpTest):
         cls.edge.run("useradd", "--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin", "sekisho-acme")
         with open(mail.log("pebble.log"), "wb") as log:
             cls.pebble = mail.spawn("pebble", "-config", "/etc/pebble/pebble.json", "-dnsserver", f"{MAIL4}:53", stdout=log, stderr=log,
-                                    env={"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "20"})
+                                    env={"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "0"})
         await_true(lambda: services.accepts(mail, MAIL4, PORT), "pebble", 30)
 
     def setUp(self) -> None:
