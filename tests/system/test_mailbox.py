@@ -13,6 +13,7 @@ from lab.clients import apop_login, imap_login, pop3_login
 from lab.hosts import await_true
 from lab.isp import config_text
 from lab.topology import EDGE_CORE4, INTERNET4, MAIL4, MAIL_NAME, SUBSCRIBERS
+from lab.tree import debian_tree, run_from
 from test_mechanisms import Scram
 from test_submission import SmtpTest
 
@@ -117,7 +118,9 @@ class MailboxTest(SmtpTest):
         return [(each["key"], each["user"]) for each in self.agent.ask("grant", "list")["grants"]]
 
 
-class Mailbox(MailboxTest):
+class MailboxLoginsTest(MailboxTest):
+    """What any Dovecot must do; not a test itself."""
+
     def by_imap(self, mechanism: str, user: str, password: str) -> bool:
         """In TLS."""
         with self.isp.lab["a"].network():
@@ -286,7 +289,7 @@ users = ["{A.user}"]
         """Whole or not at all, again and again."""
         first = self.edge.file(FILE).read_text()
         self.assertEqual(self.apply()["changed"], False)
-        self.assertIn(" is as it should be, for Dovecot 2.3.", self.agent.command("mailbox", "apply").stdout)
+        self.assertIn(f" is as it should be, for Dovecot {self.version}.", self.agent.command("mailbox", "apply").stdout)
         shown = self.agent.command("mailbox", "apply", "--print").stdout
         self.assertIn("X-API-Key: (hidden)\n", shown)
         secret = re.compile("auth_policy_(server_api_header|hash_nonce) = .*")
@@ -332,6 +335,29 @@ users = ["{A.user}"]
         self.assertEqual(self.apply("--config", "/etc/sekisho/other.toml")["changed"], True)
         self.assertFalse(self.edge.file(FILE).exists())
         self.assertEqual(self.apply("--config", "/etc/sekisho/other.toml")["changed"], False)
+
+
+class Mailbox(MailboxLoginsTest):
+    version = "2.3"
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        cls.version = ".".join(map(str, services.dovecot_version(cls.edge)))
+
+
+class MailboxOfTrixie(MailboxLoginsTest):  # labels: long
+    """Dovecot 2.4, whose configuration is another language."""
+
+    version = "2.4"
+
+    @classmethod
+    def configure(cls, *lines: str, more: str = "") -> None:
+        if not cls.edge.file("/run/of-tree").exists():
+            run_from(cls.edge, debian_tree("trixie", "dovecot-imapd", "dovecot-pop3d", "dovecot-lmtpd"),
+                     ("/usr/sbin/dovecot", "/usr/bin/doveadm", "/usr/bin/doveconf"),
+                     ("/etc/dovecot", "/etc/sekisho", "/run", "/var/lib"))
+        super().configure(*lines, more=more)
 
 
 class MailboxProxy(MailboxTest):
