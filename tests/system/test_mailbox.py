@@ -79,7 +79,7 @@ class MailboxTest(SmtpTest):
     def start_dovecot(cls) -> None:
         cls.apply()
         if cls.edge.file("/run/dovecot/master.pid").exists():
-            cls.edge.run("doveadm", "stop")
+            cls.edge.run("doveadm", "-c", FILE, "stop")
             await_true(lambda: not cls.edge.file("/run/dovecot/master.pid").exists(), "end of Dovecot")
         cls.edge.run("dovecot", "-c", FILE)
         await_true(lambda: services.accepts(cls.edge, EDGE_CORE4, 995), "Dovecot")
