@@ -5,6 +5,8 @@
 #include <idn2.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <cstring>
 #include <memory>
 
 #include "agent/base/ascii.h"
@@ -31,11 +33,17 @@ bool is_name(std::string_view ascii) {
 }  // namespace
 
 bool is_ascii(std::string_view text) {
-    unsigned char all = 0;  // not the first that isn't: this way many are looked at in one step
+    constexpr std::uint64_t not_ascii = 0x8080808080808080;
+    std::uint64_t all = 0;  // eight in one step: no compiler makes such steps of a loop over octets at -O2
+    for (; text.size() >= sizeof all; text.remove_prefix(sizeof all)) {
+        std::uint64_t octets = 0;
+        std::memcpy(&octets, text.data(), sizeof octets);
+        all |= octets;
+    }
     for (const char octet : text) {
         all |= static_cast<unsigned char>(octet);
     }
-    return all <= 0x7f;
+    return (all & not_ascii) == 0;
 }
 
 std::optional<std::string> ascii_domain(std::string_view domain) {

@@ -4,6 +4,10 @@
 
 #include <gtest/gtest.h>
 
+#include <cstddef>
+#include <string>
+#include <string_view>
+
 namespace sekisho::message {
 namespace {
 
@@ -33,6 +37,13 @@ TEST(Domain, InLettersOfAnyLanguage) {
     EXPECT_EQ(ascii_domain(too_long + ".example"), std::nullopt);
     EXPECT_TRUE(is_ascii("abc\x7f"));
     EXPECT_FALSE(is_ascii("\u00fc"));
+    for (std::size_t i = 0; i < 35; i++) {
+        std::string text(35, 'x');
+        text[i] = '\x80';
+        EXPECT_FALSE(is_ascii(text)) << i;
+        EXPECT_EQ(is_ascii(std::string_view(text).substr(0, i)), true) << i;
+        EXPECT_EQ(is_ascii(std::string_view(text).substr(i + 1)), true) << i;
+    }
 }
 
 // Mail for one domain must not go to another.
