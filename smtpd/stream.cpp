@@ -9,12 +9,15 @@
 #include <openssl/err.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/ssl/error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
+#include <cstddef>
+#include <utility>
 
 #include "agent/base/quietly.h"
 
@@ -148,6 +151,15 @@ asio::awaitable<std::pair<Stream::ErrorCode, std::size_t>> Stream::read(std::spa
         in_a_row_ = 0;
         co_await asio::post(socket_.get_executor(), asio::use_awaitable);
     }
+    if (tls_) {
+        const auto come = co_await read_tls(to);
+        co_return come;
+    }
+    const auto come = co_await read_clear(to);
+    co_return come;
+}
+
+asio::awaitable<std::pair<Stream::ErrorCode, std::size_t>> Stream::read_tls(std::span<char> to) {
     while (true) {
         const Step step = read_now(to);
         if (step.turn == Turn::done || step.turn == Turn::failed) {
@@ -163,6 +175,24 @@ asio::awaitable<std::pair<Stream::ErrorCode, std::size_t>> Stream::read(std::spa
             co_return std::pair(error, std::size_t{0});
         }
     }
+}
+
+// `to` may be everybody's: nothing may stand in it that waits for its turn. Who sends faster than we read is
+// read at once.
+asio::awaitable<std::pair<Stream::ErrorCode, std::size_t>> Stream::read_clear(std::span<char> to) {
+    const Step step = std::exchange(flows_, false) ? read_now(to) : Step{.turn = Turn::wait_to_read};
+    if (step.turn != Turn::wait_to_read) {
+        flows_ = step.size == to.size();
+        co_return std::pair(step.error, step.size);
+    }
+    in_a_row_ = 0;
+    const auto room = asio::buffer(first_.data(), std::min(first_.size(), to.size()));
+    const auto [error, size] = co_await socket_.async_receive(room, quietly);
+    std::ranges::copy_n(first_.begin(), static_cast<std::ptrdiff_t>(size), to.begin());
+    // An error behind it is found by the next one.
+    const Step more = size == first_.size() ? read_now(to.subspan(size)) : Step();
+    flows_ = size + more.size == to.size();
+    co_return std::pair(error, size + more.size);
 }
 
 asio::awaitable<Stream::ErrorCode> Stream::write(std::string_view octets) {

@@ -5,6 +5,7 @@
 
 #include <openssl/ssl.h>
 
+#include <array>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -59,6 +60,8 @@ private:
         ErrorCode error{};
     };
 
+    [[nodiscard]] boost::asio::awaitable<std::pair<ErrorCode, std::size_t>> read_clear(std::span<char> to);
+    [[nodiscard]] boost::asio::awaitable<std::pair<ErrorCode, std::size_t>> read_tls(std::span<char> to);
     [[nodiscard]] Step read_now(std::span<char> to);
     [[nodiscard]] Step write_now(std::string_view octets);
     [[nodiscard]] Step after(int result, std::size_t size) const;
@@ -69,6 +72,10 @@ private:
     std::unique_ptr<SSL, Free> tls_;
     std::size_t in_a_row_ = 0;  // reads that had not to wait
     std::size_t in_vain_ = 0;   // steps of reading since the last octet
+    bool flows_ = false;        // the last read has filled all the room there was
+    // What comes first in the clear. Commands have room here, and one call reads them: to look whether
+    // something has come, and to have the kernel tell of it, would be two more.
+    std::array<char, 512> first_{};
 };
 
 }  // namespace sekisho

@@ -8,6 +8,8 @@
 #include <array>
 #include <atomic>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/error.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -17,7 +19,9 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <thread>
+#include <vector>
 
 #include "agent/base/descriptor.h"
 #include "tests/unit/delivery/certificate.h"
@@ -114,6 +118,78 @@ TEST_F(StreamTest, NewKeysAreNothingUnusualAndLetOthersHaveTheirTurn) {
 
 TEST_F(StreamTest, WhoChangesThemForEverIsSentAway) {
     EXPECT_TRUE(read_behind(100'000).error);
+}
+
+// Two clients in the clear share the room into which both are read, as they do in the daemon.
+class ClearStreamTest : public testing::Test {
+protected:
+    struct Client {
+        explicit Client(boost::asio::io_context& context) {
+            std::array<int, 2> ends{};
+            EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), 0);
+            socket = Descriptor(ends[1]);
+            stream.emplace(Stream::Socket(context, boost::asio::ip::tcp::v4(), ends[0]));
+        }
+        void say(std::string_view octets) const {
+            EXPECT_EQ(::send(socket.get(), octets.data(), octets.size(), MSG_NOSIGNAL),
+                      static_cast<ssize_t>(octets.size()));
+        }
+        Descriptor socket;
+        std::optional<Stream> stream;
+        std::string heard;
+        boost::system::error_code error;
+    };
+
+    // Hears all that a client says, to the end.
+    boost::asio::awaitable<void> hear(Client& client) {
+        while (!client.error) {
+            const auto [error, size] = co_await client.stream->read(shared_);
+            client.heard.append(shared_.data(), size);
+            client.error = error;
+        }
+    }
+    void serve(Client& client) { boost::asio::co_spawn(context_, hear(client), boost::asio::detached); }
+    template <class Condition>
+    void run_until(const Condition& holds) {
+        const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+        while (!holds() && std::chrono::steady_clock::now() < end) {
+            context_.run_one_for(std::chrono::milliseconds(10));
+        }
+        EXPECT_TRUE(holds());
+    }
+
+    static std::string octets(std::size_t size, char first) {
+        std::string all;
+        for (std::size_t i = 0; i < size; i++) {
+            all += static_cast<char>(first + static_cast<char>(i % 26));
+        }
+        return all;
+    }
+
+    boost::asio::io_context context_{1};
+    std::array<char, 2000> shared_{};
+};
+
+TEST_F(ClearStreamTest, AllThatComesIsHeardHoweverItIsCut) {
+    Client one(context_);
+    Client other(context_);
+    serve(one);
+    serve(other);
+    std::string said;
+    std::string also_said;
+    for (const std::size_t size :
+         std::vector<std::size_t>{1, 511, 512, 513, 1999, 2000, 2001, 2512, 9000, 5}) {
+        one.say(octets(size, 'a'));
+        other.say(octets(size + 1, 'A'));
+        said += octets(size, 'a');
+        also_said += octets(size + 1, 'A');
+        run_until([&] { return one.heard == said && other.heard == also_said; });
+    }
+    one.socket = Descriptor();
+    other.stream->cancel();
+    run_until([&] { return one.error && other.error; });
+    EXPECT_EQ(one.error, boost::asio::error::eof);
+    EXPECT_EQ(other.error, boost::asio::error::operation_aborted);
 }
 
 }  // namespace
