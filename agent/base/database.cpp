@@ -332,6 +332,10 @@ std::int64_t Database::changes() const {
     return sqlite3_changes64(database_.get());
 }
 
+std::int64_t Database::all_changes() const {
+    return sqlite3_total_changes64(database_.get());
+}
+
 Result<void> prepare_database_file(const std::filesystem::path& file) {
     const std::filesystem::path directory = file.parent_path();
     if (!directory.empty() && ::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) {

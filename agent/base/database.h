@@ -92,6 +92,8 @@ public:
     // The rowid of the last INSERT, and how many rows the last statement has changed.
     [[nodiscard]] std::int64_t last_row() const;
     [[nodiscard]] std::int64_t changes() const;
+    // By all statements since it was opened.
+    [[nodiscard]] std::int64_t all_changes() const;
 
 private:
     struct Close {

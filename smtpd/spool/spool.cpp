@@ -213,20 +213,15 @@ void Spool::shrink() {
 }
 
 Result<void> Spool::one(const std::function<Result<void>(Spool&)>& work) {
-    if (auto marked = say(database_, "SAVEPOINT one"); !marked) {
-        return marked;
-    }
     const std::size_t written = written_.size();
+    const std::int64_t changes = database_.all_changes();
     auto done = work(*this);
-    if (!done) {
+    if (!done && database_.all_changes() != changes) {
+        roll_back();
+    } else if (!done) {
         remove_written(written);
     }
-    // A full disk ends the whole transaction by itself: then there is nothing to go back to.
-    if (!done && !database_.idle()) {
-        static_cast<void>(database_.run("ROLLBACK TO one; RELEASE one"));
-        return done;
-    }
-    return done ? say(database_, "RELEASE one") : done;
+    return done;
 }
 
 Result<void> Spool::room_for(std::uint64_t size) const {
@@ -237,11 +232,14 @@ Result<void> Spool::room_for(std::uint64_t size) const {
     if (room->has(size > piece_size ? size : 2 * size, added_)) {
         return {};
     }
-    return fail(Failure::unavailable,
-                "only " + std::to_string(room->free >> 20) + " MiB are left on the disk of " + file_.string(),
-                "free some space on the disk that holds " + file_.string());
+    return fail(
+        Failure::unavailable,
+        "only " + std::to_string(room->free >> 20) + " MiB are left on the disk of " + file_.string(),
+        "free some space on the disk that holds " + file_.string());
 }
 
+// A small body is read first: whatever is wrong with it, nothing has been changed. But a file is only written
+// when it is known that no other message has its name.
 Result<void> Spool::add(const Envelope& envelope, std::uint64_t size, const BodyReader& body) {
     if (auto room = room_for(size); !room) {
         return room;
@@ -249,16 +247,18 @@ Result<void> Spool::add(const Envelope& envelope, std::uint64_t size, const Body
     if (envelope.recipients.size() > most_within) {
         return fail(Failure::invalid, "a message can't have so many recipients", "send it in several");
     }
+    const bool in_file = size > piece_size;
+    std::string octets(in_file ? 0 : static_cast<std::size_t>(size), '\0');
+    if (auto read = in_file ? Result<void>() : body(0, octets.data(), octets.size()); !read) {
+        return read;
+    }
     taken_ += size;
-    added_ += size > piece_size ? 0 : size;
+    added_ += octets.size();
     auto insert = database_.prepare(
         "INSERT INTO messages (id, sender, user, client, eight_bit, received, size, returned, envelope_id, "
         "utf8, in_file) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
-    auto recipients = database_.prepare(
-        "INSERT INTO recipients (key, address, domain, attempts, next, last_error, notify, original) "
-        "VALUES (?, ?, ?, 0, ?, '', ?, ?)");
-    if (!insert || !recipients) {
-        return std::unexpected(insert ? recipients.error() : insert.error());
+    if (!insert) {
+        return std::unexpected(insert.error());
     }
     insert->bind(1, envelope.id)
         .bind(2, envelope.sender)
@@ -270,41 +270,43 @@ Result<void> Spool::add(const Envelope& envelope, std::uint64_t size, const Body
         .bind(8, message::text_of(envelope.returned))
         .bind(9, envelope.envelope_id)
         .bind(10, static_cast<std::int64_t>(envelope.utf8))
-        .bind(11, static_cast<std::int64_t>(size > piece_size));
+        .bind(11, static_cast<std::int64_t>(in_file));
     if (auto done = insert->run(); !done) {
         return done;
     }
     const std::int64_t message = database_.last_row();
+    if (auto done = add_recipients(envelope, message); !done) {
+        return done;
+    }
+    if (in_file) {
+        written_.emplace_back(envelope.id);
+        return files_.write(envelope.id, size, body);
+    }
+    auto keep = database_.prepare("INSERT INTO bodies VALUES (?, ?)");
+    return keep ? keep->bind(1, key_of(message, 0)).bind_blob(2, octets).run()
+                : std::unexpected(keep.error());
+}
+
+Result<void> Spool::add_recipients(const Envelope& envelope, std::int64_t message) const {
+    auto insert = database_.prepare(
+        "INSERT INTO recipients (key, address, domain, attempts, next, last_error, notify, original) "
+        "VALUES (?, ?, ?, 0, ?, '', ?, ?)");
+    if (!insert) {
+        return std::unexpected(insert.error());
+    }
     std::int64_t key = key_of(message, 0);
     for (const message::Recipient& each : envelope.recipients) {
-        recipients->bind(1, key++)
+        insert->bind(1, key++)
             .bind(2, each.address)
             .bind(3, message::domain_of(each.address))
             .bind(4, number(envelope.received))
             .bind(5, each.notify.text())
             .bind(6, each.original);
-        if (auto done = recipients->run(); !done) {
+        if (auto done = insert->run(); !done) {
             return done;
         }
     }
-    return add_body(envelope.id, message, size, body);
-}
-
-Result<void> Spool::add_body(std::string_view id, std::int64_t message, std::uint64_t size,
-                             const BodyReader& body) {
-    if (size > piece_size) {
-        written_.emplace_back(id);
-        return files_.write(id, size, body);
-    }
-    auto insert = database_.prepare("INSERT INTO bodies VALUES (?, ?)");
-    if (!insert) {
-        return std::unexpected(insert.error());
-    }
-    std::string octets(static_cast<std::size_t>(size), '\0');
-    if (auto read = body(0, octets.data(), octets.size()); !read) {
-        return read;
-    }
-    return insert->bind(1, key_of(message, 0)).bind_blob(2, octets).run();
+    return {};
 }
 
 Result<void> Spool::remove_if_done(std::int64_t message) {

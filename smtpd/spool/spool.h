@@ -75,7 +75,9 @@ public:
     [[nodiscard]] std::uint64_t taken() const { return taken_; }
     // A full disk may end a transaction by itself; then nothing of it is there.
     [[nodiscard]] bool in_transaction() const { return !database_.idle(); }
-    // Runs one of many pieces of work inside; if it fails, only what it has done is undone.
+    // Runs one of many pieces of work inside. If it fails and has changed nothing, the others don't feel it;
+    // if it has, the transaction ends, and nothing of it is there. (A savepoint would spare the others that,
+    // but copies every page that a piece of work touches.)
     [[nodiscard]] Result<void> one(const std::function<Result<void>(Spool&)>& work);
 
     // Keeps a message of `size` octets, due at once. Failure::unavailable where the disk is full, or so
@@ -107,8 +109,7 @@ private:
     void remove_written(std::size_t from);
     void keep_log();
     [[nodiscard]] Result<void> room_for(std::uint64_t size) const;
-    [[nodiscard]] Result<void> add_body(std::string_view id, std::int64_t message, std::uint64_t size,
-                                        const BodyReader& body);
+    [[nodiscard]] Result<void> add_recipients(const Envelope& envelope, std::int64_t message) const;
     [[nodiscard]] Result<void> remove_if_done(std::int64_t message);
 
     std::filesystem::path file_;

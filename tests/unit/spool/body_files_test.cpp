@@ -54,12 +54,11 @@ TEST(BodyFiles, AFileGoesWithTheCommitThatRemovesItsMessage) {
         EXPECT_TRUE(in.remove(id_of(1)));
         return fail(Failure::invalid, "a second thought");
     }));
-    EXPECT_TRUE(commit(spool, [](Spool& in) -> Result<void> {
-        EXPECT_FALSE(in.one([](Spool& one) -> Result<void> {
+    EXPECT_FALSE(commit(spool, [](Spool& in) {
+        return in.one([](Spool& one) -> Result<void> {
             EXPECT_TRUE(one.remove(id_of(1)));
             return fail(Failure::invalid, "one thing of several");
-        }));
-        return {};
+        });
     }));
     EXPECT_EQ(whole_body(reader, id_of(1)), octets(100'000));
     EXPECT_TRUE(commit(spool, [](Spool& in) { return in.remove(id_of(1)); }));
@@ -82,13 +81,17 @@ TEST(BodyFiles, AMessageThatIsNotKeptLeavesNoFile) {
     };
     EXPECT_FALSE(commit(spool, [&](Spool& in) { return add(in, 1, octets(1'500'000), 2'000'000); }));
     EXPECT_EQ(files_in(bodies), 0U) << "its end couldn't be read";
-    EXPECT_TRUE(commit(spool, [&](Spool& in) -> Result<void> {
-        EXPECT_FALSE(in.one([&](Spool& one) -> Result<void> {
+    EXPECT_FALSE(commit(spool, [&](Spool& in) {
+        return in.one([&](Spool& one) -> Result<void> {
             EXPECT_TRUE(add(one, 1, octets(100'000), 100'000));
             return fail(Failure::invalid, "one thing of several");
-        }));
-        return add(in, 2, octets(200'000), 200'000);
+        });
     }));
+    EXPECT_TRUE(commit(spool, [&](Spool& in) { return add(in, 2, octets(200'000), 200'000); }));
+    EXPECT_FALSE(commit(spool, [&](Spool& in) {
+        return in.one([&](Spool& one) { return add(one, 2, octets(100'000), 100'000); });
+    }));
+    EXPECT_EQ(whole_body(reader, id_of(2)), octets(200'000)) << "another one's, by its name";
     EXPECT_EQ(files_in(bodies), 1U);
     EXPECT_EQ(whole_body(reader, id_of(2)), octets(200'000));
     EXPECT_FALSE(commit(spool, [&](Spool& in) -> Result<void> {

@@ -215,13 +215,12 @@ TEST_F(SpoolTest, WhatIsNotCommittedIsNotThere) {
     EXPECT_EQ(reader.count().value(), 0U);
 }
 
-TEST_F(SpoolTest, OnePieceOfWorkFailsAlone) {
+TEST_F(SpoolTest, OnePieceOfWorkThatHasChangedNothingFailsAlone) {
     ASSERT_TRUE(spool.begin());
     ASSERT_TRUE(spool.one([](Spool& in) { return in.add(envelope("a000000000000000"), 1, body_of("a")); }));
-    ASSERT_FALSE(spool.one([](Spool& in) -> Result<void> {
-        static_cast<void>(in.add(envelope("b000000000000000"), 1, body_of("b")));
-        return in.add(envelope("c000000000000000"), 9, body_of("c"));
-    }));
+    EXPECT_FALSE(spool.one([](Spool& in) { return in.add(envelope("c000000000000000"), 9, body_of("c")); }));
+    EXPECT_FALSE(spool.one([](Spool& in) { return in.add(envelope("a000000000000000"), 1, body_of("a")); }));
+    EXPECT_FALSE(spool.one([](Spool& in) { return in.hold("e000000000000000"); }));
     ASSERT_TRUE(spool.one([](Spool& in) { return in.add(envelope("d000000000000000"), 1, body_of("d")); }));
     ASSERT_TRUE(spool.commit());
     std::vector<std::string> ids;
@@ -230,6 +229,17 @@ TEST_F(SpoolTest, OnePieceOfWorkFailsAlone) {
         ids.push_back(each.envelope.id);
     }
     EXPECT_THAT(ids, ElementsAre("a000000000000000", "d000000000000000"));
+}
+
+TEST_F(SpoolTest, OneThatHasChangedSomethingTakesAllWithIt) {
+    ASSERT_TRUE(spool.begin());
+    ASSERT_TRUE(spool.one([](Spool& in) { return in.add(envelope("a000000000000000"), 1, body_of("a")); }));
+    EXPECT_FALSE(spool.one([](Spool& in) -> Result<void> {
+        static_cast<void>(in.add(envelope("b000000000000000"), 1, body_of("b")));
+        return in.add(envelope("c000000000000000"), 9, body_of("c"));
+    }));
+    EXPECT_FALSE(spool.in_transaction());
+    EXPECT_EQ(reader.count().value(), 0U);
 }
 
 TEST_F(SpoolTest, OnlyItsOwnerReadsIt) {

@@ -77,6 +77,35 @@ TEST(Writer, ManyThreadsShareIt) {
     EXPECT_EQ(SpoolReader::open(directory / "mail.db")->count().value(), 200U);
 }
 
+// What it has changed is undone, and the others are kept all the same; its file isn't.
+TEST(Writer, OneThatFailsHalfwayTakesNobodyWithIt) {
+    const Directory directory;
+    std::vector<bool> results;
+    std::promise<void> go;
+    const std::shared_future<void> all_are_there = go.get_future().share();
+    {
+        Writer writer(Spool::open(directory / "mail.db").value(), post_here);
+        writer.submit([&](Spool&) -> Result<void> { return all_are_there.get(), Result<void>(); },
+                      [](const Result<void>&) {});
+        for (int i = 0; i < 5; i++) {
+            writer.submit(
+                [i](Spool& spool) -> Result<void> {
+                    const std::string body = octets(100'000);
+                    auto done = spool.add(envelope(name(i)), body.size(), body_of(body));
+                    return i == 2 ? fail(Failure::invalid, "a second thought") : std::move(done);
+                },
+                [&](const Result<void>& result) { results.push_back(result.has_value()); });
+        }
+        go.set_value();
+    }
+    EXPECT_THAT(results, testing::ElementsAre(true, true, false, true, true));
+    const auto spool = Spool::open(directory / "mail.db");
+    const SpoolReader reader = SpoolReader::open(directory / "mail.db").value();
+    EXPECT_EQ(reader.count().value(), 4U);
+    EXPECT_EQ(whole_body(reader, name(4)), octets(100'000));
+    EXPECT_EQ(files_in(directory / "mail.db-bodies"), 4U);
+}
+
 // Whoever runs on its thread is told there, when the commit is on the disk, and needs no other thread for it.
 TEST(Writer, WhoRunsOnItsThreadIsToldThere) {
     const Directory directory;
