@@ -147,6 +147,7 @@ Result<Spool> Spool::open(const std::filesystem::path& file) {
 Result<void> Spool::begin() {
     added_ = 0;
     taken_ = 0;
+    room_.reset();
     remove_written(0);  // of a transaction that a full disk has ended
     return say(database_, "BEGIN IMMEDIATE");
 }
@@ -224,17 +225,22 @@ Result<void> Spool::one(const std::function<Result<void>(Spool&)>& work) {
     return done;
 }
 
-Result<void> Spool::room_for(std::uint64_t size) const {
-    const auto room = room_of(file_);
-    if (!room) {
-        return std::unexpected(room.error());
+// The disk is asked once for all that is added to the database in one commit, and again behind a file, which
+// has taken its room already.
+Result<void> Spool::room_for(std::uint64_t size) {
+    if (!room_) {
+        const auto room = room_of(file_);
+        if (!room) {
+            return std::unexpected(room.error());
+        }
+        room_ = *room;
     }
-    if (room->has(size > piece_size ? size : 2 * size, added_)) {
+    if (room_->has(size > piece_size ? size : 2 * size, added_)) {
         return {};
     }
     return fail(
         Failure::unavailable,
-        "only " + std::to_string(room->free >> 20) + " MiB are left on the disk of " + file_.string(),
+        "only " + std::to_string(room_->free >> 20) + " MiB are left on the disk of " + file_.string(),
         "free some space on the disk that holds " + file_.string());
 }
 
@@ -280,6 +286,7 @@ Result<void> Spool::add(const Envelope& envelope, std::uint64_t size, const Body
     }
     if (in_file) {
         written_.emplace_back(envelope.id);
+        room_.reset();
         return files_.write(envelope.id, size, body);
     }
     auto keep = database_.prepare("INSERT INTO bodies VALUES (?, ?)");

@@ -19,6 +19,7 @@
 #include "agent/base/result.h"
 #include "smtpd/message/envelope.h"
 #include "smtpd/spool/body_files.h"
+#include "smtpd/spool/disk.h"
 #include "smtpd/spool/senders.h"
 
 namespace sekisho::spool {
@@ -108,7 +109,7 @@ private:
     [[nodiscard]] Result<std::vector<std::string>> take_gone() const;
     void remove_written(std::size_t from);
     void keep_log();
-    [[nodiscard]] Result<void> room_for(std::uint64_t size) const;
+    [[nodiscard]] Result<void> room_for(std::uint64_t size);
     [[nodiscard]] Result<void> add_recipients(const Envelope& envelope, std::int64_t message) const;
     [[nodiscard]] Result<void> remove_if_done(std::int64_t message);
 
@@ -120,6 +121,7 @@ private:
     std::uint64_t added_ = 0;           // octets of bodies in the database, since begin()
     std::uint64_t taken_ = 0;           // octets of all bodies, since begin()
     std::vector<std::string> written_;  // messages with files, since begin()
+    std::optional<Room> room_;          // for what is added, since begin() and the last file
 };
 
 class SpoolReader {
