@@ -102,7 +102,9 @@ public:
 
 private:
     [[nodiscard]] bool here() const { return !mailbox_.store.empty(); }
-    [[nodiscard]] bool has_protocol(std::string_view name) const { return has_name(mailbox_.protocols, name); }
+    [[nodiscard]] bool has_protocol(std::string_view name) const {
+        return has_name(mailbox_.protocols, name);
+    }
     [[nodiscard]] static const char* yes(bool value) { return value ? "yes" : "no"; }
     [[nodiscard]] std::filesystem::path local_file() const {
         std::filesystem::path file = mailbox_.file;
