@@ -198,7 +198,7 @@ renew_before = "20d"
         EXPECT_THAT(mailbox_complaints(least + line + "\n"), HasSubstr(what)) << line;
     }
     EXPECT_THAT(mailbox_complaints("[acme]\n"),
-                ::testing::AllOf(HasSubstr("acme.directory"), HasSubstr("acme.email")));
+                ::testing::AllOf(HasSubstr("has no \"directory\""), HasSubstr("has no \"email\"")));
     for (const char* const email : {"nobody", "--x@example.net", "a b@example.net"}) {
         EXPECT_THAT(mailbox_complaints("[acme]\nemail = \"" + std::string(email) + "\"\n"),
                     HasSubstr("is no mail address"))
