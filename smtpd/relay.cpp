@@ -63,6 +63,7 @@ RelayDaemon::RelayDaemon(boost::asio::io_context& context, const Config& config,
       delivery_(context.get_executor(), config.relay, hostname_, *resolver_),
       timer_(context),
       agenda_(config.relay),
+      fresh_(spool.interventions()),
       lookup_ended_(context, boost::asio::steady_timer::time_point::max()),
       writer_(std::move(spool),
               [&context](std::function<void()> done) { boost::asio::post(context, std::move(done)); }),
@@ -156,16 +157,21 @@ void RelayDaemon::keep(handoff::Request request, Descriptor file,
                 *admission = std::move(*admitted);
             }
             // What admit() has written down of who has gone too far is part of this commit.
-            return admission->refused.empty()
-                       ? spool.add(kept->envelope, kept->size,
+            if (!admission->refused.empty()) {
+                return {};
+            }
+            auto added = spool.add(kept->envelope, kept->size,
                                    [&](std::uint64_t offset, char* to, std::size_t size) -> Result<void> {
                                        if (kept->octets.empty()) {
                                            return read_all(*shared, offset, to, size);
                                        }
                                        kept->octets.copy(to, size, offset);
                                        return {};
-                                   })
-                       : Result<void>();
+                                   });
+            if (added) {
+                fresh_.put(kept);
+            }
+            return added;
         },
         [this, kept, admission, answer](const Result<void>& done) {
             answer_for(*kept, *admission, done, answer);

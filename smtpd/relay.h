@@ -21,6 +21,7 @@
 #include "smtpd/agenda.h"
 #include "smtpd/delivery/delivery.h"
 #include "smtpd/dns/resolver.h"
+#include "smtpd/fresh_mail.h"
 #include "smtpd/handoff/server.h"
 #include "smtpd/queue_api.h"
 #include "smtpd/spool/spool.h"
@@ -101,6 +102,7 @@ private:
     delivery::Delivery delivery_;
     boost::asio::steady_timer timer_;
     Agenda agenda_;
+    FreshMail fresh_;
     std::map<const LocalConfig*, std::size_t> lookups_;  // under way
     std::size_t names_ = 0;                              // of clients that are being asked for
     boost::asio::steady_timer lookup_ended_;  // never, but cancelled each time: setting it wakes all who wait

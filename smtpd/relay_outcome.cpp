@@ -55,6 +55,16 @@ void log_outcome(std::string_view name, std::string_view text, const spool::Wait
                {"attempt", waiting.attempts + 1}});
 }
 
+// As the spool would give it, had it been asked when these were found.
+Result<spool::Queued> queued_of(const handoff::Request& fresh, const Agenda::Group& group) {
+    return spool::Queued{
+        .envelope = fresh.envelope, .size = fresh.size, .since = fresh.envelope.received, .waiting = group};
+}
+
+Result<std::string> part_of(const std::string& octets, std::uint64_t offset, std::size_t size) {
+    return octets.substr(std::min<std::uint64_t>(offset, octets.size()), size);
+}
+
 }  // namespace
 
 // No co_await is an argument: see above.
@@ -124,7 +134,8 @@ boost::asio::awaitable<void> RelayDaemon::carry(Agenda::Delivery delivery) {
 
 boost::asio::awaitable<spool::Writer::Work> RelayDaemon::carry_out(std::string lane, Agenda::Group group) {
     const std::string id = group.front().id;
-    const auto queued = reader_.message(id);
+    const FreshMail::Message fresh = fresh_.take(id);
+    const auto queued = fresh ? queued_of(*fresh, group) : reader_.message(id);
     if (!queued) {
         if (queued.error().kind != Failure::not_found) {  // that one an operator has deleted
             log::error("SPOOL_FAILED", queued.error().what, {{"id", id}, {"remedy", queued.error().remedy}});
@@ -146,7 +157,10 @@ boost::asio::awaitable<spool::Writer::Work> RelayDaemon::carry_out(std::string l
         .envelope = queued->envelope,
         .domain = group.front().domain,
         .size = queued->size,
-        .body = [this, id](std::uint64_t offset, std::size_t size) { return reader_.body(id, offset, size); },
+        .body =
+            [this, id, fresh](std::uint64_t offset, std::size_t size) {
+                return fresh ? part_of(fresh->octets, offset, size) : reader_.body(id, offset, size);
+            },
         .others_follow = [this,
                           lane] { return agenda_.others_follow(lane, std::chrono::steady_clock::now()); }};
     consignment.envelope.recipients.clear();

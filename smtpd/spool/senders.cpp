@@ -281,7 +281,14 @@ Result<void> Senders::count_failed(std::string_view user, std::uint64_t recipien
                : std::unexpected(sum.error());
 }
 
+void Senders::intervene() const {
+    if (interventions_ != nullptr) {
+        ++*interventions_;
+    }
+}
+
 Result<void> Senders::stop(const Stop& stop) const {
+    intervene();
     auto mark = database_.prepare("INSERT OR REPLACE INTO stopped VALUES (?, ?, ?, ?)");
     auto hold = database_.prepare("UPDATE messages SET held = held | ? WHERE lower(user) = ? AND user <> ''");
     auto stay = database_.prepare("UPDATE recipients SET next = ? WHERE key IN " +
@@ -298,6 +305,7 @@ Result<void> Senders::stop(const Stop& stop) const {
 }
 
 Result<void> Senders::resume(std::string_view user, HeldMail held, WallTime now) const {
+    intervene();
     const std::string name = lowered(user);
     auto mark = database_.prepare("DELETE FROM stopped WHERE user = ?");
     if (!mark) {

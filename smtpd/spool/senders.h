@@ -3,6 +3,7 @@
 // kept are one commit. Names of users are compared without regard to the case of ASCII letters.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -53,8 +54,10 @@ struct Sender {
 
 class Senders {
 public:
-    // A Spool's, for all of it; a SpoolReader's only reads. The database outlives it.
-    explicit Senders(const Database& database) : database_(database) {}
+    // A Spool's, for all of it; a SpoolReader's only reads. The database outlives it. `interventions` are
+    // counted where mail that waits is held or thrown away.
+    explicit Senders(const Database& database, std::atomic<std::uint64_t>* interventions = nullptr)
+        : database_(database), interventions_(interventions) {}
 
     [[nodiscard]] Result<Sent> sent(std::string_view user, message::WallTime now) const;
     // To how many of its recipients its user hasn't sent yet, who stand there twice counted once; and whether
@@ -89,7 +92,10 @@ private:
     [[nodiscard]] Result<void> count_anew(const std::string& name) const;
     [[nodiscard]] Result<void> add_origins(Sent& sent, std::string_view user, message::WallTime now) const;
 
+    void intervene() const;
+
     const Database& database_;
+    std::atomic<std::uint64_t>* interventions_;
 };
 
 }  // namespace sekisho::spool

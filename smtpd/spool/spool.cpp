@@ -351,6 +351,7 @@ Result<void> Spool::defer(std::int64_t recipient, WallTime next, std::string_vie
 }
 
 Result<void> Spool::remove(std::string_view id) {
+    ++*interventions_;
     auto message = database_.prepare("DELETE FROM messages WHERE id = ?");
     if (!message) {
         return std::unexpected(message.error());
@@ -362,6 +363,7 @@ Result<void> Spool::remove(std::string_view id) {
 }
 
 Result<void> Spool::hold(std::string_view id) {
+    ++*interventions_;
     auto mark = database_.prepare("UPDATE messages SET held = held | ? WHERE id = ?");
     auto stay =
         database_.prepare("UPDATE recipients SET next = ? WHERE key IN " + recipients_where("id = ?"));

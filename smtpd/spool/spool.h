@@ -4,11 +4,13 @@
 // many messages share a commit); SpoolReaders look on from others.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -80,6 +82,10 @@ public:
     // if it has, the transaction ends, and nothing of it is there. (A savepoint would spare the others that,
     // but copies every page that a piece of work touches.)
     [[nodiscard]] Result<void> one(const std::function<Result<void>(Spool&)>& work);
+    // How often something was done to messages that wait other than trying to deliver them: they were held or
+    // removed, or their user was stopped. To be read on any thread, as long as anybody has it.
+    using Interventions = std::shared_ptr<const std::atomic<std::uint64_t>>;
+    [[nodiscard]] Interventions interventions() const { return interventions_; }
 
     // Keeps a message of `size` octets, due at once. Failure::unavailable where the disk is full, or so
     // nearly that what leaves the spool could not be written down any more.
@@ -98,7 +104,7 @@ public:
     // Failure::not_found.
     [[nodiscard]] Result<void> release(std::string_view id, WallTime now);
     // What users have sent, and who may not, written down in the same commit as their mail.
-    [[nodiscard]] Senders senders() { return Senders(database_); }
+    [[nodiscard]] Senders senders() { return Senders(database_, interventions_.get()); }
     // Makes recipients due at `now`: all, those of one domain, or of one message; but nobody's who is held.
     [[nodiscard]] Result<void> hurry(WallTime now, const std::optional<std::string>& domain,
                                      const std::optional<std::string>& id);
@@ -122,6 +128,8 @@ private:
     std::uint64_t taken_ = 0;           // octets of all bodies, since begin()
     std::vector<std::string> written_;  // messages with files, since begin()
     std::optional<Room> room_;          // for what is added, since begin() and the last file
+    std::shared_ptr<std::atomic<std::uint64_t>> interventions_ =
+        std::make_shared<std::atomic<std::uint64_t>>(0);
 };
 
 class SpoolReader {

@@ -6,6 +6,9 @@
 #include <pwd.h>
 #include <unistd.h>
 
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <chrono>
 #include <functional>
@@ -14,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "smtpd/handoff/client.h"
 #include "smtpd/relay.h"
 #include "tests/unit/delivery/scripted_server.h"
 #include "tests/unit/spool/messages.h"
@@ -97,6 +101,43 @@ protected:
     tests::Directory directory_;
     Config config_;
 };
+
+// Twice the same: what has only just come in, and what the spool is asked for when it is tried again.
+TEST_F(RelayDaemonTest, WhatIsHandedOverArrives) {
+    ScriptedServer server({Script{.answers = {{".", "451 4.3.0 later"}}}, Script()});
+    by_way_of(server);
+    config_.relay.retry_first = 1s;
+    const std::string text = "Subject: x\r\n\r\n.a dot\r\nthe end\r\n";
+    boost::asio::io_context context{1};
+    const auto daemon = RelayDaemon::start(context, config_);
+    ASSERT_TRUE(daemon) << daemon.error().what;
+    handoff::HandoffClient client(context.get_executor(), config_.relay.socket);
+    std::string refused = "no answer";
+    boost::asio::co_spawn(
+        context,
+        [&]() -> boost::asio::awaitable<void> {
+            message::Envelope envelope = spool::envelope(id_of(1), {"x@example.com"});
+            envelope.eight_bit = false;
+            envelope.received = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+            std::string octets = text;
+            const handoff::Answer answer = co_await client.send(std::move(envelope), std::move(octets));
+            refused = answer.refused;
+        },
+        boost::asio::detached);
+    const auto reader = spool::SpoolReader::open(config_.relay.spool).value();
+    const auto end = std::chrono::steady_clock::now() + 30s;
+    while ((refused == "no answer" || !empty(reader)) && std::chrono::steady_clock::now() < end) {
+        context.run_one_for(100ms);
+    }
+    EXPECT_EQ(refused, "");
+    EXPECT_TRUE(empty(reader));
+    ASSERT_THAT(server.visits(), SizeIs(2));
+    for (const Visit& visit : server.visits()) {
+        EXPECT_THAT(visit.commands,
+                    testing::IsSupersetOf({"MAIL FROM:<anna@example.net>", "RCPT TO:<x@example.com>"}));
+        EXPECT_EQ(visit.message, "Subject: x\r\n\r\n..a dot\r\nthe end\r\n");
+    }
+}
 
 TEST_F(RelayDaemonTest, RecipientsOfOneDomainTravelTogether) {
     put({spool::envelope(id_of(1), {"x@[127.0.0.1]", "y@[127.0.0.1]", "z@[127.0.0.2]"})});

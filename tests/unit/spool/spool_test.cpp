@@ -242,6 +242,29 @@ TEST_F(SpoolTest, OneThatHasChangedSomethingTakesAllWithIt) {
     EXPECT_EQ(reader.count().value(), 0U);
 }
 
+// Whoever delivers from memory looks at this.
+TEST_F(SpoolTest, InterventionsAreCounted) {
+    const auto interventions = spool.interventions();
+    auto more = [&, last = std::uint64_t{0}]() mutable {
+        const std::uint64_t before = std::exchange(last, interventions->load());
+        return last != before;
+    };
+    ASSERT_TRUE(keep(spool, envelope("a000000000000000"), "a"));
+    ASSERT_TRUE(commit(spool, [&](Spool& in) { return in.hurry(noon, std::nullopt, std::nullopt); }));
+    EXPECT_FALSE(more());
+    ASSERT_TRUE(commit(spool, [](Spool& in) { return in.hold("a000000000000000"); }));
+    EXPECT_TRUE(more());
+    ASSERT_TRUE(commit(spool, [](Spool& in) {
+        return in.senders().stop({.user = "anna", .since = noon, .who = "uid 0", .reason = ""});
+    }));
+    EXPECT_TRUE(more());
+    ASSERT_TRUE(
+        commit(spool, [](Spool& in) { return in.senders().resume("anna", Senders::HeldMail::sent, noon); }));
+    EXPECT_TRUE(more());
+    ASSERT_TRUE(commit(spool, [](Spool& in) { return in.remove("a000000000000000"); }));
+    EXPECT_TRUE(more());
+}
+
 TEST_F(SpoolTest, OnlyItsOwnerReadsIt) {
     ASSERT_TRUE(keep(spool, envelope("a000000000000000"), "secret"));
     for (const char* end : {"", "-wal", "-shm", ".lock"}) {
