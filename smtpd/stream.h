@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A client's octets, in the clear or inside TLS. While nothing comes it holds no buffers: thousands of
-// clients are connected and silent. Internal to sekisho-smtpd.
+// A client's octets, in the clear or inside TLS. While nothing comes it holds room for a command and
+// no other buffers: thousands of clients are connected and silent. Internal to sekisho-smtpd.
 #pragma once
 
 #include <openssl/ssl.h>
