@@ -53,6 +53,15 @@ struct Words {
     std::string name;
 };
 
+// A command with its examples, and a word that some begin with.
+CLI::App& leaf(CLI::App& parent, Words& words, Command command, const std::string& name,
+               const std::string& about, const std::string& examples);
+CLI::App& group(CLI::App& parent, const std::string& name, const std::string& about,
+                const std::string& examples);
+
+// The commands about the machine itself: image, backup, restore, mailbox, certificate, setup.
+void add_machine(CLI::App& app, Words& words);
+
 // Tells the parser all commands; what it understands goes into `words`, which must outlive it.
 void set_up(CLI::App& app, Words& words);
 
