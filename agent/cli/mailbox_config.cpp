@@ -237,13 +237,27 @@ private:
         line("}");
     }
 
+    // By whom the certificate of the host behind must be signed. Dovecot 2.3 looks for them where those of
+    // clients' certificates stand; for its login processes alone, since other programs of its own are given
+    // the settings in their environment, which has no room for so many.
+    void authorities() {
+        const std::string file =
+            mailbox_.proxy_ca.empty() ? "/etc/ssl/certs/ca-certificates.crt" : mailbox_.proxy_ca.string();
+        if (newer_) {
+            set("ssl_client_ca_file", file);
+            return;
+        }
+        set("ssl_require_crl", "no");
+        for (const char* const protocol : {"imap", "pop3"}) {
+            line("protocol " + std::string(protocol) + " {\n  ssl_ca = <" + file + "\n}");
+        }
+    }
+
     // One for each kind of secret, since a user has one in each.
     void passwords() {
         line("\n# Users are those of sekisho-auth(8).");
         if (!here() && mailbox_.proxy_tls) {
-            const std::string authorities =
-                mailbox_.proxy_ca.empty() ? "/etc/ssl/certs/ca-certificates.crt" : mailbox_.proxy_ca.string();
-            set("ssl_client_ca_file", authorities);
+            authorities();
         }
         for (const SecretKind& kind : secret_kinds()) {
             const auto used = used_by(kind, facts_);

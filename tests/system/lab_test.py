@@ -41,7 +41,7 @@ class LabTest(unittest.TestCase):
         super().run(result)
         if len(result.failures) + len(result.errors) > before and hasattr(self, "edge"):
             print(f"--- sekishod said:\n{self.log()}---", flush=True)
-            for name in ("sekisho-smtpd", "sekisho-auth", "sekisho-relay"):
+            for name in ("sekisho-smtpd", "sekisho-auth", "sekisho-relay", "dovecot"):
                 log = self.edge.log(f"{name}.log")
                 if log.exists():
                     print(f"--- {name} said at the end:", *log.read_text(errors="replace").splitlines()[-30:], "---", sep="\n", flush=True)

@@ -40,6 +40,7 @@ lmtp = "/run/dovecot/lmtp"
 """
 # Tests fail often, and from few addresses.
 HASTE = """
+log_path = /var/log/dovecot.log
 auth_failure_delay = 0
 service anvil {
   unix_listener anvil-auth-penalty {

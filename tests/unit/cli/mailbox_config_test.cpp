@@ -138,8 +138,10 @@ TEST(MailboxText, MailboxesAtAnotherHost) {
     master.proxy_login = {"box", "100%"};
     EXPECT_THAT(dovecot_config(elsewhere(), facts(older)),
                 AllOf(HasSubstr("override_fields = proxy=y host=mail.example.net ssl=yes\n"),
-                      HasSubstr("ssl_client_ca_file = /etc/ssl/certs/ca-certificates.crt\n"),
+                      HasSubstr("protocol pop3 {\n  ssl_ca = </etc/ssl/certs/ca-certificates.crt\n}\n"),
                       Not(HasSubstr("userdb")), Not(HasSubstr("mail_location"))));
+    EXPECT_THAT(dovecot_config(elsewhere(), facts(newer)),
+                HasSubstr("ssl_client_ca_file = /etc/ssl/certs/ca-certificates.crt\n"));
     EXPECT_THAT(dovecot_config(elsewhere(), master), HasSubstr("ssl=yes master=box pass=100%%\n"));
     MailboxConfig plain = elsewhere();
     plain.proxy_tls = false;
