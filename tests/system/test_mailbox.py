@@ -113,7 +113,7 @@ class MailboxTest(SmtpTest):
 
     def await_login(self, user: str, password: str, expected: bool) -> None:
         """Dovecot looks at its files once a second; who is in one of them still, and not in the other, is an error to it."""
-        await_true(lambda: self.logs_in(user, password, no=r"\[AUTH\]|Internal error") == expected, f"{user} logs in: {expected}", 4, 0.1)
+        await_true(lambda: self.logs_in(user, password, no=r"\[AUTH\]|Internal error|EOF") == expected, f"{user} logs in: {expected}", 4, 0.1)
 
     def opened(self) -> list[tuple[str, str]]:
         return [(each["key"], each["user"]) for each in self.agent.ask("grant", "list")["grants"]]
