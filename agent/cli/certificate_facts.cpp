@@ -17,18 +17,11 @@
 
 #include "agent/base/ascii.h"
 #include "agent/base/printable.h"
+#include "agent/cli/freed_by.h"
 
 namespace sekisho::cli {
 
 namespace {
-
-template <auto Free>
-struct FreedBy {
-    template <class T>
-    void operator()(T* object) const {
-        Free(object);
-    }
-};
 
 using ReadCertificate = std::unique_ptr<X509, FreedBy<X509_free>>;
 using ReadKey = std::unique_ptr<EVP_PKEY, FreedBy<EVP_PKEY_free>>;

@@ -18,6 +18,7 @@
 #include <memory>
 #include <utility>
 
+#include "agent/cli/freed_by.h"
 #include "agent/cli/setup_files.h"
 #include "agent/cli/user_password.h"
 
@@ -25,19 +26,11 @@ namespace sekisho::cli {
 
 namespace {
 
-template <auto Free>
-struct Freed {
-    template <class T>
-    void operator()(T* object) const {
-        Free(object);
-    }
-};
-
-using KeyHandle = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY_free>>;
-using CertificateHandle = std::unique_ptr<X509, Freed<X509_free>>;
-using ExtensionHandle = std::unique_ptr<X509_EXTENSION, Freed<X509_EXTENSION_free>>;
-using NumberHandle = std::unique_ptr<BIGNUM, Freed<BN_free>>;
-using MemoryHandle = std::unique_ptr<BIO, Freed<BIO_free_all>>;
+using KeyHandle = std::unique_ptr<EVP_PKEY, FreedBy<EVP_PKEY_free>>;
+using CertificateHandle = std::unique_ptr<X509, FreedBy<X509_free>>;
+using ExtensionHandle = std::unique_ptr<X509_EXTENSION, FreedBy<X509_EXTENSION_free>>;
+using NumberHandle = std::unique_ptr<BIGNUM, FreedBy<BN_free>>;
+using MemoryHandle = std::unique_ptr<BIO, FreedBy<BIO_free_all>>;
 
 // RFC 5280, 4.1.2.2: a number that no other certificate has.
 bool set_serial(X509* certificate) {

@@ -2,24 +2,21 @@
 // sysfs, the drivers, and systemctl.
 #include "agent/cli/setup_machine.h"
 
-#include <fcntl.h>
 #include <linux/ethtool.h>
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <net/if_arp.h>
-#include <spawn.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <fstream>
+#include <iostream>
 #include <iterator>
 #include <system_error>
 
 #include "agent/base/descriptor.h"
+#include "agent/cli/program.h"
 
 namespace sekisho::cli {
 
@@ -46,23 +43,6 @@ std::string driver_name(const std::string& interface) {
     }
     return {std::begin(info.driver), std::ranges::find(info.driver, '\0')};
 }
-
-// What a program gets as its standard streams: nothing to read, and nobody mixes what it says with a result.
-class SpawnStreams {
-public:
-    SpawnStreams() {
-        ::posix_spawn_file_actions_init(&actions_);
-        ::posix_spawn_file_actions_addopen(&actions_, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-        ::posix_spawn_file_actions_adddup2(&actions_, STDERR_FILENO, STDOUT_FILENO);
-    }
-    SpawnStreams(const SpawnStreams&) = delete;
-    SpawnStreams& operator=(const SpawnStreams&) = delete;
-    ~SpawnStreams() { ::posix_spawn_file_actions_destroy(&actions_); }
-    [[nodiscard]] const posix_spawn_file_actions_t* actions() const { return &actions_; }
-
-private:
-    posix_spawn_file_actions_t actions_{};
-};
 
 std::unexpected<Error> systemctl_failed(const std::vector<std::string>& words, const std::string& why) {
     return fail(Failure::unavailable, command_text(words) + ": " + why,
@@ -110,27 +90,16 @@ std::string command_text(const std::vector<std::string>& words) {
 }
 
 Result<void> run_systemctl(const std::filesystem::path& program, const std::vector<std::string>& words) {
-    std::vector<std::string> copies = words;
-    std::string name = program.string();
-    std::vector<char*> values = {name.data()};
-    values.reserve(copies.size() + 2);
-    for (std::string& word : copies) {
-        values.push_back(word.data());
+    std::vector<std::string> all = {program.string()};
+    all.insert(all.end(), words.begin(), words.end());
+    const auto said = run_program(all);
+    if (!said) {
+        return systemctl_failed(words, said.error().what);
     }
-    values.push_back(nullptr);
-    const SpawnStreams streams;
-    pid_t child = -1;
-    if (const int why =
-            ::posix_spawn(&child, name.c_str(), streams.actions(), nullptr, values.data(), environ);
-        why != 0) {
-        return systemctl_failed(words, std::generic_category().message(why));
-    }
-    int status = 0;
-    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
-    }
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-        return systemctl_failed(words, WIFEXITED(status) ? "exit code " + std::to_string(WEXITSTATUS(status))
-                                                         : "ended by a signal");
+    std::cerr << said->text;
+    if (said->exit_code != 0) {
+        return systemctl_failed(words, said->exit_code > 0 ? "exit code " + std::to_string(said->exit_code)
+                                                           : "ended by a signal");
     }
     return {};
 }
